@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Reconciles Kubernetes objects against a SaaS API: mirror, plan, dispatch.
+
+pub mod kind;
+pub mod mark;
+pub mod reason;
+pub mod spec;

@@ -1,0 +1,572 @@
+//! The contract of a kind: what differs between kinds, and nothing else.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::{self, Debug, Display},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
+
+use emnify::{Api, Cursor, Error, Page};
+use jiff::Timestamp;
+use kube::{CustomResourceExt, core::NamespaceResourceScope};
+use secrecy::SecretString;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent};
+
+/// Identity of an emnify object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Id {
+    /// Most families.
+    Int(i64),
+    /// UUIDs and opaque path segments.
+    Text(String),
+}
+
+impl Id {
+    /// Reads what a status or a spec holds; digits become a number.
+    pub fn parse(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Int)
+    }
+
+    /// The number, if it is one.
+    pub fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(n) => Some(*n),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(n) => write!(f, "{n}"),
+            Self::Text(s) => f.write_str(s),
+        }
+    }
+}
+
+impl From<i64> for Id {
+    fn from(n: i64) -> Self {
+        Self::Int(n)
+    }
+}
+
+/// An entry of the mirror's key index: the name of the key and its value, such as `("iccid", "8988..")`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Which key; a constant of the kind.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+impl Key {
+    /// The key every kind with display names indexes, for `externalName` references.
+    pub const NAME: &'static str = "name";
+
+    /// A key.
+    pub fn new(name: &'static str, value: impl Into<String>) -> Self {
+        Self { name, value: value.into() }
+    }
+}
+
+/// How to recognise the emnify object that a spec without a known id means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// A natural key: what carries it is the object meant, but not necessarily ours. Adoption policy applies.
+    Natural(Key),
+    /// Our mark or nonce: what carries it is ours.
+    Trace(Key),
+}
+
+impl Find {
+    /// The key to look up.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Natural(key) | Self::Trace(key) => key,
+        }
+    }
+}
+
+/// Kubernetes side of a kind: a namespaced custom resource with the common fields.
+pub trait Kind:
+    kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + CustomResourceExt
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// The status type.
+    type Status: Status;
+    /// Kind name, as in manifests.
+    const KIND: &'static str;
+    /// Policy fields.
+    fn common(&self) -> &CommonSpec;
+    /// What was last written, if anything.
+    fn status(&self) -> Option<&Self::Status>;
+}
+
+/// A status with the common fields in it.
+pub trait Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The common fields.
+    fn common(&self) -> &CommonStatus;
+    /// The common fields, to write.
+    fn common_mut(&mut self) -> &mut CommonStatus;
+}
+
+/// Implements [`Kind`] and [`Status`] for a custom resource whose spec and status flatten a field `common`.
+#[macro_export]
+macro_rules! kind {
+    ($kind:ident, $status:ident) => {
+        impl $crate::kind::Kind for $kind {
+            type Status = $status;
+            const KIND: &'static str = stringify!($kind);
+            fn common(&self) -> &$crate::spec::CommonSpec {
+                &self.spec.common
+            }
+            fn status(&self) -> Option<&$status> {
+                self.status.as_ref()
+            }
+        }
+        impl $crate::kind::Status for $status {
+            fn common(&self) -> &$crate::spec::CommonStatus {
+                &self.common
+            }
+            fn common_mut(&mut self) -> &mut $crate::spec::CommonStatus {
+                &mut self.common
+            }
+        }
+    };
+}
+
+/// What never changes about a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Finalizer on objects that the operator may have to clean up after.
+    pub finalizer: &'static str,
+    /// The API has a read of one object; otherwise a second sweep proves absence.
+    pub has_read: bool,
+    /// Writes of kinds that share a group are sent one after another.
+    pub serial: Option<&'static str>,
+    /// Time between two sweeps of the listing.
+    pub sweep_every: Duration,
+    /// Parts of bound objects older than this are read again, slowly.
+    pub scrub_every: Duration,
+    /// What holds when the spec names no adoption policy.
+    pub adoption: AdoptionPolicy,
+    /// Creates leave no natural key behind, so an intent is recorded first.
+    pub needs_intent: bool,
+    /// Largest number of changes in one call.
+    pub max_batch: usize,
+}
+
+/// One field of the spec that needs something from outside to become a value.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Path in the spec, such as `serviceProfile`; also the key in [`Inputs`].
+    pub path: String,
+    /// Where the value comes from.
+    pub source: Source,
+}
+
+impl Input {
+    /// An input.
+    pub fn new(path: impl Into<String>, source: Source) -> Self {
+        Self { path: path.into(), source }
+    }
+}
+
+/// Where an input comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Another object in the same namespace and session, by name: its emnify id.
+    Object {
+        /// Kind of the target.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The emnify object of `kind` that carries this key, looked up in the mirror of that kind.
+    Mirror {
+        /// Kind whose listing is searched.
+        kind: &'static str,
+        /// The key; it must be unique.
+        key: Key,
+    },
+    /// A row of a lookup table of the API.
+    Lookup {
+        /// The table.
+        table: &'static Table,
+        /// What the spec says; matched against the rows' names without regard to case.
+        name: String,
+        /// A name that is not in the table resolves to nothing instead of being an error.
+        optional: bool,
+    },
+}
+
+/// A lookup table of the API that is read whole and kept for a while.
+pub struct Table {
+    /// For messages, singular: `operator`.
+    pub name: &'static str,
+    /// How long a reading is good for.
+    pub keep: Duration,
+    /// Reads the whole table: one call per page.
+    pub load: fn(Api) -> futures::future::BoxFuture<'static, Result<Vec<LookupRow>, Error>>,
+}
+
+impl Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One row of a lookup table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupRow {
+    /// Its id.
+    pub id: Id,
+    /// Everything it may be called by; a name shared by several rows is refused as ambiguous.
+    pub names: Vec<String>,
+}
+
+/// Inputs that were found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    ids: BTreeMap<String, Id>,
+    /// Name of this installation, for marks.
+    pub installation: String,
+    /// `namespace/name` of the object, for marks.
+    pub object: String,
+    /// Nonce of the open or last intent.
+    pub nonce: Option<String>,
+}
+
+impl Inputs {
+    /// What the input at `path` resolved to; `None` only for optional lookups and paths not asked for.
+    pub fn id(&self, path: &str) -> Option<&Id> {
+        self.ids.get(path)
+    }
+
+    /// The same as a number.
+    pub fn int(&self, path: &str) -> Option<i64> {
+        self.id(path).and_then(Id::int)
+    }
+
+    /// Records what `path` resolved to.
+    pub fn put(&mut self, path: impl Into<String>, id: Id) {
+        self.ids.insert(path.into(), id);
+    }
+
+    /// All of them, for digests.
+    pub fn ids(&self) -> &BTreeMap<String, Id> {
+        &self.ids
+    }
+
+    /// Our mark for this object, as it ends a description.
+    pub fn mark(&self) -> String {
+        crate::mark::of(&self.installation, &self.object)
+    }
+}
+
+/// A spec that cannot be turned into a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Invalid {
+    /// Path in the spec.
+    pub path: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Invalid {
+    /// An invalid field.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+/// What is known of one emnify object.
+#[derive(Debug)]
+pub struct Have<K: Managed> {
+    /// The listing's entry.
+    pub row: Arc<K::Row>,
+    /// What was read beyond the listing.
+    pub parts: Arc<K::Parts>,
+    /// The output Secret, for kinds that have one.
+    pub output: Option<Arc<Output>>,
+}
+
+impl<K: Managed> Clone for Have<K> {
+    fn clone(&self) -> Self {
+        Self { row: self.row.clone(), parts: self.parts.clone(), output: self.output.clone() }
+    }
+}
+
+/// What our output Secret holds.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// Its values.
+    pub data: HashMap<String, SecretString>,
+    /// Its annotations, such as the id that the values belong to.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Where a kind puts secrets that emnify shows once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRef {
+    /// Name of the Secret in the object's namespace.
+    pub name: String,
+    /// The Secret outlives the object.
+    pub keep: bool,
+}
+
+/// How the listing differs from the spec.
+#[derive(Clone, Debug)]
+pub struct Diff<C> {
+    /// What to send, in order.
+    pub changes: Vec<C>,
+    /// Differences that no call can mend.
+    pub immutable: Vec<FieldDiff>,
+    /// The object must be made anew (tokens only); the reason, for people.
+    pub renew: Option<String>,
+    /// A state that is neither wrong nor done, and what it waits for.
+    pub waiting: Option<String>,
+    /// A wanted transition that emnify does not have; a person must decide.
+    pub illegal: Option<Invalid>,
+    /// Look again at this time even if nothing happens.
+    pub wake_at: Option<Timestamp>,
+}
+
+impl<C> Default for Diff<C> {
+    fn default() -> Self {
+        Self { changes: Vec::new(), immutable: Vec::new(), renew: None, waiting: None, illegal: None, wake_at: None }
+    }
+}
+
+impl<C> From<Vec<C>> for Diff<C> {
+    fn from(changes: Vec<C>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDiff {
+    /// Path in the spec.
+    pub path: String,
+    /// What emnify has; secrets masked.
+    pub old: String,
+    /// What the spec wants; secrets masked.
+    pub new: String,
+}
+
+impl FieldDiff {
+    /// A difference.
+    pub fn new(path: impl Into<String>, old: impl Display, new: impl Display) -> Self {
+        Self { path: path.into(), old: old.to_string(), new: new.to_string() }
+    }
+}
+
+impl Display for FieldDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.path, self.old, self.new)
+    }
+}
+
+/// What a change does in the world; guard, lanes and metrics are decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What it does to the object.
+    pub verb: Verb,
+    /// Sending it late costs money or keeps devices cut off.
+    pub urgent: bool,
+    /// How many devices it may cut off, activate or re-price.
+    pub disturbs: u64,
+}
+
+impl Class {
+    /// Disturbs nobody.
+    pub const fn quiet(verb: Verb) -> Self {
+        Self { verb, urgent: false, disturbs: 0 }
+    }
+}
+
+/// What a change does to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Makes it.
+    Create,
+    /// Changes it or a sub-resource.
+    Update,
+    /// Deletes or revokes it.
+    Delete,
+}
+
+/// Equal keys may share one call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BatchKey(pub String);
+
+/// One API call, or one item of a bulk call, that brings an object closer to its spec. Prints itself for people.
+pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
+    /// Fields it changes, for events, plans and ignored fields.
+    fn fields(&self) -> Vec<FieldDiff>;
+    /// What it does in the world.
+    fn class(&self) -> Class;
+    /// Sending it twice does no harm; otherwise an unknown outcome is observed first.
+    fn repeatable(&self) -> bool;
+    /// Which other changes may ride in the same call.
+    fn batch(&self) -> Option<BatchKey> {
+        None
+    }
+}
+
+/// What one sent change brought back.
+#[derive(Debug)]
+pub struct Reply<K: Managed> {
+    /// Id of a created object.
+    pub id: Option<Id>,
+    /// The object as the API now shows it, where the response says so.
+    pub row: Option<K::Row>,
+    /// Values shown once, for the output Secret.
+    pub secret: BTreeMap<String, SecretString>,
+}
+
+impl<K: Managed> Default for Reply<K> {
+    fn default() -> Self {
+        Self { id: None, row: None, secret: BTreeMap::new() }
+    }
+}
+
+/// Where an object is in an asynchronous life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is under way.
+    Settled,
+    /// emnify is still working; look again after this time.
+    Busy(Duration),
+}
+
+/// What an event of the emnify log says about an object of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard<P> {
+    /// Object it speaks of.
+    pub id: Id,
+    /// What may be stored at once, when newer than what is known.
+    pub news: Option<P>,
+}
+
+/// One kind of emnify object that is kept in step with a custom resource.
+///
+/// Implementations are stateless. Everything but the last four functions is pure; those make one call each and
+/// never retry, wait or log: the engine does that once for every kind.
+pub trait Managed: Kind {
+    /// Listing entry, mirrored for every object of the workspace: keep it small.
+    type Row: Clone + PartialEq + Debug + Send + Sync + 'static;
+    /// A piece that no listing shows.
+    type Part: Copy + Eq + Hash + Debug + Send + Sync + 'static;
+    /// The pieces, mirrored for bound objects only.
+    type Parts: Clone + Default + PartialEq + Debug + Send + Sync + 'static;
+    /// The spec with references as ids; unset stays unset.
+    type Want: Clone + PartialEq + Debug + Send + Sync + 'static;
+    /// What can be sent.
+    type Change: Change;
+    /// What an event may say about an object (connectivity); `()` where none does.
+    type News: Clone + PartialEq + Debug + Send + Sync + 'static;
+
+    /// What never changes about the kind.
+    const FACTS: Facts;
+
+    /// Id of a row.
+    fn id(row: &Self::Row) -> Id;
+    /// Keys of a row, for the mirror's index.
+    fn keys(row: &Self::Row, put: &mut dyn FnMut(Key));
+    /// Mark on the row, if it has one: `installation/namespace/name`, or only `installation` where marks are shared.
+    fn mark(_row: &Self::Row) -> Option<String> {
+        None
+    }
+    /// When the row was created, for intents without a nonce.
+    fn created(_row: &Self::Row) -> Option<Timestamp> {
+        None
+    }
+    /// Fields that need something from outside.
+    fn inputs(&self) -> Vec<Input> {
+        Vec::new()
+    }
+    /// The Secret it writes, if any.
+    fn output(&self) -> Option<OutputRef> {
+        None
+    }
+    /// Turns the spec into what emnify should hold.
+    fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
+    /// How to find the object when its id is not known, best first.
+    fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
+    /// Pieces that must be known before the diff; empty when the listing is enough.
+    fn parts(_want: &Self::Want) -> Vec<Self::Part> {
+        Vec::new()
+    }
+    /// Pieces that are read once after binding and only for the report.
+    fn extras(_status: Option<&Self::Status>) -> Vec<Self::Part> {
+        Vec::new()
+    }
+    /// The change that makes the object; `None` where the API cannot.
+    fn create(want: &Self::Want, intent: Option<&Intent>) -> Option<Self::Change>;
+    /// What differs, as calls. Only fields that the spec sets may differ. `bound_generation` tells whether the
+    /// generation at hand was in step before, so that a difference is drift and not an edit.
+    fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
+    /// The calls that retire the object, in order; each may be repeated after a crash.
+    fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
+    /// What a bodiless success of a change means for what we know.
+    fn assume(change: &Self::Change, row: &mut Self::Row, parts: &mut Self::Parts);
+    /// Asynchronous kinds say here that they are not done.
+    fn phase(_have: &Have<Self>) -> Phase {
+        Phase::Settled
+    }
+    /// Called when a renewed object was made, with the id it replaces, before the new id is bound.
+    fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
+    /// Writes what users want to see into the status.
+    fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
+    /// What an event says, if it speaks of this kind.
+    fn hear(_event: &emnify::event::Event) -> Option<Heard<Self::News>> {
+        None
+    }
+
+    /// One page of the listing.
+    fn list(api: &Api, at: Cursor) -> impl Future<Output = Result<Page<Self::Row>, Error>> + Send;
+    /// One object; `None` when the API says that it does not exist.
+    fn read(api: &Api, id: &Id) -> impl Future<Output = Result<Option<Self::Row>, Error>> + Send;
+    /// One piece of one object.
+    fn read_part(
+        api: &Api,
+        id: &Id,
+        part: Self::Part,
+        into: &mut Self::Parts,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Sends changes that share a batch key (or a single one); one reply each, in order.
+    fn send(
+        api: &Api,
+        batch: &[(Option<Id>, Self::Change)],
+    ) -> impl Future<Output = Result<Vec<Reply<Self>>, Error>> + Send;
+}
+
+/// What a diff or a retirement may depend on besides what is wanted and known.
+#[derive(Debug)]
+pub struct Context<'a, K: Managed> {
+    /// Wall clock.
+    pub now: Timestamp,
+    /// Last status, for what the operator alone knows (a quota's allowance, tokens in their grace time).
+    pub status: Option<&'a K::Status>,
+    /// The spec changed since this object was last in step: wanted states may be applied again.
+    pub edited: bool,
+    /// The workspace's organisation activates SIMs into Factory Test.
+    pub factory_test: bool,
+    /// Id that the session's own credentials were made from; never revoked.
+    pub own_token: Option<i64>,
+}

@@ -1,0 +1,109 @@
+//! Every condition reason, event reason and annotation, once. The runbook has an entry for each.
+
+/// Doc lines are the short form of the runbook entry.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)*) => {
+        $($(#[doc = $doc])+ pub const $name: &str = $text;)*
+        /// Every reason with its meaning.
+        pub const ALL: &[(&str, &str)] = &[$(($text, concat!($($doc),+))),*];
+    };
+}
+
+reasons! {
+    /// The object is in step with emnify.
+    UP_TO_DATE = "UpToDate";
+    /// The operator has seen the object and is working out what to do.
+    PENDING = "Pending";
+    /// A change is queued or being sent.
+    PROGRESSING = "Progressing";
+    /// The object is being deleted in emnify.
+    DELETING = "Deleting";
+    /// The listing that would prove what exists is not complete yet.
+    OBSERVING = "Observing";
+    /// Suspended by `managementPolicy: Suspend` or by the annotation `emnify.io/suspend`.
+    SUSPENDED = "Suspended";
+    /// The workspace is missing, or its credentials do not work: see its conditions.
+    WORKSPACE_NOT_READY = "WorkspaceNotReady";
+    /// The workspace now names another organisation than the one this object lives in.
+    WORKSPACE_CHANGED = "WorkspaceChanged";
+    /// Several emnify objects could be the one that an interrupted create made; set `spec.id` to choose.
+    AMBIGUOUS_CREATE = "AmbiguousCreate";
+    /// Other objects still refer to this one.
+    IN_USE = "InUse";
+    /// More devices would be disturbed than the workspace's guard allows; approve on the workspace.
+    GUARD_TRIPPED = "GuardTripped";
+    /// A referenced object is missing, being deleted, or not created yet.
+    REFERENCE_NOT_READY = "ReferenceNotReady";
+    /// The spec cannot be turned into a request; the message names the field.
+    INVALID_SPEC = "InvalidSpec";
+    /// Another object here, or another installation, already claims the same emnify object.
+    OWNERSHIP_CONFLICT = "OwnershipConflict";
+    /// The emnify object exists already; the message names the line that allows taking it over.
+    ALREADY_EXISTS = "AlreadyExists";
+    /// Nothing exists in emnify and the policy is to observe only.
+    WOULD_CREATE = "WouldCreate";
+    /// The named emnify object does not exist, and this kind cannot create it.
+    NOT_FOUND = "NotFound";
+    /// The emnify object was there and is gone; request a refresh to create it anew.
+    VANISHED = "Vanished";
+    /// The Secret to write to exists and belongs to somebody else.
+    SECRET_NOT_OWNED = "SecretNotOwned";
+    /// emnify refused the request; the message is emnify's.
+    REJECTED = "Rejected";
+    /// A managed field was changed in emnify.
+    DRIFTED = "Drifted";
+    /// The field cannot be changed on an existing emnify object.
+    IMMUTABLE_FIELD = "ImmutableField";
+    /// No address is left in the IP address space.
+    NO_ADDRESS_AVAILABLE = "NoAddressAvailable";
+    /// emnify reported a conflict with another change; it is tried again.
+    CONFLICT = "Conflict";
+    /// The credentials may not do this, or are no longer accepted.
+    UNAUTHORIZED = "Unauthorized";
+    /// emnify asks to slow down.
+    THROTTLED = "Throttled";
+    /// A request was sent and its outcome is not known; emnify is read before anything else.
+    OUTCOME_UNKNOWN = "OutcomeUnknown";
+    /// emnify cannot be reached.
+    UNAVAILABLE = "Unavailable";
+    /// emnify answered something this version cannot read.
+    UNREADABLE = "Unreadable";
+    /// The object could not be decoded; the CRD and the operator are of different versions.
+    UNDECODABLE = "Undecodable";
+    /// An emnify object was created.
+    CREATED = "Created";
+    /// An existing emnify object was taken over.
+    ADOPTED = "Adopted";
+    /// The emnify object was changed.
+    UPDATED = "Updated";
+    /// The emnify object was deleted.
+    DELETED = "Deleted";
+    /// The emnify object was left behind as the policy says.
+    ORPHANED = "Orphaned";
+}
+
+/// Annotations that steer the operator without touching the spec.
+pub mod annotation {
+    /// `"true"` suspends the object.
+    pub const SUSPEND: &str = "emnify.io/suspend";
+    /// Any new value: read the object anew and forget earlier refusals.
+    pub const REFRESH: &str = "emnify.io/refresh";
+    /// On a workspace: releases the change set with this hash.
+    pub const APPROVE: &str = "emnify.io/approve";
+    /// `"true"`: on deletion leave the emnify object as it is, without asking emnify.
+    pub const FORCE_ORPHAN: &str = "emnify.io/force-orphan";
+}
+
+/// Condition types.
+pub mod condition {
+    /// The summary.
+    pub const READY: &str = "Ready";
+    /// Present and true while work is under way.
+    pub const RECONCILING: &str = "Reconciling";
+    /// Present and true exactly when a person must act.
+    pub const STALLED: &str = "Stalled";
+    /// Outcome of the last attempt.
+    pub const SYNCED: &str = "Synced";
+    /// A difference is reported and not corrected.
+    pub const DRIFTED: &str = "Drifted";
+}

@@ -1,0 +1,174 @@
+//! What every kind carries in its spec and status, whatever it mirrors.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Policy fields, flattened into every spec. Unset means the safe default its line names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommonSpec {
+    /// Workspace this object belongs to. Default: the `Workspace` named `default` in this namespace, else the
+    /// `ClusterWorkspace` named `default`. Cannot change once the object is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_ref: Option<WorkspaceRef>,
+    /// Adopt the emnify object with this id instead of creating one; writing it is consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9-]+$"), length(max = 64))]
+    pub id: Option<String>,
+    /// What the operator may do. Default `Manage`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_policy: Option<ManagementPolicy>,
+    /// What happens in emnify when this object is deleted. Default: what the operator created is deleted, what
+    /// it adopted is left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// Whether an emnify object that is already there may be taken over. Default `Never` (for `Sim`: `IfUnowned`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption_policy: Option<AdoptionPolicy>,
+    /// What happens when somebody changes a managed field in emnify. Default `Correct`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_policy: Option<DriftPolicy>,
+    /// Paths of spec fields that are set on creation and left alone afterwards, such as `serviceProfile`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 128)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub ignore_fields: Vec<String>,
+}
+
+impl CommonSpec {
+    /// What the operator may do.
+    pub fn management(&self) -> ManagementPolicy {
+        self.management_policy.unwrap_or(ManagementPolicy::Manage)
+    }
+
+    /// What happens on drift.
+    pub fn drift(&self) -> DriftPolicy {
+        self.drift_policy.unwrap_or(DriftPolicy::Correct)
+    }
+}
+
+/// A `Workspace` in the same namespace, or a `ClusterWorkspace`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceRef {
+    /// Default `Workspace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<WorkspaceKind>,
+    /// Name of the object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Which kind of workspace object is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum WorkspaceKind {
+    /// Namespaced.
+    Workspace,
+    /// Cluster-scoped, shared between the namespaces it allows.
+    ClusterWorkspace,
+}
+
+/// What the operator may do to the emnify object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ManagementPolicy {
+    /// Create, update and delete.
+    Manage,
+    /// Report differences, never write.
+    Observe,
+    /// Do nothing at all until changed back.
+    Suspend,
+}
+
+/// What happens to the emnify object when the Kubernetes object is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Retire it, even if it was adopted.
+    Delete,
+    /// Leave it as it is.
+    Orphan,
+}
+
+/// Whether an object that exists already may be taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionPolicy {
+    /// Never; the object stalls and says how to allow it.
+    Never,
+    /// Only when it carries nobody's mark.
+    IfUnowned,
+    /// Even when another installation has marked it.
+    Force,
+}
+
+/// What happens when a managed field was changed in emnify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// Set it back.
+    Correct,
+    /// Report it in the condition `Drifted`.
+    Warn,
+}
+
+/// How the emnify object came to be ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Provenance {
+    /// The operator created it.
+    Created,
+    /// It was there before.
+    Adopted,
+}
+
+/// Written before a create is sent, so that a crash at any point can tell what it made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Unique to this attempt; part of the mark where a kind has one.
+    pub nonce: String,
+    /// When it was recorded, RFC 3339, by the operator's clock.
+    pub since: String,
+}
+
+/// The last refusal by emnify, remembered so that the same request is not sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    /// Digest of the change and of the ids its references meant.
+    pub digest: String,
+    /// What emnify said.
+    pub message: String,
+}
+
+/// Status fields, flattened into every status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommonStatus {
+    /// Id of the emnify object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Organisation the object lives in; pinned when it is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation_id: Option<String>,
+    /// Workspace that `workspaceRef` resolved to when the object was bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceRef>,
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How the emnify object came to be ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// A create that may have been sent and is not accounted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// The last refusal by emnify.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejected>,
+    /// Value of the annotation `emnify.io/refresh` that was last handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_refresh_at: Option<String>,
+    /// `Ready`, `Reconciling`, `Stalled`, `Synced`, `Drifted`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
