@@ -1,0 +1,88 @@
+//! How the PHP back end writes JSON: slashes and non-ASCII escaped, flags and numbers often as strings. [R][L]
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+/// A document as PHP's `json_encode` writes it: `/` as `\/`, non-ASCII as `\u` escapes. [R]
+pub fn encode(value: &Value) -> String {
+    let mut out = String::new();
+    // Slashes and non-ASCII characters occur only inside strings, so the finished text can be escaped as a whole.
+    for character in value.to_string().chars() {
+        match character {
+            '/' => out.push_str("\\/"),
+            character if character.is_ascii() => out.push(character),
+            character => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(out, "\\u{unit:04x}").expect("writing to a string");
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A flag in a list: `"1"` or `"0"`. [L]
+pub fn flag_in_list(flag: bool) -> Value {
+    json!(if flag { "1" } else { "0" })
+}
+
+/// A flag in a single object: 1 or 0. [L]
+pub fn flag_in_detail(flag: bool) -> Value {
+    json!(u8::from(flag))
+}
+
+/// A number or id written as a string, as in `used_count` and `organisation_id`. [L]
+pub fn text(number: impl ToString) -> Value {
+    json!(number.to_string())
+}
+
+/// Reads a flag however a client writes it: bool, number, or either in a string.
+pub fn read_flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => Some(number.as_f64()? != 0.0),
+        Value::String(text) => match text.as_str() {
+            "1" | "true" => Some(true),
+            "0" | "false" | "" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_and_non_ascii_are_escaped_and_still_mean_the_same() {
+        let value = json!({"name": "Albania / Plus", "symbol": "€", "emoji": "📡", "quote": "a\"b"});
+        let text = encode(&value);
+        assert!(text.contains(r"Albania \/ Plus"));
+        assert!(text.contains(r"\u20ac"));
+        assert!(text.is_ascii());
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("still JSON"), value);
+    }
+
+    #[test]
+    fn flags_are_strings_in_lists_and_numbers_in_details() {
+        assert_eq!(flag_in_list(true), json!("1"));
+        assert_eq!(flag_in_list(false), json!("0"));
+        assert_eq!(flag_in_detail(true), json!(1));
+        assert_eq!(text(7), json!("7"));
+    }
+
+    #[test]
+    fn flags_are_read_in_every_form() {
+        for yes in [json!(true), json!(1), json!(1.0), json!("1"), json!("true")] {
+            assert_eq!(read_flag(&yes), Some(true), "{yes} means true");
+        }
+        for no in [json!(false), json!(0), json!("0")] {
+            assert_eq!(read_flag(&no), Some(false), "{no} means false");
+        }
+        for neither in [json!(null), json!("maybe"), json!([1])] {
+            assert_eq!(read_flag(&neither), None, "{neither} is no flag");
+        }
+    }
+}
