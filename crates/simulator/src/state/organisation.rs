@@ -1,0 +1,224 @@
+//! One workspace and what belongs to it.
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::table::{Table, rows};
+use super::{Endpoint, Event, NextIds, ServiceProfile, Sim, TariffProfile};
+
+rows!(
+    Organisation => organisation, ApplicationToken => application_token, IpAddressSpace => ip_address_space,
+    Dns => dns, Tag => tag,
+);
+
+/// An organisation, also called a workspace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// Its id.
+    #[serde(default)]
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Seconds a JWT lives. [R] 14400 and 604800 were seen.
+    #[serde(default = "four_hours")]
+    pub token_lifetime: u64,
+    /// Whether activation leads to Factory Test first.
+    #[serde(default)]
+    pub factory_test: bool,
+    /// Calls of the running month.
+    #[serde(default)]
+    pub calls: CallLedger,
+    /// Application tokens, revoked ones included.
+    #[serde(default)]
+    pub application_tokens: Table<ApplicationToken>,
+    /// Address spaces.
+    #[serde(default)]
+    pub ip_address_spaces: Table<IpAddressSpace>,
+    /// DNS configurations.
+    #[serde(default)]
+    pub dns: Table<Dns>,
+    /// Tags (v2).
+    #[serde(default)]
+    pub tags: Table<Tag>,
+    /// Service profiles.
+    #[serde(default)]
+    pub service_profiles: Table<ServiceProfile>,
+    /// Tariff profiles.
+    #[serde(default)]
+    pub tariff_profiles: Table<TariffProfile>,
+    /// SIMs.
+    #[serde(default)]
+    pub sims: Table<Sim>,
+    /// Devices.
+    #[serde(default)]
+    pub endpoints: Table<Endpoint>,
+    /// The event log.
+    #[serde(default)]
+    pub events: Table<Event>,
+    /// Kept beside the data, never written down.
+    #[serde(skip)]
+    pub indexes: Indexes,
+}
+
+fn four_hours() -> u64 {
+    14_400
+}
+
+/// Calls counted against the monthly limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallLedger {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// Calls so far.
+    pub count: u64,
+}
+
+/// An application token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationToken {
+    /// Its id, the JWTs' `esc.app`.
+    #[serde(default)]
+    pub id: u64,
+    /// The secret.
+    pub token: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether it is refused for ever.
+    #[serde(default)]
+    pub revoked: bool,
+    /// When it was made.
+    #[serde(default)]
+    pub created: Timestamp,
+    /// Refused from then on.
+    #[serde(default)]
+    pub expiry_date: Option<Timestamp>,
+    /// Source addresses it is accepted from (CIDR).
+    #[serde(default)]
+    pub ip: Option<String>,
+    /// Id of the person who made it.
+    #[serde(default)]
+    pub creator: Option<u64>,
+    /// Roles it acts with; those of its creator.
+    #[serde(default = "administrator")]
+    pub roles: Vec<u64>,
+}
+
+fn administrator() -> Vec<u64> {
+    vec![1]
+}
+
+/// A range of device addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IpAddressSpace {
+    /// Its id.
+    #[serde(default)]
+    pub id: u64,
+    /// CIDR.
+    pub ip_address_space: String,
+    /// 4.
+    #[serde(default = "four")]
+    pub ip_address_version: u64,
+}
+
+fn four() -> u64 {
+    4
+}
+
+/// A pair of resolvers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the API's own words")]
+pub struct Dns {
+    #[serde(default)]
+    pub id: u64,
+    pub primary: String,
+    pub secondary: String,
+    #[serde(default = "four")]
+    pub ip_address_version: u64,
+}
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tag {
+    /// Its id.
+    #[serde(default)]
+    pub id: u64,
+    /// Unique in the organisation.
+    pub name: String,
+    /// Id of its colour.
+    #[serde(default = "first")]
+    pub color: u64,
+}
+
+fn first() -> u64 {
+    1
+}
+
+/// Ways to find rows without reading them all.
+#[derive(Debug, Clone, Default)]
+pub struct Indexes {
+    /// SIM ids by ICCID of 19 digits.
+    pub sim_by_iccid: HashMap<String, u64>,
+    /// Endpoint ids by SIM id.
+    pub endpoint_by_sim: HashMap<u64, u64>,
+    /// Addresses in use.
+    pub addresses: HashSet<Ipv4Addr>,
+    /// Lowest address of a space that may be free.
+    pub lowest_free: HashMap<u64, Ipv4Addr>,
+}
+
+impl PartialEq for Indexes {
+    /// Indexes follow from the data, so they never make two states differ.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Organisation {
+    pub(super) fn raise(&self, next: &mut NextIds) {
+        self.application_tokens.raise(next);
+        self.ip_address_spaces.raise(next);
+        self.dns.raise(next);
+        self.tags.raise(next);
+        self.service_profiles.raise(next);
+        self.tariff_profiles.raise(next);
+        self.sims.raise(next);
+        self.endpoints.raise(next);
+        self.events.raise(next);
+        for profile in self.service_profiles.values() {
+            profile.data_limits.raise(next);
+        }
+        for endpoint in self.endpoints.values() {
+            endpoint.sms.raise(next);
+            endpoint.limit_extensions.raise(next);
+        }
+    }
+
+    pub(super) fn number(&mut self, next: &mut NextIds) {
+        self.application_tokens.number(next);
+        self.ip_address_spaces.number(next);
+        self.dns.number(next);
+        self.tags.number(next);
+        self.service_profiles.number(next);
+        self.tariff_profiles.number(next);
+        self.sims.number(next);
+        self.endpoints.number(next);
+        self.events.number(next);
+        for profile in self.service_profiles.values_mut() {
+            profile.data_limits.number(next);
+        }
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.sms.number(next);
+            endpoint.limit_extensions.number(next);
+        }
+    }
+}
