@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Typed asynchronous client of the emnify REST API.
+//!
+//! A [`Client`] speaks for one organisation on one host. It logs in when it has to (once for all callers), and each of its
+//! calls waits for a turn in its [`Lane`] of the host's request budget ([`HostLimits`]). It never repeats a request, except
+//! once after a token was refused; what a failure means is said by [`Error`], what to do about it is the caller's decision.
+//!
+//! Encoding is strict: only what is set is sent. Decoding is lenient: unknown keys, flags and ids in any spelling, and all
+//! date forms in use are read.
+
+mod api;
+mod auth;
+mod base_url;
+mod call;
+mod classify;
+mod client;
+mod counters;
+mod error;
+mod exchange;
+mod lane;
+mod limits;
+mod page;
+mod transport;
+pub mod wire;
+
+pub use self::api::Api;
+pub use self::auth::{Credentials, Identity, Jwt};
+pub use self::base_url::{BaseUrl, InvalidBaseUrl};
+pub use self::call::Created;
+pub use self::client::{Client, Config};
+pub use self::counters::{Count, CountKey, Counters};
+pub use self::error::{Error, found};
+pub use self::lane::Lane;
+pub use self::limits::{HostLimits, Ledger, LimitsSnapshot};
+pub use self::page::{Cursor, Page};
+pub use self::transport::{HttpTransport, HttpTransportConfig, ServiceTransport, Transport, TransportError};
+pub use self::wire::lenient::parse_timestamp;

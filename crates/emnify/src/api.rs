@@ -1,0 +1,83 @@
+//! A handle for calls in one lane. The operations are in the modules of [`crate::wire`].
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use http::StatusCode;
+
+use crate::auth::{Live, Reason};
+use crate::call::{Call, Reply};
+use crate::client::Client;
+use crate::error::Error;
+use crate::exchange::outcome;
+use crate::lane::Lane;
+use crate::limits::{Ask, Class, Turn};
+
+/// Makes calls in one lane. Cheap to make and to clone.
+#[derive(Clone)]
+pub struct Api {
+    client: Client,
+    lane: Lane,
+    /// A turn waited for in advance.
+    held: Arc<Mutex<Option<Turn>>>,
+}
+
+impl Api {
+    pub(crate) fn new(client: Client, lane: Lane, turn: Option<Turn>) -> Self {
+        Self { client, lane, held: Arc::new(Mutex::new(turn)) }
+    }
+
+    /// The lane of its calls.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// The client it belongs to.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends `call`: with the live token, once more after one login if that token is refused.
+    pub(crate) async fn call(&self, call: Call) -> Result<Reply, Error> {
+        let inner = &self.client.inner;
+        let live = inner.auth.token(Reason::Missing, &inner.exchange).await?;
+        let answer = self.send(&call, &live).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return outcome(&call, answer);
+        }
+        let Some(reason) = inner.auth.refused(&live) else { return outcome(&call, answer) };
+        let live = inner.auth.token(reason, &inner.exchange).await?;
+        outcome(&call, self.send(&call, &live).await?)
+    }
+
+    async fn send(&self, call: &Call, live: &Live) -> Result<http::Response<bytes::Bytes>, Error> {
+        let inner = &self.client.inner;
+        let turn = self.turn_for(call, live.jwt.identity.organisation_id).await;
+        let answer = inner.exchange.send(self.lane, turn, call, Some(&live.bearer)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            inner.auth.accepted(live);
+        }
+        Ok(answer)
+    }
+
+    /// The turn waited for in advance, else a new one. The held one may still have to wait for its organisation's class.
+    async fn turn_for(&self, call: &Call, organisation: i64) -> Turn {
+        let limits = self.client.limits();
+        let class = Class::of(&call.method, call.route).map(|class| (organisation, class));
+        let held = self.held.lock().expect("no code panics while it takes the turn").take();
+        match (held, class) {
+            (Some(held), None) => held,
+            (Some(held), Some(_)) => {
+                limits.turn(self.lane, Ask { class, ..Ask::NOTHING }).await.spend();
+                held
+            }
+            (None, class) => limits.turn(self.lane, Ask { class, ..Ask::REQUEST }).await,
+        }
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("lane", &self.lane).finish_non_exhaustive()
+    }
+}

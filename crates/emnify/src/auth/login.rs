@@ -1,0 +1,131 @@
+//! The login flows of `POST /api/v1/authenticate` [R][S].
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::credentials::{Credentials, password_digest};
+use super::jwt::Jwt;
+use super::totp;
+use crate::call::Call;
+use crate::classify::LOGIN;
+use crate::error::Error;
+use crate::exchange::{Exchange, outcome};
+use crate::lane::Lane;
+use crate::limits::Ask;
+use crate::wire::lenient;
+
+#[derive(Serialize, Default)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted_device: Option<TrustedDevice<'a>>,
+}
+
+#[derive(Serialize)]
+struct TrustedDevice<'a> {
+    fingerprint: &'a str,
+    operating_system: &'a str,
+    browser: &'a str,
+    name: &'a str,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Tokens {
+    #[serde(deserialize_with = "lenient::optional_secret")]
+    auth_token: Option<SecretString>,
+    #[serde(deserialize_with = "lenient::optional_secret")]
+    refresh_token: Option<SecretString>,
+    #[serde(deserialize_with = "lenient::optional_secret")]
+    mfa_token: Option<SecretString>,
+}
+
+/// Logs in: with the refresh token if there is one, else (or if it is refused) with the credentials, each at most once.
+pub(super) async fn login(
+    exchange: &Exchange,
+    credentials: &Credentials,
+    refresh: Option<SecretString>,
+) -> Result<Jwt, Error> {
+    if let Some(refresh) = refresh {
+        let body = Body { refresh_token: Some(refresh.expose_secret()), ..Body::default() };
+        match post(exchange, &body).await {
+            Ok(tokens) => return finish(tokens, Some(refresh)),
+            Err(Error::Unauthorized { .. } | Error::Rejected { .. }) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    match credentials {
+        Credentials::ApplicationToken(token) => {
+            let body = Body { application_token: Some(token.expose_secret()), ..Body::default() };
+            finish(post(exchange, &body).await?, None)
+        }
+        Credentials::User { username, password, totp_key, trusted_device, mfa_code } => {
+            let password = password_digest(password);
+            let fingerprint = trusted_device.as_ref().map(ExposeSecret::expose_secret);
+            let body = Body {
+                username: Some(username),
+                password: Some(password.expose_secret()),
+                fingerprint,
+                ..Body::default()
+            };
+            let tokens = post(exchange, &body).await?;
+            let Some(mfa_token) = tokens.mfa_token else { return finish(tokens, None) };
+            let code = second_factor(exchange, totp_key.as_ref(), mfa_code.as_ref())?;
+            let device = fingerprint.map(|fingerprint| TrustedDevice {
+                fingerprint,
+                operating_system: std::env::consts::OS,
+                browser: "emnify-operator",
+                name: "emnify-operator",
+            });
+            let body = Body {
+                mfa_token: Some(mfa_token.expose_secret()),
+                code: Some(code.expose_secret()),
+                trusted_device: device,
+                ..Body::default()
+            };
+            finish(post(exchange, &body).await?, None)
+        }
+    }
+}
+
+/// A code of the key at the server's time, else the code given for registering a device.
+fn second_factor(
+    exchange: &Exchange,
+    key: Option<&SecretString>,
+    code: Option<&SecretString>,
+) -> Result<SecretString, Error> {
+    let missing = |message: &str| Error::Unauthorized { status: 0, message: message.into() };
+    match (key, code) {
+        (Some(key), _) => {
+            totp::code(key, exchange.server_now()).ok_or_else(|| missing("the TOTP key is not base32"))
+        }
+        (None, Some(code)) => Ok(code.clone()),
+        (None, None) => Err(missing("the user needs a second factor: give a TOTP key or a trusted device")),
+    }
+}
+
+async fn post(exchange: &Exchange, body: &Body<'_>) -> Result<Tokens, Error> {
+    let call = Call::post(LOGIN).body(body).repeatable(true).sensitive();
+    let turn = exchange.limits.turn(Lane::Safety, Ask::LOGIN).await;
+    let answer = exchange.send(Lane::Safety, turn, &call, None).await?;
+    outcome(&call, answer)?.json()
+}
+
+fn finish(tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
+    let token =
+        tokens.auth_token.ok_or_else(|| Error::unreadable("the login was answered without a token"))?;
+    Ok(Jwt::parse(token)?.with_refresh_token(tokens.refresh_token.or(refresh)))
+}

@@ -1,0 +1,168 @@
+//! Logging in, and the one live token that all callers of a client share.
+
+mod credentials;
+mod jwt;
+mod login;
+mod totp;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use http::HeaderValue;
+use secrecy::ExposeSecret;
+
+pub use self::credentials::Credentials;
+pub use self::jwt::{Identity, Jwt};
+use crate::error::Error;
+use crate::exchange::Exchange;
+
+/// The token in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Live {
+    pub(crate) jwt: Arc<Jwt>,
+    pub(crate) bearer: HeaderValue,
+    serial: u64,
+    /// It came from our own login and has not been accepted by any call yet.
+    untried: bool,
+}
+
+/// Why a login is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// There is no token.
+    Missing,
+    /// The token with this serial was refused.
+    Refused(u64),
+    /// Someone asked for it.
+    Asked,
+}
+
+/// Credentials and live token of a client.
+#[derive(Debug)]
+pub(crate) struct Auth {
+    state: Mutex<State>,
+    /// One login at a time; who waited for one shares its outcome.
+    gate: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    credentials: Credentials,
+    live: Option<Live>,
+    serial: u64,
+    /// The refusal of the current credentials; while it stands only an explicit login tries again.
+    refused: Option<Error>,
+    attempts: u64,
+    last: Option<Result<Live, Error>>,
+}
+
+impl Auth {
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        let state = State { credentials, live: None, serial: 0, refused: None, attempts: 0, last: None };
+        Self { state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
+    }
+
+    pub(crate) fn live(&self) -> Option<Live> {
+        self.lock().live.clone()
+    }
+
+    /// Takes a token over, for instance one kept across a restart.
+    pub(crate) fn set_token(&self, jwt: Jwt) -> Result<(), Error> {
+        let mut state = self.lock();
+        state.refused = None;
+        state.adopt(jwt, false).map(drop)
+    }
+
+    /// New credentials for the next login. The live token stays; a refresh token of the old ones does not.
+    pub(crate) fn set_credentials(&self, credentials: Credentials) {
+        let mut state = self.lock();
+        state.credentials = credentials;
+        state.refused = None;
+        if let Some(live) = &mut state.live {
+            live.jwt = Arc::new(Jwt::clone(&live.jwt).with_refresh_token(None));
+        }
+    }
+
+    /// A call with this token was answered with something other than 401.
+    pub(crate) fn accepted(&self, serial: &Live) {
+        if !serial.untried {
+            return;
+        }
+        if let Some(live) = self.lock().live.as_mut().filter(|live| live.serial == serial.serial) {
+            live.untried = false;
+        }
+    }
+
+    /// What to do about a 401 to a call with this token; `None` if a token fresh from the login was refused, which another
+    /// login would not change.
+    pub(crate) fn refused(&self, used: &Live) -> Option<Reason> {
+        let state = self.lock();
+        let still_untried =
+            state.live.as_ref().is_some_and(|live| live.serial == used.serial && live.untried);
+        (!still_untried).then_some(Reason::Refused(used.serial))
+    }
+
+    /// The live token, after a login if one is needed. Callers that come while a login runs share its outcome.
+    pub(crate) async fn token(&self, reason: Reason, exchange: &Exchange) -> Result<Live, Error> {
+        let before = {
+            let state = self.lock();
+            if let Some(ready) = state.without_login(reason) {
+                return ready;
+            }
+            state.attempts
+        };
+        let _turn = self.gate.lock().await;
+        let (credentials, refresh) = {
+            let state = self.lock();
+            if state.attempts != before
+                && let Some(outcome) = &state.last
+            {
+                return outcome.clone();
+            }
+            if let Some(ready) = state.without_login(reason) {
+                return ready;
+            }
+            let refresh = state.live.as_ref().and_then(|live| live.jwt.refresh_token.clone());
+            (state.credentials.clone(), refresh)
+        };
+        let outcome = login::login(exchange, &credentials, refresh).await;
+        self.lock().conclude(outcome)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no code panics while it holds the token")
+    }
+}
+
+impl State {
+    /// The answer, if it needs no login.
+    fn without_login(&self, reason: Reason) -> Option<Result<Live, Error>> {
+        if reason == Reason::Asked {
+            return None;
+        }
+        if let Some(live) = self.live.as_ref().filter(|live| reason != Reason::Refused(live.serial)) {
+            return Some(Ok(live.clone()));
+        }
+        self.refused.clone().map(Err)
+    }
+
+    fn conclude(&mut self, outcome: Result<Jwt, Error>) -> Result<Live, Error> {
+        let outcome = outcome.and_then(|jwt| self.adopt(jwt, true));
+        self.refused = match &outcome {
+            Err(error @ Error::Unauthorized { .. }) => Some(error.clone()),
+            _ => None,
+        };
+        self.attempts += 1;
+        self.last = Some(outcome.clone());
+        outcome
+    }
+
+    fn adopt(&mut self, jwt: Jwt, untried: bool) -> Result<Live, Error> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", jwt.token.expose_secret()))
+            .map_err(|_| Error::unreadable("the token holds characters that no header can carry"))?;
+        bearer.set_sensitive(true);
+        self.serial += 1;
+        let live = Live { jwt: Arc::new(jwt), bearer, serial: self.serial, untried };
+        self.live = Some(live.clone());
+        Ok(live)
+    }
+}

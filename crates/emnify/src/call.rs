@@ -1,0 +1,227 @@
+//! One request, described before anything is sent, and its answer.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+use crate::page::{Cursor, Page};
+use crate::wire::lenient;
+
+/// A request, without host and token.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// The path with `{...}` for its arguments: what logs and metrics show.
+    pub(crate) route: &'static str,
+    pub(crate) args: Vec<String>,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Bytes>,
+    /// Sending it twice is as good as sending it once.
+    pub(crate) repeatable: bool,
+    /// It carries a secret, so what the API says about it is not repeated.
+    pub(crate) sensitive: bool,
+}
+
+impl Call {
+    pub(crate) fn new(method: Method, route: &'static str) -> Self {
+        let repeatable = method != Method::POST;
+        Self { method, route, args: vec![], query: vec![], body: None, repeatable, sensitive: false }
+    }
+
+    pub(crate) fn get(route: &'static str) -> Self {
+        Self::new(Method::GET, route)
+    }
+
+    pub(crate) fn post(route: &'static str) -> Self {
+        Self::new(Method::POST, route)
+    }
+
+    pub(crate) fn put(route: &'static str) -> Self {
+        Self::new(Method::PUT, route)
+    }
+
+    pub(crate) fn patch(route: &'static str) -> Self {
+        Self::new(Method::PATCH, route)
+    }
+
+    pub(crate) fn delete(route: &'static str) -> Self {
+        Self::new(Method::DELETE, route)
+    }
+
+    /// The next `{...}` of the route.
+    pub(crate) fn arg(mut self, value: impl ToString) -> Self {
+        self.args.push(value.to_string());
+        self
+    }
+
+    pub(crate) fn query(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.query.push((key, value.to_string()));
+        self
+    }
+
+    pub(crate) fn query_if(self, key: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.query(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
+        let json = serde_json::to_vec(body).expect("wire types have text keys and finite numbers");
+        self.body = Some(json.into());
+        self
+    }
+
+    pub(crate) fn repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = repeatable;
+        self
+    }
+
+    pub(crate) fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+}
+
+/// A successful answer.
+#[derive(Clone)]
+pub(crate) struct Reply {
+    pub(crate) route: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What a create made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Created {
+    /// The new object's id, from `Location` first, else from the body.
+    pub id: i64,
+}
+
+#[derive(serde::Deserialize)]
+struct Made {
+    #[serde(deserialize_with = "lenient::id")]
+    id: i64,
+}
+
+impl Reply {
+    /// The body as JSON, whatever its content type says.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| self.unreadable(&error))
+    }
+
+    /// A list; an empty body is an empty list.
+    pub(crate) fn list<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Vec::new());
+        }
+        self.json()
+    }
+
+    pub(crate) fn page<T: DeserializeOwned>(&self, at: Cursor) -> Result<Page<T>, Error> {
+        let number = |name: &str| header_number(&self.headers, name);
+        Ok(Page {
+            items: self.list()?,
+            page: number("x-current-page").map_or(at.page, saturate),
+            pages: number("x-total-pages").map_or(1, saturate),
+            total: number("x-total-count"),
+            server_time: date(&self.headers),
+        })
+    }
+
+    /// The id of the object that a create made. Of `Location` only the id is used. A create that names no id took place, but
+    /// what it made has to be looked for.
+    pub(crate) fn created(&self) -> Result<Created, Error> {
+        let from_location = || {
+            let location = self.headers.get(header::LOCATION)?.to_str().ok()?;
+            location.trim_end_matches('/').rsplit('/').next()?.parse().ok()
+        };
+        let from_body = || serde_json::from_slice::<Made>(&self.body).ok().map(|made| made.id);
+        from_location().or_else(from_body).map(|id| Created { id }).ok_or_else(|| Error::Ambiguous {
+            message: "the object was created, but the answer does not name its id".into(),
+        })
+    }
+
+    /// Where and what, without quoting the body.
+    fn unreadable(&self, error: &serde_json::Error) -> Error {
+        use serde_json::error::Category;
+        let what = match error.classify() {
+            Category::Eof if self.body.is_empty() => "the body is empty".to_owned(),
+            Category::Io | Category::Syntax | Category::Eof => "the body is not JSON".to_owned(),
+            Category::Data => {
+                format!("an unexpected value at line {} column {}", error.line(), error.column())
+            }
+        };
+        Error::unreadable(format!("{} ({}): {what}", self.route, self.status.as_u16()))
+    }
+}
+
+fn header_number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn saturate(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The server's clock.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(header::DATE)?.to_str().ok()?)
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT`
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn reply(headers: &[(&'static str, &'static str)], body: &'static str) -> Reply {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect();
+        Reply { route: "/r", status: StatusCode::CREATED, headers, body: Bytes::from_static(body.as_bytes()) }
+    }
+
+    #[test]
+    fn the_id_comes_from_the_location_first() {
+        let location = ("location", "https://elsewhere.example/api/v1/endpoint/12");
+        assert_eq!(reply(&[location], r#"{"id": 13}"#).created(), Ok(Created { id: 12 }));
+        assert_eq!(reply(&[], r#"{"id": 13.0}"#).created(), Ok(Created { id: 13 }), "else from the body");
+        let lost = reply(&[], "").created();
+        assert!(matches!(lost, Err(Error::Ambiguous { .. })), "without an id the new object is looked for");
+    }
+
+    #[test]
+    fn an_undecodable_body_is_not_quoted() {
+        for body in ["hush", r#"{"a": "hush"}"#, ""] {
+            let error = reply(&[], body).json::<Vec<i64>>().unwrap_err();
+            assert!(matches!(error, Error::Unreadable { .. }));
+            assert!(!error.to_string().contains("hush"), "bodies of answers are never shown: {error}");
+        }
+    }
+
+    #[test]
+    fn pages_are_counted_by_headers() {
+        let headers = [
+            ("x-current-page", "2"),
+            ("x-total-pages", "3"),
+            ("x-total-count", "2500"),
+            ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ];
+        let page = reply(&headers, "[1]").page::<i64>(Cursor { page: 2 }).unwrap();
+        assert_eq!((page.page, page.pages, page.total), (2, 3, Some(2500)));
+        assert_eq!(page.server_time, "1994-11-06T08:49:37Z".parse().ok());
+        let bare = reply(&[], "[]").page::<i64>(Cursor::first()).unwrap();
+        assert_eq!((bare.pages, bare.total), (1, None), "a listing without headers is one page");
+    }
+}

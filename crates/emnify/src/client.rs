@@ -1,0 +1,162 @@
+//! The client of one organisation on one host.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::Api;
+use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
+use crate::base_url::BaseUrl;
+use crate::counters::Counters;
+use crate::error::Error;
+use crate::exchange::Exchange;
+use crate::lane::Lane;
+use crate::limits::{Ask, HostLimits, Ledger};
+use crate::transport::Transport;
+
+/// What a client needs.
+pub struct Config {
+    /// The host.
+    pub base_url: BaseUrl,
+    /// How to log in.
+    pub credentials: Credentials,
+    /// What carries the requests.
+    pub transport: Arc<dyn Transport>,
+    /// The budget, shared by all clients of the host.
+    pub limits: Arc<HostLimits>,
+    /// After how long a request counts as unanswered; at or above the transport's own timeout in production.
+    pub request_timeout: Duration,
+}
+
+impl Config {
+    /// A request timeout above the 30 s after which the front door gives up.
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+    /// A configuration with the usual timeout.
+    pub fn new(
+        base_url: BaseUrl,
+        credentials: Credentials,
+        transport: Arc<dyn Transport>,
+        limits: Arc<HostLimits>,
+    ) -> Self {
+        Self { base_url, credentials, transport, limits, request_timeout: Self::REQUEST_TIMEOUT }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("base_url", &self.base_url.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// A client; clones share everything.
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) exchange: Exchange,
+    pub(crate) auth: Auth,
+}
+
+impl Client {
+    /// A client that has not logged in yet.
+    pub fn new(config: Config) -> Self {
+        let exchange = Exchange {
+            base: config.base_url,
+            transport: config.transport,
+            limits: config.limits,
+            timeout: config.request_timeout,
+            counters: Arc::default(),
+            ledger: Mutex::default(),
+            clock: Mutex::default(),
+        };
+        Self { inner: Arc::new(Inner { exchange, auth: Auth::new(config.credentials) }) }
+    }
+
+    /// Logs in now, whatever token there is, and replaces it: for the first login, for refreshing, and as a probe of refused
+    /// credentials. Callers that come while a login runs share its outcome; a refused login is not repeated.
+    pub async fn login(&self) -> Result<Identity, Error> {
+        let live = self.inner.auth.token(Reason::Asked, &self.inner.exchange).await?;
+        Ok(live.jwt.identity.clone())
+    }
+
+    /// Who the live token speaks for; `None` before the first login.
+    pub fn identity(&self) -> Option<Identity> {
+        self.inner.auth.live().map(|live| live.jwt.identity.clone())
+    }
+
+    /// The live token, to keep it across a restart.
+    pub fn token(&self) -> Option<Jwt> {
+        self.inner.auth.live().map(|live| Jwt::clone(&live.jwt))
+    }
+
+    /// Uses a token that was kept, instead of logging in.
+    pub fn set_token(&self, jwt: Jwt) -> Result<(), Error> {
+        self.inner.auth.set_token(jwt)
+    }
+
+    /// Uses other credentials from the next login on. The live token stays in use: whoever swaps credentials has tried them
+    /// with a client of their own and hands its token over with [`Client::set_token`].
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.inner.auth.set_credentials(credentials);
+    }
+
+    /// When the live token should be replaced by [`Client::login`]: `now` or later; `None` without a token.
+    pub fn refresh_due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.identity().map(|identity| identity.refresh_at().max(now))
+    }
+
+    /// A handle whose calls each wait for a turn in `lane`.
+    pub fn api(&self, lane: Lane) -> Api {
+        Api::new(self.clone(), lane, None)
+    }
+
+    /// Waits for a turn in `lane` now; the first call of the handle uses it.
+    pub async fn turn(&self, lane: Lane) -> Api {
+        let turn = self.inner.exchange.limits.turn(lane, Ask::REQUEST).await;
+        Api::new(self.clone(), lane, Some(turn))
+    }
+
+    /// The host.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.inner.exchange.base
+    }
+
+    /// The budget this client draws on.
+    pub fn limits(&self) -> &Arc<HostLimits> {
+        &self.inner.exchange.limits
+    }
+
+    /// Requests so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.inner.exchange.counters
+    }
+
+    /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
+    pub fn server_time(&self) -> Timestamp {
+        self.inner.exchange.server_now()
+    }
+
+    /// Requests of the month.
+    pub fn ledger(&self) -> Ledger {
+        self.inner.exchange.ledger.lock().expect("no code panics while it counts").clone()
+    }
+
+    /// Continues the count of the month after a restart.
+    pub fn restore_ledger(&self, earlier: &Ledger) {
+        self.inner.exchange.ledger.lock().expect("no code panics while it counts").restore(earlier);
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.base_url().to_string())
+            .field("identity", &self.identity())
+            .finish_non_exhaustive()
+    }
+}

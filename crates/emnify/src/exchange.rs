@@ -1,0 +1,109 @@
+//! One request over the wire: takes its turn, sends, times, counts and tells the limits what came back.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::base_url::BaseUrl;
+use crate::call::{self, Call, Reply};
+use crate::classify::{classify, retry_after, unanswered};
+use crate::counters::{CountKey, Counters};
+use crate::error::Error;
+use crate::lane::Lane;
+use crate::limits::{HostLimits, Ledger, Turn};
+use crate::transport::{Transport, TransportError};
+
+pub(crate) struct Exchange {
+    pub(crate) base: BaseUrl,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) limits: Arc<HostLimits>,
+    pub(crate) timeout: Duration,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) clock: Mutex<Option<(Timestamp, Instant)>>,
+}
+
+impl Exchange {
+    /// Sends `call` once. An answer of any status is `Ok`.
+    pub(crate) async fn send(
+        &self,
+        lane: Lane,
+        turn: Turn,
+        call: &Call,
+        bearer: Option<&HeaderValue>,
+    ) -> Result<Response<Bytes>, Error> {
+        let request = self.request(call, bearer)?;
+        let granted = turn.spend();
+        let started = Instant::now();
+        let late = || Err(TransportError::AfterSend("no answer in time".into()));
+        let sent = tokio::time::timeout(self.timeout, self.transport.send(request)).await;
+        let answer = sent.unwrap_or_else(|_| late());
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        self.note(lane, call, status, started.elapsed());
+        let answer = answer.map_err(|failure| unanswered(call, &failure))?;
+        if let Some(date) = call::date(answer.headers()) {
+            *self.clock.lock().expect("no code panics while it sets the clock") =
+                Some((date, Instant::now()));
+        }
+        if matches!(status, 429 | 503) {
+            self.limits.throttled(granted, retry_after(answer.headers()));
+        } else {
+            self.limits.served(granted);
+        }
+        Ok(answer)
+    }
+
+    /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
+    pub(crate) fn server_now(&self) -> Timestamp {
+        let clock = *self.clock.lock().expect("no code panics while it reads the clock");
+        clock
+            .and_then(|(date, at)| date.checked_add(SignedDuration::try_from(at.elapsed()).ok()?).ok())
+            .unwrap_or_else(Timestamp::now)
+    }
+
+    fn request(&self, call: &Call, bearer: Option<&HeaderValue>) -> Result<Request<Bytes>, Error> {
+        let url = self.base.join(call.route, &call.args, &call.query);
+        let mut request = Request::builder().method(call.method.clone()).uri(url.as_str());
+        request = request.header(header::ACCEPT, "application/json");
+        if let Some(bearer) = bearer {
+            request = request.header(header::AUTHORIZATION, bearer);
+        }
+        if call.body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        request.body(call.body.clone().unwrap_or_default()).map_err(|_| Error::Rejected {
+            status: 0,
+            code: None,
+            message: format!("{} cannot be addressed with these arguments", call.route),
+        })
+    }
+
+    fn note(&self, lane: Lane, call: &Call, status: u16, took: Duration) {
+        tracing::debug!(
+            target: "emnify::http",
+            method = %call.method,
+            route = call.route,
+            status,
+            lane = lane.as_str(),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+        let key = CountKey { method: call.method.to_string(), route: call.route, status, lane };
+        self.counters.add(key, took);
+        self.ledger.lock().expect("no code panics while it counts").count(self.server_now());
+    }
+}
+
+/// Success, or the error that the answer stands for.
+pub(crate) fn outcome(call: &Call, answer: Response<Bytes>) -> Result<Reply, Error> {
+    let (parts, body) = answer.into_parts();
+    if parts.status.is_success() {
+        Ok(Reply { route: call.route, status: parts.status, headers: parts.headers, body })
+    } else {
+        Err(classify(call, parts.status, &parts.headers, &body))
+    }
+}

@@ -1,0 +1,156 @@
+//! Limits of one process towards one host, and the granter that hands out turns.
+//!
+//! All clients of a host share one [`HostLimits`]. A request takes a *turn*: one token of the IP window, and one of its
+//! organisation's class where its operation has one. Turns go strictly by [`Lane`], first come first served within a lane,
+//! and lanes of low urgency leave a reserve of the burst untouched. After a 429 or 503 nobody gets a turn for a while.
+
+mod bucket;
+mod class;
+mod door;
+mod ledger;
+mod queue;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
+
+pub(crate) use self::class::Class;
+pub use self::ledger::Ledger;
+pub(crate) use self::queue::Ask;
+use self::queue::Queue;
+use crate::lane::Lane;
+
+/// What one process may ask of one host, shared by all clients of that host.
+#[derive(Debug)]
+pub struct HostLimits {
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+/// How the limits stand, for metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitsSnapshot {
+    /// Requests that could start at once.
+    pub available: f64,
+    /// The most that could ever start at once.
+    pub burst: f64,
+    /// How long the host wants to be left alone.
+    pub closed_for: Duration,
+    /// Requests waiting for a turn, per lane in the order of [`Lane::ALL`].
+    pub waiting: [usize; 7],
+}
+
+impl HostLimits {
+    /// Limits of a process that may use `ip_share` (0 to 1) of its source address's window: a burst of 200 and 5.5
+    /// requests/s in all, within the 2,000 per 5 minutes [D], and 100 logins per 5 minutes [D].
+    pub fn new(ip_share: f64) -> Arc<Self> {
+        let share = ip_share.clamp(0.01, 1.0);
+        Arc::new(Self { queue: Mutex::new(Queue::new(share, Instant::now())), changed: Notify::new() })
+    }
+
+    /// How the limits stand now.
+    pub fn snapshot(&self) -> LimitsSnapshot {
+        self.lock().snapshot(Instant::now())
+    }
+
+    /// Waits for a turn. Dropping the future gives the place up; dropping an unused [`Turn`] gives the token back.
+    pub(crate) async fn turn(self: &Arc<Self>, lane: Lane, ask: Ask) -> Turn {
+        let (grant, granted) = oneshot::channel();
+        let mut pending = Pending { limits: self, ask, granted };
+        let serve = {
+            let mut queue = self.lock();
+            queue.push(lane, ask, grant);
+            queue.grant(Instant::now()).is_some() && queue.start_serving()
+        };
+        if serve {
+            tokio::spawn(serve_waiters(Arc::clone(self)));
+        } else {
+            self.changed.notify_one();
+        }
+        let at = (&mut pending.granted).await.expect("the queue keeps a waiter until it is granted");
+        Turn { limits: Arc::clone(self), ask, at, used: false }
+    }
+
+    fn put_back(&self, ask: Ask) {
+        self.lock().put_back(ask);
+        self.changed.notify_one();
+    }
+
+    /// An answer to a request granted at `granted` was not a pause.
+    pub(crate) fn served(&self, granted: Instant) {
+        self.lock().door.served(granted);
+    }
+
+    /// The host asked for a pause.
+    pub(crate) fn throttled(&self, granted: Instant, retry_after: Option<Duration>) {
+        self.lock().throttled(granted, retry_after, Instant::now());
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("no code panics while it holds the queue")
+    }
+}
+
+/// Grants turns until nobody waits.
+async fn serve_waiters(limits: Arc<HostLimits>) {
+    loop {
+        let next = {
+            let mut queue = limits.lock();
+            match queue.grant(Instant::now()) {
+                Some(next) => next,
+                None => return queue.stop_serving(),
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(next) => {}
+            () = limits.changed.notified() => {}
+        }
+    }
+}
+
+/// A place in the queue. A grant that arrives when nobody waits for it any more is given back.
+struct Pending<'a> {
+    limits: &'a HostLimits,
+    ask: Ask,
+    granted: oneshot::Receiver<Instant>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.granted.close();
+        if self.granted.try_recv().is_ok() {
+            self.limits.put_back(self.ask);
+        }
+    }
+}
+
+/// The right to send one request.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    limits: Arc<HostLimits>,
+    ask: Ask,
+    at: Instant,
+    used: bool,
+}
+
+impl Turn {
+    /// Uses the turn up; returns when it was granted.
+    pub(crate) fn spend(mut self) -> Instant {
+        self.used = true;
+        self.at
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.used {
+            self.limits.put_back(self.ask);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Who waits, and who may go: pure but for the channels it answers on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::LimitsSnapshot;
+use super::bucket::Bucket;
+use super::class::Class;
+use super::door::Door;
+use crate::lane::Lane;
+
+/// The part of the IP window that one process may use at once, and per second.
+const IP: (f64, f64) = (200.0, 5.5);
+/// Logins: 10 at once and 0.3 per second make 100 per 5 minutes.
+const LOGIN: (f64, f64) = (10.0, 0.3);
+/// How often abandoned waiters are looked for while nobody may go.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// What a turn consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// A token of the IP window.
+    pub(crate) ip: bool,
+    /// A token of the login window.
+    pub(crate) login: bool,
+    /// A token of an organisation's class.
+    pub(crate) class: Option<(i64, Class)>,
+}
+
+impl Ask {
+    pub(crate) const NOTHING: Ask = Ask { ip: false, login: false, class: None };
+    pub(crate) const REQUEST: Ask = Ask { ip: true, login: false, class: None };
+    pub(crate) const LOGIN: Ask = Ask { ip: true, login: true, class: None };
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ask: Ask,
+    grant: oneshot::Sender<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) door: Door,
+    ip: Bucket,
+    login: Bucket,
+    classes: HashMap<(i64, Class), Bucket>,
+    waiting: BTreeMap<(Lane, u64), Waiter>,
+    arrivals: u64,
+    serving: bool,
+}
+
+impl Queue {
+    pub(super) fn new(share: f64, now: Instant) -> Self {
+        Self {
+            door: Door::open(now),
+            ip: Bucket::full((IP.0 * share).max(1.0), IP.1 * share, now),
+            login: Bucket::full((LOGIN.0 * share).max(1.0), LOGIN.1 * share, now),
+            classes: HashMap::new(),
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            serving: false,
+        }
+    }
+
+    pub(super) fn push(&mut self, lane: Lane, ask: Ask, grant: oneshot::Sender<Instant>) {
+        self.arrivals += 1;
+        self.waiting.insert((lane, self.arrivals), Waiter { ask, grant });
+    }
+
+    /// True if the caller has to start the task that serves the waiters.
+    pub(super) fn start_serving(&mut self) -> bool {
+        !std::mem::replace(&mut self.serving, true)
+    }
+
+    /// The serving task ends.
+    pub(super) fn stop_serving(&mut self) {
+        self.serving = false;
+    }
+
+    /// Grants what can be granted. Returns when to look again; `None` when nobody waits.
+    pub(super) fn grant(&mut self, now: Instant) -> Option<Instant> {
+        self.waiting.retain(|_, waiter| !waiter.grant.is_closed());
+        let next = if self.door.open_at() > now { self.door.open_at() } else { self.grant_by_lane(now) };
+        (!self.waiting.is_empty()).then_some(next)
+    }
+
+    /// In order of urgency. A waiter held by the IP window holds everyone behind it who needs that window too;
+    /// one held by its own class or by the login window holds nobody.
+    fn grant_by_lane(&mut self, now: Instant) -> Instant {
+        let mut next = now + IDLE;
+        let mut granted = Vec::new();
+        let mut window_held = false;
+        for (&place, waiter) in &self.waiting {
+            if waiter.ask.ip {
+                if window_held {
+                    continue;
+                }
+                let ready = self.ip.ready_at(reserve(place.0, &self.ip), now);
+                if ready > now {
+                    next = next.min(ready);
+                    window_held = true;
+                    continue;
+                }
+            }
+            let mut ready = now;
+            if waiter.ask.login {
+                ready = ready.max(self.login.ready_at(0.0, now));
+            }
+            if let Some(key) = waiter.ask.class {
+                ready = ready.max(class_bucket(&mut self.classes, key, now).ready_at(0.0, now));
+            }
+            if ready > now {
+                next = next.min(ready);
+                continue;
+            }
+            if waiter.ask.ip {
+                self.ip.take();
+            }
+            if waiter.ask.login {
+                self.login.take();
+            }
+            if let Some(key) = waiter.ask.class {
+                class_bucket(&mut self.classes, key, now).take();
+            }
+            granted.push(place);
+        }
+        for place in granted {
+            let Some(waiter) = self.waiting.remove(&place) else { continue };
+            if waiter.grant.send(now).is_err() {
+                self.put_back(waiter.ask);
+                next = now;
+            }
+        }
+        next
+    }
+
+    pub(super) fn put_back(&mut self, ask: Ask) {
+        if ask.ip {
+            self.ip.put_back();
+        }
+        if ask.login {
+            self.login.put_back();
+        }
+        if let Some(bucket) = ask.class.and_then(|key| self.classes.get_mut(&key)) {
+            bucket.put_back();
+        }
+    }
+
+    /// The host counts more than we do, so the burst is not ours to use.
+    pub(super) fn throttled(&mut self, granted: Instant, retry_after: Option<Duration>, now: Instant) {
+        self.door.throttled(granted, retry_after, now);
+        self.ip.drain(now);
+    }
+
+    pub(super) fn snapshot(&mut self, now: Instant) -> LimitsSnapshot {
+        let mut waiting = [0; 7];
+        for (lane, _) in self.waiting.keys() {
+            waiting[*lane as usize] += 1;
+        }
+        LimitsSnapshot {
+            available: self.ip.level(now).max(0.0),
+            burst: self.ip.burst(),
+            closed_for: self.door.open_at().saturating_duration_since(now),
+            waiting,
+        }
+    }
+}
+
+fn reserve(lane: Lane, ip: &Bucket) -> f64 {
+    // A burst of one token would leave nothing to take, and so starve every lane with a reserve.
+    (ip.burst() * f64::from(lane.reserve_percent()) / 100.0).min(ip.burst() - 1.0)
+}
+
+fn class_bucket(classes: &mut HashMap<(i64, Class), Bucket>, key: (i64, Class), now: Instant) -> &mut Bucket {
+    classes.entry(key).or_insert_with(|| {
+        let (burst, rate) = key.1.burst_and_rate();
+        Bucket::full(burst, rate, now)
+    })
+}
