@@ -9,6 +9,7 @@ pub mod clock;
 pub mod families;
 pub mod http;
 pub mod operations;
+pub mod rules;
 pub mod state;
 
 /// Settings of a simulator.

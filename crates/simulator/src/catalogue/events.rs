@@ -22,6 +22,24 @@ impl EventType {
     pub fn get(id: u64) -> Option<&'static Self> {
         EVENT_TYPES.iter().find(|kind| kind.id == id)
     }
+
+    /// The API's word for a source. [R]
+    pub fn source_name(source: u64) -> &'static str {
+        match source {
+            0 => "Network",
+            1 => "Policy Control",
+            _ => "API",
+        }
+    }
+
+    /// The API's word for a severity. [R]
+    pub fn severity_name(severity: u64) -> &'static str {
+        match severity {
+            0 => "Info",
+            1 => "Warn",
+            _ => "Critical",
+        }
+    }
 }
 
 /// All types with an explanation in public text. [P][R][D]
@@ -64,10 +82,10 @@ pub const EVENT_TYPES: &[EventType] = &[
     EventType::new(48, "SIM registration", 0, 2, false),
     EventType::new(50, "SIM Released", 0, 2, false),
     EventType::new(51, "SIM Assigned", 0, 2, false),
-    EventType::new(52, "Data quota management enabled", 1, 2, false),
-    EventType::new(53, "Data quota management disabled", 1, 2, false),
-    EventType::new(54, "SMS quota management enabled", 1, 2, false),
-    EventType::new(55, "SMS quota management disabled", 1, 2, false),
+    EventType::new(52, "Data quota enabled", 1, 2, false),
+    EventType::new(53, "Data quota disabled", 1, 2, false),
+    EventType::new(54, "SMS quota enabled", 1, 2, false),
+    EventType::new(55, "SMS quota disabled", 1, 2, false),
     EventType::new(56, "Data quota assigned", 0, 2, false),
     EventType::new(57, "Data quota deleted", 0, 2, false),
     EventType::new(58, "SMS quota assigned", 0, 2, false),
@@ -76,4 +94,8 @@ pub const EVENT_TYPES: &[EventType] = &[
     EventType::new(67, "User switched workspaces", 0, 2, false),
     EventType::new(68, "Reset connectivity", 0, 2, false),
     EventType::new(69, "SIM migration", 0, 2, false),
+    // Named in public text without their ids: these ids are ours. [?]
+    EventType::new(9001, "Endpoint data traffic limit warning", 1, 1, true),
+    EventType::new(9002, "SMS MO P2P limit reached", 1, 1, false),
+    EventType::new(9003, "Endpoint limit extension", 0, 2, false),
 ];
