@@ -37,20 +37,6 @@ pub fn text(number: impl ToString) -> Value {
     json!(number.to_string())
 }
 
-/// Reads a flag however a client writes it: bool, number, or either in a string.
-pub fn read_flag(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Number(number) => Some(number.as_f64()? != 0.0),
-        Value::String(text) => match text.as_str() {
-            "1" | "true" => Some(true),
-            "0" | "false" | "" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,18 +57,5 @@ mod tests {
         assert_eq!(flag_in_list(false), json!("0"));
         assert_eq!(flag_in_detail(true), json!(1));
         assert_eq!(text(7), json!("7"));
-    }
-
-    #[test]
-    fn flags_are_read_in_every_form() {
-        for yes in [json!(true), json!(1), json!(1.0), json!("1"), json!("true")] {
-            assert_eq!(read_flag(&yes), Some(true), "{yes} means true");
-        }
-        for no in [json!(false), json!(0), json!("0")] {
-            assert_eq!(read_flag(&no), Some(false), "{no} means false");
-        }
-        for neither in [json!(null), json!("maybe"), json!([1])] {
-            assert_eq!(read_flag(&neither), None, "{neither} is no flag");
-        }
     }
 }
