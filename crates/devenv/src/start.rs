@@ -1,0 +1,182 @@
+//! Brings the servers up in order and waits for each.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+
+use crate::{
+    components::{self, Layout, Ports},
+    error::{Error, io},
+    identity::{self, Credential},
+    kubectl::Kubectl,
+    signing, tail,
+    watchdog::Watchdog,
+};
+
+/// For one component to get ready. Only a broken one takes as long; one that ends is noticed at once.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// A control plane that answers.
+pub(crate) struct Running {
+    pub(crate) watchdog: Watchdog,
+    pub(crate) server: String,
+    pub(crate) ca_pem: String,
+    pub(crate) kubectl: Kubectl,
+}
+
+pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool) -> Result<Running, Error> {
+    let folder = std::env::temp_dir().join(format!("emnify-devenv-{:016x}", rand::random::<u64>()));
+    let mut watchdog = Watchdog::over(folder.clone(), keep).map_err(io("create", &folder))?;
+    let layout = Layout(folder);
+    let ports = Ports::free().map_err(io("find a port for", "etcd"))?;
+    let manager = Credential::master("system:kube-controller-manager");
+    let all: Vec<_> = credentials.iter().chain([&manager]).cloned().collect();
+    private_file(&layout.tokens(), &identity::token_file(&all))?;
+    let key = signing::generate_pem()
+        .map_err(|error| io("make", layout.signing_key())(std::io::Error::other(error)))?;
+    private_file(&layout.signing_key(), &key)?;
+
+    let mut etcd =
+        Component::spawn(&mut watchdog, &layout, "etcd", components::etcd(assets, &layout, ports))?;
+    etcd.wait(&mut watchdog, async || accepts(ports.etcd)).await?;
+    let command = components::api_server(assets, &layout, ports);
+    let mut api = Component::spawn(&mut watchdog, &layout, "kube-apiserver", command)?;
+    api.wait(&mut watchdog, async || accepts(ports.api)).await?;
+
+    let server = format!("https://127.0.0.1:{}", ports.api);
+    let certificates = layout.serving_certificate();
+    let ca_pem = last_certificate(&fs::read_to_string(&certificates).map_err(io("read", &certificates))?);
+    fs::write(layout.ca(), &ca_pem).map_err(io("write", layout.ca()))?;
+    let admin = &credentials.first().expect("the admin comes first").token;
+    for (name, token) in [("admin", admin), ("kube-controller-manager", &manager.token)] {
+        private_file(&layout.kubeconfig(name), &identity::kubeconfig(&server, &ca_pem, token))?;
+    }
+    let kubectl = Kubectl {
+        program: assets.join("kubectl"),
+        kubeconfig: layout.kubeconfig("admin"),
+        home: layout.0.clone(),
+        group: watchdog.group(),
+    };
+    let succeeds = async |arguments: &[&str]| {
+        kubectl.run(arguments, None).await.is_ok_and(|output| output.status.success())
+    };
+    api.wait(&mut watchdog, async || succeeds(&["get", "--raw", "/readyz"]).await).await?;
+    let command = components::controller_manager(assets, &layout);
+    let mut manager = Component::spawn(&mut watchdog, &layout, "kube-controller-manager", command)?;
+    // One of its controllers makes this account: proof that they run.
+    manager.wait(&mut watchdog, async || succeeds(&["get", "serviceaccount", "default"]).await).await?;
+    Ok(Running { watchdog, server, ca_pem, kubectl })
+}
+
+/// One server process.
+struct Component {
+    name: &'static str,
+    child: usize,
+    log: PathBuf,
+}
+
+impl Component {
+    fn spawn(
+        watchdog: &mut Watchdog,
+        layout: &Layout,
+        name: &'static str,
+        mut command: Command,
+    ) -> Result<Self, Error> {
+        let log = layout.log(name);
+        let file = File::create(&log).map_err(io("create", &log))?;
+        let errors = file.try_clone().map_err(io("write", &log))?;
+        command.current_dir(&layout.0).stdout(file).stderr(errors);
+        let child = watchdog.spawn(&mut command).map_err(io("start", command.get_program()))?;
+        Ok(Self { name, child, log })
+    }
+
+    async fn wait(&mut self, watchdog: &mut Watchdog, ready: impl AsyncFn() -> bool) -> Result<(), Error> {
+        let started = Instant::now();
+        while !ready().await {
+            let ended = watchdog.ended(self.child).map_err(io("wait for", self.name))?;
+            let what = match ended {
+                Some(status) => format!("ended with {status}"),
+                None if started.elapsed() > DEADLINE => {
+                    format!("did not get ready in {} s", DEADLINE.as_secs())
+                }
+                None => {
+                    tokio::time::sleep(POLL).await;
+                    continue;
+                }
+            };
+            return Err(Error::Component { component: self.name, what, tail: tail::of(&self.log) });
+        }
+        Ok(())
+    }
+}
+
+fn accepts(port: u16) -> bool {
+    // On loopback the answer is immediate.
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_secs(1)).is_ok()
+}
+
+/// Writes a file that only this user may read.
+pub(crate) fn private_file(path: &Path, content: &str) -> Result<(), Error> {
+    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(content.as_bytes())).map_err(io("write", path))
+}
+
+/// The API server writes its own certificate and then the authority that signed it.
+fn last_certificate(pem: &str) -> String {
+    const BEGIN: &str = "-----BEGIN";
+    pem.rfind(BEGIN).map_or_else(String::new, |start| pem[start..].to_owned())
+}
+
+/// Whether another process took one of the ports between choosing and using it.
+pub(crate) fn lost_a_port(error: &Error) -> bool {
+    matches!(error, Error::Component { tail, .. } if tail.contains("address already in use"))
+}
+
+/// A kubeconfig for a token.
+pub(crate) fn kubeconfig(running: &Running, token: &SecretString) -> String {
+    identity::kubeconfig(&running.server, &running.ca_pem, token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authority_is_the_last_certificate() {
+        let leaf = "-----BEGIN CERTIFICATE-----\nleaf\n-----END CERTIFICATE-----\n";
+        let ca = "-----BEGIN CERTIFICATE-----\nca\n-----END CERTIFICATE-----\n";
+        assert_eq!(last_certificate(&format!("{leaf}{ca}")), ca, "clients trust the authority, not the leaf");
+        assert_eq!(last_certificate(ca), ca, "a certificate that signed itself is its own authority");
+    }
+
+    #[test]
+    fn only_a_lost_port_is_worth_another_start() {
+        let ended =
+            |tail: &str| Error::Component { component: "etcd", what: "ended".into(), tail: tail.into() };
+        assert!(lost_a_port(&ended("listen tcp 127.0.0.1:1: bind: address already in use")));
+        assert!(!lost_a_port(&ended("unknown flag")), "a broken command line stays broken");
+    }
+
+    #[tokio::test]
+    async fn a_component_that_ends_is_reported_with_the_end_of_its_log() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut watchdog = Watchdog::over(scratch.path().join("state"), false).unwrap();
+        let layout = Layout(watchdog.folder().to_owned());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo no such flag >&2; exit 3"]);
+        let mut component = Component::spawn(&mut watchdog, &layout, "etcd", command).unwrap();
+        let error = component.wait(&mut watchdog, async || false).await.unwrap_err().to_string();
+        assert!(error.starts_with("etcd ended with exit status: 3; the end of its log:"), "{error}");
+        assert!(error.ends_with("no such flag"), "the log says why: {error}");
+    }
+}
