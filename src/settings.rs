@@ -1,0 +1,298 @@
+//! Flags of `run`, and what they mean, checked once before anything starts.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+
+use clap::{Args, ValueEnum};
+use emnify::BaseUrl;
+use jiff::SignedDuration;
+use tracing_subscriber::EnvFilter;
+
+use crate::hosts::{HostRefused, Hosts};
+
+/// What was typed after `run`; each flag has an environment variable.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Namespaces to serve, separated by commas. Default: all.
+    #[arg(long, env = "EMNIFY_OPERATOR_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE,..")]
+    pub namespaces: Vec<String>,
+    /// Name of this installation, written into emnify on everything it owns. It must differ between clusters that
+    /// share an emnify workspace, and must not change later.
+    #[arg(long, env = "EMNIFY_OPERATOR_INSTALLATION", value_name = "NAME")]
+    pub installation: String,
+    /// Base URL that workspaces may use; may be repeated. https, or http on a loopback address.
+    #[arg(
+        long = "allowed-base-url",
+        env = "EMNIFY_OPERATOR_ALLOWED_BASE_URLS",
+        value_delimiter = ',',
+        default_value = BaseUrl::PRODUCTION,
+        value_name = "URL"
+    )]
+    pub allowed_base_urls: Vec<String>,
+    /// Part of emnify's request limit per source IP that this operator may use, above 0 and up to 1. Lower it when
+    /// other programs call emnify from the same address.
+    #[arg(long, env = "EMNIFY_OPERATOR_IP_SHARE", default_value_t = 1.0, value_name = "SHARE")]
+    pub ip_share: f64,
+    /// Time between two complete listings of each kind, such as `5m`. Default: chosen per kind.
+    #[arg(long, env = "EMNIFY_OPERATOR_SWEEP_INTERVAL", value_name = "DURATION")]
+    pub sweep_interval: Option<String>,
+    /// Address of liveness, readiness and metrics.
+    #[arg(
+        long,
+        env = "EMNIFY_OPERATOR_ADMIN_ADDR",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDR:PORT"
+    )]
+    pub admin_addr: String,
+    /// How log lines look.
+    #[arg(long, env = "EMNIFY_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged: a level, or directives such as `info,emnify=debug`.
+    #[arg(long, env = "EMNIFY_OPERATOR_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+    /// Namespace the operator runs in: its lease, and the Secrets of cluster workspaces.
+    #[arg(
+        long,
+        env = "EMNIFY_OPERATOR_NAMESPACE",
+        default_value = "emnify-system",
+        value_name = "NAMESPACE"
+    )]
+    pub operator_namespace: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// What the flags mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where objects are served.
+    pub namespaces: Namespaces,
+    /// Name of this installation, for marks.
+    pub installation: String,
+    /// Hosts that may be given a token.
+    pub hosts: Hosts,
+    /// Part of the IP window that may be used, in (0, 1].
+    pub ip_share: f64,
+    /// Overrides the kinds' own sweep cadence.
+    pub sweep_interval: Option<Duration>,
+    /// Where the admin server listens.
+    pub admin_addr: SocketAddr,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// A valid filter for `tracing_subscriber`.
+    pub log_filter: String,
+    /// Namespace of the lease and of cluster workspaces' Secrets.
+    pub operator_namespace: String,
+}
+
+/// Namespaces that are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Every one.
+    All,
+    /// These; never empty.
+    Only(BTreeSet<String>),
+}
+
+impl Namespaces {
+    /// Whether objects in `namespace` are ours to look at.
+    pub fn serves(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(namespace),
+        }
+    }
+}
+
+/// A flag that makes no sense; the message names it and says what to write.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingsError {
+    /// Not a name that Kubernetes accepts.
+    #[error(
+        "{flag}: `{value}` is not a name; write up to 63 lower-case letters, digits and dashes, with a letter or digit \
+         at both ends"
+    )]
+    Name {
+        /// The flag.
+        flag: &'static str,
+        /// What was typed.
+        value: String,
+    },
+    /// Not a host that may be given a token.
+    #[error("--allowed-base-url: {0}")]
+    BaseUrl(#[from] HostRefused),
+    /// Outside (0, 1].
+    #[error("--ip-share: {0} is out of range; write a number above 0 and up to 1, such as 0.5")]
+    IpShare(f64),
+    /// Not a duration, or one that would do nothing but list.
+    #[error("--sweep-interval: `{0}` is not a duration of 10 seconds or more; write one like 5m or 1h30m")]
+    SweepInterval(String),
+    /// Not an address and port.
+    #[error("--admin-addr: `{0}` is not an address with a port; write one like 0.0.0.0:8080")]
+    AdminAddr(String),
+    /// Not a log filter.
+    #[error(
+        "--log-level: `{0}` is neither a level (error, warn, info, debug, trace) nor a list like info,emnify=debug"
+    )]
+    LogLevel(String),
+}
+
+impl Settings {
+    /// Shorter intervals would spend the request budget on listings.
+    const SHORTEST_SWEEP: Duration = Duration::from_secs(10);
+
+    /// Checks every flag.
+    pub fn new(args: &RunArgs) -> Result<Self, SettingsError> {
+        Ok(Self {
+            namespaces: namespaces(&args.namespaces)?,
+            installation: name("--installation", &args.installation)?,
+            hosts: Hosts::new(given(&args.allowed_base_urls))?,
+            ip_share: Some(args.ip_share)
+                .filter(|share| *share > 0.0 && *share <= 1.0)
+                .ok_or(SettingsError::IpShare(args.ip_share))?,
+            sweep_interval: args
+                .sweep_interval
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(sweep)
+                .transpose()?,
+            admin_addr: args
+                .admin_addr
+                .parse()
+                .map_err(|_| SettingsError::AdminAddr(args.admin_addr.clone()))?,
+            log_format: args.log_format,
+            log_filter: EnvFilter::try_new(&args.log_level)
+                .map(|_| args.log_level.clone())
+                .map_err(|_| SettingsError::LogLevel(args.log_level.clone()))?,
+            operator_namespace: name("--operator-namespace", &args.operator_namespace)?,
+        })
+    }
+}
+
+/// Values of a flag; an empty environment variable gives none.
+fn given(typed: &[String]) -> impl Iterator<Item = &str> {
+    typed.iter().map(|text| text.trim()).filter(|text| !text.is_empty())
+}
+
+fn namespaces(typed: &[String]) -> Result<Namespaces, SettingsError> {
+    let names = given(typed).map(|text| name("--namespaces", text)).collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(if names.is_empty() { Namespaces::All } else { Namespaces::Only(names) })
+}
+
+fn sweep(text: &str) -> Result<Duration, SettingsError> {
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| *duration >= Settings::SHORTEST_SWEEP)
+        .ok_or_else(|| SettingsError::SweepInterval(text.to_owned()))
+}
+
+/// A DNS label; an installation follows the same rule because it stands between slashes in marks.
+fn name(flag: &'static str, value: &str) -> Result<String, SettingsError> {
+    let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let bytes = value.as_bytes();
+    let inner = bytes.iter().all(|c| edge(Some(*c)) || *c == b'-');
+    if bytes.len() <= 63 && inner && edge(bytes.first().copied()) && edge(bytes.last().copied()) {
+        Ok(value.to_owned())
+    } else {
+        Err(SettingsError::Name { flag, value: value.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
+        let named = flags.contains(&"--installation");
+        let name: &[&str] = if named { &[] } else { &["--installation", "test"] };
+        let typed = ["run"].iter().chain(name).chain(flags);
+        Settings::new(&Typed::try_parse_from(typed).expect("flags that clap accepts").run)
+    }
+
+    fn refused(flags: &[&str]) -> String {
+        settings(flags).expect_err("a flag that makes no sense").to_string()
+    }
+
+    #[test]
+    fn without_flags_everything_is_served_and_only_emnify_may_be_called() {
+        let settings = settings(&[]).expect("defaults are valid");
+        assert!(settings.namespaces.serves("anything"), "no --namespaces means all");
+        assert_eq!(
+            settings.allowed_base_urls.iter().map(Origin::as_str).collect::<Vec<_>>(),
+            [Origin::EMNIFY]
+        );
+        assert!(settings.sweep_interval.is_none(), "kinds choose their own cadence");
+    }
+
+    #[test]
+    fn an_installation_must_be_named() {
+        assert!(Typed::try_parse_from(["run"]).is_err(), "two clusters with one name would fight over marks");
+        assert!(refused(&["--installation", "Prod/EU"]).starts_with("--installation: `Prod/EU`"));
+    }
+
+    #[test]
+    fn named_namespaces_are_the_only_ones() {
+        let settings = settings(&["--namespaces", "a, b,"]).expect("spaces and a trailing comma do no harm");
+        assert!(settings.namespaces.serves("b") && !settings.namespaces.serves("c"));
+        let empty = self::settings(&["--namespaces", ""]).expect("an empty variable means unset");
+        assert_eq!(empty.namespaces, Namespaces::All);
+    }
+
+    #[test]
+    fn base_urls_can_be_repeated_and_are_checked() {
+        let flags = ["--allowed-base-url", "https://a.example", "--allowed-base-url", "http://127.0.0.1:1"];
+        let hosts = settings(&flags).expect("two URLs").hosts;
+        assert!(
+            hosts.admit(Some("https://a.example")).is_ok() && hosts.admit(Some("http://127.0.0.1:1")).is_ok()
+        );
+        assert!(hosts.admit(None).is_err(), "the default is replaced, not extended");
+        assert!(refused(&["--allowed-base-url", "http://a.example"]).contains("must start with https://"));
+        assert!(refused(&["--allowed-base-url", ""]).contains("at least one URL"));
+    }
+
+    #[test]
+    fn a_share_is_above_zero_and_up_to_one() {
+        assert!(settings(&["--ip-share", "0.25"]).is_ok());
+        for share in ["0", "1.01", "-0.5", "NaN", "inf"] {
+            assert!(
+                refused(&[&format!("--ip-share={share}")]).starts_with("--ip-share"),
+                "{share} is out of range"
+            );
+        }
+    }
+
+    #[test]
+    fn a_sweep_interval_is_a_duration_that_leaves_time_for_work() {
+        let sweep = settings(&["--sweep-interval", "1h30m"]).expect("a duration").sweep_interval;
+        assert_eq!(sweep, Some(Duration::from_secs(5400)));
+        for text in ["5", "fast", "9s", "-5m"] {
+            assert!(
+                refused(&[&format!("--sweep-interval={text}")]).starts_with("--sweep-interval"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_other_message_names_its_flag() {
+        assert!(refused(&["--admin-addr", "8080"]).starts_with("--admin-addr: `8080`"));
+        assert!(refused(&["--log-level", "info,emnify=loud"]).starts_with("--log-level"));
+        assert!(refused(&["--operator-namespace", "a_b"]).starts_with("--operator-namespace"));
+        assert!(refused(&["--namespaces", "a,-b"]).starts_with("--namespaces: `-b`"));
+    }
+}

@@ -1,0 +1,305 @@
+//! From Secrets to credentials, and digests that tell whether they changed without revealing them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use data_encoding::HEXLOWER;
+use emnify::Credentials;
+use emnify_engine::kind::Invalid;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::spec::{CredentialsSpec, UserSpec};
+use crate::api::SecretKeyRef;
+
+/// Values of the Secrets that credentials come from: by Secret name, `None` where the Secret does not exist.
+pub type Secrets = BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>;
+
+/// What a session keeps for telling credentials apart; lives in the session's Secret.
+#[derive(Clone, Debug)]
+pub struct Keepsake {
+    /// Random; without it a digest in a status would let a weak password be guessed.
+    pub salt: SecretString,
+    /// Random; the operator's identity as a trusted device.
+    pub fingerprint: SecretString,
+}
+
+/// Credentials as the Secrets give them now.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What to log in with.
+    pub credentials: Credentials,
+    /// What is compared.
+    pub digests: Digests,
+}
+
+/// Salted digests of an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// Which credential it is, whatever code registers the device.
+    pub credential: String,
+    /// The one-time code on offer.
+    pub code: Option<String>,
+    /// emnify locks users out after three refusals in a row; application tokens may be probed. [S]
+    pub probing: bool,
+    /// Field to name in messages.
+    pub path: &'static str,
+}
+
+impl Digests {
+    /// What must change before a refusal is forgotten: the credential, or the code that came with it.
+    pub fn attempt(&self, used_code: Option<&str>) -> String {
+        match self.code.as_deref().filter(|code| Some(*code) != used_code) {
+            Some(code) => format!("{}.{code}", self.credential),
+            None => self.credential.clone(),
+        }
+    }
+}
+
+impl CredentialsSpec {
+    /// Where credentials are in the spec.
+    pub const TOKEN: &str = "spec.credentials.applicationTokenSecretRef";
+    /// Where a user's password is in the spec.
+    pub const PASSWORD: &str = "spec.credentials.user.passwordSecretRef";
+    const USERNAME: &str = "spec.credentials.user.usernameSecretRef";
+    const TOTP: &str = "spec.credentials.user.mfa.totpSecretRef";
+    const CODE: &str = "spec.credentials.user.mfa.trustedDevice.codeSecretRef";
+
+    /// Names of the Secrets to read.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        let user = self.user.as_ref();
+        let mfa = user.and_then(|user| user.mfa.as_ref());
+        [
+            self.application_token_secret_ref.as_ref(),
+            user.and_then(|user| user.username_secret_ref.as_ref()),
+            user.map(|user| &user.password_secret_ref),
+            mfa.and_then(|mfa| mfa.totp_secret_ref.as_ref()),
+            mfa.and_then(|mfa| mfa.trusted_device.as_ref()).map(|device| &device.code_secret_ref),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|key| key.name.as_str())
+        .collect()
+    }
+
+    /// The credentials that the Secrets hold; `used_code` is not offered again.
+    pub fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Invalid> {
+        match (&self.application_token_secret_ref, &self.user) {
+            (Some(key), None) => {
+                let token = required(secrets, key, Self::TOKEN)?;
+                let digests = Digests {
+                    credential: digest(kept, "token", &[&token]),
+                    code: None,
+                    probing: true,
+                    path: Self::TOKEN,
+                };
+                Ok(Offer { credentials: Credentials::ApplicationToken(token), digests })
+            }
+            (None, Some(user)) => user.offer(secrets, kept, used_code),
+            _ => Err(Invalid::new("spec.credentials", "set exactly one of applicationTokenSecretRef, user")),
+        }
+    }
+}
+
+impl UserSpec {
+    fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Invalid> {
+        let username = match (&self.username, &self.username_secret_ref) {
+            (Some(name), None) => SecretString::from(name.trim().to_owned()),
+            (None, Some(key)) => required(secrets, key, CredentialsSpec::USERNAME)?,
+            _ => {
+                let message = "set exactly one of username, usernameSecretRef";
+                return Err(Invalid::new("spec.credentials.user", message));
+            }
+        };
+        let path = CredentialsSpec::PASSWORD;
+        let password = text(secrets, &self.password_secret_ref, path)?;
+        let password = password.ok_or_else(|| missing(secrets, &self.password_secret_ref, path))?;
+        let password = SecretString::from(one_line(password.expose_secret()).to_owned());
+        let mfa = self.mfa.as_ref();
+        let totp_key = mfa.and_then(|mfa| mfa.totp_secret_ref.as_ref());
+        let totp_key = totp_key.map(|key| required(secrets, key, CredentialsSpec::TOTP)).transpose()?;
+        let device = mfa.and_then(|mfa| mfa.trusted_device.as_ref());
+        let code = match device {
+            Some(device) => code(secrets, &device.code_secret_ref)?,
+            None => None,
+        };
+        let code_digest = code.as_ref().map(|code| digest(kept, "code", &[code]));
+        let offered = code_digest.as_deref().is_some_and(|code| Some(code) != used_code);
+        let second = SecretString::from(if device.is_some() { "device" } else { "none" });
+        let second = totp_key.as_ref().unwrap_or(&second);
+        let digests = Digests {
+            credential: digest(kept, "user", &[&username, &password, second]),
+            code: code_digest,
+            probing: false,
+            path,
+        };
+        let credentials = Credentials::User {
+            username: username.expose_secret().to_owned(),
+            password,
+            totp_key,
+            trusted_device: device.map(|_| kept.fingerprint.clone()),
+            mfa_code: code.filter(|_| offered),
+        };
+        Ok(Offer { credentials, digests })
+    }
+}
+
+/// The code, once the Secret with it is there: registration happens once, and the Secret may go away afterwards.
+fn code(secrets: &Secrets, key: &SecretKeyRef) -> Result<Option<SecretString>, Invalid> {
+    let Some(code) = text(secrets, key, CredentialsSpec::CODE)? else { return Ok(None) };
+    let code = code.expose_secret().trim().to_owned();
+    if code.is_empty() {
+        return Ok(None);
+    }
+    if code.len() != 6 || !code.bytes().all(|byte| byte.is_ascii_digit()) {
+        let message = format!("key {} of Secret {} must hold the six digits of a code", key.key, key.name);
+        return Err(Invalid::new(CredentialsSpec::CODE, message));
+    }
+    Ok(Some(code.into()))
+}
+
+/// A value that must be there; blanks around it are a slip of whoever made the Secret.
+fn required(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<SecretString, Invalid> {
+    let value = text(secrets, key, path)?.map(|value| value.expose_secret().trim().to_owned());
+    value.filter(|value| !value.is_empty()).map(Into::into).ok_or_else(|| missing(secrets, key, path))
+}
+
+fn text(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<Option<SecretString>, Invalid> {
+    let secret = secrets.get(key.name.as_str()).and_then(Option::as_ref);
+    let Some(value) = secret.and_then(|secret| secret.get(&key.key)) else { return Ok(None) };
+    let value = std::str::from_utf8(value).map_err(|_| {
+        Invalid::new(path, format!("key {} of Secret {} is not text; store the value itself", key.key, key.name))
+    })?;
+    Ok(Some(value.to_owned().into()))
+}
+
+fn missing(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Invalid {
+    let name = &key.name;
+    let message = match secrets.get(name.as_str()) {
+        Some(Some(secret)) if secret.contains_key(&key.key) => {
+            format!("key {} of Secret {name} is empty; put the value there", key.key)
+        }
+        Some(Some(_)) => format!("Secret {name} has no key {}; add it, or name the key that it has", key.key),
+        _ => format!("Secret {name} does not exist; create it with the key {}", key.key),
+    };
+    Invalid::new(path, message)
+}
+
+/// Without the line break that editors and `echo` put at the end.
+fn one_line(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+fn digest(kept: &Keepsake, flow: &str, values: &[&SecretString]) -> String {
+    let mut hash = Sha256::new();
+    let values = values.iter().map(|value| value.expose_secret());
+    for value in [kept.salt.expose_secret(), flow].into_iter().chain(values) {
+        // With lengths, so that no two lists of values hash alike.
+        hash.update(value.len().to_be_bytes());
+        hash.update(value.as_bytes());
+    }
+    HEXLOWER.encode(&hash.finalize()[..12])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kept(salt: &str) -> Keepsake {
+        Keepsake { salt: salt.to_owned().into(), fingerprint: "f1".to_owned().into() }
+    }
+
+    fn secrets(values: &[(&str, &str)]) -> Secrets {
+        let data = values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        Secrets::from([("s".to_owned(), Some(data)), ("absent".to_owned(), None)])
+    }
+
+    fn spec(value: serde_json::Value) -> CredentialsSpec {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn token() -> CredentialsSpec {
+        spec(json!({"applicationTokenSecretRef": {"name": "s", "key": "token"}}))
+    }
+
+    fn user(mfa: serde_json::Value) -> CredentialsSpec {
+        let password = json!({"name": "s", "key": "password"});
+        spec(json!({"user": {"username": "a@example.com", "passwordSecretRef": password, "mfa": mfa}}))
+    }
+
+    fn device() -> CredentialsSpec {
+        user(json!({"trustedDevice": {"codeSecretRef": {"name": "s", "key": "code"}}}))
+    }
+
+    fn offer(spec: &CredentialsSpec, values: &[(&str, &str)]) -> Result<Offer, Invalid> {
+        spec.offer(&secrets(values), &kept("salt"), None)
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_mend() {
+        let mend = |spec: &CredentialsSpec, values: &[(&str, &str)]| offer(spec, values).unwrap_err().to_string();
+        let elsewhere = spec(json!({"applicationTokenSecretRef": {"name": "absent", "key": "token"}}));
+        assert!(mend(&elsewhere, &[]).ends_with("Secret absent does not exist; create it with the key token"));
+        assert!(mend(&token(), &[("other", "x")]).contains("Secret s has no key token"));
+        assert!(mend(&token(), &[("token", " \n")]).contains("key token of Secret s is empty"));
+        assert!(mend(&device(), &[("password", "p"), ("code", "12345")]).contains("six digits"));
+        let error = mend(&device(), &[("password", "p"), ("code", "hunter2")]);
+        assert!(!error.contains("hunter2"), "a message never repeats a value: {error}");
+    }
+
+    #[test]
+    fn a_line_break_at_the_end_is_not_part_of_a_secret() {
+        let plain = offer(&token(), &[("token", "t")]).unwrap();
+        let broken = offer(&token(), &[("token", "t\n")]).unwrap();
+        assert_eq!(plain.digests, broken.digests);
+        let Credentials::User { password, .. } =
+            offer(&user(json!(null)), &[("password", " p \r\n")]).unwrap().credentials
+        else {
+            panic!("a user")
+        };
+        assert_eq!(password.expose_secret(), " p ", "only one line break goes; blanks may belong to a password");
+    }
+
+    #[test]
+    fn a_digest_changes_with_every_value_and_with_the_salt() {
+        let base = offer(&user(json!(null)), &[("password", "p")]).unwrap().digests.credential;
+        let other = offer(&user(json!(null)), &[("password", "q")]).unwrap().digests.credential;
+        let salted = user(json!(null)).offer(&secrets(&[("password", "p")]), &kept("other"), None).unwrap();
+        assert_ne!(base, other, "another password is another credential");
+        assert_ne!(base, salted.digests.credential, "without the salt nobody can compute it");
+        assert!(!base.contains('p'), "hexadecimal digits only");
+    }
+
+    #[test]
+    fn a_code_registers_the_device_once_and_is_not_part_of_the_credential() {
+        let with = offer(&device(), &[("password", "p"), ("code", "123456")]).unwrap();
+        let without = offer(&device(), &[("password", "p")]).unwrap();
+        assert_eq!(with.digests.credential, without.digests.credential, "a used-up code does not end a session");
+        assert_ne!(with.digests.attempt(None), without.digests.attempt(None), "a new code is worth a new attempt");
+        let used = with.digests.code.clone();
+        let again = device()
+            .offer(&secrets(&[("password", "p"), ("code", "123456")]), &kept("salt"), used.as_deref())
+            .unwrap();
+        let Credentials::User { mfa_code, trusted_device, .. } = again.credentials else { panic!("a user") };
+        assert!(mfa_code.is_none(), "a code works once");
+        assert!(trusted_device.is_some(), "the device keeps its fingerprint");
+        assert_eq!(again.digests.attempt(used.as_deref()), without.digests.attempt(None));
+    }
+
+    #[test]
+    fn only_the_secrets_named_are_read() {
+        assert_eq!(device().secrets(), BTreeSet::from(["s"]));
+        assert_eq!(token().secrets(), BTreeSet::from(["s"]));
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug_output() {
+        let offer = offer(&device(), &[("password", "hunter2"), ("code", "123456")]).unwrap();
+        let shown = format!("{offer:?} {:?}", kept("pepper"));
+        for secret in ["hunter2", "123456", "pepper", "f1\""] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What to do about a workspace's login: one pure function of what is known, and one that learns from an outcome.
+//!
+//! A token that works is never given up for one that might: a changed credential is tried beside it.
+
+use emnify::{Error, Identity};
+use emnify_engine::{kind::Invalid, reason};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    credentials::Digests,
+    spec::{Cause, CredentialStatus, Organisation, Refused},
+};
+
+/// A refused application token is probed this often: at most 12 logins an hour.
+pub const PROBE: SignedDuration = SignedDuration::from_secs(330);
+/// The first pause after a login without an answer; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// A token this close to its end may expire under way.
+const MARGIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// The token that is in use or was kept across a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What it says about itself.
+    pub identity: Identity,
+    /// Host that issued it; it is sent nowhere else.
+    pub origin: String,
+    /// Digest of the credential it came from.
+    pub credential: String,
+    /// A call with it was refused.
+    pub refused: bool,
+}
+
+/// Everything a decision depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Wall clock.
+    pub now: Timestamp,
+    /// `spec.suspend`, or the annotation.
+    pub suspended: bool,
+    /// Origin of `spec.baseUrl`, or why it may not be used.
+    pub origin: Result<&'a str, &'a str>,
+    /// `spec.organisationId`, else the organisation of the first login.
+    pub pinned: Option<i64>,
+    /// What the Secrets hold, or what is wrong with them.
+    pub offer: Result<&'a Digests, &'a Invalid>,
+    /// The token at hand.
+    pub held: Option<&'a Held>,
+    /// What earlier attempts taught.
+    pub memory: &'a Memory,
+    /// Value of the annotation `emnify.io/refresh`.
+    pub refresh: Option<&'a str>,
+}
+
+/// What earlier attempts taught. The first two survive a restart in the status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Accepted and refused credentials.
+    pub credential: CredentialStatus,
+    /// Value of the annotation `emnify.io/refresh` that was last handled.
+    pub refreshed: Option<String>,
+    /// No login before this time.
+    pub pause: Option<Pause>,
+}
+
+/// A pause after logins that failed without a verdict on the credential.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pause {
+    /// No login before.
+    pub until: Timestamp,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Reason of the condition.
+    pub reason: &'static str,
+    /// What happened.
+    pub message: String,
+}
+
+/// What to do, and what to show meanwhile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The token at hand may be used for calls.
+    pub serve: bool,
+    /// What to send now.
+    pub step: Step,
+    /// What the conditions say.
+    pub verdict: Verdict,
+    /// Look again at this time even if nothing changes.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// What to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Rest,
+    /// A new token for the session at hand: by its refresh token, else by the same credential.
+    Refresh,
+    /// A login with what the Secrets hold now, beside the session at hand.
+    Login,
+}
+
+/// What the conditions say; `Ready` is kept where a session goes on working.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// In step.
+    Ready,
+    /// Suspended on request.
+    Suspended,
+    /// Under way or waiting; nobody has to act.
+    Waiting {
+        /// Condition reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+    /// A person must act.
+    Stalled {
+        /// Condition reason.
+        reason: &'static str,
+        /// Names the field and the mend.
+        message: String,
+    },
+}
+
+impl Held {
+    fn usable(&self, origin: &str, pinned: Option<i64>, now: Timestamp) -> bool {
+        let alive = self.identity.expires_at.duration_since(now) > MARGIN && !self.refused;
+        alive && self.origin == origin && pinned.is_none_or(|pinned| pinned == self.identity.organisation_id)
+    }
+}
+
+/// What to do about the login.
+pub fn decide(facts: &Facts<'_>) -> Decision {
+    if facts.suspended {
+        return Decision { serve: false, step: Step::Rest, verdict: Verdict::Suspended, wake_at: None };
+    }
+    let origin = match facts.origin {
+        Ok(origin) => origin,
+        Err(message) => return stalled(None, reason::INVALID_SPEC, format!("spec.baseUrl: {message}"), None),
+    };
+    let held = facts.held.filter(|held| held.usable(origin, facts.pinned, facts.now));
+    let offer = match facts.offer {
+        Ok(offer) => offer,
+        Err(problem) => return stalled(held, reason::REFERENCE_NOT_READY, problem.to_string(), None),
+    };
+    match held {
+        Some(same) if same.credential == offer.credential => {
+            let due = same.identity.refresh_at();
+            if facts.now < due && !forced(facts) {
+                return Decision { serve: true, step: Step::Rest, verdict: Verdict::Ready, wake_at: Some(due) };
+            }
+            gate(facts, held, offer, Step::Refresh)
+        }
+        _ => gate(facts, held, offer, Step::Login),
+    }
+}
+
+/// Lets a step through unless an earlier attempt says that it is useless or too early.
+fn gate(facts: &Facts<'_>, held: Option<&Held>, offer: &Digests, step: Step) -> Decision {
+    let attempt = offer.attempt(facts.memory.credential.used_code.as_deref());
+    let refused = facts.memory.credential.refused.as_ref().filter(|refused| refused.credential == attempt);
+    if let Some(refused) = refused.filter(|refused| stands(refused, facts)) {
+        let message = mend(refused, offer, facts.pinned);
+        let reason = match refused.cause {
+            Cause::OtherOrganisation => reason::WORKSPACE_CHANGED,
+            Cause::Credential | Cause::SecondFactor => reason::UNAUTHORIZED,
+        };
+        let probe = (offer.probing && refused.cause == Cause::Credential).then(|| probe_at(refused)).flatten();
+        let due = probe.is_some_and(|at| at <= facts.now);
+        let decision = stalled(held, reason, message, probe);
+        return if due { Decision { step, wake_at: None, ..decision } } else { decision };
+    }
+    let pause = facts.memory.pause.as_ref().filter(|pause| facts.now < pause.until);
+    if let Some(pause) = pause {
+        let verdict = Verdict::Waiting { reason: pause.reason, message: pause.message.clone() };
+        return Decision { serve: held.is_some(), step: Step::Rest, verdict, wake_at: Some(pause.until) };
+    }
+    let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message: "logging in to emnify".into() };
+    Decision { serve: held.is_some(), step, verdict, wake_at: None }
+}
+
+/// Whether a refusal still says something: not when the refresh annotation asks anew, nor when the spec now names the
+/// organisation that the credential belongs to.
+fn stands(refused: &Refused, facts: &Facts<'_>) -> bool {
+    let wanted = |organisation: &Organisation| facts.pinned.is_some_and(|id| id.to_string() == organisation.id);
+    !forced(facts) && !refused.organisation.as_ref().is_some_and(wanted)
+}
+
+fn forced(facts: &Facts<'_>) -> bool {
+    facts.refresh.is_some() && facts.refresh != facts.memory.refreshed.as_deref()
+}
+
+fn probe_at(refused: &Refused) -> Option<Timestamp> {
+    let at: Timestamp = refused.at.get("status.credential.refused.at").ok()?;
+    at.checked_add(PROBE).ok()
+}
+
+/// A person must act; the token at hand goes on working until it ends.
+fn stalled(held: Option<&Held>, reason: &'static str, message: String, wake: Option<Timestamp>) -> Decision {
+    let end = held.map(|held| held.identity.expires_at);
+    Decision {
+        serve: held.is_some(),
+        step: Step::Rest,
+        verdict: Verdict::Stalled { reason, message },
+        wake_at: wake.into_iter().chain(end).min(),
+    }
+}
+
+/// The field and what to do about it.
+fn mend(refused: &Refused, offer: &Digests, pinned: Option<i64>) -> String {
+    let path = offer.path;
+    match (refused.cause, &refused.organisation) {
+        (Cause::OtherOrganisation, Some(found)) => {
+            let pinned = pinned.map_or_else(|| "another one".to_owned(), |id| id.to_string());
+            format!(
+                "{path}: this credential belongs to organisation {} ({}), but the workspace is pinned to {pinned}; put a \
+                 credential of {pinned} into the Secret, or, to move the workspace, set spec.organisationId to {}",
+                found.id, found.name, found.id
+            )
+        }
+        (Cause::SecondFactor, _) => "spec.credentials.user.mfa: emnify asks for a second factor; set totpSecretRef to the \
+                                     user's base32 key, or put a fresh six-digit code into the Secret of \
+                                     trustedDevice.codeSecretRef"
+            .into(),
+        _ if offer.probing => {
+            format!("{path}: emnify refuses this application token; put one that is neither revoked nor expired into the Secret")
+        }
+        _ => format!(
+            "{path}: emnify refuses this user; put the right password (or code) into the Secret. If the Secret was right \
+             all along, change the annotation {} to try again",
+            reason::annotation::REFRESH
+        ),
+    }
+}
+
+/// What a login brought.
+pub type Outcome<'a> = Result<&'a Identity, &'a Error>;
+
+/// Memory after an attempt, and whether its token may be used.
+pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memory, bool) {
+    let mut memory = facts.memory.clone();
+    memory.refreshed = facts.refresh.map(str::to_owned).or(memory.refreshed);
+    let attempt = offer.attempt(memory.credential.used_code.as_deref());
+    let refused = |cause, organisation| {
+        Some(Refused { credential: attempt.clone(), cause, organisation, at: facts.now.to_string().into() })
+    };
+    match outcome {
+        Ok(identity) if facts.pinned.is_none_or(|pinned| pinned == identity.organisation_id) => {
+            memory.credential = CredentialStatus {
+                accepted: Some(offer.credential.clone()),
+                refused: None,
+                used_code: offer.code.clone().or(memory.credential.used_code),
+            };
+            memory.pause = None;
+            return (memory, true);
+        }
+        Ok(identity) => {
+            let found = Organisation {
+                id: identity.organisation_id.to_string(),
+                name: identity.organisation_name.clone(),
+            };
+            memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
+            memory.pause = None;
+        }
+        Err(error) => match judge(error) {
+            Some(cause) => {
+                memory.credential.refused = refused(cause, None);
+                memory.pause = None;
+            }
+            None => memory.pause = Some(pause(&memory, facts.now, error)),
+        },
+    }
+    (memory, false)
+}
+
+/// Whether the failure says something about the credential.
+fn judge(error: &Error) -> Option<Cause> {
+    match error {
+        Error::Unauthorized { .. } if locked(error) => None,
+        Error::Unauthorized { status: 0, .. } => Some(Cause::SecondFactor),
+        Error::Unauthorized { .. } | Error::Rejected { .. } => Some(Cause::Credential),
+        Error::NotFound { .. }
+        | Error::Capacity { .. }
+        | Error::Conflict { .. }
+        | Error::Throttled { .. }
+        | Error::Ambiguous { .. }
+        | Error::Unavailable { .. }
+        | Error::Unreadable { .. } => None,
+    }
+}
+
+/// Three refusals in a row lock a user out for five minutes, and say nothing of this password. [S]
+fn locked(error: &Error) -> bool {
+    matches!(error, Error::Unauthorized { message, .. } if message.contains("TooManyRequests"))
+}
+
+fn pause(memory: &Memory, now: Timestamp, error: &Error) -> Pause {
+    let failures = memory.pause.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
+    let doubled = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    let (length, reason, message) = match error {
+        Error::Throttled { retry_after } => {
+            let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
+            (doubled.max(asked), reason::THROTTLED, error.to_string())
+        }
+        Error::Unauthorized { .. } => {
+            (PROBE, reason::UNAUTHORIZED, "emnify has locked the user for a few minutes after refused logins".into())
+        }
+        Error::Unreadable { .. } => (doubled, reason::UNREADABLE, error.to_string()),
+        _ => (doubled, reason::UNAVAILABLE, error.to_string()),
+    };
+    Pause { until: now.checked_add(length).unwrap_or(Timestamp::MAX), failures, reason, message }
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

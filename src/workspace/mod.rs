@@ -1,0 +1,10 @@
+//! Workspaces: an emnify organisation and how the operator logs in to it.
+//!
+//! [`spec`] is what users write; [`credentials`] turns Secrets into credentials and digests; [`decide`] says when to log
+//! in, with what, and what the conditions say about it.
+
+pub mod credentials;
+pub mod decide;
+pub mod spec;
+
+pub use self::spec::{Access, ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus};

@@ -1,0 +1,468 @@
+//! `Workspace` and `ClusterWorkspace`: an emnify organisation and how to log in to it.
+
+use std::collections::BTreeMap;
+
+use emnify_engine::spec::WorkspaceKind;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Date, Duration, NumericId, SecretKeyRef};
+
+/// An emnify organisation for the objects of one namespace.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "emnify.io",
+    version = "v1alpha1",
+    kind = "Workspace",
+    namespaced,
+    status = "WorkspaceStatus",
+    derive = "PartialEq",
+    cel,
+    shortname = "emws",
+    category = "emnify",
+    validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
+    printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
+    printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
+    printcolumn(name = "Token expiry", type_ = "date", json_path = ".status.tokenExpiresAt"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceSpec {
+    /// Organisation and login.
+    #[serde(flatten)]
+    pub access: Access,
+}
+
+/// An emnify organisation shared between the namespaces that it allows. Its Secrets live in the operator's namespace.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "emnify.io",
+    version = "v1alpha1",
+    kind = "ClusterWorkspace",
+    status = "WorkspaceStatus",
+    derive = "PartialEq",
+    cel,
+    shortname = "emcws",
+    category = "emnify",
+    validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
+    printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
+    printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
+    printcolumn(name = "Token expiry", type_ = "date", json_path = ".status.tokenExpiresAt"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterWorkspaceSpec {
+    /// Organisation and login.
+    #[serde(flatten)]
+    pub access: Access,
+    /// Namespaces whose objects may use this workspace. Unset: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<AllowedNamespaces>,
+    /// Kinds that may use this workspace, such as `Endpoint`. Unset: every kind but `ApplicationToken`, `User` and
+    /// `Operation`, which would hand out the organisation itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), inner(length(max = 63), regex(pattern = "^[A-Z][A-Za-z]*$")))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_kinds: Option<Vec<String>>,
+    /// Objects may use `adoptionPolicy: Force`. Default `false`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_force: Option<bool>,
+}
+
+/// What `Workspace` and `ClusterWorkspace` share: organisation, login, limits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// How to log in. A changed Secret is tried within 30 s, and used only if it works for the same organisation.
+    pub credentials: CredentialsSpec,
+    /// Organisation that the credentials must belong to. Unset: the one of the first login, pinned from then on. To
+    /// move to another organisation, write its id here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation_id: Option<NumericId>,
+    /// Address of the API. Default `https://cdn.emnify.net`. The operator's administrator decides which are allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub base_url: Option<String>,
+    /// Part of the operator's request budget that this workspace may use, in percent. Default 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub budget_percent: Option<i64>,
+    /// Stops mass changes until somebody approves them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardSpec>,
+    /// Time between two complete listings of each kind, at least `10s`. Default: chosen per kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep_interval: Option<Duration>,
+    /// `true`: no calls at all for this workspace, until set back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+}
+
+/// An application token, or a user with password. Exactly one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("has(self.applicationTokenSecretRef) != has(self.user)")
+        .message("set exactly one of applicationTokenSecretRef, user")
+)]
+pub struct CredentialsSpec {
+    /// An application token, from the portal's page "Integrations". The recommended way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_token_secret_ref: Option<SecretKeyRef>,
+    /// A user of the portal. The user's rights are the operator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserSpec>,
+}
+
+/// User name, password and second factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("has(self.username) != has(self.usernameSecretRef)")
+        .message("set exactly one of username, usernameSecretRef")
+)]
+pub struct UserSpec {
+    /// E-mail address of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 254))]
+    pub username: Option<String>,
+    /// E-mail address of the user, from a Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username_secret_ref: Option<SecretKeyRef>,
+    /// Password in clear, or its SHA-1 as 40 hexadecimal digits. One line break at the end is ignored.
+    pub password_secret_ref: SecretKeyRef,
+    /// Second factor, for users that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<MfaSpec>,
+}
+
+/// A TOTP key, or a trusted device. Exactly one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("has(self.totpSecretRef) != has(self.trustedDevice)")
+        .message("set exactly one of totpSecretRef, trustedDevice")
+)]
+pub struct MfaSpec {
+    /// The base32 key shown when the second factor was set up; the operator makes the codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp_secret_ref: Option<SecretKeyRef>,
+    /// Registers the operator as a trusted device, which emnify asks for no code for 90 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_device: Option<TrustedDeviceSpec>,
+}
+
+/// Registration of the operator as a trusted device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrustedDeviceSpec {
+    /// A fresh six-digit code of the user's authenticator. It is used once; write a new one when the condition `Ready`
+    /// asks for it.
+    pub code_secret_ref: SecretKeyRef,
+}
+
+/// How many devices may be deleted, disabled, suspended, activated or re-priced before somebody must approve.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardSpec {
+    /// Devices per window.
+    #[schemars(range(min = 1))]
+    pub max_devices: i64,
+    /// Length of the window. Default `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Duration>,
+}
+
+/// Namespaces that may use a cluster workspace. Exactly one member.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("(has(self.names) ? 1 : 0) + (has(self.matchLabels) ? 1 : 0) + (has(self.all) ? 1 : 0) == 1")
+        .message("set exactly one of names, matchLabels, all"),
+    validation = Rule::new("!has(self.all) || self.all")
+        .message("all can only be true; leave allowedNamespaces out to allow none")
+)]
+pub struct AllowedNamespaces {
+    /// These.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub names: Option<Vec<String>>,
+    /// Those with all of these labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 32), inner(length(max = 63)))]
+    pub match_labels: Option<BTreeMap<String, String>>,
+    /// `true`: every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+}
+
+/// What emnify said about the organisation, and how the login stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceStatus {
+    /// Generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Organisation of the first login; later credentials must belong to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Organisation>,
+    /// Name of the active tariff plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff_plan: Option<String>,
+    /// SIMs of this organisation are activated into Factory Test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factory_test_mode: Option<bool>,
+    /// End of the current login's token; it is renewed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Date>,
+    /// How the credentials fared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<CredentialStatus>,
+    /// The last failure of a login, until one succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Objects in emnify, as of the last complete listings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// Requests of the calendar month, written now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetStatus>,
+    /// Value of the annotation `emnify.io/refresh` that was last handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_refresh_at: Option<String>,
+    /// `Ready`, `Reconciling`, `Stalled`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// An emnify organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Organisation {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Which credential worked and which was refused, as digests salted with a value in the session's Secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialStatus {
+    /// The one that worked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+    /// The one that was refused last, unless a later one worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+    /// The code that was last used to register a trusted device; it will not work again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_code: Option<String>,
+}
+
+/// A credential that was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// Its digest.
+    pub credential: String,
+    /// Why.
+    pub cause: Cause,
+    /// Organisation it belongs to, where that is the trouble.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Organisation>,
+    /// When, RFC 3339.
+    pub at: Date,
+}
+
+/// Why a credential was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Cause {
+    /// emnify does not accept it.
+    Credential,
+    /// The second factor is missing or unusable.
+    SecondFactor,
+    /// It belongs to another organisation.
+    OtherOrganisation,
+}
+
+/// Objects in emnify.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<i64>,
+    /// SIMs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sims: Option<i64>,
+    /// Service profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_profiles: Option<i64>,
+    /// Tariff profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff_profiles: Option<i64>,
+    /// Application tokens that are not revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_tokens: Option<i64>,
+}
+
+/// Requests of a calendar month; emnify allows ten million per organisation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetStatus {
+    /// Such as `2026-11`, UTC.
+    pub month: String,
+    /// Requests so far.
+    #[schemars(range(min = 0))]
+    pub requests: i64,
+}
+
+/// A `Workspace` or a `ClusterWorkspace`.
+pub trait WorkspaceObject: kube::Resource<DynamicType = ()> {
+    /// Which of the two.
+    const KIND: WorkspaceKind;
+    /// The shared part of the spec.
+    fn access(&self) -> &Access;
+    /// What was last written.
+    fn status(&self) -> Option<&WorkspaceStatus>;
+    /// Name of the Secret that keeps the session; the two kinds cannot collide in one namespace.
+    fn session_secret(&self) -> String {
+        let name = self.meta().name.as_deref().unwrap_or_default();
+        match Self::KIND {
+            WorkspaceKind::Workspace => format!("{name}-session"),
+            WorkspaceKind::ClusterWorkspace => format!("{name}-clustersession"),
+        }
+    }
+}
+
+impl WorkspaceObject for Workspace {
+    const KIND: WorkspaceKind = WorkspaceKind::Workspace;
+    fn access(&self) -> &Access {
+        &self.spec.access
+    }
+    fn status(&self) -> Option<&WorkspaceStatus> {
+        self.status.as_ref()
+    }
+}
+
+impl WorkspaceObject for ClusterWorkspace {
+    const KIND: WorkspaceKind = WorkspaceKind::ClusterWorkspace;
+    fn access(&self) -> &Access {
+        &self.spec.access
+    }
+    fn status(&self) -> Option<&WorkspaceStatus> {
+        self.status.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::CustomResourceExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn token() -> Value {
+        json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}})
+    }
+
+    fn user(mfa: Option<Value>) -> Value {
+        let mut user = json!({"username": "a@example.com", "passwordSecretRef": {"name": "emnify", "key": "password"}});
+        if let Some(mfa) = mfa {
+            user["mfa"] = mfa;
+        }
+        json!({ "user": user })
+    }
+
+    fn problem(kind: &str, spec: Value) -> Option<String> {
+        let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": "main"}, "spec": spec});
+        let errors = match kind {
+            "Workspace" => serde_json::from_value::<Workspace>(object).unwrap().validate_cel(),
+            _ => serde_json::from_value::<ClusterWorkspace>(object).unwrap().validate_cel(),
+        };
+        errors.err().map(|errors| format!("{errors:?}"))
+    }
+
+    #[test]
+    fn exactly_one_way_to_log_in() {
+        assert_eq!(problem("Workspace", json!({"credentials": token()})), None);
+        assert_eq!(problem("Workspace", json!({"credentials": user(None)})), None);
+        let mut both = token();
+        both["user"] = user(None)["user"].clone();
+        for credentials in [json!({}), both] {
+            let problem = problem("Workspace", json!({"credentials": credentials})).expect("neither and both are refused");
+            assert!(problem.contains("set exactly one of applicationTokenSecretRef, user"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_user_has_one_name_and_at_most_one_second_factor() {
+        let key = json!({"name": "emnify", "key": "k"});
+        let totp = json!({"totpSecretRef": key});
+        let device = json!({"trustedDevice": {"codeSecretRef": key}});
+        for mfa in [totp, device.clone()] {
+            assert_eq!(problem("Workspace", json!({"credentials": user(Some(mfa))})), None);
+        }
+        let mut both = device;
+        both["totpSecretRef"] = key.clone();
+        for mfa in [both, json!({})] {
+            assert!(problem("Workspace", json!({"credentials": user(Some(mfa))})).is_some(), "one second factor");
+        }
+        let mut credentials = user(None);
+        credentials["user"]["usernameSecretRef"] = key;
+        assert!(problem("Workspace", json!({"credentials": credentials})).is_some(), "one user name");
+    }
+
+    #[test]
+    fn a_cluster_workspace_says_in_one_way_whom_it_allows() {
+        let spec = |allowed: Value| json!({"credentials": token(), "allowedNamespaces": allowed});
+        for allowed in [json!({"names": ["a"]}), json!({"matchLabels": {"team": "iot"}}), json!({"all": true})] {
+            assert_eq!(problem("ClusterWorkspace", spec(allowed)), None);
+        }
+        for allowed in [json!({}), json!({"all": false}), json!({"names": ["a"], "all": true})] {
+            assert!(problem("ClusterWorkspace", spec(allowed.clone())).is_some(), "{allowed} is refused");
+        }
+    }
+
+    #[test]
+    fn session_secrets_of_both_kinds_have_different_names() {
+        let spec = |_| serde_json::from_value::<Access>(json!({"credentials": token()})).unwrap();
+        let own = Workspace::new("main", WorkspaceSpec { access: spec(()) });
+        let shared = ClusterWorkspaceSpec {
+            access: spec(()),
+            allowed_namespaces: None,
+            allowed_kinds: None,
+            allow_force: None,
+        };
+        let shared = ClusterWorkspace::new("main", shared);
+        assert_eq!((own.session_secret(), shared.session_secret()), ("main-session".into(), "main-clustersession".into()));
+    }
+
+    #[test]
+    fn a_name_leaves_room_for_the_session_secret() {
+        let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
+        assert!(Workspace::new(&"a".repeat(63), WorkspaceSpec { access: access.clone() }).validate_cel().is_ok());
+        assert!(Workspace::new(&"a".repeat(64), WorkspaceSpec { access }).validate_cel().is_err());
+    }
+
+    #[test]
+    fn cluster_workspaces_are_cluster_scoped() {
+        assert_eq!(ClusterWorkspace::crd().spec.scope, "Cluster");
+        assert_eq!(Workspace::crd().spec.scope, "Namespaced");
+    }
+}
