@@ -122,6 +122,14 @@ impl Reply {
         self.json()
     }
 
+    /// A list, or one object where the API has just one to show.
+    pub(crate) fn one_or_many<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        if self.body.trim_ascii_start().first() == Some(&b'{') {
+            return self.json().map(|one| vec![one]);
+        }
+        self.list()
+    }
+
     pub(crate) fn page<T: DeserializeOwned>(&self, at: Cursor) -> Result<Page<T>, Error> {
         let number = |name: &str| header_number(&self.headers, name);
         Ok(Page {

@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
+
+use super::common::Named;
 
 /// An integer: `7`, `7.0` or `"7"`.
 pub(crate) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
@@ -74,6 +76,54 @@ pub(crate) fn optional_timestamp<'de, D: Deserializer<'de>>(from: D) -> Result<O
 /// A secret or nothing.
 pub(crate) fn optional_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()).map(SecretString::from))
+}
+
+/// A reference; `None` for `null`, `{}`, `[]` (PHP's empty object) and `{"id": null}`.
+pub(crate) fn optional_named<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Named>, D::Error> {
+    Ok(Named::read(&Value::deserialize(from)?))
+}
+
+/// The id of an embedded object, or a bare id.
+pub(crate) fn optional_ref<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let value = Value::deserialize(from)?;
+    Ok(as_integer(value.get("id").unwrap_or(&value)))
+}
+
+/// An embedded object; `None` for `null`, `{}` and `[]` (PHP's empty object).
+pub(crate) fn optional_object<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    match Value::deserialize(from)? {
+        Value::Object(fields) if !fields.is_empty() => {
+            serde_json::from_value(Value::Object(fields)).map(Some).map_err(D::Error::custom)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A list, or `None` where the key is missing or `null`: what is not shown differs from what is empty.
+pub(crate) fn optional_list<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<Vec<T>>::deserialize(from)
+}
+
+/// An object or a list of them.
+pub(crate) fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    match Value::deserialize(from)? {
+        Value::Null => Ok(Vec::new()),
+        one @ Value::Object(_) => serde_json::from_value(one).map(|one| vec![one]),
+        many => serde_json::from_value(many),
+    }
+    .map_err(D::Error::custom)
 }
 
 /// A list; `null` is an empty one.

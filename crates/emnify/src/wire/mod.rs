@@ -1,3 +1,26 @@
-//! The wire: how values look in JSON, and the operations of each family.
+//! The wire: how values look in JSON, and the operations of each family as methods of [`Api`](crate::Api).
+//!
+//! What is read is decoded leniently and holds `None` for what the answer does not show: list, detail and embedded forms of an
+//! object differ. What is written holds only what the caller set.
 
+pub mod application_token;
+pub mod blocklist;
+mod common;
+pub mod connectivity;
+pub mod endpoint;
+pub mod endpoint_bulk;
+pub mod event;
+pub mod integration;
 pub(crate) mod lenient;
+mod listing;
+pub mod lookup;
+pub mod organisation;
+pub mod quota;
+pub mod service_profile;
+pub mod sim;
+pub mod tag;
+pub mod tariff_profile;
+pub mod traffic_limit;
+
+pub use self::common::{Named, Nullable, Ref, Reference};
+pub use self::listing::Listing;

@@ -1,0 +1,298 @@
+//! Endpoints: devices.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Named, Nullable, Ref, Reference};
+use super::lenient as de;
+use super::listing::Listing;
+use super::tag::TagAssignment;
+use crate::api::Api;
+use crate::call::{Call, Created};
+use crate::error::{Error, found};
+use crate::page::{Cursor, Page};
+
+/// States of an endpoint [D].
+pub mod status {
+    /// May use the network, if its SIM may.
+    pub const ENABLED: i64 = 0;
+    /// May not.
+    pub const DISABLED: i64 = 1;
+    /// Gone.
+    pub const DELETED: i64 = 2;
+}
+
+/// An endpoint as a listing, a detail or a create shows it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Endpoint {
+    /// Its id.
+    #[serde(deserialize_with = "de::id")]
+    pub id: i64,
+    /// Its name; not unique.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub name: Option<String>,
+    /// Legacy comma list; `None` when never set, empty when cleared [R].
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub tags: Option<String>,
+    /// Tags of v2; only listings show them.
+    #[serde(default, deserialize_with = "de::optional_list")]
+    pub tag_assignments: Option<Vec<TagAssignment>>,
+    /// One of [`status`].
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub status: Option<i64>,
+    /// Service policy.
+    #[serde(default, deserialize_with = "de::optional_named")]
+    pub service_profile: Option<Named>,
+    /// Coverage policy.
+    #[serde(default, deserialize_with = "de::optional_named")]
+    pub tariff_profile: Option<Named>,
+    /// Its SIM; listings leave the key out where there is none [R].
+    #[serde(default, deserialize_with = "de::optional_object")]
+    pub sim: Option<EndpointSim>,
+    /// 16 characters (IMEISV), set or seen by the network; may end in a filler `f` [3P].
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub imei: Option<String>,
+    /// 15 digits.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub imei_with_luhn: Option<String>,
+    /// Only this IMEI may use the SIM.
+    #[serde(default, deserialize_with = "de::optional_flag")]
+    pub imei_lock: Option<bool>,
+    /// Its address.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub ip_address: Option<String>,
+    /// Id of the address space.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub ip_address_space: Option<i64>,
+    /// When it was created.
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub created: Option<Timestamp>,
+    /// When it last changed; up to 1 s after the answer's `Date` [R].
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub last_updated: Option<Timestamp>,
+}
+
+/// The SIM in an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EndpointSim {
+    /// Its id.
+    #[serde(deserialize_with = "de::id")]
+    pub id: i64,
+    /// 19 digits.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub iccid: Option<String>,
+    /// 20 digits.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub iccid_with_luhn: Option<String>,
+    /// 32 digits, on eUICCs.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub eid: Option<String>,
+    /// IMSI.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub imsi: Option<String>,
+    /// Phone number.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub msisdn: Option<String>,
+    /// One of [`super::sim::status`].
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub status: Option<i64>,
+}
+
+/// A new endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EndpointCreate {
+    /// Its state.
+    pub status: Ref,
+    /// Service policy.
+    pub service_profile: Ref,
+    /// Coverage policy.
+    pub tariff_profile: Ref,
+    /// The address space; required with an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address_space: Option<Ref>,
+    /// What differs between endpoints made together.
+    #[serde(flatten)]
+    pub own: EndpointOwn,
+}
+
+/// The part of a new endpoint that is its own when many are made together.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct EndpointOwn {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Legacy comma list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<String>,
+    /// Its SIM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim: Option<SimAssignment>,
+    /// IMEI or IMEISV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imei: Option<String>,
+    /// Only this IMEI may use the SIM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imei_lock: Option<bool>,
+    /// A fixed address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<String>,
+}
+
+/// The SIM of a new endpoint. `activate` is always sent: its default differs by version of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SimAssignment {
+    /// Id of a free SIM of the organisation.
+    pub id: i64,
+    /// To Factory Test where the organisation has it, else to Activated.
+    pub activate: bool,
+    /// Overrides `activate` [S].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Ref>,
+}
+
+/// Changes to an endpoint; what is `None` stays.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct EndpointPatch {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Legacy comma list; empty clears.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<String>,
+    /// Its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Ref>,
+    /// Service policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_profile: Option<Ref>,
+    /// Coverage policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tariff_profile: Option<Ref>,
+    /// Its SIM, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sim: Option<SimChange>,
+    /// IMEI or IMEISV, or none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imei: Option<Nullable<String>>,
+    /// Only this IMEI may use the SIM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imei_lock: Option<bool>,
+    /// A fixed address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address: Option<String>,
+    /// Its address space; required with an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_address_space: Option<Ref>,
+}
+
+/// The SIM in a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimChange {
+    /// Takes the SIM away.
+    Release,
+    /// Puts this SIM in, in this state if one is given.
+    Assign {
+        /// Id of a free SIM.
+        id: i64,
+        /// One of [`super::sim::status`].
+        status: Option<i64>,
+    },
+}
+
+impl Serialize for SimChange {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Sim {
+            #[serde(flatten)]
+            link: Reference,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            status: Option<Ref>,
+        }
+        let (link, status) = match *self {
+            SimChange::Release => (Reference::Cleared, None),
+            SimChange::Assign { id, status } => (Reference::To(id), status.map(Ref::from)),
+        };
+        Sim { link, status }.serialize(to)
+    }
+}
+
+impl Api {
+    /// One page of endpoints: 1,000 unless told otherwise, which is also the most [R].
+    pub async fn list_endpoints(&self, at: Cursor, listing: &Listing) -> Result<Page<Endpoint>, Error> {
+        self.call(listing.apply(Call::get("/api/v1/endpoint"), at)).await?.page(at)
+    }
+
+    /// One endpoint.
+    pub async fn endpoint(&self, id: i64) -> Result<Option<Endpoint>, Error> {
+        found(self.call(Call::get("/api/v1/endpoint/{endpoint_id}").arg(id)).await)?
+            .map(|reply| reply.json())
+            .transpose()
+    }
+
+    /// Creates an endpoint. The API wants endpoint writes one after another [S].
+    pub async fn create_endpoint(&self, new: &EndpointCreate) -> Result<Created, Error> {
+        self.call(Call::post("/api/v1/endpoint").body(new)).await?.created()
+    }
+
+    /// Changes an endpoint.
+    pub async fn patch_endpoint(&self, id: i64, patch: &EndpointPatch) -> Result<(), Error> {
+        self.call(Call::patch("/api/v1/endpoint/{endpoint_id}").arg(id).body(patch)).await.map(drop)
+    }
+
+    /// Deletes an endpoint; a conflict while it holds a SIM [R].
+    pub async fn delete_endpoint(&self, id: i64) -> Result<(), Error> {
+        self.call(Call::delete("/api/v1/endpoint/{endpoint_id}").arg(id)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_set_is_sent() {
+        let patch = EndpointPatch { name: Some("a".into()), ..EndpointPatch::default() };
+        assert_eq!(serde_json::to_value(&patch).unwrap(), json!({"name": "a"}));
+        let release = EndpointPatch { sim: Some(SimChange::Release), ..EndpointPatch::default() };
+        assert_eq!(serde_json::to_value(&release).unwrap(), json!({"sim": {"id": null}}));
+        let assign = SimChange::Assign { id: 4, status: Some(1) };
+        assert_eq!(serde_json::to_value(assign).unwrap(), json!({"id": 4, "status": {"id": 1}}));
+        let new = EndpointCreate {
+            status: 0.into(),
+            service_profile: 1.into(),
+            tariff_profile: 2.into(),
+            ip_address_space: None,
+            own: EndpointOwn {
+                sim: Some(SimAssignment { id: 3, activate: false, status: None }),
+                ..EndpointOwn::default()
+            },
+        };
+        let want = json!({
+            "status": {"id": 0}, "service_profile": {"id": 1}, "tariff_profile": {"id": 2},
+            "sim": {"id": 3, "activate": false}
+        });
+        assert_eq!(serde_json::to_value(&new).unwrap(), want, "the wish about activation is explicit");
+    }
+
+    #[test]
+    fn an_endpoint_of_any_dialect_is_read() {
+        let old = json!({
+            "id": 1.0, "name": "d", "tags": null, "status": {"id": 1, "description": "Disabled"},
+            "service_profile": {"id": "7", "name": "s"}, "tariff_profile": {"id": 8, "name": "t"},
+            "imei": "123456789012345f", "imei_lock": "0", "ip_address": "10.192.0.1",
+            "ip_address_space": {"id": 5, "ip_address_space": "10.192.0.0/28"},
+            "created": "2022-03-27T23:20:49.000+0000", "surprise": [1]
+        });
+        let read: Endpoint = serde_json::from_value(old).unwrap();
+        assert_eq!((read.id, read.status, read.ip_address_space), (1, Some(1), Some(5)));
+        assert_eq!(read.service_profile.unwrap().id, 7);
+        assert_eq!((read.imei_lock, read.sim, read.tag_assignments), (Some(false), None, None));
+        assert_eq!(read.created, "2022-03-27T23:20:49Z".parse().ok());
+        let bulk: Endpoint =
+            serde_json::from_value(json!({"id": 2, "sim": {}, "status": {"description": "Enabled"}}))
+                .unwrap();
+        assert_eq!((bulk.sim, bulk.status), (None, None), "what is not shown is not known");
+    }
+}

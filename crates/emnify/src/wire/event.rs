@@ -1,0 +1,169 @@
+//! The event log: 30 days of what happened, by anyone.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::common::Named;
+use super::lenient as de;
+use super::listing::Listing;
+use crate::api::Api;
+use crate::call::Call;
+use crate::error::Error;
+use crate::page::{Cursor, Page};
+
+/// An event. New types and keys may come at any time [P].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Event {
+    /// Its id: beyond 2^48 [R].
+    #[serde(deserialize_with = "de::id")]
+    pub id: i64,
+    /// When it happened, by the server's clock.
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub timestamp: Option<Timestamp>,
+    /// What happened.
+    #[serde(default, deserialize_with = "de::optional_named")]
+    pub event_type: Option<Named>,
+    /// 0 network, 1 policy, 2 API or portal.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub event_source: Option<i64>,
+    /// 0 info, 1 warning, 2 critical.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub event_severity: Option<i64>,
+    /// It was raised as an alert.
+    #[serde(default, deserialize_with = "de::flag")]
+    pub alert: bool,
+    /// In words.
+    #[serde(default, deserialize_with = "de::text")]
+    pub description: String,
+    /// The device it is about.
+    #[serde(default, deserialize_with = "de::optional_named")]
+    pub endpoint: Option<Named>,
+    /// The SIM it is about.
+    #[serde(default, deserialize_with = "de::optional_object")]
+    pub sim: Option<EventSim>,
+    /// Who did it; absent for application tokens [R].
+    #[serde(default, deserialize_with = "de::optional_object")]
+    pub user: Option<EventUser>,
+    /// More, depending on the type; `null` where there is none.
+    #[serde(default)]
+    pub detail: Value,
+}
+
+/// The SIM of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EventSim {
+    /// Its id.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub id: Option<i64>,
+    /// 19 digits.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub iccid: Option<String>,
+}
+
+/// The person of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EventUser {
+    /// Their id.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub id: Option<i64>,
+    /// Their e-mail address.
+    #[serde(default, deserialize_with = "de::optional_text")]
+    pub username: Option<String>,
+}
+
+impl Event {
+    /// Id of its type.
+    pub fn kind(&self) -> Option<i64> {
+        self.event_type.as_ref().map(|kind| kind.id)
+    }
+
+    /// Id of its device.
+    pub fn endpoint_id(&self) -> Option<i64> {
+        self.endpoint.as_ref().map(|endpoint| endpoint.id)
+    }
+}
+
+/// Events between two times of the server's clock, both included, by whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventWindow {
+    /// From then.
+    pub from: Timestamp,
+    /// Until then.
+    pub until: Timestamp,
+}
+
+impl EventWindow {
+    /// The listing of the window. The API wants both ends or neither.
+    fn narrow(self, listing: Listing) -> Listing {
+        let date = |at: Timestamp| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        listing.filter("from", date(self.from)).filter("until", date(self.until))
+    }
+}
+
+impl Api {
+    /// One page of the event log, all of it or a window. An event that cannot be decoded is left out: the log only hints.
+    pub async fn list_events(
+        &self,
+        at: Cursor,
+        window: Option<EventWindow>,
+        listing: Listing,
+    ) -> Result<Page<Event>, Error> {
+        let listing = match window {
+            Some(window) => window.narrow(listing),
+            None => listing,
+        };
+        let page: Page<Value> = self.call(listing.apply(Call::get("/api/v1/event"), at)).await?.page(at)?;
+        Ok(readable(page))
+    }
+
+    /// What event ids mean. Read it: some ids are documented nowhere.
+    pub async fn event_types(&self) -> Result<Vec<Named>, Error> {
+        self.call(Call::get("/api/v1/event/type")).await?.list()
+    }
+}
+
+fn readable(mut page: Page<Value>) -> Page<Event> {
+    let all = std::mem::take(&mut page.items);
+    let shown = all.len();
+    let items: Vec<Event> = all.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect();
+    if items.len() < shown {
+        tracing::warn!(target: "emnify::http", unreadable = shown - items.len(), "events were left out");
+    }
+    Page { items, page: page.page, pages: page.pages, total: page.total, server_time: page.server_time }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_of_all_producers_are_read_and_broken_ones_left_out() {
+        let items = vec![
+            json!({"id": 281_474_976_710_777_i64, "timestamp": "2022-03-27T23:20:49.298Z", "alert": false,
+                   "event_type": {"id": 3, "description": "Create PDP Context"}, "event_source": {"id": 0, "name": "Network"},
+                   "endpoint": {"id": 9, "name": "d", "tags": null}, "sim": {"id": 4, "iccid": "8988"}, "detail": {"a": 1}}),
+            json!({"id": 5, "timestamp": "2022-03-27 23:20:49", "alert": 1, "event_type": {"id": "12"},
+                   "endpoint": null, "sim": null, "user": null, "keen": {}}),
+            json!({"timestamp": "2022-03-27 23:20:49"}),
+        ];
+        let page = Page { items, page: 1, pages: 1, total: None, server_time: None };
+        let events = readable(page).items;
+        assert_eq!(events.len(), 2);
+        assert_eq!((events[0].kind(), events[0].endpoint_id()), (Some(3), Some(9)));
+        assert_eq!((events[1].kind(), events[1].endpoint_id(), events[1].alert), (Some(12), None, true));
+        assert!(events[1].timestamp.is_some());
+    }
+
+    #[test]
+    fn a_window_names_both_ends_in_utc() {
+        let at = |text: &str| text.parse().unwrap();
+        let window =
+            EventWindow { from: at("2026-01-01T00:00:00.5Z"), until: at("2026-01-01T01:00:00+01:00") };
+        let call = window.narrow(Listing::all()).apply(Call::get("/r"), Cursor::first());
+        assert_eq!(call.query[0].1, "from:2026-01-01T00:00:00Z,until:2026-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,136 @@
+//! The organisation behind a login, and what it pays for.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::common::Named;
+use super::lenient as de;
+use super::tariff_profile::InclusiveVolume;
+use crate::api::Api;
+use crate::call::Call;
+use crate::error::{Error, found};
+
+/// An organisation. The specification shows it flat, the live API nested [S][L]; both are read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Organisation {
+    /// Its id.
+    #[serde(deserialize_with = "de::id")]
+    pub id: i64,
+    /// Its name.
+    #[serde(default, deserialize_with = "de::text")]
+    pub name: String,
+    /// Id of its state, from `status` or `organisation_status_id`.
+    #[serde(default, alias = "organisation_status_id", deserialize_with = "de::optional_ref")]
+    pub status: Option<i64>,
+    /// Id of its country, from `country` or `country_id`.
+    #[serde(default, alias = "country_id", deserialize_with = "de::optional_ref")]
+    pub country: Option<i64>,
+    /// Id of its currency, from `currency` or `currency_id`.
+    #[serde(default, alias = "currency_id", deserialize_with = "de::optional_ref")]
+    pub currency: Option<i64>,
+    /// The most it may spend per month.
+    #[serde(default, deserialize_with = "de::optional_number")]
+    pub monthly_cost_limit: Option<f64>,
+    /// When it was created.
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub created: Option<Timestamp>,
+}
+
+/// The tariff plan of an organisation.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct ActiveTariffPlan {
+    /// Id of this booking.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub id: Option<i64>,
+    /// The plan.
+    #[serde(default, deserialize_with = "de::optional_object")]
+    pub tariff_plan: Option<TariffPlan>,
+    /// How much help it includes.
+    #[serde(default, deserialize_with = "de::optional_named")]
+    pub service_level: Option<Named>,
+    /// It counts now.
+    #[serde(default, deserialize_with = "de::optional_flag")]
+    pub active: Option<bool>,
+    /// SIMs may be in Factory Test.
+    #[serde(default, deserialize_with = "de::optional_flag")]
+    pub factory_test_mode_allowed: Option<bool>,
+    /// When it began.
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub start_date: Option<Timestamp>,
+    /// When it ends.
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    pub expiry_date: Option<Timestamp>,
+    /// Monthly price of an activated SIM.
+    #[serde(default, deserialize_with = "de::optional_number")]
+    pub sim_activated_rate: Option<f64>,
+}
+
+/// A tariff plan.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct TariffPlan {
+    /// Its id.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub id: Option<i64>,
+    /// Its name.
+    #[serde(default, deserialize_with = "de::text")]
+    pub name: String,
+    /// The API may be used.
+    #[serde(default, deserialize_with = "de::optional_flag")]
+    pub api_access_allowed: Option<bool>,
+    /// It is a trial.
+    #[serde(default, deserialize_with = "de::optional_flag")]
+    pub evaluation: Option<bool>,
+    /// So many activated SIMs.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub max_active_sims: Option<i64>,
+    /// So many service profiles.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub max_service_profiles: Option<i64>,
+    /// So many tariff profiles.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub max_tariff_profiles: Option<i64>,
+    /// So many users.
+    #[serde(default, deserialize_with = "de::optional_id")]
+    pub max_users: Option<i64>,
+}
+
+impl Api {
+    /// The organisation of the login.
+    pub async fn my_organisation(&self) -> Result<Organisation, Error> {
+        self.call(Call::get("/api/v1/organisation/my")).await?.json()
+    }
+
+    /// Its tariff plan, if it has one.
+    pub async fn active_tariff_plan(&self) -> Result<Option<ActiveTariffPlan>, Error> {
+        let call = Call::get("/api/v1/organisation/{org_id_or_my}/tariff_plan/active").arg("my");
+        found(self.call(call).await)?.map(|reply| reply.json()).transpose()
+    }
+
+    /// Its prepaid volumes.
+    pub async fn active_inclusive_volumes(&self) -> Result<Vec<InclusiveVolume>, Error> {
+        let call = Call::get("/api/v1/organisation/{org_id_or_my}/inclusive_volume/active").arg("my");
+        found(self.call(call).await)?.map_or(Ok(Vec::new()), |reply| reply.list())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_shapes_of_an_organisation_are_read() {
+        let flat: Organisation = serde_json::from_value(json!({
+            "id": 9, "name": "Example", "organisation_status_id": "0", "country_id": "74", "currency_id": 1,
+            "monthly_cost_limit": "100.00"
+        }))
+        .unwrap();
+        let nested: Organisation = serde_json::from_value(json!({
+            "id": 9, "name": "Example", "status": {"id": 0, "description": "Active"}, "country": {"id": 74},
+            "currency": {"id": 1, "code": "EUR"}, "monthly_cost_limit": 100
+        }))
+        .unwrap();
+        assert_eq!(flat, nested);
+    }
+}
