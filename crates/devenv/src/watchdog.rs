@@ -12,11 +12,11 @@ use std::{
 const ANCHOR: &str = "trap '' INT TERM HUP; while read -r _; do :; done";
 
 /// Waits for the end of input, which the kernel delivers even after SIGKILL of this process. The group is killed
-/// until it is empty: a child may be joining just then. The bound is for hosts where nobody reaps orphans.
+/// until it is empty: a child may be joining just then. The bound is for hosts where orphans are reaped late.
 const WATCHDOG: &str = r#"trap '' INT TERM HUP
 while read -r _; do :; done
 tries=0
-while kill -s KILL -- "-$2" 2>/dev/null && [ "$tries" -lt 50 ]; do
+while kill -s KILL -- "-$2" 2>/dev/null && [ "$tries" -lt 10 ]; do
   tries=$((tries + 1))
   sleep 0.1
 done
@@ -118,34 +118,35 @@ fn shell(script: &str) -> Command {
 #[cfg(test)]
 mod tests {
     use std::{
-        env,
+        env, fs,
+        io::{PipeReader, Read},
+        sync::mpsc,
         time::{Duration, Instant},
     };
 
     use super::*;
 
-    /// Names the folder for [`victim`] and, after a blank, how it shall die.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Orders [`victim`] a folder and, after a blank, how it shall die.
     const VICTIM: &str = "EMNIFY_DEVENV_WATCHDOG_VICTIM";
 
-    /// Waits until nothing is left: no folder, and no group to signal.
-    fn vanishes(folder: &Path, group: &str) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            if !folder.exists() && !alive(group) {
-                return true;
-            }
-            if Instant::now() > deadline {
-                return false;
-            }
-            thread::yield_now();
+    /// Whether every process that holds the other end of the pipe ends in time.
+    fn all_end(mut pipe: PipeReader) -> bool {
+        let (done, end) = mpsc::channel();
+        thread::spawn(move || done.send(pipe.read_to_end(&mut Vec::new())));
+        end.recv_timeout(PATIENCE).is_ok()
+    }
+
+    fn vanishes(folder: &Path) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while folder.exists() && Instant::now() < deadline {
+            thread::park_timeout(Duration::from_millis(10));
         }
+        !folder.exists()
     }
 
-    fn alive(group: &str) -> bool {
-        let script = "kill -s 0 -- \"-$1\" 2>/dev/null";
-        Command::new("/bin/sh").args(["-c", script, "sh", group]).status().unwrap().success()
-    }
-
+    /// A child with a child, both deaf to polite signals and holding its standard output.
     fn sleeper() -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "trap '' TERM; sleep 1000 & wait"]);
@@ -157,12 +158,13 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("state");
         let mut watchdog = Watchdog::over(folder.clone(), false).unwrap();
-        watchdog.spawn(&mut sleeper()).unwrap();
-        std::fs::write(folder.join("file"), "x").unwrap();
-        let group = watchdog.group().to_string();
-        assert!(alive(&group), "the group lives while it is owned");
+        let (held, holder) = std::io::pipe().unwrap();
+        let child = watchdog.spawn(sleeper().stdout(holder)).unwrap();
+        fs::write(folder.join("file"), "x").unwrap();
+        assert!(watchdog.ended(child).unwrap().is_none(), "the child lives while it is owned");
         drop(watchdog);
-        assert!(vanishes(&folder, &group), "nothing outlives its owner");
+        assert!(all_end(held), "no child outlives its owner");
+        assert!(vanishes(&folder), "nor does the folder");
     }
 
     #[test]
@@ -181,12 +183,6 @@ mod tests {
         assert!(scratch.path().join("state").exists(), "KEEP keeps the evidence");
     }
 
-    #[test]
-    fn a_folder_that_exists_is_not_taken_over() {
-        let scratch = tempfile::tempdir().unwrap();
-        assert!(Watchdog::over(scratch.path().join("absent/state"), false).is_err(), "no parent, no folder");
-    }
-
     /// Not a test of its own: the process that the next test lets die.
     #[test]
     fn victim() {
@@ -194,8 +190,7 @@ mod tests {
         let (folder, death) = order.split_once(' ').unwrap();
         let mut watchdog = Watchdog::over(folder.into(), false).unwrap();
         watchdog.spawn(&mut sleeper()).unwrap();
-        std::fs::write(Path::new(folder).join("group"), watchdog.group().to_string()).unwrap();
-        std::fs::rename(Path::new(folder).join("group"), Path::new(folder).with_extension("group")).unwrap();
+        fs::write(Path::new(folder).with_extension("ready"), "").unwrap();
         match death {
             "panic" => panic!("as ordered"),
             "exit" => std::process::exit(0),
@@ -212,21 +207,28 @@ mod tests {
         }
     }
 
+    fn dies_without_a_trace(death: &str) {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("state");
+        let (held, holder) = std::io::pipe().unwrap();
+        let status = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "watchdog::tests::victim"])
+            .env(VICTIM, format!("{} {death}", folder.display()))
+            .stdout(holder)
+            .stderr(Stdio::null())
+            .status();
+        status.unwrap();
+        assert!(folder.with_extension("ready").exists(), "the victim of {death} had something to leave");
+        assert!(all_end(held), "no child outlives a process that dies by {death}");
+        assert!(vanishes(&folder), "no folder outlives a process that dies by {death}");
+    }
+
     #[test]
     fn no_way_of_dying_leaves_anything_behind() {
-        for death in ["panic", "exit", "INT", "TERM", "KILL"] {
-            let scratch = tempfile::tempdir().unwrap();
-            let folder = scratch.path().join("state");
-            Command::new(env::current_exe().unwrap())
-                .args(["--exact", "watchdog::tests::victim"])
-                .env(VICTIM, format!("{} {death}", folder.display()))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .unwrap();
-            let group =
-                std::fs::read_to_string(folder.with_extension("group")).expect("the victim got that far");
-            assert!(vanishes(&folder, &group), "nothing outlives a process that dies by {death}");
-        }
+        thread::scope(|scope| {
+            for death in ["panic", "exit", "INT", "TERM", "KILL"] {
+                scope.spawn(move || dies_without_a_trace(death));
+            }
+        });
     }
 }
