@@ -1,0 +1,116 @@
+//! Where a device is: one read, then events.
+
+use emnify::wire::{
+    connectivity::{Connectivity as Wire, Session},
+    event::Event,
+};
+use emnify_engine::kind::{Heard, Id};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Event types that tell of a device without saying where it is: enabled, disabled, SIM released, assigned, activated,
+/// suspended, deleted, in factory test. [P]
+const HINTS: [i64; 8] = [42, 43, 50, 51, 8, 9, 10, 45];
+
+/// Where a device was at some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connectivity {
+    /// emnify's word: `ONLINE`, `ATTACHED`, `OFFLINE`, `BLOCKED`; others may come.
+    pub word: String,
+    /// Visited operator.
+    pub operator: Option<String>,
+    /// Visited country.
+    pub country: Option<String>,
+    /// Radio technology.
+    pub rat_type: Option<String>,
+    /// `mcc-mnc-lac-ci`, as far as known.
+    pub cell: Option<String>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+impl Connectivity {
+    /// The state as statuses write it; a word this version does not know is shown as it is.
+    pub fn state(&self) -> &str {
+        match self.word.as_str() {
+            "ONLINE" => "Online",
+            "ATTACHED" => "Attached",
+            "OFFLINE" => "Offline",
+            "BLOCKED" => "Blocked",
+            other => other,
+        }
+    }
+}
+
+impl From<Wire> for Connectivity {
+    fn from(wire: Wire) -> Self {
+        let Wire { status, location, session } = wire;
+        let place = location.unwrap_or_default();
+        let began = session.as_ref().and_then(|session| session.created);
+        let rat = session.as_ref().and_then(|session| session.rat_type.clone());
+        Self {
+            word: status,
+            operator: place.operator.and_then(|operator| operator.name),
+            country: place.country.and_then(|country| country.name),
+            rat_type: rat.and_then(|rat| rat.description.or_else(|| rat.rat_type_id.map(rat_name))),
+            cell: session.as_ref().and_then(cell),
+            since: began.or(place.last_updated_gprs.max(place.last_updated)),
+        }
+    }
+}
+
+fn cell(session: &Session) -> Option<String> {
+    let parts = [&session.mcc, &session.mnc, &session.lac, &session.ci];
+    let known: Vec<&str> = parts.into_iter().map_while(|part| part.as_deref()).collect();
+    (known.len() > 2).then(|| known.join("-"))
+}
+
+/// 3GPP's numbers of radio technologies, in emnify's words.
+fn rat_name(id: i64) -> String {
+    match id {
+        1 => "3G".into(),
+        2 => "2G".into(),
+        6 => "4G".into(),
+        8 => "NB-IoT".into(),
+        9 => "LTE-M".into(),
+        10 => "5G".into(),
+        other => format!("RAT {other}"),
+    }
+}
+
+/// What an event says about a device: where it is, or only that something about it changed.
+pub fn hear(event: &Event) -> Option<Heard<Connectivity>> {
+    let id = Id::Int(event.endpoint_id()?);
+    let kind = event.kind()?;
+    if HINTS.contains(&kind) {
+        return Some(Heard { id, news: None });
+    }
+    // A rejected session is a warning or of policy control, and leaves the device where it was.
+    let accepted = event.event_severity.unwrap_or(0) == 0 && event.event_source.unwrap_or(0) == 0;
+    let word = match kind {
+        1 | 2 | 5 => "ATTACHED",
+        3 if accepted => "ONLINE",
+        15 | 16 => "OFFLINE",
+        11 => "BLOCKED",
+        _ => return None,
+    };
+    Some(Heard { id, news: Some(place(word, &event.detail, event.timestamp)) })
+}
+
+/// Location events carry the operator itself, session events a country and the session.
+fn place(word: &str, detail: &Value, since: Option<Timestamp>) -> Connectivity {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let operator = detail.get("operator").unwrap_or(detail);
+    let country = detail.get("country").or_else(|| operator.get("country"));
+    let session = detail.get("pdp_context");
+    let rat = session.and_then(|session| session.get("rat_type"));
+    let rat_id = rat.and_then(|rat| rat.as_i64().or_else(|| rat.as_str()?.parse().ok()));
+    Connectivity {
+        word: word.to_owned(),
+        operator: text(operator.get("name")),
+        country: text(country.and_then(|country| country.get("name"))),
+        rat_type: text(rat.and_then(|rat| rat.get("description"))).or_else(|| rat_id.map(rat_name)),
+        cell: None,
+        since,
+    }
+}

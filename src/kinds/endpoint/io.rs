@@ -1,0 +1,310 @@
+//! Calls for devices: one each.
+
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::{
+        endpoint::{Endpoint as Wire, EndpointCreate, EndpointOwn, EndpointPatch, SimAssignment, SimChange},
+        endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
+        quota::{Allowance, Quota},
+        sim::status as sim_status,
+        tag::TagItem,
+        Listing, Nullable,
+    },
+};
+use emnify_engine::kind::{Id, Reply};
+
+use super::{
+    Endpoint,
+    change::{Change, Create, Patch, Set, Traffic},
+    quota::{Live, Post},
+    rows::{Part, Parts, Row, RowSim, Tag, status},
+};
+
+/// emnify requires a threshold for SMS. [S]
+const SMS_THRESHOLD: f64 = 80.0;
+
+/// One page of the listing.
+pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+    let page = api.list_endpoints(at, &Listing::all()).await?;
+    rows(page)
+}
+
+fn rows(page: Page<Wire>) -> Result<Page<Row>, Error> {
+    let Page { items, page, pages, total, server_time } = page;
+    let items = items.into_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(Page { items, page, pages, total, server_time })
+}
+
+/// One device, as the listing shows it, because only that shows the tags; what the listing does not show is asked for
+/// directly, so that absence is proven.
+pub async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
+    let Some(id) = id.int() else { return Ok(None) };
+    let page = api.list_endpoints(Cursor::first(), &Listing::all().filter("id", id)).await?;
+    let found = match page.items.into_iter().find(|endpoint| endpoint.id == id) {
+        Some(found) => Some(found),
+        None => api.endpoint(id).await?,
+    };
+    Ok(found.map(row).transpose()?.filter(|row| !row.is_tombstone()))
+}
+
+/// A row needs its profiles and its status; all answers but that of a bulk create have them.
+fn row(wire: Wire) -> Result<Row, Error> {
+    let missing = |what: &str| Error::Unreadable { message: format!("endpoint {} has no {what}", wire.id) };
+    let status = wire.status.ok_or_else(|| missing("status"))?;
+    let service_profile = wire.service_profile.as_ref().ok_or_else(|| missing("service_profile"))?.id;
+    let tariff_profile = wire.tariff_profile.as_ref().ok_or_else(|| missing("tariff_profile"))?.id;
+    Ok(Row {
+        id: wire.id,
+        name: wire.name.unwrap_or_default(),
+        status,
+        service_profile,
+        tariff_profile,
+        sim: wire.sim.map(|sim| RowSim { id: sim.id, iccid: sim.iccid, eid: sim.eid, status: sim.status }),
+        imei: wire.imei,
+        imei_lock: wire.imei_lock.unwrap_or(false),
+        address: wire.ip_address,
+        space: wire.ip_address_space,
+        tags: wire
+            .tag_assignments
+            .map(|tags| tags.into_iter().map(|tag| Tag { id: Some(tag.id), name: tag.name }).collect()),
+        created: wire.created,
+        updated: wire.last_updated,
+    })
+}
+
+/// One piece that no listing shows.
+pub async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Result<(), Error> {
+    let Some(id) = id.int() else { return Ok(()) };
+    match part {
+        Part::Blocklist => {
+            let mut ids: Vec<i64> = api.blocked_operators(id).await?.iter().map(|operator| operator.id).collect();
+            ids.sort_unstable();
+            into.blocklist = Some(ids);
+        }
+        Part::DataQuota => {
+            let quota = api.data_quota(id).await?;
+            into.data_quota = Some(quota.map(|quota| live(quota, into.data_quota.take())));
+        }
+        Part::SmsQuota => {
+            let quota = api.sms_quota(id).await?;
+            into.sms_quota = Some(quota.map(|quota| live(quota, into.sms_quota.take())));
+        }
+        Part::Connectivity => into.connectivity = api.connectivity(id).await?.map(Into::into),
+    }
+    Ok(())
+}
+
+/// A quota as read; what we remember of it stays.
+fn live(quota: Quota, before: Option<Option<Live>>) -> Live {
+    Live {
+        volume: quota.volume.unwrap_or_default(),
+        last_added: quota.last_volume_added,
+        expiry: quota.expiry_date,
+        auto_refill: quota.auto_refill,
+        threshold: quota.threshold_percentage,
+        posted: before.flatten().and_then(|live| live.posted),
+    }
+}
+
+type Batch = [(Option<Id>, Change)];
+
+/// Sends changes of one batch key, or one change.
+pub async fn send(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Error> {
+    let done = |()| batch.iter().map(|_| Reply::default()).collect();
+    match batch {
+        [] => Ok(Vec::new()),
+        [(_, Change::CreateTag(name)), ..] => exists(api.create_tag(name, None).await.map(drop)).map(done),
+        [(None, Change::Create(new))] => {
+            let made = api.create_endpoint(&wire_create(new)).await?;
+            Ok(vec![Reply { id: Some(Id::Int(made.id)), ..Reply::default() }])
+        }
+        [(None, Change::Create(_)), ..] => create_many(api, batch).await,
+        [(_, Change::AddTags(_)), ..] => api.add_tags(&tag_items(batch)?).await.map(done),
+        [(_, Change::RemoveTags(_)), ..] => api.remove_tags(&tag_items(batch)?).await.map(done),
+        [(Some(id), change)] => send_one(api, number(Some(id))?, change).await.map(done),
+        [(_, Change::Delete { .. }), ..] => {
+            let ids = batch.iter().map(|(id, _)| number(id.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            api.delete_endpoints(&ids).await.map(done)
+        }
+        [(_, Change::Patch(_) | Change::SimState { .. }), ..] => {
+            let patches = batch.iter().map(bulk_patch).collect::<Result<Vec<_>, _>>()?;
+            api.patch_endpoints(&patches).await.map(done)
+        }
+        _ => Err(misuse("these changes cannot share a call")),
+    }
+}
+
+/// A change that has a call of its own.
+async fn send_one(api: &Api, id: i64, change: &Change) -> Result<(), Error> {
+    match change {
+        Change::Patch(patch) => api.patch_endpoint(id, &wire_patch(patch)).await,
+        Change::SimState { sim, to, .. } => api.set_sim_status(*sim, to.id()).await,
+        Change::BlockOperator(operator) => exists(api.block_operator(id, *operator).await),
+        Change::UnblockOperator(operator) => gone(api.unblock_operator(id, *operator).await),
+        Change::SetQuota(Traffic::Data, post) => api.set_data_quota(id, &allowance(post, None)).await,
+        Change::SetQuota(Traffic::Sms, post) => api.set_sms_quota(id, &allowance(post, Some(SMS_THRESHOLD))).await,
+        Change::DeleteQuota(Traffic::Data) => gone(api.delete_data_quota(id).await),
+        Change::DeleteQuota(Traffic::Sms) => gone(api.delete_sms_quota(id).await),
+        // Only the bulk call takes a device with its SIM.
+        Change::Delete { holds_sim: true } => api.delete_endpoints(&[id]).await,
+        Change::Delete { holds_sim: false } => api.delete_endpoint(id).await,
+        Change::Create(_) | Change::CreateTag(_) | Change::AddTags(_) | Change::RemoveTags(_) => {
+            Err(misuse("a change of its own kind of call"))
+        }
+    }
+}
+
+/// What a bulk call makes of the new devices is told apart by what only one of them can have.
+async fn create_many(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Error> {
+    let new: Vec<&Create> = batch
+        .iter()
+        .map(|(_, change)| match change {
+            Change::Create(new) => Ok(new),
+            _ => Err(misuse("creates share a call with creates only")),
+        })
+        .collect::<Result<_, _>>()?;
+    let first = new.first().ok_or_else(|| misuse("an empty batch"))?;
+    let EndpointCreate { status, service_profile, tariff_profile, ip_address_space, .. } = wire_create(first);
+    let endpoints = new.iter().map(|new| own(new)).collect();
+    let body = EndpointBatch { status, service_profile, tariff_profile, ip_address_space, endpoints };
+    let made = api.create_endpoints(&body).await?;
+    Ok(new.iter().map(|new| made.iter().find(|wire| is(wire, new)).map_or_else(Reply::default, |w| reply(new, w))).collect())
+}
+
+fn is(made: &Wire, new: &Create) -> bool {
+    match (new.sim, &made.sim) {
+        (Some(wanted), Some(shown)) => shown.id == wanted,
+        _ => new.address.is_some() && made.ip_address == new.address,
+    }
+}
+
+/// A new device as we asked for it and as far as the answer shows it; it cannot have a tag yet.
+fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
+    let shown = made.sim.as_ref();
+    let row = Row {
+        id: made.id,
+        name: new.name.clone(),
+        status: made.status.unwrap_or(if new.enabled { status::ENABLED } else { status::DISABLED }),
+        service_profile: new.service_profile,
+        tariff_profile: new.tariff_profile,
+        sim: new.sim.map(|id| RowSim {
+            id,
+            iccid: shown.and_then(|sim| sim.iccid.clone()),
+            eid: shown.and_then(|sim| sim.eid.clone()),
+            status: shown.and_then(|sim| sim.status),
+        }),
+        imei: made.imei.clone().or_else(|| new.imei.clone()),
+        imei_lock: made.imei_lock.or(new.imei_lock).unwrap_or(false),
+        address: made.ip_address.clone().or_else(|| new.address.clone()),
+        space: made.ip_address_space.or(new.space),
+        tags: Some(Vec::new()),
+        created: made.created,
+        updated: made.last_updated,
+    };
+    Reply { id: Some(Id::Int(made.id)), row: Some(row), ..Reply::default() }
+}
+
+fn wire_create(new: &Create) -> EndpointCreate {
+    EndpointCreate {
+        status: (if new.enabled { status::ENABLED } else { status::DISABLED }).into(),
+        service_profile: new.service_profile.into(),
+        tariff_profile: new.tariff_profile.into(),
+        ip_address_space: new.space.map(Into::into),
+        own: own(new),
+    }
+}
+
+fn own(new: &Create) -> EndpointOwn {
+    EndpointOwn {
+        name: Some(new.name.clone()),
+        tags: None,
+        sim: new.sim.map(|id| SimAssignment {
+            id,
+            activate: new.activate,
+            // Without it an organisation in factory test mode would start a test.
+            status: new.activate.then(|| sim_status::ACTIVATED.into()),
+        }),
+        imei: new.imei.clone(),
+        imei_lock: new.imei_lock,
+        ip_address: new.address.clone(),
+    }
+}
+
+fn wire_patch(patch: &Patch) -> EndpointPatch {
+    let mut wire = EndpointPatch::default();
+    for field in &patch.0 {
+        match &field.set {
+            Set::Name(name) => wire.name = Some(name.clone()),
+            Set::Enabled(true) => wire.status = Some(status::ENABLED.into()),
+            Set::Enabled(false) => wire.status = Some(status::DISABLED.into()),
+            Set::ServiceProfile(id) => wire.service_profile = Some((*id).into()),
+            Set::TariffProfile(id) => wire.tariff_profile = Some((*id).into()),
+            Set::Sim(None) => wire.sim = Some(SimChange::Release),
+            Set::Sim(Some(id)) => wire.sim = Some(SimChange::Assign { id: *id, status: None }),
+            Set::Imei(imei) => wire.imei = Some(Nullable::Set(imei.clone())),
+            Set::ImeiLock(lock) => wire.imei_lock = Some(*lock),
+            Set::Address(address) => wire.ip_address = Some(address.clone()),
+            Set::Space(id) => wire.ip_address_space = Some((*id).into()),
+        }
+    }
+    wire
+}
+
+fn bulk_patch((id, change): &(Option<Id>, Change)) -> Result<EndpointBatchPatch, Error> {
+    let patch = match change {
+        Change::Patch(patch) => wire_patch(patch),
+        Change::SimState { sim, to, .. } => EndpointPatch {
+            sim: Some(SimChange::Assign { id: *sim, status: Some(to.id()) }),
+            ..EndpointPatch::default()
+        },
+        _ => return Err(misuse("patches share a call with patches only")),
+    };
+    Ok(EndpointBatchPatch { id: number(id.as_ref())?, patch })
+}
+
+fn tag_items(batch: &Batch) -> Result<Vec<TagItem>, Error> {
+    let items = batch.iter().map(|(id, change)| match change {
+        Change::AddTags(tags) | Change::RemoveTags(tags) => {
+            let tags = tags.iter().filter_map(|tag| tag.id).collect();
+            Ok(TagItem { endpoint: number(id.as_ref())?, tags })
+        }
+        _ => Err(misuse("tag changes share a call with tag changes only")),
+    });
+    items.collect()
+}
+
+fn allowance(post: &Post, threshold: Option<f64>) -> Allowance {
+    Allowance {
+        volume: post.volume,
+        last_added: Some(post.last_added),
+        status: post.status,
+        expires: post.expiry,
+        auto_refill: post.auto_refill,
+        threshold_percentage: post.threshold.or(threshold),
+    }
+}
+
+/// What was asked for is there already.
+fn exists(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::Conflict { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// What was to be removed is gone already.
+fn gone(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
+        Err(Error::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+fn number(id: Option<&Id>) -> Result<i64, Error> {
+    id.and_then(Id::int).ok_or_else(|| misuse("a change without the id of its device"))
+}
+
+/// Cannot happen while batch keys and this file agree; told as an error because a device must not be guessed.
+fn misuse(what: &str) -> Error {
+    Error::Rejected { status: 0, code: None, message: format!("not sent: {what}") }
+}

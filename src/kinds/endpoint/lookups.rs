@@ -1,0 +1,25 @@
+//! Tables that devices refer to and that no other kind uses.
+
+use std::time::Duration;
+
+use emnify::{Api, Cursor, Error};
+use emnify_engine::kind::{Id, LookupRow, Table};
+use futures::FutureExt;
+
+/// Tags by name. Short-lived: anybody may add one.
+pub static TAGS: Table = Table {
+    name: "tag",
+    keep: Duration::from_secs(300),
+    load: |api| tags(api).boxed(),
+};
+
+async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
+    let mut rows = Vec::new();
+    let mut next = Some(Cursor::first());
+    while let Some(at) = next {
+        let page = api.list_tags(at, None).await?;
+        next = page.next();
+        rows.extend(page.items.into_iter().map(|tag| LookupRow { id: Id::Int(tag.id), names: vec![tag.name] }));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,172 @@
+//! `Endpoint`: a device.
+//!
+//! One object is composed of many sub-resources: the device itself, the state of its SIM, tags, blocked operators and
+//! allowances. [`diff`](diff::diff) orders them; SIM states follow the rules in [`crate::kinds::sim::state`], allowances those in
+//! [`quota`]. A device is found again by its SIM, else by its address, else (only after an interrupted create) by its
+//! name and profiles.
+
+mod change;
+mod connectivity;
+mod diff;
+mod io;
+mod lookups;
+mod quota;
+mod report;
+mod rows;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod want;
+
+use std::time::Duration;
+
+use emnify::{Api, Cursor, Error, Page, wire::event::Event};
+use emnify_engine::{
+    kind::{Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply},
+    spec::{AdoptionPolicy, Intent},
+};
+use jiff::Timestamp;
+
+pub use self::{
+    change::Change,
+    connectivity::Connectivity,
+    report::CONNECTED,
+    rows::{Part, Parts, Row, Want},
+    spec::{
+        AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSim, EndpointSimStatus, EndpointSpec,
+        EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
+    },
+};
+use self::{diff::Memory, rows::key};
+
+impl Managed for Endpoint {
+    type Row = Row;
+    type Part = Part;
+    type Parts = Parts;
+    type Want = Want;
+    type Change = Change;
+    type News = Connectivity;
+
+    const FACTS: Facts = Facts {
+        finalizer: "emnify.io/endpoint",
+        has_read: true,
+        // emnify wants endpoint writes one after another. [S]
+        serial: Some("endpoint"),
+        sweep_every: Duration::from_secs(600),
+        scrub_every: Duration::from_secs(6 * 3600),
+        adoption: AdoptionPolicy::Never,
+        needs_intent: true,
+        max_batch: emnify::wire::endpoint_bulk::LARGEST_BATCH,
+    };
+
+    fn id(row: &Row) -> Id {
+        Id::Int(row.id)
+    }
+
+    fn keys(row: &Row, put: &mut dyn FnMut(Key)) {
+        if row.is_tombstone() {
+            return;
+        }
+        put(Key::new(Key::NAME, &row.name));
+        put(Key::new(key::LIKENESS, rows::likeness(&row.name, row.service_profile, row.tariff_profile)));
+        if let Some(sim) = &row.sim {
+            put(Key::new(key::SIM, sim.id.to_string()));
+        }
+        if let (Some(space), Some(address)) = (row.space, &row.address) {
+            put(Key::new(key::ADDRESS, rows::address(space, address)));
+        }
+    }
+
+    fn mark(row: &Row) -> Option<String> {
+        want::marked_by(row.tags.as_deref()?)
+    }
+
+    fn created(row: &Row) -> Option<Timestamp> {
+        row.created
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        want::inputs(self)
+    }
+
+    fn want(&self, from: &Inputs) -> Result<Want, Invalid> {
+        want::want(self, from)
+    }
+
+    fn find(want: &Want, intent: Option<&Intent>) -> Vec<Find> {
+        if let Some(Some(sim)) = want.sim {
+            return vec![Find::Natural(Key::new(key::SIM, sim.to_string()))];
+        }
+        if let (Some(space), Some(address)) = (want.space, &want.address) {
+            return vec![Find::Natural(Key::new(key::ADDRESS, rows::address(space, address)))];
+        }
+        // A name alone says nothing; it does for a device that we may just have made.
+        match (intent, diff::create(want)) {
+            (Some(_), Some(new)) => {
+                let likeness = rows::likeness(&new.name, new.service_profile, new.tariff_profile);
+                vec![Find::Trace(Key::new(key::LIKENESS, likeness))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn parts(want: &Want) -> Vec<Part> {
+        let wanted = [
+            (want.blocklist.is_some(), Part::Blocklist),
+            (want.data_quota.is_some(), Part::DataQuota),
+            (want.sms_quota.is_some(), Part::SmsQuota),
+        ];
+        wanted.into_iter().filter_map(|(wanted, part)| wanted.then_some(part)).collect()
+    }
+
+    fn extras(status: Option<&EndpointStatus>) -> Vec<Part> {
+        match status.and_then(|status| status.connectivity.as_ref()) {
+            None => vec![Part::Connectivity],
+            Some(_) => Vec::new(),
+        }
+    }
+
+    fn create(want: &Want, _: Option<&Intent>) -> Option<Change> {
+        diff::create(want).map(Change::Create)
+    }
+
+    fn diff(want: &Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Change> {
+        diff::diff(want, &have.row, &have.parts, memory(context))
+    }
+
+    fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Change> {
+        diff::retire(&have.row, memory(context))
+    }
+
+    fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
+        diff::assume(change, row, parts);
+    }
+
+    fn report(&self, have: &Have<Self>, news: Option<&Connectivity>, status: &mut EndpointStatus) {
+        report::report(self, &have.row, &have.parts, news, status);
+    }
+
+    fn hear(event: &Event) -> Option<Heard<Connectivity>> {
+        connectivity::hear(event)
+    }
+
+    async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+        io::list(api, at).await
+    }
+
+    async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
+        io::read(api, id).await
+    }
+
+    async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Result<(), Error> {
+        io::read_part(api, id, part, into).await
+    }
+
+    async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
+        io::send(api, batch).await
+    }
+}
+
+fn memory<'a>(context: &Context<'a, Endpoint>) -> Memory<'a> {
+    Memory { status: context.status, edited: context.edited, now: context.now }
+}

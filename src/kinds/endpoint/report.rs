@@ -1,0 +1,130 @@
+//! What the status says about a device.
+
+use emnify_engine::{
+    conditions::{self, Wanted},
+    kind::Kind,
+};
+use jiff::Timestamp;
+
+use super::{
+    connectivity::Connectivity,
+    quota,
+    rows::{Parts, Row, RowSim},
+    spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance},
+};
+use crate::kinds::sim::state::status as sim_status;
+
+/// Writes everything that can be seen.
+pub fn report(object: &Endpoint, row: &Row, parts: &Parts, news: Option<&Connectivity>, status: &mut EndpointStatus) {
+    status.address.clone_from(&row.address);
+    status.imei.clone_from(&row.imei);
+    status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
+    status.tags = tags(object, row, &status.tags);
+    status.quota = quotas(object, parts, status.quota.take());
+    if let Some(seen) = news.or(parts.connectivity.as_ref()) {
+        connectivity(object, row, seen, status);
+    }
+}
+
+fn sim_status_of(object: &Endpoint, sim: &RowSim) -> EndpointSimStatus {
+    let wanted = object.spec.sim.as_ref().filter(|wanted| wanted.state.is_some());
+    let ours = wanted.is_some_and(|wanted| {
+        let iccid = wanted.iccid.as_ref().and_then(|iccid| iccid.normal("sim.iccid").ok());
+        iccid.is_none_or(|iccid| sim.iccid.as_ref() == Some(&iccid))
+    });
+    EndpointSimStatus {
+        id: sim.id.to_string(),
+        iccid: sim.iccid.clone(),
+        state: sim.status.map(|id| sim_status::name(id).into_owned()),
+        managed: ours.then_some(true),
+    }
+}
+
+/// Tags on the device that this object wants, or wanted until the spec changed and still has to take off.
+fn tags(object: &Endpoint, row: &Row, before: &[String]) -> Vec<String> {
+    let Some(held) = &row.tags else { return before.to_vec() };
+    let wanted = object.spec.tags.as_deref().unwrap_or_default();
+    let mut tags: Vec<String> = held
+        .iter()
+        .map(|tag| &tag.name)
+        .filter(|name| wanted.contains(name) || before.contains(name))
+        .cloned()
+        .collect();
+    tags.sort_unstable();
+    tags
+}
+
+/// Allowances as they were last set: kept until they are seen to be gone.
+fn quotas(object: &Endpoint, parts: &Parts, before: Option<QuotaStatus>) -> Option<QuotaStatus> {
+    let before = before.unwrap_or_default();
+    let wanted = object.spec.quota.clone().unwrap_or_default();
+    let data = super::want::data_quota(wanted.data.as_ref()).ok().flatten();
+    let sms = super::want::sms_quota(wanted.sms.as_ref()).ok().flatten();
+    let after = QuotaStatus {
+        data: allowance(data.as_ref(), parts.data_quota.as_ref(), before.data),
+        sms: allowance(sms.as_ref(), parts.sms_quota.as_ref(), before.sms),
+    };
+    (after != QuotaStatus::default()).then_some(after)
+}
+
+fn allowance(
+    wanted: Option<&quota::Want>,
+    live: Option<&Option<quota::Live>>,
+    before: Option<SetAllowance>,
+) -> Option<SetAllowance> {
+    match live {
+        None => before,
+        Some(None) => None,
+        Some(Some(live)) => live.posted.clone().or(before).or_else(|| {
+            // Found as wanted: adopted, or posted just before a crash.
+            wanted.filter(|want| live.last_added == Some(want.allowance)).map(quota::Want::remembered)
+        }),
+    }
+}
+
+/// Newer knowledge wins; what has no time loses to what has one unless the state differs.
+fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut EndpointStatus) {
+    let fresh = ConnectivityStatus {
+        state: seen.state().to_owned(),
+        operator: seen.operator.clone(),
+        country: seen.country.clone(),
+        rat_type: seen.rat_type.clone(),
+        cell: seen.cell.clone(),
+        since: seen.since.map(|at| at.to_string()),
+    };
+    let time = |text: &Option<String>| text.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+    let stale = status.connectivity.as_ref().is_some_and(|old| match (time(&old.since), seen.since) {
+        (Some(old), Some(new)) => old > new,
+        (_, None) => old.state == fresh.state,
+        (None, Some(_)) => false,
+    });
+    if !stale {
+        status.connectivity = Some(fresh);
+    }
+    if let Some(shown) = &status.connectivity {
+        let reachable = matches!(shown.state.as_str(), "Online" | "Attached");
+        let since = time(&shown.since).or(row.updated).or(row.created).unwrap_or(Timestamp::UNIX_EPOCH);
+        let message = match (&shown.operator, &shown.country) {
+            (Some(operator), Some(country)) if reachable => format!("{operator}, {country}"),
+            (Some(place), None) | (None, Some(place)) if reachable => place.clone(),
+            _ => String::new(),
+        };
+        let wanted = Wanted { kind: CONNECTED, status: reachable, reason: reason(&shown.state), message: &message };
+        let generation = Kind::status(object).and_then(|s| s.common.observed_generation).or(object.metadata.generation);
+        conditions::set(&mut status.common.conditions, &wanted, generation, since);
+    }
+}
+
+/// Condition type: the device is reachable. Never part of `Ready`.
+pub const CONNECTED: &str = "Connected";
+
+/// A condition's reason cannot be any word of the API.
+fn reason(state: &str) -> &'static str {
+    match state {
+        "Online" => "Online",
+        "Attached" => "Attached",
+        "Offline" => "Offline",
+        "Blocked" => "Blocked",
+        _ => "Unknown",
+    }
+}

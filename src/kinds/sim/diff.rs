@@ -1,0 +1,27 @@
+//! What to do about a SIM. Pure.
+
+use emnify_engine::kind::{Diff, FieldDiff, Invalid};
+
+use super::{
+    rows::{Row, SetState, Want},
+    state::{Move, next, status},
+};
+
+/// The one change a SIM may need: its state. `edited`: the spec changed since the SIM was last in step.
+pub fn diff(want: &Want, row: &Row, edited: bool) -> Diff<SetState> {
+    let mut diff = Diff::default();
+    if let Some(number) = row.number(want.number.name)
+        && number != want.number.value
+    {
+        diff.immutable.push(FieldDiff::new(want.number.name, number, &want.number.value));
+        return diff;
+    }
+    let Some(state) = want.state else { return diff };
+    match next(row.status, state, edited, want.acknowledged) {
+        Move::Stay => {}
+        Move::To(to) => diff.changes.push(SetState { from: row.status, to }),
+        Move::Held => diff.reported.push(FieldDiff::new("state", status::name(row.status), state)),
+        Move::Illegal(why) => diff.illegal = Some(Invalid::new("state", why)),
+    }
+    diff
+}

@@ -1,0 +1,68 @@
+//! Calls for SIMs: one each.
+
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::{
+        Listing,
+        event::Event,
+        sim::{LARGEST_PAGE, Sim as Wire},
+    },
+};
+use emnify_engine::kind::{Heard, Id, Reply};
+
+use super::{
+    EVENTS, Sim,
+    rows::{Row, SetState},
+};
+
+/// One page of the listing.
+pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+    let page = api.list_sims(at, &Listing::all().per_page(LARGEST_PAGE)).await?;
+    let Page { items, page, pages, total, server_time } = page;
+    let items = items.into_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(Page { items, page, pages, total, server_time })
+}
+
+/// One SIM; a deleted one is absent.
+pub async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
+    let Some(id) = id.int() else { return Ok(None) };
+    let row = api.sim(id).await?.map(row).transpose()?;
+    Ok(row.filter(|row| !row.is_tombstone()))
+}
+
+fn row(wire: Wire) -> Result<Row, Error> {
+    let status = wire.status.map(|status| status.id).ok_or_else(|| Error::Unreadable {
+        message: format!("SIM {} has no status", wire.id),
+    })?;
+    Ok(Row {
+        id: wire.id,
+        iccid: wire.iccid,
+        eid: wire.eid,
+        imsi: wire.imsi,
+        msisdn: wire.msisdn,
+        status,
+        endpoint: wire.endpoint.map(|endpoint| endpoint.id),
+        activated: wire.activation_date,
+    })
+}
+
+/// Changes of state have no bulk call of their own.
+pub async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Reply<Sim>>, Error> {
+    let mut replies = Vec::with_capacity(batch.len());
+    for (id, change) in batch {
+        let id = id.as_ref().and_then(Id::int).ok_or_else(|| Error::Rejected {
+            status: 0,
+            code: None,
+            message: "not sent: a change without the id of its SIM".into(),
+        })?;
+        api.set_sim_status(id, change.to.id()).await?;
+        replies.push(Reply::default());
+    }
+    Ok(replies)
+}
+
+/// Events only hint: the listing says what came of them.
+pub fn hear(event: &Event) -> Option<Heard<()>> {
+    let id = event.sim.as_ref()?.id?;
+    EVENTS.contains(&event.kind()?).then_some(Heard { id: Id::Int(id), news: None })
+}

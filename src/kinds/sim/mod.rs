@@ -1,0 +1,133 @@
+//! `Sim`: a SIM card or eUICC profile that the organisation owns.
+//!
+//! SIMs come from orders and batches, so the kind only adopts: by ICCID (20 digits are normalised to 19), EID or IMSI.
+//! The one writable field is the state, and its rules are in [`state`].
+
+mod diff;
+mod io;
+pub mod rows;
+mod spec;
+pub mod state;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use emnify::{Api, Cursor, Error, Page, wire::event::Event};
+use emnify_engine::{
+    kind::{Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply},
+    spec::{AdoptionPolicy, Intent},
+};
+
+pub use self::{
+    spec::{Sim, SimSpec, SimStatus},
+    state::SimState,
+};
+use self::{
+    rows::{Row, SetState, Want, key},
+    state::status,
+};
+
+/// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
+const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
+
+/// Right to set the state of a SIM; its value is the SIM's id. `Endpoint` competes for it.
+pub const STATE_CLAIM: &str = "sim-state";
+
+impl Managed for Sim {
+    type Row = Row;
+    type Part = std::convert::Infallible;
+    type Parts = ();
+    type Want = Want;
+    type Change = SetState;
+    type News = ();
+
+    const FACTS: Facts = Facts {
+        finalizer: "emnify.io/sim",
+        has_read: true,
+        serial: None,
+        sweep_every: Duration::from_secs(900),
+        scrub_every: Duration::from_secs(86_400),
+        adoption: AdoptionPolicy::IfUnowned,
+        needs_intent: false,
+        max_batch: 1,
+    };
+
+    fn id(row: &Row) -> Id {
+        Id::Int(row.id)
+    }
+
+    fn keys(row: &Row, put: &mut dyn FnMut(Key)) {
+        if row.is_tombstone() {
+            return;
+        }
+        for name in [key::ICCID, key::EID, key::IMSI] {
+            if let Some(number) = row.number(name) {
+                put(Key::new(name, number));
+            }
+        }
+    }
+
+    fn want(&self, _: &Inputs) -> Result<Want, Invalid> {
+        let spec = &self.spec;
+        let number = match (&spec.iccid, &spec.eid, &spec.imsi) {
+            (Some(iccid), None, None) => Key::new(key::ICCID, iccid.normal("iccid")?),
+            (None, Some(eid), None) => Key::new(key::EID, eid.as_str()),
+            (None, None, Some(imsi)) => Key::new(key::IMSI, imsi.as_str()),
+            _ => return Err(Invalid::new("iccid", "set exactly one of iccid, eid, imsi")),
+        };
+        let acknowledged = spec.acknowledge_factory_test_end == Some(true);
+        Ok(Want { number, state: spec.state, acknowledged })
+    }
+
+    fn find(want: &Want, _: Option<&Intent>) -> Vec<Find> {
+        vec![Find::Natural(want.number.clone())]
+    }
+
+    fn create(_: &Want, _: Option<&Intent>) -> Option<SetState> {
+        None
+    }
+
+    fn diff(want: &Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<SetState> {
+        diff::diff(want, &have.row, context.edited)
+    }
+
+    fn retire(_: &Have<Self>, _: &Context<'_, Self>) -> Vec<SetState> {
+        Vec::new()
+    }
+
+    fn assume(change: &SetState, row: &mut Row, (): &mut ()) {
+        row.status = change.to.id();
+    }
+
+    fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut SimStatus) {
+        let row = &have.row;
+        status.iccid.clone_from(&row.iccid);
+        status.eid.clone_from(&row.eid);
+        status.imsi.clone_from(&row.imsi);
+        status.msisdn.clone_from(&row.msisdn);
+        status.state = Some(status::name(row.status).into_owned());
+        status.endpoint_id = row.endpoint.map(|id| id.to_string());
+        status.activation_date = row.activated.map(|at| at.to_string());
+    }
+
+    fn hear(event: &Event) -> Option<Heard<()>> {
+        io::hear(event)
+    }
+
+    async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+        io::list(api, at).await
+    }
+
+    async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
+        io::read(api, id).await
+    }
+
+    async fn read_part(_: &Api, _: &Id, part: Self::Part, (): &mut ()) -> Result<(), Error> {
+        match part {}
+    }
+
+    async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Reply<Self>>, Error> {
+        io::send(api, batch).await
+    }
+}

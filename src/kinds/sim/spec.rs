@@ -1,0 +1,94 @@
+//! What a manifest says about a SIM, and what is reported.
+
+use emnify_engine::spec::{CommonSpec, CommonStatus};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::state::SimState;
+use crate::api::{Eid, Iccid, Imsi};
+
+/// A SIM that the organisation owns. It is adopted by one of its numbers, never created and never deleted; only its
+/// state can be set.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "emnify.io",
+    version = "v1alpha1",
+    kind = "Sim",
+    plural = "sims",
+    namespaced,
+    status = "SimStatus",
+    shortname = "emsim",
+    category = "emnify",
+    derive = "PartialEq",
+    cel,
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "ICCID", type_ = "string", json_path = ".status.iccid"),
+    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointId"),
+    printcolumn(name = "MSISDN", type_ = "string", json_path = ".status.msisdn", priority = 1),
+    printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.iccid) ? 1 : 0) + (has(self.eid) ? 1 : 0) + (has(self.imsi) ? 1 : 0) == 1")
+        .message("set exactly one of iccid, eid, imsi")
+)]
+pub struct SimSpec {
+    /// ICCID: 19 digits, or 20 with the check digit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iccid: Option<Iccid>,
+    /// EID of the eUICC: 32 digits. An eUICC may hold several SIMs; then use the ICCID of the one you mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eid: Option<Eid>,
+    /// IMSI: 14 or 15 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<Imsi>,
+    /// Wanted state. `Activated` starts billing. It is applied when the spec changes: a SIM that somebody suspends
+    /// in the portal is reported and not activated again. Emnify turns `FactoryTest` into `Activated` by itself; that
+    /// satisfies `FactoryTest`. Unset: the state is left alone. An `Endpoint` that sets `sim.state` for the same SIM
+    /// excludes this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<SimState>,
+    /// `true` consents to ending Factory Test, and so to activation and billing, when `state: Suspended` meets a SIM
+    /// in Factory Test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge_factory_test_end: Option<bool>,
+    /// Policy.
+    #[serde(flatten)]
+    pub common: CommonSpec,
+}
+
+/// What emnify shows of the SIM.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SimStatus {
+    /// ICCID, 19 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iccid: Option<String>,
+    /// EID, for eUICCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eid: Option<String>,
+    /// IMSI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imsi: Option<String>,
+    /// Phone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub msisdn: Option<String>,
+    /// `Issued`, `Activated`, `Suspended`, `FactoryTest` or a state this version does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Id of the endpoint that holds the SIM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_id: Option<String>,
+    /// First activation, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation_date: Option<String>,
+    /// Shared fields.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+}
+
+emnify_engine::kind!(Sim, SimStatus);
