@@ -55,8 +55,12 @@ pub struct Quota {
 /// An allowance to give; it replaces the one there is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
-    /// MB of data, or messages.
+    /// What is left: MB of data, or messages.
     pub volume: f64,
+    /// The allowance that `volume` is what is left of; shown again by reads. [S]
+    pub last_volume_added: Option<f64>,
+    /// One of [`status`].
+    pub status: i64,
     /// When it ends; whole seconds.
     pub expires: Timestamp,
     /// Restore it daily at 00:00 UTC.
@@ -69,6 +73,8 @@ pub struct Allowance {
 struct Body<R> {
     status: Ref,
     volume: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_volume_added: Option<f64>,
     expiry_date: String,
     action_on_exhaustion: Ref,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,8 +86,9 @@ struct Body<R> {
 impl Allowance {
     fn body<R>(&self, date_form: &str, refill: impl FnOnce(bool) -> R) -> Body<R> {
         Body {
-            status: Ref::from(status::ACTIVE),
+            status: Ref::from(self.status),
             volume: self.volume,
+            last_volume_added: self.last_volume_added,
             expiry_date: self.expires.to_zoned(TimeZone::UTC).strftime(date_form).to_string(),
             action_on_exhaustion: Ref::from(BLOCK),
             auto_refill: self.auto_refill.map(refill),
@@ -153,7 +160,9 @@ mod tests {
     #[test]
     fn each_quota_has_its_own_spelling() {
         let allowance = Allowance {
-            volume: 100.0,
+            volume: 40.0,
+            last_volume_added: Some(100.0),
+            status: status::ACTIVE,
             expires: "2026-12-31T23:59:59Z".parse().unwrap(),
             auto_refill: Some(true),
             threshold_percentage: None,
@@ -161,7 +170,7 @@ mod tests {
         let data = serde_json::to_value(allowance.of_data()).unwrap();
         assert_eq!(
             data,
-            json!({"status": {"id": 1}, "volume": 100.0, "expiry_date": "2026-12-31 23:59:59",
+            json!({"status": {"id": 1}, "volume": 40.0, "last_volume_added": 100.0, "expiry_date": "2026-12-31 23:59:59",
                    "action_on_exhaustion": {"id": 1}, "auto_refill": 1})
         );
         let sms = serde_json::to_value(allowance.of_sms()).unwrap();
