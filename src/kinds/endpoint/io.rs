@@ -276,12 +276,18 @@ fn tag_items(batch: &Batch) -> Result<Vec<TagItem>, Error> {
 fn allowance(post: &Post, threshold: Option<f64>) -> Allowance {
     Allowance {
         volume: post.volume,
-        last_added: Some(post.last_added),
+        last_volume_added: Some(post.last_added),
         status: post.status,
         expires: post.expiry,
         auto_refill: post.auto_refill,
-        threshold_percentage: post.threshold.or(threshold),
+        threshold_percentage: post.threshold.or(threshold).map(whole),
     }
+}
+
+/// Percentages are whole in the spec; one that was read is posted back to the nearest.
+#[allow(clippy::cast_possible_truncation, reason = "percentages are small")]
+fn whole(percentage: f64) -> i64 {
+    percentage.round() as i64
 }
 
 /// What was asked for is there already.

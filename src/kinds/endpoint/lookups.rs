@@ -23,3 +23,18 @@ async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
     }
     Ok(rows)
 }
+
+/// Address spaces by CIDR. They are made rarely and never change.
+pub static IP_ADDRESS_SPACES: Table = Table {
+    name: "IP address space",
+    keep: Duration::from_secs(900),
+    load: |api| spaces(api).boxed(),
+};
+
+async fn spaces(api: Api) -> Result<Vec<LookupRow>, Error> {
+    let spaces = api.ip_address_spaces().await?;
+    Ok(spaces
+        .into_iter()
+        .map(|space| LookupRow { id: Id::Int(space.id), names: vec![space.ip_address_space] })
+        .collect())
+}

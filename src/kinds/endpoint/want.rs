@@ -7,13 +7,13 @@ use emnify_engine::{
 use kube::ResourceExt;
 
 use super::{
-    quota,
+    lookups, quota,
     rows::{Tag, Want},
     spec::{DataQuota, Endpoint, EndpointSim, SmsQuota},
 };
 use crate::{
     api::{Reference, References, Target},
-    kinds::{lookups, sim::rows::key as sim_key},
+    kinds::{lookups::OPERATORS, sim::rows::key as sim_key},
 };
 
 const SERVICE_PROFILE: &str = "serviceProfile";
@@ -64,7 +64,7 @@ pub fn inputs(object: &Endpoint) -> Vec<Input> {
     let mark = Source::Lookup { table: &lookups::TAGS, name: mark_name("{installation}"), optional: true };
     inputs.push(Input::new(MARK, mark));
     for (index, operator) in spec.operator_blocklist.iter().flatten().enumerate() {
-        inputs.extend(operator.input(&format!("operatorBlocklist[{index}]"), &lookups::OPERATORS));
+        inputs.extend(operator.input(&format!("operatorBlocklist[{index}]"), &OPERATORS));
     }
     inputs
 }
