@@ -1,0 +1,227 @@
+//! What differs between spec and emnify, as calls in an order that emnify accepts.
+
+use std::collections::BTreeMap;
+
+use emnify_engine::{
+    kind::{Diff, FieldDiff, Have},
+    spec::CommonStatus,
+};
+
+use super::{
+    ServiceProfile,
+    change::{Change, Set, To},
+    rows::{DATA, DataLimit, DataRule, Detail, HaveService, Parts, Row, Want, WantService},
+};
+
+/// A limit or service can only be taken away in the order limit, service; the reverse when they are added [S].
+pub(super) fn diff(want: &Want, have: &Have<ServiceProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
+    let devices = devices(&have.row);
+    let none = Detail::default();
+    let detail = have.parts.detail.as_ref().unwrap_or(&none);
+    let mut calls = Calls { devices, ..Calls::default() };
+    if let Some(services) = &want.services {
+        calls.services(services, detail);
+    }
+    let data_off = want.services.as_ref().is_some_and(|s| !s.contains_key(&DATA));
+    let limits = have.parts.data_limits.as_deref().unwrap_or_default();
+    match &want.data_limits {
+        Some(rules) => calls.data_limits(rules, limits),
+        None if data_off => calls.data_limits(&[], limits),
+        None => {}
+    }
+    let sets = sets(want, have, detail, status);
+    let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
+    let changes = calls.removals.into_iter().chain(patch).chain(calls.additions).collect();
+    Diff { changes, waiting: calls.waiting, ..Diff::default() }
+}
+
+/// Everything that one create can carry.
+pub(super) fn create(want: &Want) -> Change {
+    let mut sets = vec![
+        set("name", "-", &want.name, To::Name(want.name.clone())),
+        set("description", "-", want.description.created(), To::Description(want.description.created())),
+    ];
+    sets.extend(want.flags.iter().map(|(flag, on)| set(flag.path(), "-", on, To::Flag(*flag, *on))));
+    let links = want.links.iter().filter(|(_, id)| id.is_some());
+    sets.extend(links.map(|(link, id)| set(link.path(), "-", id_text(*id), To::Link(*link, *id))));
+    Change::Create(sets)
+}
+
+/// What a success means for what is known.
+pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
+    match change {
+        Change::Create(sets) | Change::Patch { sets, .. } => {
+            for set in sets {
+                apply(&set.to, row, parts.detail.as_mut());
+            }
+        }
+        Change::AddService { service } => {
+            services(parts, |all| drop(all.entry(*service).or_default()));
+        }
+        Change::RemoveService { service, .. } => services(parts, |all| drop(all.remove(service))),
+        Change::SetLimit { service, limit, .. } => {
+            services(parts, |all| all.entry(*service).or_default().limits.push(*limit));
+        }
+        Change::RemoveLimit { service, limit, .. } => {
+            services(parts, |all| all.entry(*service).or_default().limits.retain(|known| known != limit));
+        }
+        Change::AddDataLimit { rule, .. } => {
+            if let Some(limits) = &mut parts.data_limits {
+                limits.push(DataLimit::from(rule.clone()));
+            }
+        }
+        Change::RemoveDataLimit { id, .. } => {
+            if let Some(limits) = &mut parts.data_limits {
+                limits.retain(|limit| limit.id != Some(*id));
+            }
+        }
+        Change::Delete => {}
+    }
+}
+
+fn services(parts: &mut Parts, edit: impl FnOnce(&mut BTreeMap<i64, HaveService>)) {
+    if let Some(detail) = &mut parts.detail {
+        edit(&mut detail.services);
+    }
+}
+
+fn apply(to: &To, row: &mut Row, detail: Option<&mut Detail>) {
+    match (to, detail) {
+        (To::Name(name), _) => row.name.clone_from(name),
+        (To::Description(text), _) => row.description.clone_from(text),
+        (To::Flag(flag, on), detail) => {
+            if flag.listed() {
+                row.flags.insert(*flag, *on);
+            }
+            if let Some(detail) = detail {
+                detail.flags.insert(*flag, *on);
+            }
+        }
+        (To::Link(link, id), Some(detail)) => drop(detail.links.insert(*link, *id)),
+        (To::Link(..), None) => {}
+    }
+}
+
+/// Fields of the profile itself.
+fn sets(
+    want: &Want,
+    have: &Have<ServiceProfile>,
+    detail: &Detail,
+    status: Option<&CommonStatus>,
+) -> Vec<Set> {
+    let row = &have.row;
+    let mut sets = Vec::new();
+    if want.name != row.name {
+        sets.push(set("name", &row.name, &want.name, To::Name(want.name.clone())));
+    }
+    if let Some(diff) = want.description.diff(&row.description, status) {
+        let to = To::Description(diff.new.clone());
+        sets.push(Set { diff, to, cuts: false });
+    }
+    for (flag, on) in &want.flags {
+        let known = if flag.listed() { row.flags.get(flag) } else { detail.flags.get(flag) };
+        if known != Some(on) {
+            let old = known.map_or_else(|| "unknown".to_owned(), bool::to_string);
+            let one = set(flag.path(), old, on, To::Flag(*flag, *on));
+            sets.push(Set { cuts: flag.cuts_at() == Some(*on), ..one });
+        }
+    }
+    for (link, id) in &want.links {
+        let known = detail.links.get(link).copied().flatten();
+        if known != *id {
+            sets.push(set(link.path(), id_text(known), id_text(*id), To::Link(*link, *id)));
+        }
+    }
+    sets
+}
+
+fn set(path: &str, old: impl std::fmt::Display, new: impl std::fmt::Display, to: To) -> Set {
+    Set { diff: FieldDiff::new(path, old, new), to, cuts: false }
+}
+
+fn id_text(id: Option<i64>) -> String {
+    id.map_or_else(|| "none".to_owned(), |id| id.to_string())
+}
+
+fn devices(row: &Row) -> u64 {
+    u64::try_from(row.used_count).unwrap_or(0)
+}
+
+/// Calls on sub-resources: those that take away go before the fields of the profile, those that add after them.
+#[derive(Default)]
+struct Calls {
+    removals: Vec<Change>,
+    additions: Vec<Change>,
+    waiting: Option<String>,
+    devices: u64,
+}
+
+impl Calls {
+    fn services(&mut self, want: &BTreeMap<i64, WantService>, have: &Detail) {
+        for (service, known) in have.services.iter().filter(|(id, _)| !want.contains_key(id)) {
+            let removal = |limit: &i64| Change::RemoveLimit { path: "services".into(), service: *service, limit: *limit };
+            self.removals.extend(known.limits.iter().map(removal));
+        }
+        for (service, wanted) in want {
+            let known = have.services.get(service);
+            if known.is_none() {
+                self.additions.push(Change::AddService { service: *service });
+            }
+            self.limit(*service, wanted, known.map_or(&[], |k| &k.limits));
+        }
+        // Pushed into `removals` after all limits: a service with a limit cannot be switched off.
+        for (service, known) in have.services.iter().filter(|(id, _)| !want.contains_key(id)) {
+            let (name, devices) = (known.name.clone(), self.devices);
+            self.removals.push(Change::RemoveService { service: *service, name, devices });
+        }
+    }
+
+    /// A limit is replaced by taking the old one away first.
+    fn limit(&mut self, service: i64, wanted: &WantService, known: &[i64]) {
+        let Some(limit) = wanted.limit else { return };
+        let path = || format!("{}.limit", wanted.path);
+        for old in known.iter().filter(|old| Some(**old) != limit) {
+            self.additions.push(Change::RemoveLimit { path: path(), service, limit: *old });
+        }
+        if let Some(limit) = limit.filter(|limit| !known.contains(limit)) {
+            self.additions.push(Change::SetLimit { path: path(), service, limit, devices: self.devices });
+        }
+    }
+
+    /// emnify has no update of a data limit: delete, then create [S].
+    fn data_limits(&mut self, want: &[DataRule], have: &[DataLimit]) {
+        for limit in have {
+            if !want.iter().any(|rule| rule.satellite_only == limit.rule.satellite_only) {
+                let removal = self.remove_data_limit(limit);
+                // Before the services: Data cannot be switched off while it has a limit.
+                self.removals.splice(0..0, removal);
+            }
+        }
+        for rule in want {
+            let known = have.iter().find(|limit| limit.rule.satellite_only == rule.satellite_only);
+            if known.is_some_and(|limit| same(rule, &limit.rule)) {
+                continue;
+            }
+            let mut rule = rule.clone();
+            if let Some(limit) = known {
+                let Some(removal) = self.remove_data_limit(limit) else { continue };
+                rule.warning_percent = rule.warning_percent.or(limit.rule.warning_percent);
+                self.additions.push(removal);
+            }
+            self.additions.push(Change::AddDataLimit { rule, devices: self.devices });
+        }
+    }
+
+    fn remove_data_limit(&mut self, limit: &DataLimit) -> Option<Change> {
+        if limit.id.is_none() {
+            self.waiting = Some("a data limit that was just made is read before it is changed again".to_owned());
+        }
+        limit.id.map(|id| Change::RemoveDataLimit { id, rule: limit.rule.clone() })
+    }
+}
+
+/// An unset warning is unmanaged.
+fn same(want: &DataRule, have: &DataRule) -> bool {
+    want.volume == have.volume
+        && want.warning_percent.is_none_or(|percent| have.warning_percent == Some(percent))
+}
