@@ -46,9 +46,10 @@ impl Bucket {
         self.level = (self.level + 1.0).min(self.burst);
     }
 
-    pub(super) fn drain(&mut self, now: Instant) {
-        self.level(now);
+    /// Empty, and not filled again before `until`.
+    pub(super) fn drain(&mut self, until: Instant) {
         self.level = self.level.min(0.0);
+        self.as_of = self.as_of.max(until);
     }
 
     pub(super) fn burst(&self) -> f64 {

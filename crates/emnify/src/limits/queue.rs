@@ -150,10 +150,10 @@ impl Queue {
         }
     }
 
-    /// The host counts more than we do, so the burst is not ours to use.
+    /// The host counts more than we do, so no burst is left when the door opens.
     pub(super) fn throttled(&mut self, granted: Instant, retry_after: Option<Duration>, now: Instant) {
         self.door.throttled(granted, retry_after, now);
-        self.ip.drain(now);
+        self.ip.drain(self.door.open_at());
     }
 
     pub(super) fn snapshot(&mut self, now: Instant) -> LimitsSnapshot {

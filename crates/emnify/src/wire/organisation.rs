@@ -12,28 +12,60 @@ use crate::error::{Error, found};
 
 /// An organisation. The specification shows it flat, the live API nested [S][L]; both are read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Wire")]
 pub struct Organisation {
     /// Its id.
-    #[serde(deserialize_with = "de::id")]
     pub id: i64,
     /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
     pub name: String,
-    /// Id of its state, from `status` or `organisation_status_id`.
-    #[serde(default, alias = "organisation_status_id", deserialize_with = "de::optional_ref")]
+    /// Id of its state.
     pub status: Option<i64>,
-    /// Id of its country, from `country` or `country_id`.
-    #[serde(default, alias = "country_id", deserialize_with = "de::optional_ref")]
+    /// Id of its country.
     pub country: Option<i64>,
-    /// Id of its currency, from `currency` or `currency_id`.
-    #[serde(default, alias = "currency_id", deserialize_with = "de::optional_ref")]
+    /// Id of its currency.
     pub currency: Option<i64>,
     /// The most it may spend per month.
-    #[serde(default, deserialize_with = "de::optional_number")]
     pub monthly_cost_limit: Option<f64>,
     /// When it was created.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
     pub created: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(deserialize_with = "de::id")]
+    id: i64,
+    #[serde(default, deserialize_with = "de::text")]
+    name: String,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    status: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    organisation_status_id: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    country: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    country_id: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    currency: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    currency_id: Option<i64>,
+    #[serde(default, deserialize_with = "de::optional_number")]
+    monthly_cost_limit: Option<f64>,
+    #[serde(default, deserialize_with = "de::optional_timestamp")]
+    created: Option<Timestamp>,
+}
+
+impl From<Wire> for Organisation {
+    fn from(wire: Wire) -> Self {
+        Self {
+            id: wire.id,
+            name: wire.name,
+            status: wire.status.or(wire.organisation_status_id),
+            country: wire.country.or(wire.country_id),
+            currency: wire.currency.or(wire.currency_id),
+            monthly_cost_limit: wire.monthly_cost_limit,
+            created: wire.created,
+        }
+    }
 }
 
 /// The tariff plan of an organisation.
