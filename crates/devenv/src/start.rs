@@ -36,7 +36,7 @@ pub(crate) struct Running {
 
 pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool) -> Result<Running, Error> {
     let folder = std::env::temp_dir().join(format!("emnify-devenv-{:016x}", rand::random::<u64>()));
-    let mut watchdog = Watchdog::over(folder.clone(), keep).map_err(io("create", &folder))?;
+    let watchdog = Watchdog::over(folder.clone(), keep).map_err(io("create", &folder))?;
     let layout = Layout(folder);
     let ports = Ports::free().map_err(io("find a port for", "etcd"))?;
     let manager = Credential::master("system:kube-controller-manager");
@@ -46,15 +46,14 @@ pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool)
         .map_err(|error| io("make", layout.signing_key())(std::io::Error::other(error)))?;
     private_file(&layout.signing_key(), &key)?;
 
-    let mut etcd =
-        Component::spawn(&mut watchdog, &layout, "etcd", components::etcd(assets, &layout, ports))?;
-    etcd.wait(&mut watchdog, async || accepts(ports.etcd)).await?;
-    let command = components::api_server(assets, &layout, ports);
-    let mut api = Component::spawn(&mut watchdog, &layout, "kube-apiserver", command)?;
-    api.wait(&mut watchdog, async || accepts(ports.api)).await?;
+    let mut servers = Servers { watchdog, layout: layout.clone(), started: Vec::new() };
+    servers.spawn("etcd", components::etcd(assets, &layout, ports))?;
+    servers.wait(async || accepts(ports.etcd)).await?;
+    servers.spawn("kube-apiserver", components::api_server(assets, &layout, ports))?;
+    let certificates = layout.serving_certificate();
+    servers.wait(async || certificates.exists() && accepts(ports.api)).await?;
 
     let server = format!("https://127.0.0.1:{}", ports.api);
-    let certificates = layout.serving_certificate();
     let ca_pem = last_certificate(&fs::read_to_string(&certificates).map_err(io("read", &certificates))?);
     fs::write(layout.ca(), &ca_pem).map_err(io("write", layout.ca()))?;
     let admin = &credentials.first().expect("the admin comes first").token;
@@ -65,58 +64,59 @@ pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool)
         program: assets.join("kubectl"),
         kubeconfig: layout.kubeconfig("admin"),
         home: layout.0.clone(),
-        group: watchdog.group(),
+        group: servers.watchdog.group(),
     };
     let succeeds = async |arguments: &[&str]| {
         kubectl.run(arguments, None).await.is_ok_and(|output| output.status.success())
     };
-    api.wait(&mut watchdog, async || succeeds(&["get", "--raw", "/readyz"]).await).await?;
-    let command = components::controller_manager(assets, &layout);
-    let mut manager = Component::spawn(&mut watchdog, &layout, "kube-controller-manager", command)?;
+    servers.wait(async || succeeds(&["get", "--raw", "/readyz"]).await).await?;
+    servers.spawn("kube-controller-manager", components::controller_manager(assets, &layout))?;
     // One of its controllers makes this account: proof that they run.
-    manager.wait(&mut watchdog, async || succeeds(&["get", "serviceaccount", "default"]).await).await?;
-    Ok(Running { watchdog, server, ca_pem, kubectl })
+    servers.wait(async || succeeds(&["get", "serviceaccount", "default"]).await).await?;
+    Ok(Running { watchdog: servers.watchdog, server, ca_pem, kubectl })
 }
 
-/// One server process.
-struct Component {
-    name: &'static str,
-    child: usize,
-    log: PathBuf,
+/// The server processes so far.
+struct Servers {
+    watchdog: Watchdog,
+    layout: Layout,
+    started: Vec<(&'static str, usize)>,
 }
 
-impl Component {
-    fn spawn(
-        watchdog: &mut Watchdog,
-        layout: &Layout,
-        name: &'static str,
-        mut command: Command,
-    ) -> Result<Self, Error> {
-        let log = layout.log(name);
+impl Servers {
+    fn spawn(&mut self, name: &'static str, mut command: Command) -> Result<(), Error> {
+        let log = self.layout.log(name);
         let file = File::create(&log).map_err(io("create", &log))?;
         let errors = file.try_clone().map_err(io("write", &log))?;
-        command.current_dir(&layout.0).stdout(file).stderr(errors);
-        let child = watchdog.spawn(&mut command).map_err(io("start", command.get_program()))?;
-        Ok(Self { name, child, log })
+        command.current_dir(&self.layout.0).stdout(file).stderr(errors);
+        let program = PathBuf::from(command.get_program());
+        let child = self.watchdog.spawn(&mut command).map_err(io("start", program))?;
+        self.started.push((name, child));
+        Ok(())
     }
 
-    async fn wait(&mut self, watchdog: &mut Watchdog, ready: impl AsyncFn() -> bool) -> Result<(), Error> {
-        let started = Instant::now();
-        while !ready().await {
-            let ended = watchdog.ended(self.child).map_err(io("wait for", self.name))?;
-            let what = match ended {
-                Some(status) => format!("ended with {status}"),
-                None if started.elapsed() > DEADLINE => {
-                    format!("did not get ready in {} s", DEADLINE.as_secs())
+    /// Waits for the latest; whichever ends meanwhile is to blame.
+    async fn wait(&mut self, ready: impl AsyncFn() -> bool) -> Result<(), Error> {
+        let began = Instant::now();
+        loop {
+            for &(name, child) in &self.started {
+                if let Some(status) = self.watchdog.ended(child).map_err(io("wait for", name))? {
+                    return Err(self.failure(name, format!("ended with {status}")));
                 }
-                None => {
-                    tokio::time::sleep(POLL).await;
-                    continue;
-                }
-            };
-            return Err(Error::Component { component: self.name, what, tail: tail::of(&self.log) });
+            }
+            if ready().await {
+                return Ok(());
+            }
+            if began.elapsed() > DEADLINE {
+                let &(name, _) = self.started.last().expect("something was started");
+                return Err(self.failure(name, format!("did not get ready in {} s", DEADLINE.as_secs())));
+            }
+            tokio::time::sleep(POLL).await;
         }
-        Ok(())
+    }
+
+    fn failure(&self, component: &'static str, what: String) -> Error {
+        Error::Component { component, what, tail: tail::of(&self.layout.log(component)) }
     }
 }
 
@@ -170,12 +170,13 @@ mod tests {
     #[tokio::test]
     async fn a_component_that_ends_is_reported_with_the_end_of_its_log() {
         let scratch = tempfile::tempdir().unwrap();
-        let mut watchdog = Watchdog::over(scratch.path().join("state"), false).unwrap();
+        let watchdog = Watchdog::over(scratch.path().join("state"), false).unwrap();
         let layout = Layout(watchdog.folder().to_owned());
+        let mut servers = Servers { watchdog, layout, started: Vec::new() };
         let mut command = Command::new("/bin/sh");
         command.args(["-c", "echo no such flag >&2; exit 3"]);
-        let mut component = Component::spawn(&mut watchdog, &layout, "etcd", command).unwrap();
-        let error = component.wait(&mut watchdog, async || false).await.unwrap_err().to_string();
+        servers.spawn("etcd", command).unwrap();
+        let error = servers.wait(async || false).await.unwrap_err().to_string();
         assert!(error.starts_with("etcd ended with exit status: 3; the end of its log:"), "{error}");
         assert!(error.ends_with("no such flag"), "the log says why: {error}");
     }

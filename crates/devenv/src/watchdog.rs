@@ -32,7 +32,8 @@ pub(crate) struct Watchdog {
     folder: PathBuf,
     group: i32,
     pipes: Vec<ChildStdin>,
-    watchdog: Option<Child>,
+    /// The shell that reads the pipe and cleans up.
+    reader: Option<Child>,
     /// The anchor, then what was started.
     children: Vec<Child>,
 }
@@ -49,7 +50,7 @@ impl Watchdog {
             .arg(if keep { "keep" } else { "" })
             .spawn()?;
         pipes.extend(watchdog.stdin.take());
-        let this = Self { folder, group, pipes, watchdog: Some(watchdog), children: vec![anchor] };
+        let this = Self { folder, group, pipes, reader: Some(watchdog), children: vec![anchor] };
         // Only now: a death before this line leaves nothing, one after it is the watchdog's business.
         std::fs::DirBuilder::new().mode(0o700).create(&this.folder)?;
         Ok(this)
@@ -79,10 +80,10 @@ impl Watchdog {
     fn let_go(&mut self) -> JoinHandle<()> {
         self.pipes.clear();
         let mut children = std::mem::take(&mut self.children);
-        let mut watchdog = self.watchdog.take();
-        // The watchdog comes last: it waits for an empty group, and a dead child counts until it is reaped.
+        let mut reader = self.reader.take();
+        // The reader comes last: it waits for an empty group, and a dead child counts until it is reaped.
         thread::spawn(move || {
-            for child in children.iter_mut().chain(watchdog.as_mut()) {
+            for child in children.iter_mut().chain(reader.as_mut()) {
                 // An error means that somebody else reaped it: gone all the same.
                 drop(child.wait());
             }
@@ -97,7 +98,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        if self.watchdog.is_some() {
+        if self.reader.is_some() {
             drop(self.let_go());
         }
     }
