@@ -72,8 +72,8 @@ impl Kubectl {
     }
 
     /// The standard output of a call that must succeed.
-    pub(crate) async fn must(&self, arguments: &[&str]) -> Result<String, Error> {
-        let output = self.run(arguments, None).await?;
+    pub(crate) async fn must(&self, arguments: &[&str], input: Option<&str>) -> Result<String, Error> {
+        let output = self.run(arguments, input).await?;
         if output.status.success() {
             Ok(output.stdout)
         } else {

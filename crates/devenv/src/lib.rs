@@ -15,8 +15,8 @@
 //! The programs come from `KUBEBUILDER_ASSETS`, or are built once per user with Go into `EMNIFY_DEVENV_CACHE` (by
 //! default `emnify-devenv` in `XDG_CACHE_HOME` or `~/.cache`). `KEEP=1` keeps logs and state and says where.
 //!
-//! The garbage collector learns of a new custom resource within 30 s of its definition; until then objects owned by
-//! one stay. Owners of built-in kinds are followed at once.
+//! The garbage collector looks for new custom resources every 30 s and then takes a while; until then objects owned by
+//! one stay. Definitions given in [`Options::manifests`] it knows from the start.
 
 mod assets;
 mod components;
@@ -44,8 +44,17 @@ pub use plane::{ControlPlane, Options};
 ///
 /// When it cannot start: with one sentence that says what is missing, in every test that asks.
 pub async fn shared() -> &'static ControlPlane {
+    shared_with(Options::default).await
+}
+
+/// The same, with options; those of the first that asks hold for all.
+///
+/// # Panics
+///
+/// As [`shared`].
+pub async fn shared_with(options: impl FnOnce() -> Options) -> &'static ControlPlane {
     static SHARED: OnceCell<Result<ControlPlane, Error>> = OnceCell::const_new();
-    match SHARED.get_or_init(|| ControlPlane::start(Options::default())).await {
+    match SHARED.get_or_init(|| ControlPlane::start(options())).await {
         Ok(plane) => plane,
         Err(error) => panic!("no control plane: {error}"),
     }

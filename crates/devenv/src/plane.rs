@@ -21,16 +21,17 @@ const STARTS: usize = 3;
 pub struct Options {
     /// Users besides `admin`, who is in `system:masters`.
     pub identities: Vec<Identity>,
+    /// YAML applied before the controller manager starts, for custom resource definitions above all: the garbage
+    /// collector knows these at once, later ones only within a minute. Must hold a definition unless empty.
+    pub manifests: String,
     /// Keep logs, state and namespaces afterwards; by default when the environment says `KEEP=1`.
     pub keep: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            identities: Vec::new(),
-            keep: env::var_os("KEEP").is_some_and(|keep| !keep.is_empty() && keep != "0"),
-        }
+        let keep = env::var_os("KEEP").is_some_and(|keep| !keep.is_empty() && keep != "0");
+        Self { identities: Vec::new(), manifests: String::new(), keep }
     }
 }
 
@@ -50,11 +51,11 @@ impl ControlPlane {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let assets = assets::folder().await?;
         let admin = Credential::master("admin");
-        let others = options.identities.into_iter().map(Credential::mint);
+        let others = options.identities.iter().cloned().map(Credential::mint);
         let credentials: Vec<_> = [admin].into_iter().chain(others).collect();
         let mut starts = 1;
         let running = loop {
-            match start::start(&assets, &credentials, options.keep).await {
+            match start::start(&assets, &credentials, &options).await {
                 Err(error) if start::lost_a_port(&error) && starts < STARTS => starts += 1,
                 result => break result?,
             }
@@ -106,7 +107,8 @@ impl ControlPlane {
 
     /// A token of a service account, valid for an hour, as a pod would get it.
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<SecretString, Error> {
-        let token = self.running.kubectl.must(&["create", "token", name, "--namespace", namespace]).await?;
+        let token =
+            self.running.kubectl.must(&["create", "token", name, "--namespace", namespace], None).await?;
         Ok(token.trim().to_owned().into())
     }
 
@@ -140,7 +142,7 @@ impl ControlPlane {
     /// Creates a namespace `<prefix>-<random>`.
     pub async fn namespace(&self, prefix: &str) -> Result<Namespace, Error> {
         let name = format!("{prefix}-{:08x}", rand::random::<u32>());
-        self.running.kubectl.must(&["create", "namespace", &name]).await?;
+        self.running.kubectl.must(&["create", "namespace", &name], None).await?;
         Ok(Namespace { name, kubectl: self.running.kubectl.clone(), keep: self.keep })
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use secrecy::SecretString;
 
 use crate::{
+    Options,
     components::{self, Layout, Ports},
     error::{Error, io},
     identity::{self, Credential},
@@ -34,9 +35,13 @@ pub(crate) struct Running {
     pub(crate) kubectl: Kubectl,
 }
 
-pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool) -> Result<Running, Error> {
+pub(crate) async fn start(
+    assets: &Path,
+    credentials: &[Credential],
+    options: &Options,
+) -> Result<Running, Error> {
     let folder = std::env::temp_dir().join(format!("emnify-devenv-{:016x}", rand::random::<u64>()));
-    let watchdog = Watchdog::over(folder.clone(), keep).map_err(io("create", &folder))?;
+    let watchdog = Watchdog::over(folder.clone(), options.keep).map_err(io("create", &folder))?;
     let layout = Layout(folder);
     let ports = Ports::free().map_err(io("find a port for", "etcd"))?;
     let manager = Credential::master("system:kube-controller-manager");
@@ -70,10 +75,21 @@ pub(crate) async fn start(assets: &Path, credentials: &[Credential], keep: bool)
         kubectl.run(arguments, None).await.is_ok_and(|output| output.status.success())
     };
     servers.wait(async || succeeds(&["get", "--raw", "/readyz"]).await).await?;
+    apply(&kubectl, &options.manifests).await?;
     servers.spawn("kube-controller-manager", components::controller_manager(assets, &layout))?;
     // One of its controllers makes this account: proof that they run.
     servers.wait(async || succeeds(&["get", "serviceaccount", "default"]).await).await?;
     Ok(Running { watchdog: servers.watchdog, server, ca_pem, kubectl })
+}
+
+/// Applies manifests and waits until the API server serves every custom resource.
+async fn apply(kubectl: &Kubectl, manifests: &str) -> Result<(), Error> {
+    if manifests.is_empty() {
+        return Ok(());
+    }
+    kubectl.must(&["apply", "--server-side", "-f", "-"], Some(manifests)).await?;
+    kubectl.must(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], None).await?;
+    Ok(())
 }
 
 /// The server processes so far.

@@ -20,7 +20,11 @@ fn ok(output: Result<Output, Error>) -> String {
 
 /// Polls until it holds; false after a minute.
 async fn eventually(holds: impl AsyncFn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    within(60, holds).await
+}
+
+async fn within(seconds: u64, holds: impl AsyncFn() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     while !holds().await {
         if Instant::now() > deadline {
             return false;
@@ -43,6 +47,11 @@ fn processes(text: &str) -> usize {
 
 fn nothing_left(folder: &Path) -> bool {
     !folder.exists() && processes(&folder.to_string_lossy()) == 0
+}
+
+fn owned_config_map(namespace: &str, owner: &str) -> String {
+    let metadata = format!("name: owned, namespace: {namespace}, ownerReferences: [{owner}]");
+    format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{{metadata}}}}}")
 }
 
 #[tokio::test]
@@ -93,22 +102,36 @@ async fn owned_objects_are_collected_with_their_owner() {
     let namespace = plane.namespace("owner").await.unwrap();
     let create = |name| ["create", "configmap", name, "-n", &namespace, "-o", "jsonpath={.metadata.uid}"];
     let uid = ok(plane.kubectl(&create("owner")).await);
-    let owned = format!(
-        "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: owned, namespace: {namespace}, ownerReferences: \
-         [{{apiVersion: v1, kind: ConfigMap, name: owner, uid: {uid}}}]}}}}"
-    );
-    ok(plane.kubectl_with(&["apply", "-f", "-"], &owned).await);
+    let owner = format!("{{apiVersion: v1, kind: ConfigMap, name: owner, uid: {uid}}}");
+    ok(plane.kubectl_with(&["apply", "-f", "-"], &owned_config_map(&namespace, &owner)).await);
     ok(plane.kubectl(&["delete", "configmap", "owner", "-n", &namespace]).await);
     let get = ["get", "configmap", "owned", "-n", &namespace, "--ignore-not-found"];
     let gone = async || ok(plane.kubectl(&get).await).is_empty();
     assert!(eventually(gone).await, "the garbage collector follows owner references");
 }
 
-/// One start of its own, for identities and for the orderly end.
+/// A custom resource of which nothing is known but its name.
+const TOYS: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: toys.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Toy, plural: toys}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object}}
+";
+
+/// One start of its own, for options and for the orderly end.
 #[tokio::test]
-async fn a_stopped_plane_knew_its_identities_and_leaves_nothing() {
+async fn a_stopped_plane_knew_its_options_and_leaves_nothing() {
     let identities = vec![Identity { groups: vec!["system:masters".into()], ..Identity::new("chief") }];
-    let plane = ControlPlane::start(Options { identities, keep: false }).await.unwrap();
+    let plane =
+        ControlPlane::start(Options { identities, manifests: TOYS.into(), keep: false }).await.unwrap();
     let chief = plane.kubeconfig_file("chief", plane.token("chief").unwrap()).unwrap();
     let who = ok(plane.kubectl_as(&chief, &["auth", "whoami"]).await);
     assert!(
@@ -117,6 +140,19 @@ async fn a_stopped_plane_knew_its_identities_and_leaves_nothing() {
     );
     let unknown = plane.token("nobody").unwrap_err().to_string();
     assert!(unknown.contains("\"nobody\"") && unknown.contains("Options::identities"), "{unknown}");
+
+    let toy = "{apiVersion: example.com/v1, kind: Toy, metadata: {name: owner, namespace: default}}";
+    ok(plane.kubectl_with(&["create", "-f", "-"], toy).await);
+    let uid = ok(plane.kubectl(&["get", "toy", "owner", "-o", "jsonpath={.metadata.uid}"]).await);
+    let owner = format!("{{apiVersion: example.com/v1, kind: Toy, name: owner, uid: {uid}}}");
+    ok(plane.kubectl_with(&["apply", "-f", "-"], &owned_config_map("default", &owner)).await);
+    ok(plane.kubectl(&["delete", "toy", "owner"]).await);
+    let gone =
+        async || ok(plane.kubectl(&["get", "configmap", "owned", "--ignore-not-found"]).await).is_empty();
+    assert!(
+        within(20, gone).await,
+        "the garbage collector knows the definitions of the options without its 30 s look"
+    );
 
     let folder = plane.folder().to_owned();
     let pattern = folder.to_str().unwrap();
