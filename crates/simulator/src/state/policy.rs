@@ -1,0 +1,49 @@
+//! What profiles refuse a device.
+
+use jiff::Timestamp;
+
+use super::{Draft, Endpoint, NextIds, Organisation, Quota};
+
+/// A quota that allows traffic is active, not over, and not used up. [P]
+fn allows(quota: Option<&Quota>, now: Timestamp) -> bool {
+    quota.is_some_and(|quota| quota.status == 1 && quota.expiry_date > now)
+}
+
+impl Organisation {
+    /// Whether a device's service profile asks for a data quota it does not have: no data service. [P]
+    pub fn lacks_data_quota(&self, endpoint: &Endpoint, now: Timestamp) -> bool {
+        let profile = self.service_profiles.get(&endpoint.service_profile);
+        profile.is_some_and(|profile| profile.apply_data_quota) && !allows(endpoint.data_quota.as_ref(), now)
+    }
+
+    /// Whether a device's service profile asks for an SMS quota it does not have: no SMS service. [P]
+    pub fn lacks_sms_quota(&self, endpoint: &Endpoint, now: Timestamp) -> bool {
+        let profile = self.service_profiles.get(&endpoint.service_profile);
+        profile.is_some_and(|profile| profile.apply_sms_quota) && !allows(endpoint.sms_quota.as_ref(), now)
+    }
+
+    /// Whether a device's tariff profile has no rate zone selected: refused by every network at the next attach. [P]
+    pub fn lacks_rate_zone(&self, endpoint: &Endpoint) -> bool {
+        let profile = self.tariff_profiles.get(&endpoint.tariff_profile);
+        profile.is_none_or(|profile| profile.rate_zones.is_empty())
+    }
+
+    /// Ends the data sessions of a service profile's devices that lack a quota. [P]
+    pub fn cut_without_quota(&mut self, next: &mut NextIds, now: Timestamp, profile: u64) {
+        let cut: Vec<u64> = self
+            .endpoints
+            .values()
+            .filter(|endpoint| endpoint.service_profile == profile && endpoint.connectivity.pdp_context.is_some())
+            .filter(|endpoint| self.lacks_data_quota(endpoint, now))
+            .map(|endpoint| endpoint.id)
+            .collect();
+        for id in cut {
+            if let Some(endpoint) = self.endpoints.get_mut(&id) {
+                endpoint.connectivity.pdp_context = None;
+            }
+            let reason = "Disconnecting data access for endpoint, because quota has been updated.";
+            self.emit(next, now, Draft::new(0).endpoint(id).text(reason));
+            self.emit(next, now, Draft::new(5).endpoint(id));
+        }
+    }
+}
