@@ -60,11 +60,7 @@ impl ControlPlane {
                 result => break result?,
             }
         };
-        let this = Self { running, credentials, keep: options.keep };
-        if this.keep {
-            assets::notice(&format!("logs, state and kubeconfig stay in {}", this.folder().display()));
-        }
-        Ok(this)
+        Ok(Self { running, credentials, keep: options.keep })
     }
 
     /// Ends it and returns once every process and file is gone (files stay with `keep`).

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 
 use crate::{
     Options,
+    assets::notice,
     components::{self, Layout, Ports},
     error::{Error, io},
     identity::{self, Credential},
@@ -42,6 +43,10 @@ pub(crate) async fn start(
 ) -> Result<Running, Error> {
     let folder = std::env::temp_dir().join(format!("emnify-devenv-{:016x}", rand::random::<u64>()));
     let watchdog = Watchdog::over(folder.clone(), options.keep).map_err(io("create", &folder))?;
+    // Said first, so that a start that fails can be looked into as well.
+    if options.keep {
+        notice(&format!("logs, state and kubeconfig stay in {}", folder.display()));
+    }
     let layout = Layout(folder);
     let ports = Ports::free().map_err(io("find a port for", "etcd"))?;
     let manager = Credential::master("system:kube-controller-manager");
