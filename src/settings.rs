@@ -232,10 +232,8 @@ mod tests {
     fn without_flags_everything_is_served_and_only_emnify_may_be_called() {
         let settings = settings(&[]).expect("defaults are valid");
         assert!(settings.namespaces.serves("anything"), "no --namespaces means all");
-        assert_eq!(
-            settings.allowed_base_urls.iter().map(Origin::as_str).collect::<Vec<_>>(),
-            [Origin::EMNIFY]
-        );
+        assert!(settings.hosts.admit(None).is_ok(), "emnify itself is allowed");
+        assert!(settings.hosts.admit(Some("https://elsewhere.example")).is_err(), "and nothing else");
         assert!(settings.sweep_interval.is_none(), "kinds choose their own cadence");
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::api::Api;
 use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
@@ -32,7 +33,7 @@ pub struct Config {
 
 impl Config {
     /// A request timeout above the 30 s after which the front door gives up.
-    pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// A configuration with the usual timeout.
     pub fn new(
@@ -103,6 +104,11 @@ impl Client {
     /// with a client of their own and hands its token over with [`Client::set_token`].
     pub fn set_credentials(&self, credentials: Credentials) {
         self.inner.auth.set_credentials(credentials);
+    }
+
+    /// Logs in with another application token and leaves the client's own login alone: a JWT to hand out.
+    pub(crate) async fn mint(&self, application_token: SecretString) -> Result<Jwt, Error> {
+        self.inner.auth.mint(application_token, &self.inner.exchange).await
     }
 
     /// When the live token should be replaced by [`Client::login`]: `now` or later; `None` without a token.

@@ -8,7 +8,7 @@ mod totp;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use http::HeaderValue;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::credentials::Credentials;
 pub use self::jwt::{Identity, Jwt};
@@ -126,6 +126,11 @@ impl Auth {
         };
         let outcome = login::login(exchange, &credentials, refresh).await;
         self.lock().conclude(outcome)
+    }
+
+    /// A JWT made from another application token; the live token stays what it is.
+    pub(crate) async fn mint(&self, token: SecretString, exchange: &Exchange) -> Result<Jwt, Error> {
+        login::login(exchange, &Credentials::ApplicationToken(token), None).await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

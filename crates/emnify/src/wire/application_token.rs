@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::common::Ref;
 use super::lenient as de;
 use crate::api::Api;
+use crate::auth::Jwt;
 use crate::call::Call;
 use crate::error::Error;
 use crate::page::{Cursor, Page};
@@ -111,6 +112,12 @@ impl Api {
     pub async fn patch_application_token(&self, id: i64, patch: &ApplicationTokenPatch) -> Result<(), Error> {
         let call = Call::patch("/api/v1/application_token/{app_token_id}").arg(id);
         self.call(call.body(patch)).await.map(drop)
+    }
+
+    /// Logs in with an application token that is not the client's own and returns the JWT, for a workload. The client's own
+    /// login is left alone; a refusal ([`Error::Unauthorized`]) speaks of `token` only.
+    pub async fn mint_jwt(&self, token: SecretString) -> Result<Jwt, Error> {
+        self.client().mint(token).await
     }
 
     /// Revokes an application token, for good.

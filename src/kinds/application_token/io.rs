@@ -1,0 +1,155 @@
+//! Calls, and what goes into the status.
+
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::application_token::{self as wire, ApplicationTokenCreate, ApplicationTokenPatch},
+};
+use emnify_engine::kind::{Have, Id, Inputs, Reply};
+use jiff::Timestamp;
+
+use super::{
+    change::Change,
+    diff,
+    rows::{Ends, Parts, Row},
+    spec::{ApplicationToken, ApplicationTokenStatus},
+};
+use crate::kinds::number;
+
+/// A page without revoked tokens. How many tokens there are in all is left out, since the header counts those too.
+pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+    let page = api.list_application_tokens(at).await?;
+    Ok(Page {
+        items: page.items.into_iter().filter_map(Row::live).collect(),
+        page: page.page,
+        pages: page.pages,
+        total: None,
+        server_time: page.server_time,
+    })
+}
+
+/// The whole listing; emnify has no read of one token.
+async fn all(api: &Api) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    let mut at = Some(Cursor::first());
+    while let Some(cursor) = at {
+        let page = list(api, cursor).await?;
+        at = page.next();
+        rows.extend(page.items);
+    }
+    Ok(rows)
+}
+
+pub(super) async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
+    Ok(all(api).await?.into_iter().find(|row| Id::Int(row.id) == *id))
+}
+
+/// The tokens with the same owner as token `id`, without it.
+pub(super) async fn read_kin(api: &Api, id: &Id, into: &mut Parts) -> Result<(), Error> {
+    let rows = all(api).await?;
+    let owner = rows.iter().find(|row| Id::Int(row.id) == *id).and_then(|row| row.owner.clone());
+    let kin = |row: &Row| owner.is_some() && row.owner == owner && Id::Int(row.id) != *id;
+    into.kin = Some(rows.into_iter().filter(kin).collect());
+    Ok(())
+}
+
+pub(super) async fn send(
+    api: &Api,
+    batch: &[(Option<Id>, Change)],
+) -> Result<Vec<Reply<ApplicationToken>>, Error> {
+    let mut replies = Vec::with_capacity(batch.len());
+    for (id, change) in batch {
+        replies.push(send_one(api, id.as_ref(), change).await?);
+    }
+    Ok(replies)
+}
+
+async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<ApplicationToken>, Error> {
+    let mut reply = Reply::default();
+    match change {
+        Change::Create { description, ends, cidr, key } => {
+            let new = ApplicationTokenCreate {
+                description: description.clone(),
+                expires: expiry(*ends, api.client().server_time()),
+                ip: cidr.clone(),
+            };
+            let token = api.create_application_token(&new).await?;
+            reply.secret.insert(key.clone(), token);
+        }
+        Change::Describe { description, .. } => {
+            let bound = id.ok_or_else(|| Error::NotFound { message: "the token is not bound".into() })?;
+            let patch = ApplicationTokenPatch { description: Some(description.clone()), status: None };
+            api.patch_application_token(number(bound)?, &patch).await?;
+        }
+        Change::MintJwt { token, key, .. } => {
+            let jwt = api.mint_jwt(token.clone()).await.map_err(refused_here)?;
+            reply.secret.insert(key.clone(), jwt.token);
+        }
+        Change::Revoke { id } | Change::RevokeOld { id } => match api.revoke_application_token(*id).await {
+            // It cannot come back, so being gone is as good.
+            Ok(()) | Err(Error::NotFound { .. }) => {}
+            Err(other) => return Err(other),
+        },
+    }
+    Ok(reply)
+}
+
+/// emnify's clock decides when a token ends.
+fn expiry(ends: Ends, now: Timestamp) -> Option<Timestamp> {
+    match ends {
+        Ends::Unset => None,
+        Ends::At(at) => Some(at),
+        Ends::After(life, _) => now.checked_add(life).ok(),
+    }
+}
+
+/// A refusal of the token says nothing of the workspace's own login.
+fn refused_here(error: Error) -> Error {
+    match error {
+        Error::Unauthorized { status, .. } => Error::Rejected {
+            status,
+            code: None,
+            message: "jwt: emnify refuses a login with this token from the operator's address; widen cidr to include it, \
+                      or set jwt.enabled: false"
+                .into(),
+        },
+        other => other,
+    }
+}
+
+/// The row as a new description makes it look.
+pub(super) fn described(description: &str, row: &Row) -> Row {
+    let seen = wire::ApplicationToken {
+        id: row.id,
+        description: Some(description.to_owned()),
+        created: row.created,
+        status: Some(wire::status::ACTIVATED),
+        expiry_date: row.expires,
+        ip: row.cidr.clone(),
+    };
+    Row::live(seen).unwrap_or_else(|| row.clone())
+}
+
+pub(super) fn report(
+    object: &ApplicationToken,
+    have: &Have<ApplicationToken>,
+    status: &mut ApplicationTokenStatus,
+) {
+    let row = &have.row;
+    // Only keys and spans matter here; an invalid spec reports nothing new.
+    let Ok(want) = object.wanted(&Inputs::default()) else { return };
+    let output = have.output.as_deref();
+    status.expires_at = row.expires.map(|at| at.to_string().into());
+    status.secret_name = Some(object.secret_name());
+    if diff::value(&want, row, output).is_some() {
+        status.token_id = Some(row.id.to_string());
+    }
+    let jwt = want.jwt.as_ref().and_then(|(key, _)| diff::held_jwt(key, output));
+    status.jwt_expires_at = jwt.map(|jwt| jwt.identity.expires_at.to_string().into());
+    if let Some(kin) = &have.parts.kin {
+        status.retiring.retain(|old| kin.iter().any(|row| row.id.to_string() == old.id));
+    }
+    for old in &mut status.retiring {
+        let end = old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok());
+        old.revoke_after = end.map(|at| at.to_string().into());
+    }
+}
