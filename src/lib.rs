@@ -1,7 +1,12 @@
 //! Keeps an emnify workspace in step with Kubernetes objects.
 //!
 //! - [`api`]: the vocabulary that all specs share;
-//! - [`kinds`]: the registry of all kinds, and a folder for each.
+//! - [`kinds`]: the registry of all kinds, and a folder for each;
+//! - [`workspace`]: an organisation and how to log in to it;
+//! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
 
 pub mod api;
+pub mod hosts;
 pub mod kinds;
+pub mod settings;
+pub mod workspace;

@@ -37,6 +37,9 @@ macro_rules! kinds {
 kinds! {
     service_profile::ServiceProfile,
     tariff_profile::TariffProfile,
+    sim::Sim,
+    endpoint::Endpoint,
+    application_token::ApplicationToken,
 }
 
 /// The CRD of every kind, workspaces included.
