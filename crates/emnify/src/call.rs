@@ -52,11 +52,13 @@ impl Call {
     }
 
     /// The next `{...}` of the route.
+    #[allow(clippy::needless_pass_by_value, reason = "ids and texts are handed over as they are")]
     pub(crate) fn arg(mut self, value: impl ToString) -> Self {
         self.args.push(value.to_string());
         self
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "ids and texts are handed over as they are")]
     pub(crate) fn query(mut self, key: &'static str, value: impl ToString) -> Self {
         self.query.push((key, value.to_string()));
         self

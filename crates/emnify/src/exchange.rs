@@ -39,9 +39,8 @@ impl Exchange {
         let request = self.request(call, bearer)?;
         let granted = turn.spend();
         let started = Instant::now();
-        let late = || Err(TransportError::AfterSend("no answer in time".into()));
         let sent = tokio::time::timeout(self.timeout, self.transport.send(request)).await;
-        let answer = sent.unwrap_or_else(|_| late());
+        let answer = sent.unwrap_or_else(|_| Err(TransportError::AfterSend("no answer in time".into())));
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         self.note(lane, call, status, started.elapsed());
         let answer = answer.map_err(|failure| unanswered(call, &failure))?;

@@ -44,6 +44,7 @@ struct TrustedDevice<'a> {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
+#[allow(clippy::struct_field_names, reason = "the API's own words")]
 struct Tokens {
     #[serde(deserialize_with = "lenient::optional_secret")]
     auth_token: Option<SecretString>,

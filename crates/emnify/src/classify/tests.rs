@@ -131,7 +131,7 @@ fn a_pause_is_given_in_seconds_or_as_a_date() {
         Error::Throttled { retry_after: Some(Duration::from_secs(7)) }
     );
     let date = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")];
-    assert_eq!(retry(&date), Error::Throttled { retry_after: Some(Duration::from_mins(1)) });
+    assert_eq!(retry(&date), Error::Throttled { retry_after: Some(Duration::from_secs(60)) });
     let past = [("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after", "Sun, 06 Nov 1994 08:40:37 GMT")];
     assert_eq!(retry(&past), Error::Throttled { retry_after: Some(Duration::ZERO) });
     assert_eq!(retry(&[]), Error::Throttled { retry_after: None });

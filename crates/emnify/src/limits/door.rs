@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Pure: it is told what time it is.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 pub(crate) use self::class::Class;
 pub use self::ledger::Ledger;
 pub(crate) use self::queue::Ask;
-use self::queue::Queue;
+use self::queue::{Place, Queue};
 use crate::lane::Lane;
 
 /// What one process may ask of one host, shared by all clients of that host.
@@ -58,12 +58,12 @@ impl HostLimits {
     /// Waits for a turn. Dropping the future gives the place up; dropping an unused [`Turn`] gives the token back.
     pub(crate) async fn turn(self: &Arc<Self>, lane: Lane, ask: Ask) -> Turn {
         let (grant, granted) = oneshot::channel();
-        let mut pending = Pending { limits: self, ask, granted };
-        let serve = {
+        let (place, serve) = {
             let mut queue = self.lock();
-            queue.push(lane, ask, grant);
-            queue.grant(Instant::now()).is_some() && queue.start_serving()
+            let place = queue.push(lane, ask, grant);
+            (place, queue.grant(Instant::now()).is_some() && queue.start_serving())
         };
+        let mut pending = Pending { limits: self, ask, place, granted };
         if serve {
             tokio::spawn(serve_waiters(Arc::clone(self)));
         } else {
@@ -111,15 +111,17 @@ async fn serve_waiters(limits: Arc<HostLimits>) {
     }
 }
 
-/// A place in the queue. A grant that arrives when nobody waits for it any more is given back.
+/// A place in the queue, left when nobody waits for it any more. A grant that came too late is given back.
 struct Pending<'a> {
     limits: &'a HostLimits,
     ask: Ask,
+    place: Place,
     granted: oneshot::Receiver<Instant>,
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
+        self.limits.lock().leave(self.place);
         self.granted.close();
         if self.granted.try_recv().is_ok() {
             self.limits.put_back(self.ask);

@@ -16,8 +16,8 @@ use crate::lane::Lane;
 const IP: (f64, f64) = (200.0, 5.5);
 /// Logins: 10 at once and 0.3 per second make 100 per 5 minutes.
 const LOGIN: (f64, f64) = (10.0, 0.3);
-/// How often abandoned waiters are looked for while nobody may go.
-const IDLE: Duration = Duration::from_mins(1);
+/// How often the queue is looked at while nothing is foreseen to change.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// What a turn consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,9 @@ impl Ask {
     pub(crate) const LOGIN: Ask = Ask { ip: true, login: true, class: None };
 }
 
+/// A place in the queue: more urgent, then earlier first.
+pub(super) type Place = (Lane, u64);
+
 #[derive(Debug)]
 struct Waiter {
     ask: Ask,
@@ -48,7 +51,9 @@ pub(super) struct Queue {
     ip: Bucket,
     login: Bucket,
     classes: HashMap<(i64, Class), Bucket>,
-    waiting: BTreeMap<(Lane, u64), Waiter>,
+    waiting: BTreeMap<Place, Waiter>,
+    /// How many of those need no token of the IP window.
+    windowless: usize,
     arrivals: u64,
     serving: bool,
 }
@@ -61,14 +66,29 @@ impl Queue {
             login: Bucket::full((LOGIN.0 * share).max(1.0), LOGIN.1 * share, now),
             classes: HashMap::new(),
             waiting: BTreeMap::new(),
+            windowless: 0,
             arrivals: 0,
             serving: false,
         }
     }
 
-    pub(super) fn push(&mut self, lane: Lane, ask: Ask, grant: oneshot::Sender<Instant>) {
+    pub(super) fn push(&mut self, lane: Lane, ask: Ask, grant: oneshot::Sender<Instant>) -> Place {
         self.arrivals += 1;
-        self.waiting.insert((lane, self.arrivals), Waiter { ask, grant });
+        let place = (lane, self.arrivals);
+        self.windowless += usize::from(!ask.ip);
+        self.waiting.insert(place, Waiter { ask, grant });
+        place
+    }
+
+    /// Gives a place up, if it is still held.
+    pub(super) fn leave(&mut self, place: Place) {
+        self.remove(place);
+    }
+
+    fn remove(&mut self, place: Place) -> Option<Waiter> {
+        let waiter = self.waiting.remove(&place)?;
+        self.windowless -= usize::from(!waiter.ask.ip);
+        Some(waiter)
     }
 
     /// True if the caller has to start the task that serves the waiters.
@@ -83,7 +103,6 @@ impl Queue {
 
     /// Grants what can be granted. Returns when to look again; `None` when nobody waits.
     pub(super) fn grant(&mut self, now: Instant) -> Option<Instant> {
-        self.waiting.retain(|_, waiter| !waiter.grant.is_closed());
         let next = if self.door.open_at() > now { self.door.open_at() } else { self.grant_by_lane(now) };
         (!self.waiting.is_empty()).then_some(next)
     }
@@ -95,6 +114,9 @@ impl Queue {
         let mut granted = Vec::new();
         let mut window_held = false;
         for (&place, waiter) in &self.waiting {
+            if window_held && self.windowless == 0 {
+                break;
+            }
             if waiter.ask.ip {
                 if window_held {
                     continue;
@@ -129,7 +151,7 @@ impl Queue {
             granted.push(place);
         }
         for place in granted {
-            let Some(waiter) = self.waiting.remove(&place) else { continue };
+            let Some(waiter) = self.remove(place) else { continue };
             if waiter.grant.send(now).is_err() {
                 self.put_back(waiter.ask);
                 next = now;

@@ -20,11 +20,12 @@ async fn five_minutes_never_hold_more_than_the_window() {
     let limits = HostLimits::new(1.0);
     let start = Instant::now();
     let mut times = Vec::new();
-    while start.elapsed() < Duration::from_mins(20) {
+    while start.elapsed() < Duration::from_secs(1200) {
         times.push(take(&limits, Lane::Safety).await);
     }
     for (first, at) in times.iter().enumerate() {
-        let inside = times[first..].iter().take_while(|later| **later - *at < Duration::from_mins(5)).count();
+        let inside =
+            times[first..].iter().take_while(|later| **later - *at < Duration::from_secs(300)).count();
         assert!(inside <= 2_000, "{inside} requests within five minutes");
     }
     assert!(times.len() >= 6_700, "the budget is used, not wasted: {}", times.len());
@@ -138,7 +139,7 @@ async fn logins_have_a_window_of_their_own() {
     let limits = HostLimits::new(1.0);
     let start = Instant::now();
     let mut logins = 0;
-    while start.elapsed() < Duration::from_mins(5) {
+    while start.elapsed() < Duration::from_secs(300) {
         limits.turn(Lane::Safety, Ask::LOGIN).await.spend();
         logins += 1;
     }
@@ -149,8 +150,7 @@ async fn logins_have_a_window_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn a_share_of_the_window_is_a_share_of_everything() {
     let limits = HostLimits::new(0.5);
-    assert_eq!(limits.snapshot().burst, 100.0, "half of the burst");
-    assert_eq!(burst(&limits, Lane::Safety).await, 100);
+    assert_eq!(burst(&limits, Lane::Safety).await, 100, "half of the burst");
     let tiny = HostLimits::new(0.0);
     take(&tiny, Lane::Scrub).await;
     assert_eq!(tiny.snapshot().waiting, [0; 7], "even the smallest share serves every lane");

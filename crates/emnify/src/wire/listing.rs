@@ -20,6 +20,7 @@ impl Listing {
 
     /// Only entries whose `field` has `value`; several filters must all hold.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "ids and texts are handed over as they are")]
     pub fn filter(mut self, field: &'static str, value: impl ToString) -> Self {
         self.filters.push((field, value.to_string()));
         self

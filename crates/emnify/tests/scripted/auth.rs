@@ -60,9 +60,9 @@ async fn a_hundred_refused_calls_share_one_login() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_callers_share_one_refusal_and_nobody_tries_again() {
-    let stage = Stage::new(|asked, _| match asked.is_login() {
-        true => answer(401, &json!(null)),
-        false => answer(200, &json!([])),
+    let stage = Stage::new(|asked, _| {
+        let status = if asked.is_login() { 401 } else { 200 };
+        answer(status, &json!([]))
     });
     let client = stage.app_client();
     let api = client.api(Lane::Interactive);

@@ -88,6 +88,7 @@ impl Transport for Stage {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "scripts answer or fail")]
 pub(crate) fn answer(status: u16, body: &Value) -> Answer {
     let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
     Ok(Response::builder().status(status).body(body).unwrap())
