@@ -40,6 +40,12 @@ impl Id {
     }
 }
 
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.to_string()
+    }
+}
+
 impl Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -205,7 +211,8 @@ pub enum Source {
     Lookup {
         /// The table.
         table: &'static Table,
-        /// What the spec says; matched against the rows' names without regard to case.
+        /// What the spec says; matched against the rows' names without regard to case. `{installation}` stands for
+        /// the name of this installation.
         name: String,
         /// A name that is not in the table resolves to nothing instead of being an error.
         optional: bool,
@@ -250,6 +257,11 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// Nothing found yet for `object` (`namespace/name`) of `installation`.
+    pub fn new(installation: impl Into<String>, object: impl Into<String>, nonce: Option<String>) -> Self {
+        Self { ids: BTreeMap::new(), installation: installation.into(), object: object.into(), nonce }
+    }
+
     /// What the input at `path` resolved to; `None` only for optional lookups and paths not asked for.
     pub fn id(&self, path: &str) -> Option<&Id> {
         self.ids.get(path)
@@ -339,6 +351,8 @@ pub struct Diff<C> {
     pub renew: Option<String>,
     /// A state that is neither wrong nor done, and what it waits for.
     pub waiting: Option<String>,
+    /// Differences that are shown (`Drifted=True`) and never sent, such as a SIM state that somebody changed.
+    pub reported: Vec<FieldDiff>,
     /// A wanted transition that emnify does not have; a person must decide.
     pub illegal: Option<Invalid>,
     /// Look again at this time even if nothing happens.
@@ -347,7 +361,7 @@ pub struct Diff<C> {
 
 impl<C> Default for Diff<C> {
     fn default() -> Self {
-        Self { changes: Vec::new(), immutable: Vec::new(), renew: None, waiting: None, illegal: None, wake_at: None }
+        Self { changes: Vec::new(), immutable: Vec::new(), renew: None, waiting: None, reported: Vec::new(), illegal: None, wake_at: None }
     }
 }
 
@@ -425,6 +439,21 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     /// Which other changes may ride in the same call.
     fn batch(&self) -> Option<BatchKey> {
         None
+    }
+    /// A lookup table that must be read again once this change succeeded (a tag was made).
+    fn refreshes(&self) -> Option<&'static Table> {
+        None
+    }
+    /// It changes the object in ways that its answer does not show: the object and its pieces are read again before
+    /// the next decision (a tariff change wipes rate zones, another SIM brings its own state).
+    fn unsettles(&self) -> bool {
+        false
+    }
+    /// The change without the fields that the spec says to ignore; `None` when nothing is left of it.
+    #[must_use]
+    fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let fields = self.fields();
+        (fields.is_empty() || !fields.iter().all(|f| ignored(&f.path))).then_some(self)
     }
 }
 
@@ -508,6 +537,14 @@ pub trait Managed: Kind {
     fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
     /// How to find the object when its id is not known, best first.
     fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
+    /// Rights that objects of different kinds may compete for, such as the state of one SIM; same precedence as ownership.
+    fn claims(_want: &Self::Want) -> Vec<Key> {
+        Vec::new()
+    }
+    /// Key of rows that belong to this object beside the bound one (older tokens); they reach [`Context::kin`].
+    fn kin(_want: &Self::Want) -> Option<Key> {
+        None
+    }
     /// Pieces that must be known before the diff; empty when the listing is enough.
     fn parts(_want: &Self::Want) -> Vec<Self::Part> {
         Vec::new()
@@ -518,8 +555,8 @@ pub trait Managed: Kind {
     }
     /// The change that makes the object; `None` where the API cannot.
     fn create(want: &Self::Want, intent: Option<&Intent>) -> Option<Self::Change>;
-    /// What differs, as calls. Only fields that the spec sets may differ. `bound_generation` tells whether the
-    /// generation at hand was in step before, so that a difference is drift and not an edit.
+    /// What differs, as calls. Only fields that the spec sets may differ. [`Context::edited`] tells an edit of the
+    /// spec from drift.
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
     /// The calls that retire the object, in order; each may be repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
@@ -534,7 +571,7 @@ pub trait Managed: Kind {
     /// Writes what users want to see into the status.
     fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
     /// What an event says, if it speaks of this kind.
-    fn hear(_event: &emnify::event::Event) -> Option<Heard<Self::News>> {
+    fn hear(_event: &emnify::wire::event::Event) -> Option<Heard<Self::News>> {
         None
     }
 
@@ -557,7 +594,6 @@ pub trait Managed: Kind {
 }
 
 /// What a diff or a retirement may depend on besides what is wanted and known.
-#[derive(Debug)]
 pub struct Context<'a, K: Managed> {
     /// Wall clock.
     pub now: Timestamp,
@@ -569,4 +605,12 @@ pub struct Context<'a, K: Managed> {
     pub factory_test: bool,
     /// Id that the session's own credentials were made from; never revoked.
     pub own_token: Option<i64>,
+    /// Rows under [`Managed::kin`] other than the bound one; empty until the listing is complete.
+    pub kin: Vec<Arc<K::Row>>,
+}
+
+impl<K: Managed> Debug for Context<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("now", &self.now).field("edited", &self.edited).finish_non_exhaustive()
+    }
 }

@@ -1,6 +1,30 @@
 //! Reconciles Kubernetes objects against a SaaS API: mirror, plan, dispatch.
+//!
+//! A kind says what differs between kinds ([`kind::Managed`]); everything else is here, once. [`plan::next_step`]
+//! decides from what is known, purely. A [`controller`] carries out the Kubernetes side of the step and queues the
+//! emnify side in its [`session`], whose senders plan the object again when its turn has come, send one call and feed
+//! the [`mirror`]. Listings keep the mirror; reads of single objects only settle doubts.
 
+pub mod claims;
+pub mod conditions;
+pub mod controller;
+pub mod decoded;
+pub mod directory;
+pub mod engine;
+pub mod events;
+pub mod guard;
 pub mod kind;
 pub mod mark;
+pub mod mirror;
+pub mod plan;
+pub mod queue;
 pub mod reason;
+pub mod refs;
+pub mod secrets;
+pub mod session;
+pub mod settle;
+pub mod shared;
 pub mod spec;
+pub mod status;
+pub mod tables;
+pub mod verdict;

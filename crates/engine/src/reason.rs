@@ -78,6 +78,16 @@ reasons! {
     UPDATED = "Updated";
     /// The emnify object was deleted.
     DELETED = "Deleted";
+    /// The device has a data session.
+    ONLINE = "Online";
+    /// The device is registered in a network.
+    ATTACHED = "Attached";
+    /// The device is not registered in any network.
+    OFFLINE = "Offline";
+    /// The network refuses the device: a limit is exceeded or a policy blocks it.
+    BLOCKED = "Blocked";
+    /// Nothing is known of the device's connectivity yet.
+    UNKNOWN = "Unknown";
     /// The emnify object was left behind as the policy says.
     ORPHANED = "Orphaned";
 }
@@ -106,4 +116,6 @@ pub mod condition {
     pub const SYNCED: &str = "Synced";
     /// A difference is reported and not corrected.
     pub const DRIFTED: &str = "Drifted";
+    /// On devices: a network carries it. Never part of `Ready`.
+    pub const CONNECTED: &str = "Connected";
 }

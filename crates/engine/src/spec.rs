@@ -1,5 +1,8 @@
 //! What every kind carries in its spec and status, whatever it mirrors.
 
+// the schema derive wraps each struct in a module of its own
+#![allow(unreachable_pub)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -155,6 +158,9 @@ pub struct CommonStatus {
     /// Generation that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Last generation that was fully in step with emnify; a difference at this generation is drift, not an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_generation: Option<i64>,
     /// How the emnify object came to be ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,

@@ -1,0 +1,406 @@
+//! Gathers what is known about an object and asks the plan. Synchronous: nothing here waits.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use kube::{Resource, ResourceExt};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::{Controller, claimant, memory::Attempt, named};
+use crate::{
+    claims::{Claimant, Rank},
+    decoded::Decoded,
+    kind::{Change, Context, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
+    mirror::Known,
+    plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Wanted, Workspace},
+    reason::annotation,
+    refs::Named,
+    session::{Session, Shelf},
+    shared::{Located, RefState},
+    spec::{CommonStatus, Intent, WorkspaceRef},
+    tables::Lookup,
+};
+
+/// A create that got no answer is accounted for only by a listing that began this long after it was sent: the
+/// request timeout and the gateway's own.
+pub(super) const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(90);
+/// emnify may round `created` by a second, and two clocks differ.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// What was decided for an object, with what the decision was made from.
+pub(super) struct Decision<K: Managed> {
+    pub(super) step: Step<K>,
+    pub(super) session: Option<Arc<Session>>,
+    pub(super) workspace: WorkspaceRef,
+    /// The spec changed since it was last in step.
+    pub(super) edited: bool,
+    /// Digest of a change together with the ids that its references mean.
+    pub(super) inputs: Inputs,
+    /// An open create still has to be accounted for.
+    pub(super) open: bool,
+}
+
+/// The output Secret as just read.
+pub(super) type SecretLook = (SecretState, Option<Arc<Output>>);
+
+impl<K: Managed> Controller<K> {
+    /// Decides the next step of `object`, whose newest status is `status`.
+    pub(super) fn decide(self: &Arc<Self>, object: &Decoded<K>, status: Option<&K::Status>, secret: &SecretLook, now: Timestamp) -> Decision<K> {
+        let fallback = fallback_status(object);
+        let common = status.map_or(&fallback, Status::common);
+        let subject = subject(object, common, status);
+        let uid = object.uid().unwrap_or_default();
+        let resolved = self.workspace_of(object, common);
+        let session = resolved.state.as_ref().ok().cloned();
+        let edited = common.settled_generation != object.meta().generation;
+        let (wanted, inputs) = self.wanted(object, common, session.as_ref());
+        let want = match &wanted {
+            Wanted::Ready(want) => Some(want),
+            _ => None,
+        };
+        let intent = self.intent_state(&uid, common, session.as_deref(), now);
+        let seen = session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
+        let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
+        let kin = match (&session, want) {
+            (Some(session), Some(want)) => kin::<K>(session, want, common),
+            _ => Vec::new(),
+        };
+        let guard = |changes: &[K::Change]| {
+            let devices = changes.iter().map(|c| c.class().disturbs).sum();
+            session.as_ref().map_or(Ok(()), |s| s.guard.ask(&uid, devices))
+        };
+        let digest_of = |change: &K::Change| digest(change, &inputs);
+        let knowledge = Knowledge {
+            workspace: match &resolved.state {
+                Ok(session) => Workspace::Ready { organisation: session.organisation.clone() },
+                Err(why) => Workspace::NotReady(why.clone()),
+            },
+            wanted,
+            seen,
+            intent,
+            owner: owner.map(|o| o.to_string()),
+            secret: secret.0,
+            used_by: if subject.deleting { self.used_by(&named(object)) } else { Vec::new() },
+            guard: &guard,
+            digest: &digest_of,
+            trouble: self.memory.trouble(&uid, subject.generation),
+            crd_terminating: false,
+            context: Context {
+                now,
+                status,
+                edited,
+                factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
+                own_token: session.as_ref().and_then(|s| s.own_token()),
+                kin,
+            },
+        };
+        let step = plan::next_step(&subject, knowledge);
+        let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
+        Decision { step, session, workspace: resolved.workspace, edited, inputs, open }
+    }
+
+    /// The workspace that the spec names, else the one that was pinned, else the default.
+    fn workspace_of(&self, object: &Decoded<K>, common: &CommonStatus) -> crate::directory::Resolved {
+        let namespace = object.namespace().unwrap_or_default();
+        let wanted = object.common().workspace_ref.as_ref().or(common.workspace.as_ref());
+        self.shared.directory.resolve(&namespace, K::KIND, wanted)
+    }
+
+    /// The spec as a request, with everything it refers to.
+    fn wanted(&self, object: &Decoded<K>, common: &CommonStatus, session: Option<&Arc<Session>>) -> (Wanted<K::Want>, Inputs) {
+        let who = named(object);
+        let nonce = common.intent.as_ref().map(|i| i.nonce.clone());
+        let object_name = format!("{}/{}", who.namespace, who.name);
+        let mut inputs = Inputs::new(&self.shared.settings.installation, object_name, nonce);
+        let (Some(valid), Some(session)) = (object.valid(), session) else {
+            return (Wanted::Observing("waiting for the workspace".into()), inputs);
+        };
+        for input in valid.inputs() {
+            match self.resolve(&input.path, &input.source, session, &who) {
+                Ok(Some(id)) => inputs.put(input.path, id),
+                Ok(None) => {}
+                Err(wanted) => return (wanted, inputs),
+            }
+        }
+        match valid.want(&inputs) {
+            Ok(want) => (Wanted::Ready(want), inputs),
+            Err(invalid) => (Wanted::Invalid(invalid), inputs),
+        }
+    }
+
+    fn resolve(&self, path: &str, source: &Source, session: &Arc<Session>, who: &Named) -> Result<Option<Id>, Wanted<K::Want>> {
+        match source {
+            Source::Object { kind, name } => self.resolve_object(path, kind, name, session, who).map(Some),
+            Source::Mirror { kind, key } => {
+                let Some(any) = self.shared.kind(kind) else {
+                    return Err(Wanted::Invalid(Invalid::new(path, format!("this operator does not serve {kind}"))));
+                };
+                match any.locate(session, key, who) {
+                    Located::One(id) => Ok(Some(id)),
+                    Located::Unread => Err(Wanted::Observing(format!("{path}: reading the {kind} listing"))),
+                    Located::Nothing => Err(Wanted::Invalid(Invalid::new(
+                        path,
+                        format!("the organisation has no {kind} with {} {}; correct it", key.name, key.value),
+                    ))),
+                    Located::Several(ids) => Err(Wanted::Invalid(several(path, &key.value, &ids))),
+                }
+            }
+            Source::Lookup { table, name, optional } => match session.tables.find(table, &self.named_here(name)) {
+                Lookup::One(id) => Ok(Some(id)),
+                Lookup::Missing if *optional => Ok(None),
+                Lookup::Missing => Err(Wanted::Invalid(Invalid::new(
+                    path,
+                    format!("emnify knows no {} {name}; correct it", table.name),
+                ))),
+                Lookup::Several(ids) => Err(Wanted::Invalid(several(path, name, &ids))),
+                Lookup::Failed(message) => Err(Wanted::Observing(format!("{path}: {message}"))),
+                Lookup::Unread => {
+                    self.load(table, session, who);
+                    Err(Wanted::Observing(format!("{path}: reading the {} table", table.name)))
+                }
+            },
+        }
+    }
+
+    /// Names of lookup rows may hold the installation's name.
+    fn named_here(&self, name: &str) -> String {
+        name.replace("{installation}", &self.shared.settings.installation)
+    }
+
+    fn resolve_object(&self, path: &str, kind: &str, name: &str, session: &Session, who: &Named) -> Result<Id, Wanted<K::Want>> {
+        let state = self.shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
+        let why = match state {
+            RefState::Bound { id, organisation } if organisation == session.organisation => return Ok(id),
+            RefState::Bound { organisation, .. } => {
+                format!("{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace")
+            }
+            RefState::Missing => format!("there is no {kind} {name} in this namespace; create it or correct the name"),
+            RefState::Deleting => format!("{kind} {name} is being deleted"),
+            RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
+        };
+        Err(Wanted::ReferenceNotReady(format!("{path}: {why}")))
+    }
+
+    fn intent_state(&self, uid: &str, common: &CommonStatus, session: Option<&Session>, now: Timestamp) -> IntentState {
+        let Some(intent) = &common.intent else { return IntentState::None };
+        let since = match self.memory.attempt(uid, &intent.nonce) {
+            Some(Attempt::Unsent) => return IntentState::Unsent,
+            Some(Attempt::Made(_)) => return IntentState::Open,
+            Some(Attempt::Sent(at)) => at,
+            None => intent.since.parse().unwrap_or(now),
+        };
+        let complete = session.and_then(|s| s.shelf::<K>().mirror.complete_since());
+        match complete {
+            Some(at) if at >= since.saturating_add(SEND_DEADLINE).unwrap_or(since) => IntentState::Lapsed,
+            _ => IntentState::Open,
+        }
+    }
+
+    /// What is known of the emnify object, by its id or by how it would be recognised.
+    fn seen(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        want: Option<&K::Want>,
+        intent: IntentState,
+        secret: &SecretLook,
+    ) -> Seen<K> {
+        let shelf = self.demand(session);
+        let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
+        if open {
+            if let Some(found) = self.made(&shelf, object, common, want, session, secret) {
+                return found;
+            }
+            return if intent == IntentState::Lapsed { Seen::Absent } else { Seen::Unknown };
+        }
+        if let Some(id) = common.id.as_ref().or(object.common().id.as_ref()) {
+            let id = Id::parse(id);
+            let bound = common.id.is_some();
+            return self.known(&shelf, &id, object, want, secret, bound);
+        }
+        let Some(want) = want else { return Seen::Unknown };
+        for find in K::find(want, None) {
+            let ids = shelf.mirror.find(find.key());
+            match ids.as_slice() {
+                [] => {}
+                [id] => return self.known(&shelf, id, object, Some(want), secret, matches!(find, Find::Trace(_))),
+                several => return Seen::Several(several.to_vec()),
+            }
+        }
+        if shelf.mirror.complete_since().is_some() { Seen::Absent } else { Seen::Unknown }
+    }
+
+    /// What an interrupted create made: the answer's id, our trace, or a natural key that appeared since.
+    fn made(
+        &self,
+        shelf: &Shelf<K>,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        want: Option<&K::Want>,
+        session: &Session,
+        secret: &SecretLook,
+    ) -> Option<Seen<K>> {
+        let uid = object.uid().unwrap_or_default();
+        let intent = common.intent.as_ref()?;
+        if let Some(Attempt::Made(id)) = self.memory.attempt(&uid, &intent.nonce) {
+            return Some(match self.known(shelf, &id, object, want, secret, true) {
+                Seen::Unknown => Seen::Doubt(id),
+                seen => seen,
+            });
+        }
+        let since = intent.since.parse::<Timestamp>().ok()?.checked_sub(SKEW).ok()?;
+        for find in K::find(want?, Some(intent)) {
+            let mut ids = shelf.mirror.find(find.key());
+            ids.retain(|id| {
+                let recent = shelf.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since);
+                let free = !session.claims.taken(&right_of::<K>(id), &uid) && common.id != Some(id.to_string());
+                free && (recent || matches!(find, Find::Trace(_)))
+            });
+            match ids.as_slice() {
+                [] => {}
+                [id] => return Some(self.known(shelf, id, object, want, secret, true)),
+                several => return Some(Seen::Several(several.to_vec())),
+            }
+        }
+        None
+    }
+
+    fn known(&self, shelf: &Shelf<K>, id: &Id, object: &Decoded<K>, want: Option<&K::Want>, secret: &SecretLook, ours: bool) -> Seen<K> {
+        match shelf.mirror.get(id) {
+            Known::Unknown => Seen::Unknown,
+            Known::Doubt if K::FACTS.has_read || shelf.mirror.row(id).is_some() => Seen::Doubt(id.clone()),
+            // without a read of one object, a complete listing that does not show it has to do
+            Known::Doubt | Known::Absent => Seen::Absent,
+            Known::Present(row) => {
+                let mark = K::mark(&row);
+                let mine = self.marks(object);
+                let ours = ours || mark.as_ref().is_some_and(|m| mine.contains(m));
+                let foreign = mark.filter(|m| !mine.contains(m));
+                let wanted = want.map(K::parts).unwrap_or_default();
+                let (parts, missing) = shelf.mirror.parts(id, &wanted, None);
+                let have = Have { row, parts, output: secret.1.clone() };
+                Seen::Present(Match { id: id.clone(), have, ours, foreign, missing })
+            }
+        }
+    }
+
+    /// Marks that mean this object: its own, and the installation's where a kind cannot name the object.
+    fn marks(&self, object: &Decoded<K>) -> [String; 2] {
+        let who = named(object);
+        let installation = &self.shared.settings.installation;
+        [format!("{installation}/{}/{}", who.namespace, who.name), installation.clone()]
+    }
+
+    /// Registers what the object claims; returns who has the better claim, and wakes those who moved up.
+    fn owner(&self, session: &Session, object: &Decoded<K>, common: &CommonStatus, want: Option<&K::Want>, seen: &Seen<K>) -> Option<Claimant> {
+        let mut rights: Vec<String> = Vec::new();
+        let ids = [common.id.as_ref(), object.common().id.as_ref()];
+        rights.extend(ids.into_iter().flatten().map(|id| right_of::<K>(&Id::parse(id))));
+        if let Seen::Present(found) = seen {
+            rights.push(right_of::<K>(&found.id));
+        }
+        if let Some(want) = want {
+            let natural = K::find(want, None).into_iter().filter(|f| matches!(f, Find::Natural(_)));
+            rights.extend(natural.map(|f| format!("{}:{}={}", K::KIND, f.key().name, f.key().value)));
+            rights.extend(K::claims(want).into_iter().map(|key| format!("{}={}", key.name, key.value)));
+        }
+        rights.sort();
+        rights.dedup();
+        let (better, moved) = session.claims.set(&claimant(object), &rank(object, common), rights);
+        for other in moved {
+            self.shared.poke(&other.clone().into(), "claims changed");
+        }
+        better
+    }
+
+    /// Bound objects that refer to this one.
+    fn used_by(&self, who: &Named) -> Vec<String> {
+        let bound = |n: &Named| {
+            let state = self.shared.kind(n.kind).map(|any| any.reference(&n.namespace, &n.name));
+            matches!(state, Some(RefState::Bound { .. } | RefState::Deleting))
+        };
+        self.shared.refs.referrers(who).into_iter().filter(bound).map(|n| n.to_string()).collect()
+    }
+
+    /// Pieces that are due for a slow re-read, or were never read and only the report needs.
+    pub(super) fn due_parts(&self, session: &Session, id: &Id, object: &Decoded<K>, status: Option<&K::Status>, inputs: &Inputs) -> Vec<K::Part> {
+        let shelf = session.shelf::<K>();
+        let want = object.valid().and_then(|o| o.want(inputs).ok());
+        let wanted = want.as_ref().map(K::parts).unwrap_or_default();
+        let oldest = Instant::now().checked_sub(K::FACTS.scrub_every);
+        let mut due = shelf.mirror.parts(id, &wanted, oldest).1;
+        due.extend(shelf.mirror.parts(id, &K::extras(status), None).1);
+        due
+    }
+}
+
+impl From<Claimant> for Named {
+    fn from(c: Claimant) -> Self {
+        Self { kind: c.kind, namespace: c.namespace, name: c.name }
+    }
+}
+
+/// Rows that belong to the object beside the bound one.
+fn kin<K: Managed>(session: &Session, want: &K::Want, common: &CommonStatus) -> Vec<Arc<K::Row>> {
+    let shelf = session.shelf::<K>();
+    let (Some(key), Some(_)) = (K::kin(want), shelf.mirror.complete_since()) else { return Vec::new() };
+    let ids = shelf.mirror.find(&key).into_iter().filter(|id| common.id != Some(id.to_string()));
+    ids.filter_map(|id| shelf.mirror.row(&id)).collect()
+}
+
+pub(super) fn right_of<K: Managed>(id: &Id) -> String {
+    format!("{}#{id}", K::KIND)
+}
+
+pub(super) fn rank<K: Managed>(object: &Decoded<K>, common: &CommonStatus) -> Rank {
+    Rank {
+        unbound: common.id.is_none(),
+        created: object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default(),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+/// Digest of a change and of the ids that its references mean: what a refusal is remembered by.
+pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
+    let mut sha = Sha256::new();
+    sha.update(format!("{change:?}|{:?}", inputs.ids()));
+    data_encoding::HEXLOWER.encode(&sha.finalize()[..12])
+}
+
+pub(super) fn fallback_status<K: Managed>(object: &Decoded<K>) -> CommonStatus {
+    match object {
+        Decoded::Valid(_) => CommonStatus::default(),
+        Decoded::Invalid(u) => u.status.clone(),
+    }
+}
+
+fn subject<'a, K: Managed>(object: &'a Decoded<K>, common: &'a CommonStatus, whole: Option<&'a K::Status>) -> Subject<'a, K> {
+    let says = |key: &str| object.annotations().get(key).is_some_and(|v| v == "true");
+    Subject {
+        name: named(object).to_string(),
+        object: object.valid(),
+        undecodable: object.error(),
+        common: object.common(),
+        status: common,
+        whole_status: whole,
+        generation: object.meta().generation,
+        deleting: object.meta().deletion_timestamp.is_some(),
+        finalizer: object.finalizers().iter().any(|f| f == K::FACTS.finalizer),
+        suspended: says(annotation::SUSPEND),
+        force_orphan: says(annotation::FORCE_ORPHAN),
+    }
+}
+
+fn several(path: &str, name: &str, ids: &[Id]) -> Invalid {
+    let ids: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
+    Invalid::new(path, format!("{name} is ambiguous; use one of the ids {}", ids.join(", ")))
+}
+
+/// An intent for a create that is about to be sent.
+pub(super) fn new_intent(now: Timestamp) -> Intent {
+    let nonce = data_encoding::BASE32_NOPAD.encode(&rand::random::<[u8; 10]>()).to_lowercase();
+    let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    Intent { nonce, since: since.to_string() }
+}

@@ -1,0 +1,168 @@
+//! What this process remembers of an object besides its status: failures, and creates under way.
+
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use rand::Rng;
+
+use crate::{
+    kind::Id,
+    plan::Trouble,
+    spec::Rejected,
+    verdict::{Next, Verdict},
+};
+
+/// A create that this process recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// Certainly not sent.
+    Unsent,
+    /// Sent at this time, without an id for an answer.
+    Sent(Timestamp),
+    /// It made this object.
+    Made(Id),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    trouble: Option<(Trouble, Option<i64>)>,
+    failures: u32,
+    attempt: Option<(String, Attempt)>,
+    rejected: Option<Rejected>,
+    alone: bool,
+    shown: Option<(Option<String>, bool)>,
+    heard: Option<Timestamp>,
+}
+
+/// Entries by uid, dropped with the object.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<HashMap<String, Entry>>);
+
+/// First pause after a failure.
+const BASE: Duration = Duration::from_secs(1);
+
+impl Memory {
+    /// The last failure, unless the spec changed since.
+    pub(crate) fn trouble(&self, uid: &str, generation: Option<i64>) -> Option<Trouble> {
+        self.with(uid, |e| e.trouble.clone()).filter(|(_, at)| *at == generation).map(|(trouble, _)| trouble)
+    }
+
+    /// Notes a failure and how long to pause. Early wake-ups make no attempts, so they cannot make the pause longer.
+    pub(crate) fn failed(&self, uid: &str, verdict: &Verdict, generation: Option<i64>, now: Timestamp) {
+        let jitter = rand::rng().random_range(0.8..1.2);
+        self.with(uid, |e| {
+            let same = e.trouble.as_ref().is_some_and(|(_, at)| *at == generation);
+            e.failures = if same { e.failures.saturating_add(1) } else { 1 };
+            let pause = match verdict.next {
+                Next::Backoff(cap) => BASE.saturating_mul(1 << (e.failures - 1).min(16)).min(cap),
+                Next::Observe | Next::Absent | Next::Reopen => BASE,
+                Next::Workspace => Duration::from_secs(30),
+                Next::OnChange => Duration::ZERO,
+            };
+            let until = now.checked_add(SignedDuration::from_secs_f64(pause.as_secs_f64() * jitter)).unwrap_or(now);
+            let trouble =
+                Trouble { reason: verdict.reason, message: verdict.message.clone(), effect: verdict.effect, until };
+            e.trouble = Some((trouble, generation));
+        });
+    }
+
+    pub(crate) fn succeeded(&self, uid: &str) {
+        self.with(uid, |e| {
+            e.trouble = None;
+            e.failures = 0;
+            e.alone = false;
+        });
+    }
+
+    pub(crate) fn attempt(&self, uid: &str, nonce: &str) -> Option<Attempt> {
+        self.with(uid, |e| e.attempt.clone()).filter(|(n, _)| n == nonce).map(|(_, attempt)| attempt)
+    }
+
+    pub(crate) fn set_attempt(&self, uid: &str, nonce: &str, attempt: Attempt) {
+        self.with(uid, |e| e.attempt = Some((nonce.to_owned(), attempt)));
+    }
+
+    pub(crate) fn reject(&self, uid: &str, rejected: Rejected) {
+        self.with(uid, |e| e.rejected = Some(rejected));
+    }
+
+    pub(crate) fn take_rejected(&self, uid: &str) -> Option<Rejected> {
+        self.with(uid, |e| e.rejected.take())
+    }
+
+    /// After a failed bulk call its members go alone, so that one bad item holds up nobody else.
+    pub(crate) fn isolate(&self, uid: &str) {
+        self.with(uid, |e| e.alone = true);
+    }
+
+    pub(crate) fn is_alone(&self, uid: &str) -> bool {
+        self.with(uid, |e| e.alone)
+    }
+
+    /// True if the id or the deletion of the object changed since those who refer to it were told.
+    pub(crate) fn shows_anew(&self, uid: &str, id: Option<&str>, deleting: bool) -> bool {
+        let now = (id.map(ToOwned::to_owned), deleting);
+        self.with(uid, |e| {
+            let anew = e.shown.as_ref() != Some(&now);
+            e.shown = Some(now.clone());
+            anew
+        })
+    }
+
+    /// True if news about the object may be written now; otherwise how long to wait.
+    pub(crate) fn may_tell(&self, uid: &str, now: Timestamp, every: SignedDuration) -> Result<(), Duration> {
+        self.with(uid, |e| match e.heard {
+            Some(last) if now.duration_since(last) < every => {
+                Err(Duration::try_from(every - now.duration_since(last)).unwrap_or_default())
+            }
+            _ => {
+                e.heard = Some(now);
+                Ok(())
+            }
+        })
+    }
+
+    /// Forgets failures, on request.
+    pub(crate) fn refresh(&self, uid: &str) {
+        self.with(uid, |e| {
+            e.trouble = None;
+            e.failures = 0;
+            e.rejected = None;
+        });
+    }
+
+    pub(crate) fn forget(&self, uid: &str) {
+        self.0.lock().expect("nobody panics while holding the memory").remove(uid);
+    }
+
+    fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut all = self.0.lock().expect("nobody panics while holding the memory");
+        f(all.entry(uid.to_owned()).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use emnify::Error;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn pauses_grow_and_a_new_generation_starts_over() {
+        let memory = Memory::default();
+        let verdict = Verdict::from(&Error::Unavailable { message: "503".into() });
+        let mut last = 0.0;
+        for attempt in 0..4 {
+            memory.failed("u", &verdict, Some(1), at(0));
+            let pause = memory.trouble("u", Some(1)).unwrap().until.duration_since(at(0)).as_secs_f64();
+            let expected = f64::from(1 << attempt);
+            assert!((expected * 0.79..expected * 1.21).contains(&pause) && pause > last, "{pause}");
+            last = pause;
+        }
+        assert_eq!(memory.trouble("u", Some(2)), None, "an edit is tried at once");
+    }
+}

@@ -1,0 +1,422 @@
+//! The Kubernetes side of a step; the emnify side is queued.
+
+use std::{sync::Arc, time::Duration};
+
+use emnify::Lane;
+use jiff::{SignedDuration, Timestamp};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::controller::Action,
+};
+use rand::Rng;
+use serde_json::json;
+
+use super::{
+    Controller,
+    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent},
+    item,
+    memory::Attempt,
+    named,
+};
+use crate::{
+    decoded::Decoded,
+    kind::{Change, Have, Id, Managed, Status, Verb},
+    plan::{SecretState, Step, Told},
+    reason::{self, annotation},
+    secrets, settle,
+    spec::Provenance,
+    status::WriteError,
+};
+
+/// Looked at again after this time even if nothing happened: the net under everything else.
+const SAFETY_NET: Duration = Duration::from_secs(36_000);
+/// After a conflict with another writer.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The status under construction.
+struct Draft<K: Managed> {
+    before: Option<K::Status>,
+    status: K::Status,
+    version: String,
+    /// Holds an id or an intent: nothing may have changed meanwhile.
+    guarded: bool,
+}
+
+impl<K: Managed> Controller<K> {
+    /// One look at one object.
+    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<K>) -> Result<Action, kube::Error> {
+        self.shared.opened().await;
+        let now = Timestamp::now();
+        let mut draft = self.draft(object);
+        self.note_references(object);
+        self.handle_refresh(object, &mut draft);
+        let secret = self.look_secret(object).await?;
+        let decision = self.decide(object, Some(&draft.status), &secret, now);
+        self.note_shown(object, &draft.status);
+        settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
+        self.tell_events(object, &decision.step);
+        self.act(object, decision, draft, &secret, now).await
+    }
+
+    /// Does the Kubernetes side of the step.
+    async fn act(
+        self: &Arc<Self>,
+        object: &Decoded<K>,
+        decision: Decision<K>,
+        mut draft: Draft<K>,
+        secret: &SecretLook,
+        now: Timestamp,
+    ) -> Result<Action, kube::Error> {
+        let uid = object.uid().unwrap_or_default();
+        match &decision.step {
+            Step::Nothing => return Ok(Action::await_change()),
+            Step::AddFinalizer => return self.add_finalizer(object).await,
+            Step::RemoveFinalizer { orphaned } => return self.remove_finalizer(object, &draft, *orphaned).await,
+            Step::ReserveSecret => {
+                if let (Some(valid), Some(to)) = (object.valid(), object.valid().and_then(Managed::output)) {
+                    secrets::reserve(&self.shared.client, valid, &to).await?;
+                }
+            }
+            Step::RecordIntent => {
+                let intent = new_intent(now);
+                self.memory.set_attempt(&uid, &intent.nonce, Attempt::Unsent);
+                draft.status.common_mut().intent = Some(intent);
+                draft.guarded = true;
+            }
+            Step::ClearIntent => {
+                draft.status.common_mut().intent = None;
+                draft.guarded = true;
+            }
+            Step::Bind { id, provenance } => self.bind(object, &decision, id, *provenance, &mut draft, now).await?,
+            Step::Differs { have, .. } => self.report(object, have.as_ref(), &decision, &mut draft),
+            Step::UpToDate { have, .. } => {
+                self.memory.succeeded(&uid);
+                self.withdraw(object, &decision);
+                self.report(object, Some(have), &decision, &mut draft);
+            }
+            Step::Wait(..) | Step::Stall(_) => self.withdraw(object, &decision),
+            Step::Read(_) | Step::ReadParts(..) | Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {}
+        }
+        let again = matches!(
+            decision.step,
+            Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
+        );
+        match self.write(object, &draft).await {
+            Ok(()) => {}
+            Err(WriteError::Changed) => return Ok(Action::requeue(SOON)),
+            Err(WriteError::Kube(error)) => return Err(error),
+        }
+        if again {
+            self.poke_self(object);
+            return Ok(Action::await_change());
+        }
+        self.enqueue(object, &decision, &draft, secret);
+        Ok(self.next_look(&decision, &uid, object, now))
+    }
+
+    fn draft(&self, object: &Decoded<K>) -> Draft<K> {
+        let (before, version) = self.overlay.newest(object);
+        let mut status = before.clone().unwrap_or_default();
+        if before.is_none()
+            && let Decoded::Invalid(u) = object
+        {
+            *status.common_mut() = u.status.clone();
+        }
+        let uid = object.uid().unwrap_or_default();
+        if let Some(rejected) = self.memory.take_rejected(&uid) {
+            status.common_mut().rejected = Some(rejected);
+        }
+        Draft { before, status, version, guarded: false }
+    }
+
+    /// Who this object refers to, by name.
+    fn note_references(&self, object: &Decoded<K>) {
+        let Some(valid) = object.valid() else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let targets = valid.inputs().into_iter().filter_map(|input| match input.source {
+            crate::kind::Source::Object { kind, name } => {
+                Some(crate::refs::Named { kind, namespace: namespace.clone(), name })
+            }
+            _ => None,
+        });
+        self.shared.refs.set(&named(object), targets.collect());
+    }
+
+    /// Referrers hear of a new id and of a deletion.
+    fn note_shown(&self, object: &Decoded<K>, status: &K::Status) {
+        let uid = object.uid().unwrap_or_default();
+        let deleting = object.meta().deletion_timestamp.is_some();
+        if self.memory.shows_anew(&uid, status.common().id.as_deref(), deleting) {
+            for referrer in self.shared.refs.referrers(&named(object)) {
+                self.shared.poke(&referrer, "an object it refers to changed");
+            }
+        }
+    }
+
+    /// A new value of the refresh annotation: refusals are forgotten and everything is read anew.
+    fn handle_refresh(&self, object: &Decoded<K>, draft: &mut Draft<K>) {
+        let Some(asked) = object.annotations().get(annotation::REFRESH).cloned() else { return };
+        let common = draft.status.common_mut();
+        if common.last_handled_refresh_at.as_ref() == Some(&asked) {
+            return;
+        }
+        common.last_handled_refresh_at = Some(asked);
+        common.rejected = None;
+        self.memory.refresh(&object.uid().unwrap_or_default());
+        let resolved = self.shared.directory.resolve(
+            &object.namespace().unwrap_or_default(),
+            K::KIND,
+            object.common().workspace_ref.as_ref().or(common.workspace.as_ref()),
+        );
+        let (Ok(session), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
+        let shelf = session.shelf::<K>();
+        if matches!(shelf.mirror.get(&id), crate::mirror::Known::Absent) {
+            // gone for good, and a person wants it anew
+            common.id = None;
+            common.provenance = None;
+            draft.guarded = true;
+        } else {
+            shelf.mirror.doubt(&id);
+            shelf.mirror.doubt_parts(&id);
+        }
+    }
+
+    pub(super) async fn look_secret(&self, object: &Decoded<K>) -> Result<SecretLook, kube::Error> {
+        match object.valid().and_then(|valid| Some((valid, valid.output()?))) {
+            Some((valid, to)) => secrets::look(&self.shared.client, valid, &to).await,
+            None => Ok((SecretState::NotNeeded, None)),
+        }
+    }
+
+    async fn bind(
+        &self,
+        object: &Decoded<K>,
+        decision: &Decision<K>,
+        id: &Id,
+        provenance: Provenance,
+        draft: &mut Draft<K>,
+        now: Timestamp,
+    ) -> Result<(), kube::Error> {
+        let Some(session) = &decision.session else { return Ok(()) };
+        let old = draft.status.common().id.clone();
+        let nonce = draft.status.common().intent.as_ref().map(|i| i.nonce.clone());
+        if let (Some(valid), Some(nonce)) = (object.valid(), nonce)
+            && let Some(to) = valid.output()
+        {
+            secrets::bind(&self.shared.client, valid, &to, &nonce, id).await?;
+        }
+        if let Some(old) = old {
+            let old = Id::parse(&old);
+            self.unhold(&session.organisation, &old);
+            K::renewed(&mut draft.status, &old, now);
+        }
+        let common = draft.status.common_mut();
+        common.id = Some(id.to_string());
+        common.provenance = Some(provenance);
+        common.organisation_id = Some(session.organisation.clone());
+        common.workspace = Some(decision.workspace.clone());
+        common.intent = None;
+        draft.guarded = true;
+        self.hold(&session.organisation, id.clone(), object);
+        let (reason, what) = match provenance {
+            Provenance::Created => (reason::CREATED, "created"),
+            Provenance::Adopted => (reason::ADOPTED, "took over"),
+        };
+        self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
+        Ok(())
+    }
+
+    fn report(&self, object: &Decoded<K>, have: Option<&Have<K>>, decision: &Decision<K>, draft: &mut Draft<K>) {
+        let (Some(valid), Some(have), Some(session)) = (object.valid(), have, &decision.session) else { return };
+        let id = K::id(&have.row);
+        let news = session.shelf::<K>().mirror.news(&id).map(|(news, _)| news);
+        valid.report(have, news.as_ref(), &mut draft.status);
+    }
+
+    /// The object has nothing to send, so it no longer counts towards the guard.
+    fn withdraw(&self, object: &Decoded<K>, decision: &Decision<K>) {
+        let guarded = matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
+        if let (Some(session), false) = (&decision.session, guarded) {
+            session.guard.withdraw(&object.uid().unwrap_or_default());
+        }
+    }
+
+    async fn write(&self, object: &Decoded<K>, draft: &Draft<K>) -> Result<(), WriteError> {
+        if draft.before.as_ref() == Some(&draft.status) {
+            return Ok(());
+        }
+        let stored = self.shared.writer.write(object, &draft.version, &draft.status, draft.guarded).await?;
+        self.overlay.wrote(&stored);
+        Ok(())
+    }
+
+    /// Queues what has to be sent or read in emnify.
+    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>, _secret: &SecretLook) {
+        let Some(session) = &decision.session else { return };
+        let deleting = object.meta().deletion_timestamp.is_some();
+        let edit = if draft.status.common().id.is_none() {
+            Lane::Create
+        } else if decision.edited || deleting {
+            Lane::Interactive
+        } else {
+            Lane::Repair
+        };
+        let lane_of = |changes: &[K::Change]| if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit };
+        let (lane, group) = match &decision.step {
+            Step::Read(_) | Step::ReadParts(..) => (edit, None),
+            Step::Create(_) => (Lane::Create, K::FACTS.serial),
+            Step::Apply(_, changes) | Step::Retire(_, changes) => (lane_of(changes), K::FACTS.serial),
+            Step::UpToDate { have, .. } => {
+                let id = K::id(&have.row);
+                if self.due_parts(session, &id, object, Some(&draft.status), &decision.inputs).is_empty() {
+                    return;
+                }
+                (Lane::Scrub, None)
+            }
+            _ => return,
+        };
+        session.queue.push(item(object), lane, group);
+    }
+
+    fn next_look(&self, decision: &Decision<K>, uid: &str, object: &Decoded<K>, now: Timestamp) -> Action {
+        let until = |at: Timestamp| {
+            let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+            Action::requeue(wait.max(Duration::from_millis(100)))
+        };
+        if decision.open {
+            return self.account_for(decision, object, now).map_or_else(Action::await_change, until);
+        }
+        match &decision.step {
+            Step::Wait(..) => match self.memory.trouble(uid, object.meta().generation) {
+                Some(trouble) if trouble.until > now => until(trouble.until),
+                _ => net(),
+            },
+            Step::UpToDate { have, wake_at } => {
+                let scrub = self.scrub_at(object, have, decision, now);
+                match (wake_at, scrub) {
+                    (Some(a), Some(b)) => until(*a.min(&b)),
+                    (Some(at), None) => until(*at),
+                    (None, Some(at)) => until(at),
+                    (None, None) => net(),
+                }
+            }
+            _ => net(),
+        }
+    }
+
+    /// Objects with pieces that no listing shows are looked at when those are due for a re-read.
+    fn scrub_at(&self, object: &Decoded<K>, _have: &Have<K>, decision: &Decision<K>, now: Timestamp) -> Option<Timestamp> {
+        let want = object.valid()?.want(&decision.inputs).ok()?;
+        let every = SignedDuration::try_from(K::FACTS.scrub_every).ok()?;
+        (!K::parts(&want).is_empty()).then(|| now.saturating_add(every + SignedDuration::from_secs(1)).unwrap_or(now))
+    }
+
+    /// An open create: a listing begun after it was sent, and one begun after its deadline, settle the matter.
+    fn account_for(&self, decision: &Decision<K>, object: &Decoded<K>, now: Timestamp) -> Option<Timestamp> {
+        let session = decision.session.as_ref()?;
+        let (status, _) = self.overlay.newest(object);
+        let intent = status?.common().intent.clone()?;
+        let since: Timestamp = match self.memory.attempt(&object.uid()?, &intent.nonce) {
+            Some(Attempt::Sent(at)) => at,
+            _ => intent.since.parse().ok()?,
+        };
+        let shelf = session.shelf::<K>();
+        let deadline = since.saturating_add(SEND_DEADLINE).unwrap_or(since);
+        self.wait_on_sweep(session, &named(object));
+        if now >= deadline {
+            self.sweep_since(&shelf, deadline);
+            return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
+        }
+        self.sweep_since(&shelf, since);
+        Some(deadline)
+    }
+
+    fn tell_events(&self, object: &Decoded<K>, step: &Step<K>) {
+        const WORTH: &[&str] = &[
+            reason::REFERENCE_NOT_READY,
+            reason::IN_USE,
+            reason::GUARD_TRIPPED,
+            reason::NO_ADDRESS_AVAILABLE,
+            reason::CONFLICT,
+            reason::OUTCOME_UNKNOWN,
+            reason::UNREADABLE,
+        ];
+        match step {
+            Step::Stall(Told { reason, message }) => self.shared.events.say(object, true, reason, message),
+            Step::Wait(Told { reason, message }, _) if WORTH.contains(reason) => {
+                self.shared.events.say(object, true, reason, message);
+            }
+            Step::Differs { told, .. } => self.shared.events.say(object, true, told.reason, &told.message),
+            Step::Apply(_, changes) => {
+                let all: Vec<String> =
+                    changes.iter().filter(|c| c.class().verb != Verb::Create).map(ToString::to_string).collect();
+                if !all.is_empty() {
+                    self.shared.events.say(object, false, reason::UPDATED, &all.join(", "));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn add_finalizer(&self, object: &Decoded<K>) -> Result<Action, kube::Error> {
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.push(K::FACTS.finalizer.to_owned());
+        self.patch_finalizers(object, finalizers).await
+    }
+
+    async fn remove_finalizer(&self, object: &Decoded<K>, draft: &Draft<K>, orphaned: bool) -> Result<Action, kube::Error> {
+        let finalizers: Vec<String> =
+            object.finalizers().iter().filter(|f| *f != K::FACTS.finalizer).cloned().collect();
+        if let Some(id) = &draft.status.common().id {
+            let (reason, what) =
+                if orphaned { (reason::ORPHANED, "left behind") } else { (reason::DELETED, "deleted") };
+            self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
+        }
+        let done = self.patch_finalizers(object, finalizers).await?;
+        self.forget(object, &object.uid().unwrap_or_default());
+        Ok(done)
+    }
+
+    async fn patch_finalizers(&self, object: &Decoded<K>, finalizers: Vec<String>) -> Result<Action, kube::Error> {
+        let api: Api<K> = Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
+        let (_, version) = self.overlay.newest(object);
+        let patch = json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+        match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => Ok(Action::await_change()),
+            Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
+            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(SOON)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn poke_self(&self, object: &Decoded<K>) {
+        self.poke(&object.namespace().unwrap_or_default(), &object.name_any(), "next step");
+    }
+
+    /// The object is gone or let go.
+    pub(super) fn forget(&self, object: &Decoded<K>, uid: &str) {
+        let (status, _) = self.overlay.newest(object);
+        if let Some(common) = status.as_ref().map(Status::common)
+            && let (Some(id), Some(organisation)) = (&common.id, &common.organisation_id)
+        {
+            self.unhold(organisation, &Id::parse(id));
+        }
+        let wanted = object.common().workspace_ref.clone();
+        let pinned = status.as_ref().and_then(|s| s.common().workspace.clone());
+        let namespace = object.namespace().unwrap_or_default();
+        let resolved = self.shared.directory.resolve(&namespace, K::KIND, wanted.or(pinned).as_ref());
+        if let Ok(session) = resolved.state {
+            session.guard.withdraw(uid);
+            for next in session.claims.release(uid) {
+                self.shared.poke(&next.into(), "a claim was released");
+            }
+        }
+        self.memory.forget(uid);
+        self.overlay.forget(uid);
+    }
+}
+
+fn net() -> Action {
+    Action::requeue(SAFETY_NET.mul_f64(rand::rng().random_range(0.9..1.1)))
+}

@@ -1,0 +1,132 @@
+//! Which workspace an object belongs to, and whether it can be worked with.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, RwLock},
+};
+
+use crate::{
+    session::Session,
+    spec::{WorkspaceKind, WorkspaceRef},
+};
+
+/// Name of the workspace that objects without `workspaceRef` belong to.
+const DEFAULT: &str = "default";
+
+/// Says whether a namespace and kind may use a `ClusterWorkspace`; the text says what to change.
+pub type Allows = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
+/// A workspace as objects see it.
+#[derive(Clone)]
+pub struct Entry {
+    /// The live session, or why there is none.
+    pub state: Result<Arc<Session>, String>,
+    /// For a `ClusterWorkspace`: who may use it.
+    pub allows: Option<Allows>,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// Identity of a workspace object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkspaceKey {
+    /// `None` for a `ClusterWorkspace`.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// What a reference to a workspace leads to.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What it resolved to, to pin in the status.
+    pub workspace: WorkspaceRef,
+    /// The live session, or why there is none.
+    pub state: Result<Arc<Session>, String>,
+}
+
+/// All workspaces.
+#[derive(Debug, Default)]
+pub struct Directory(RwLock<HashMap<WorkspaceKey, Entry>>);
+
+impl Directory {
+    /// Publishes the state of a workspace; true if it changed for those who use it.
+    pub fn publish(&self, key: WorkspaceKey, entry: Entry) -> bool {
+        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        let same = all.get(&key).is_some_and(|old| match (&old.state, &entry.state) {
+            (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+            (Err(a), Err(b)) => a == b,
+            _ => false,
+        });
+        all.insert(key, entry);
+        !same
+    }
+
+    /// The workspace object is gone.
+    pub fn remove(&self, key: &WorkspaceKey) {
+        self.0.write().expect("nobody panics while holding the directory").remove(key);
+    }
+
+    /// Finds the workspace of an object of `kind` in `namespace`.
+    pub fn resolve(&self, namespace: &str, kind: &str, wanted: Option<&WorkspaceRef>) -> Resolved {
+        let all = self.0.read().expect("nobody panics while holding the directory");
+        let own = |name: &str| WorkspaceKey { namespace: Some(namespace.to_owned()), name: name.to_owned() };
+        let shared = |name: &str| WorkspaceKey { namespace: None, name: name.to_owned() };
+        let key = match wanted {
+            Some(r) if r.kind == Some(WorkspaceKind::ClusterWorkspace) => shared(&r.name),
+            Some(r) => own(&r.name),
+            None if !all.contains_key(&own(DEFAULT)) && all.contains_key(&shared(DEFAULT)) => shared(DEFAULT),
+            None => own(DEFAULT),
+        };
+        let kind_of = if key.namespace.is_some() { WorkspaceKind::Workspace } else { WorkspaceKind::ClusterWorkspace };
+        let state = match all.get(&key) {
+            None if wanted.is_none() => {
+                Err("there is no Workspace named default in this namespace; create one or set workspaceRef".into())
+            }
+            None => Err(format!("{kind_of:?} {} does not exist; create it or correct workspaceRef", key.name)),
+            Some(entry) => match entry.allows.as_ref().map(|allows| allows(namespace, kind)) {
+                Some(Err(refusal)) => Err(format!("ClusterWorkspace {}: {refusal}", key.name)),
+                _ => entry.state.clone().map_err(|why| format!("{kind_of:?} {}: {why}", key.name)),
+            },
+        };
+        Resolved { workspace: WorkspaceRef { kind: Some(kind_of), name: key.name }, state }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(namespace: Option<&str>) -> WorkspaceKey {
+        WorkspaceKey { namespace: namespace.map(Into::into), name: DEFAULT.into() }
+    }
+    fn down(why: &str) -> Entry {
+        Entry { state: Err(why.into()), allows: None }
+    }
+
+    #[test]
+    fn the_namespaces_own_default_goes_before_the_clusters() {
+        let all = Directory::default();
+        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("create one"));
+        all.publish(key(None), down("cluster"));
+        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("ClusterWorkspace default: cluster"));
+        all.publish(key(Some("a")), down("own"));
+        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("Workspace default: own"));
+        assert!(all.resolve("b", "Endpoint", None).state.unwrap_err().contains("cluster"));
+    }
+
+    #[test]
+    fn a_cluster_workspace_serves_only_whom_it_allows() {
+        let all = Directory::default();
+        let allows: Allows =
+            Arc::new(|ns, _| if ns == "a" { Ok(()) } else { Err(format!("add {ns} to allowedNamespaces")) });
+        all.publish(key(None), Entry { state: Err("up".into()), allows: Some(allows) });
+        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().ends_with("up"));
+        assert!(all.resolve("b", "Endpoint", None).state.unwrap_err().contains("allowedNamespaces"));
+    }
+}

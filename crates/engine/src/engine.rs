@@ -1,0 +1,121 @@
+//! All kinds together: registration, start, sessions.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use emnify::Lane;
+use futures::future::BoxFuture;
+use kube::Client;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    controller::{Controller, Handle},
+    kind::Managed,
+    session::Session,
+    shared::{AnyKind, EngineSettings, Shared},
+};
+
+/// Calls of one session under way at once; writes of a serial group still go one after another.
+const SENDERS: usize = 8;
+
+type Runner = Box<dyn FnOnce(watch::Receiver<bool>) -> BoxFuture<'static, ()> + Send>;
+
+/// Collects the kinds before the engine starts.
+pub struct Builder {
+    shared: Arc<Shared>,
+    kinds: HashMap<&'static str, Arc<dyn AnyKind>>,
+    runners: Vec<(&'static str, Runner)>,
+}
+
+/// The kinds at work.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// What all kinds share.
+    pub shared: Arc<Shared>,
+}
+
+impl Builder {
+    /// No kinds yet.
+    pub fn new(client: Client, settings: EngineSettings) -> Self {
+        Self { shared: Shared::new(client, settings), kinds: HashMap::new(), runners: Vec::new() }
+    }
+
+    /// Adds a kind.
+    #[must_use]
+    pub fn with<K: Managed>(mut self) -> Self {
+        let controller = Controller::<K>::new(self.shared.clone());
+        self.kinds.insert(K::KIND, Arc::new(Handle(controller.clone())));
+        self.runners.push((K::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
+        self
+    }
+
+    /// Starts every watch. Nothing is reconciled before [`Engine::open`]. The tasks end when `shutdown` says true;
+    /// one that ends before is fatal for the process.
+    pub fn start(self, tasks: &mut JoinSet<&'static str>, shutdown: &watch::Receiver<bool>) -> Engine {
+        let set = self.shared.kinds.set(self.kinds);
+        debug_assert!(set.is_ok(), "an engine is started once");
+        for (name, run) in self.runners {
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                run(shutdown).await;
+                name
+            });
+        }
+        Engine { shared: self.shared }
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("kinds", &self.kinds.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Waits until every object of every kind was listed.
+    pub async fn listed(&self) {
+        while !self.shared.kinds().all(|kind| kind.listed()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Lets reconciling begin.
+    pub fn open(&self) {
+        self.shared.gate.send_replace(true);
+    }
+
+    /// Starts the senders of a session; they end when the session is stopped.
+    pub fn serve(&self, session: &Arc<Session>) {
+        for _ in 0..SENDERS {
+            let (shared, session) = (self.shared.clone(), session.clone());
+            tokio::spawn(async move {
+                let stopped = session.clone();
+                tokio::select! {
+                    () = stopped.stopped() => {}
+                    () = send_for_ever(shared, session) => {}
+                }
+            });
+        }
+    }
+}
+
+/// Takes one turn after another; a turn waited for in a slow lane is given up when something more urgent comes.
+async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
+    let mut lane: Option<Lane> = None;
+    loop {
+        let wanted = match lane.take() {
+            Some(lane) => lane,
+            None => session.queue.ready(None).await,
+        };
+        let api = tokio::select! {
+            api = session.client.turn(wanted) => api,
+            urgent = session.queue.ready(Some(wanted)) => {
+                lane = Some(urgent);
+                continue;
+            }
+        };
+        let Some(ticket) = session.queue.pop() else { continue };
+        let Some(kind) = shared.kind(ticket.item.kind) else { continue };
+        let ticket = kind.dispatch(session.clone(), api, ticket).await;
+        session.queue.done(ticket);
+    }
+}

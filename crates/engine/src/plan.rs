@@ -1,0 +1,579 @@
+//! What to do next for one object: pure, and the table of the design as code.
+
+use jiff::Timestamp;
+
+use crate::{
+    kind::{Change, Context, Diff, FieldDiff, Have, Id, Invalid, Managed},
+    reason,
+    spec::{AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+    verdict::Effect,
+};
+
+/// What Kubernetes says about the object.
+#[derive(Debug)]
+pub struct Subject<'a, K: Managed> {
+    /// `namespace/name`.
+    pub name: String,
+    /// The whole object, or `None` if it could not be decoded.
+    pub object: Option<&'a K>,
+    /// Why it could not be decoded.
+    pub undecodable: Option<&'a str>,
+    /// Policies.
+    pub common: &'a CommonSpec,
+    /// Last status.
+    pub status: &'a CommonStatus,
+    /// The kind's whole last status.
+    pub whole_status: Option<&'a K::Status>,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Our finalizer is there.
+    pub finalizer: bool,
+    /// The annotation `emnify.io/suspend` is `"true"`.
+    pub suspended: bool,
+    /// The annotation `emnify.io/force-orphan` is `"true"`.
+    pub force_orphan: bool,
+}
+
+/// The workspace the object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workspace {
+    /// Missing, or its credentials do not work; the text says which.
+    NotReady(String),
+    /// Logged in.
+    Ready {
+        /// The organisation.
+        organisation: String,
+    },
+}
+
+/// The spec as a request.
+#[derive(Clone, Debug)]
+pub enum Wanted<W> {
+    /// All inputs were found.
+    Ready(W),
+    /// A reference is missing, deleting, or has no id in this session; the text names it.
+    ReferenceNotReady(String),
+    /// A table or a mirror that an input needs is not read yet.
+    Observing(String),
+    /// It cannot be one.
+    Invalid(Invalid),
+}
+
+/// What is known of the emnify object.
+#[derive(Debug)]
+pub enum Seen<K: Managed> {
+    /// The listing is not complete.
+    Unknown,
+    /// Something says that this entry may be wrong: read it.
+    Doubt(Id),
+    /// Proven not to exist.
+    Absent,
+    /// It exists.
+    Present(Match<K>),
+    /// Several could be meant.
+    Several(Vec<Id>),
+}
+
+/// An emnify object and how it was recognised.
+#[derive(Debug)]
+pub struct Match<K: Managed> {
+    /// Its id.
+    pub id: Id,
+    /// What is known of it.
+    pub have: Have<K>,
+    /// It carries our mark, or an open intent made it.
+    pub ours: bool,
+    /// It carries another installation's or object's mark.
+    pub foreign: Option<String>,
+    /// Pieces that must be read before it can be compared.
+    pub missing: Vec<K::Part>,
+}
+
+/// An intent that is written in the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentState {
+    /// None is open.
+    None,
+    /// Recorded by this process and certainly not sent.
+    Unsent,
+    /// It may have been sent, and its deadline has not passed in a complete listing.
+    Open,
+    /// It may have been sent, and a complete listing begun after its deadline shows nothing it made.
+    Lapsed,
+}
+
+/// The output Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// The kind has none.
+    NotNeeded,
+    /// Not read yet.
+    Unknown,
+    /// Does not exist.
+    Missing,
+    /// Ours.
+    Ours,
+    /// Somebody else's.
+    Foreign,
+}
+
+/// A failed attempt that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Reason for conditions.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// What becomes of `Ready`.
+    pub effect: Effect,
+    /// No attempt before this time.
+    pub until: Timestamp,
+}
+
+/// Everything else the decision needs.
+pub struct Knowledge<'a, K: Managed> {
+    /// Its workspace.
+    pub workspace: Workspace,
+    /// The spec as a request.
+    pub wanted: Wanted<K::Want>,
+    /// Its emnify object.
+    pub seen: Seen<K>,
+    /// The intent in the status.
+    pub intent: IntentState,
+    /// Another object with a better claim to the same emnify object or right.
+    pub owner: Option<String>,
+    /// Its output Secret.
+    pub secret: SecretState,
+    /// Bound objects that refer to it.
+    pub used_by: Vec<String>,
+    /// The guard's answer: `Err` with the text of the trip.
+    pub guard: &'a dyn Fn(&[K::Change]) -> Result<(), String>,
+    /// Digest of a change with the ids its references mean.
+    pub digest: &'a dyn Fn(&K::Change) -> String,
+    /// The last failure.
+    pub trouble: Option<Trouble>,
+    /// The kind's CRD is being deleted: orphan.
+    pub crd_terminating: bool,
+    /// What diffs may depend on.
+    pub context: Context<'a, K>,
+}
+
+/// Reason and text of a wait or a stall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// A constant of [`reason`].
+    pub reason: &'static str,
+    /// Deterministic text for people: what is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Told {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// The next step; each is at most one write to either side.
+#[derive(Debug)]
+pub enum Step<K: Managed> {
+    /// Nothing, and nothing is written.
+    Nothing,
+    /// Let the object go; the emnify object stays if `orphaned`.
+    RemoveFinalizer {
+        /// Something is left behind.
+        orphaned: bool,
+    },
+    /// Before any side effect.
+    AddFinalizer,
+    /// Something else has to happen first.
+    Wait(Told, Effect),
+    /// A person must act.
+    Stall(Told),
+    /// Read one object.
+    Read(Id),
+    /// Read pieces of one object.
+    ReadParts(Id, Vec<K::Part>),
+    /// Write the id into the status and clear the intent.
+    Bind {
+        /// The emnify object.
+        id: Id,
+        /// How it came to be ours.
+        provenance: Provenance,
+    },
+    /// The intent made nothing.
+    ClearIntent,
+    /// Write an intent into the status.
+    RecordIntent,
+    /// Create the empty output Secret.
+    ReserveSecret,
+    /// Send the create.
+    Create(K::Change),
+    /// Send the changes, first one first.
+    Apply(Id, Vec<K::Change>),
+    /// Send what retires the object, first one first.
+    Retire(Id, Vec<K::Change>),
+    /// Differences that are reported and not corrected.
+    Differs {
+        /// The object, unless it does not exist.
+        have: Option<Have<K>>,
+        /// [`reason::DRIFTED`] or [`reason::WOULD_CREATE`].
+        told: Told,
+    },
+    /// In step.
+    UpToDate {
+        /// What is known.
+        have: Have<K>,
+        /// Look again at this time.
+        wake_at: Option<Timestamp>,
+    },
+}
+
+type Found<K> = Result<Step<K>, Step<K>>;
+
+/// Decides the next step. Rows are those of the design's table, in its order.
+pub fn next_step<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Step<K> {
+    if subject.deleting {
+        return leave(subject, known).unwrap_or_else(|step| step);
+    }
+    keep(subject, known).unwrap_or_else(|step| step)
+}
+
+/// The rows for an object that is being deleted.
+fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<K> {
+    if !subject.finalizer {
+        return Ok(Step::Nothing); // 1
+    }
+    if subject.status.id.is_none() && subject.status.intent.is_none() {
+        return Ok(Step::RemoveFinalizer { orphaned: false }); // 2
+    }
+    if orphans(subject, &known) {
+        return Ok(Step::RemoveFinalizer { orphaned: true }); // 2
+    }
+    check_workspace(subject, &known)?; // 3, 5
+    let known = check_intent(subject, known)?; // 6
+    if !known.used_by.is_empty() {
+        let message = format!("still referred to by {}", some_of(&known.used_by));
+        return Ok(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)); // 7
+    }
+    match known.seen {
+        Seen::Absent => Ok(Step::RemoveFinalizer { orphaned: false }),
+        Seen::Unknown => Ok(observing("waiting for a complete listing")),
+        Seen::Doubt(id) => Ok(Step::Read(id)),
+        Seen::Several(ids) => Ok(ambiguous(&ids)),
+        Seen::Present(found) => {
+            let changes = K::retire(&found.have, &known.context);
+            if changes.is_empty() {
+                return Ok(Step::RemoveFinalizer { orphaned: true });
+            }
+            if let Err(trip) = (known.guard)(&changes) {
+                return Ok(Step::Wait(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled)); // 8
+            }
+            Ok(hold(known.trouble.as_ref(), known.context.now, Step::Retire(found.id, changes))) // 9
+        }
+    }
+}
+
+/// Nothing of ours is to be retired, or nothing may be.
+fn orphans<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> bool {
+    let adopted = subject.status.provenance == Some(Provenance::Adopted);
+    subject.force_orphan
+        || known.crd_terminating
+        || known.owner.is_some()
+        || subject.common.management() == ManagementPolicy::Observe
+        || match subject.common.deletion_policy {
+            Some(policy) => policy == DeletionPolicy::Orphan,
+            None => adopted,
+        }
+}
+
+/// The rows for an object that is to be.
+fn keep<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<K> {
+    check_organisation(subject, &known)?; // 3
+    if let Some(error) = subject.undecodable {
+        let message = format!("the object cannot be decoded, update the CRD or the operator: {error}");
+        return Ok(Step::Stall(Told::new(reason::UNDECODABLE, message)));
+    }
+    if subject.suspended || subject.common.management() == ManagementPolicy::Suspend {
+        return Ok(Step::Wait(Told::new(reason::SUSPENDED, "suspended on request"), Effect::Keep)); // 4
+    }
+    check_workspace(subject, &known)?; // 5
+    let mut known = check_intent(subject, known)?; // 6
+    let observe = subject.common.management() == ManagementPolicy::Observe;
+    if !subject.finalizer && !observe {
+        return Ok(Step::AddFinalizer); // 10
+    }
+    let want = check_wanted(&mut known)?; // 11, 12
+    if let Some(owner) = &known.owner {
+        let message = format!("{owner} already manages the same emnify object; delete one of the two");
+        return Ok(Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))); // 13
+    }
+    match std::mem::replace(&mut known.seen, Seen::Unknown) {
+        Seen::Unknown => Ok(observing("waiting for a complete listing")), // 14
+        Seen::Doubt(id) => Ok(Step::Read(id)),
+        Seen::Several(ids) => Ok(ambiguous(&ids)),
+        Seen::Absent => Ok(absent(subject, &known, &want, observe)),
+        Seen::Present(found) => Ok(present(subject, &known, &want, found, observe)),
+    }
+}
+
+fn check_organisation<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+    let (Workspace::Ready { organisation }, Some(pinned)) = (&known.workspace, &subject.status.organisation_id) else {
+        return Ok(());
+    };
+    if pinned == organisation {
+        return Ok(());
+    }
+    let message = format!(
+        "the object lives in organisation {pinned}, the workspace is now organisation {organisation}; point workspaceRef back, or delete the object with the annotation {}=true and create it anew",
+        reason::annotation::FORCE_ORPHAN
+    );
+    Err(Step::Stall(Told::new(reason::WORKSPACE_CHANGED, message)))
+}
+
+fn check_workspace<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+    check_organisation(subject, known)?;
+    match &known.workspace {
+        Workspace::Ready { .. } => Ok(()),
+        Workspace::NotReady(message) => {
+            Err(Step::Wait(Told::new(reason::WORKSPACE_NOT_READY, message), Effect::Keep))
+        }
+    }
+}
+
+/// Row 6: an intent that may have been sent is accounted for before anything else.
+fn check_intent<'a, K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'a, K>) -> Result<Knowledge<'a, K>, Step<K>> {
+    match known.intent {
+        IntentState::None => return Ok(known),
+        // being deleted with an intent that was never sent: nothing was made
+        IntentState::Unsent if !subject.deleting => return Ok(known),
+        IntentState::Unsent if subject.status.id.is_some() => return Ok(known),
+        IntentState::Unsent => return Err(Step::ClearIntent),
+        IntentState::Open | IntentState::Lapsed => {}
+    }
+    match known.seen {
+        Seen::Present(ref found) if found.ours && subject.status.id.as_deref() != Some(&found.id.to_string()) => {
+            Err(Step::Bind { id: found.id.clone(), provenance: Provenance::Created })
+        }
+        Seen::Several(ref ids) => Err(ambiguous(ids)),
+        Seen::Doubt(ref id) => Err(Step::Read(id.clone())),
+        Seen::Present(_) | Seen::Absent if known.intent == IntentState::Lapsed => Err(Step::ClearIntent),
+        _ => Err(observing("finding out whether an interrupted create took effect")),
+    }
+}
+
+fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Step<K>> {
+    match std::mem::replace(&mut known.wanted, Wanted::Observing(String::new())) {
+        Wanted::Ready(want) => Ok(want),
+        Wanted::Observing(what) => Err(observing(&what)),
+        Wanted::ReferenceNotReady(message) => {
+            Err(Step::Wait(Told::new(reason::REFERENCE_NOT_READY, message), Effect::Keep))
+        }
+        Wanted::Invalid(invalid) => Err(Step::Stall(Told::new(reason::INVALID_SPEC, invalid.to_string()))),
+    }
+}
+
+/// Rows 17 to 23: there is no emnify object.
+fn absent<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, want: &K::Want, observe: bool) -> Step<K> {
+    if observe {
+        let told = Told::new(reason::WOULD_CREATE, "emnify has no such object; the policy is to observe only");
+        return Step::Differs { have: None, told }; // 17
+    }
+    let create = K::create(want, subject.status.intent.as_ref());
+    let (Some(create), None) = (create, &subject.common.id) else {
+        let message = match &subject.common.id {
+            Some(id) => format!("id: emnify has no {} {id}; correct spec.id, or remove it to create one", K::KIND),
+            None => format!("emnify has no such {}, and one cannot be created", K::KIND),
+        };
+        return Step::Stall(Told::new(reason::NOT_FOUND, message)); // 18
+    };
+    let bound = subject.status.id.as_ref();
+    if let Some(id) = bound
+        && known.intent == IntentState::None
+        && (subject.common.drift() == DriftPolicy::Warn || known.secret != SecretState::NotNeeded)
+    {
+        let message = format!(
+            "{} {id} is gone from emnify; set the annotation {} to a new value to create it anew",
+            K::KIND,
+            reason::annotation::REFRESH
+        );
+        return Step::Stall(Told::new(reason::VANISHED, message)); // 19
+    }
+    make(subject, known, create)
+}
+
+/// Rows 20 to 23: everything before and including a create.
+fn make<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, create: K::Change) -> Step<K> {
+    match known.secret {
+        SecretState::Foreign => {
+            let message = "the output Secret exists and is not ours; name another one or delete it";
+            return Step::Stall(Told::new(reason::SECRET_NOT_OWNED, message)); // 20
+        }
+        SecretState::Unknown => return observing("reading the output Secret"),
+        SecretState::NotNeeded | SecretState::Missing | SecretState::Ours => {}
+    }
+    if let Some(step) = refused(subject, known, std::slice::from_ref(&create)) {
+        return step; // 21, 22
+    }
+    if K::FACTS.needs_intent && known.intent == IntentState::None {
+        return hold(known.trouble.as_ref(), known.context.now, Step::RecordIntent); // 23
+    }
+    if known.secret == SecretState::Missing {
+        return Step::ReserveSecret;
+    }
+    hold(known.trouble.as_ref(), known.context.now, Step::Create(create))
+}
+
+/// Rows 21 and 22.
+fn refused<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, changes: &[K::Change]) -> Option<Step<K>> {
+    if let Some(rejected) = &subject.status.rejected
+        && changes.first().is_some_and(|c| (known.digest)(c) == rejected.digest)
+    {
+        return Some(Step::Stall(Told::new(reason::REJECTED, rejected.message.clone())));
+    }
+    let trip = (known.guard)(changes).err()?;
+    Some(Step::Stall(Told::new(reason::GUARD_TRIPPED, trip)))
+}
+
+/// Rows 15, 16 and 24 to 27: the emnify object is there.
+fn present<K: Managed>(
+    subject: &Subject<'_, K>,
+    known: &Knowledge<'_, K>,
+    want: &K::Want,
+    found: Match<K>,
+    observe: bool,
+) -> Step<K> {
+    if subject.status.id.as_deref() != Some(found.id.to_string().as_str()) {
+        return bind(subject, found);
+    }
+    if !found.missing.is_empty() {
+        return Step::ReadParts(found.id, found.missing);
+    }
+    let ignored = |path: &str| subject.common.ignore_fields.iter().any(|f| covers(f, path));
+    let mut diff = K::diff(want, &found.have, &known.context);
+    diff.changes = diff.changes.into_iter().filter_map(|c| c.strip(&ignored)).collect();
+    diff.immutable.retain(|f| !ignored(&f.path));
+    let warn = subject.common.drift() == DriftPolicy::Warn && !known.context.edited;
+    if observe || warn {
+        return report_only(found.have, &diff); // 24
+    }
+    if let Some(invalid) = &diff.illegal {
+        return Step::Stall(Told::new(reason::INVALID_SPEC, invalid.to_string()));
+    }
+    if !diff.immutable.is_empty() {
+        let message =
+            format!("{} cannot be changed in emnify; set it back, or delete the object and create it anew", list(&diff.immutable));
+        return Step::Stall(Told::new(reason::IMMUTABLE_FIELD, message)); // 25
+    }
+    if diff.renew.is_some() {
+        return match K::create(want, subject.status.intent.as_ref()) {
+            Some(create) => make(subject, known, create),
+            None => Step::UpToDate { have: found.have, wake_at: diff.wake_at },
+        };
+    }
+    settle(subject, known, found, diff)
+}
+
+/// Rows 15 and 16: take the object over, or say which line allows it.
+fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
+    if found.ours {
+        return Step::Bind { id: found.id, provenance: Provenance::Created };
+    }
+    let policy = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption);
+    let named = subject.common.id.as_deref() == Some(found.id.to_string().as_str());
+    let observe = subject.common.management() == ManagementPolicy::Observe;
+    match found.foreign {
+        Some(owner) if policy != AdoptionPolicy::Force && !observe => {
+            let message = format!(
+                "{} {} is marked as owned by {owner}; set adoptionPolicy: Force to take it over",
+                K::KIND,
+                found.id
+            );
+            Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))
+        }
+        _ if named || observe || policy != AdoptionPolicy::Never => {
+            Step::Bind { id: found.id, provenance: Provenance::Adopted }
+        }
+        _ => {
+            let message = format!(
+                "emnify has it already as {} {id}; add `id: \"{id}\"` to spec to take it over",
+                K::KIND,
+                id = found.id
+            );
+            Step::Stall(Told::new(reason::ALREADY_EXISTS, message))
+        }
+    }
+}
+
+/// Rows 26 and 27.
+fn settle<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, found: Match<K>, diff: Diff<K::Change>) -> Step<K> {
+    if known.secret == SecretState::Foreign {
+        let message = "the output Secret exists and is not ours; name another one or delete it";
+        return Step::Stall(Told::new(reason::SECRET_NOT_OWNED, message));
+    }
+    if known.secret == SecretState::Missing {
+        return Step::ReserveSecret;
+    }
+    if !diff.changes.is_empty() {
+        if let Some(step) = refused(subject, known, &diff.changes) {
+            return step;
+        }
+        return hold(known.trouble.as_ref(), known.context.now, Step::Apply(found.id, diff.changes)); // 26
+    }
+    if let Some(what) = diff.waiting {
+        return Step::Wait(Told::new(reason::PROGRESSING, what), Effect::Working);
+    }
+    if !diff.reported.is_empty() {
+        return Step::Differs { have: Some(found.have), told: Told::new(reason::DRIFTED, list(&diff.reported)) };
+    }
+    Step::UpToDate { have: found.have, wake_at: diff.wake_at } // 27
+}
+
+fn report_only<K: Managed>(have: Have<K>, diff: &Diff<K::Change>) -> Step<K> {
+    let mut fields: Vec<FieldDiff> = diff.changes.iter().flat_map(Change::fields).collect();
+    fields.extend(diff.immutable.iter().cloned());
+    fields.extend(diff.reported.iter().cloned());
+    if fields.is_empty() {
+        return Step::UpToDate { have, wake_at: diff.wake_at };
+    }
+    Step::Differs { have: Some(have), told: Told::new(reason::DRIFTED, list(&fields)) }
+}
+
+/// A failed attempt is not repeated before its pause is over.
+fn hold<K: Managed>(trouble: Option<&Trouble>, now: Timestamp, step: Step<K>) -> Step<K> {
+    match trouble {
+        Some(t) if t.until > now => Step::Wait(Told::new(t.reason, t.message.clone()), t.effect),
+        _ => step,
+    }
+}
+
+fn observing<K: Managed>(what: &str) -> Step<K> {
+    Step::Wait(Told::new(reason::OBSERVING, what), Effect::Keep)
+}
+
+fn ambiguous<K: Managed>(ids: &[Id]) -> Step<K> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let message = format!("several emnify objects could be meant: {}; set spec.id to one of them", some_of(&ids));
+    Step::Stall(Told::new(reason::AMBIGUOUS_CREATE, message))
+}
+
+/// True if an `ignoreFields` entry names the path or a parent of it.
+fn covers(entry: &str, path: &str) -> bool {
+    let entry = entry.strip_prefix("spec.").unwrap_or(entry);
+    path.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn list(fields: &[FieldDiff]) -> String {
+    some_of(&fields.iter().map(ToString::to_string).collect::<Vec<_>>())
+}
+
+/// The first few, and how many more: messages stay short and deterministic.
+fn some_of(all: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,87 @@
+//! Who refers to whom, so that a change of the target wakes the referrer and deletion knows who is in the way.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
+};
+
+/// One object, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Named {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl std::fmt::Display for Named {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    to: HashMap<Named, BTreeSet<Named>>,
+    from: HashMap<Named, Vec<Named>>,
+}
+
+/// References by name between objects of this cluster.
+#[derive(Debug, Default)]
+pub struct Refs(Mutex<Inner>);
+
+impl Refs {
+    /// Replaces what `from` refers to.
+    pub fn set(&self, from: &Named, targets: Vec<Named>) {
+        let mut inner = self.0.lock().expect("nobody panics while holding the references");
+        let old = match inner.from.get(from) {
+            Some(old) if *old == targets => return,
+            Some(old) => old.clone(),
+            None => Vec::new(),
+        };
+        for target in old {
+            if let Some(set) = inner.to.get_mut(&target) {
+                set.remove(from);
+                if set.is_empty() {
+                    inner.to.remove(&target);
+                }
+            }
+        }
+        for target in &targets {
+            inner.to.entry(target.clone()).or_default().insert(from.clone());
+        }
+        if targets.is_empty() {
+            inner.from.remove(from);
+        } else {
+            inner.from.insert(from.clone(), targets);
+        }
+    }
+
+    /// Everyone who refers to `target`.
+    pub fn referrers(&self, target: &Named) -> Vec<Named> {
+        let inner = self.0.lock().expect("nobody panics while holding the references");
+        inner.to.get(target).map(|set| set.iter().cloned().collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Named {
+        Named { kind: "Toy", namespace: "d".into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_reference_that_moved_leaves_nothing_behind() {
+        let refs = Refs::default();
+        refs.set(&named("a"), vec![named("x"), named("y")]);
+        refs.set(&named("a"), vec![named("y")]);
+        assert!(refs.referrers(&named("x")).is_empty());
+        assert_eq!(refs.referrers(&named("y")), vec![named("a")]);
+        refs.set(&named("a"), vec![]);
+        assert!(refs.referrers(&named("y")).is_empty());
+    }
+}

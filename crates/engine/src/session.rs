@@ -1,0 +1,148 @@
+//! One live organisation on one host: what every object of it shares.
+
+use std::{
+    any::Any,
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use emnify::{Client, Error};
+use tokio::sync::{Notify, watch};
+
+use crate::{claims::Claims, guard::Guard, kind::Managed, mirror::Mirror, queue::Queue, refs::Named, tables::Tables};
+
+/// The mirror of one kind and the wish for a sweep of it.
+#[derive(Debug)]
+pub struct Shelf<K: Managed> {
+    /// What is known.
+    pub mirror: Mirror<K>,
+    /// Ask for a sweep before its time.
+    pub sweep: Notify,
+    /// Objects of any kind that look again after the next complete listing.
+    pub(crate) waiting: Mutex<BTreeSet<Named>>,
+    /// Sweeping has been started.
+    pub(crate) swept: AtomicBool,
+}
+
+/// One live organisation on one host.
+pub struct Session {
+    /// The logged-in client.
+    pub client: Client,
+    /// Id of the organisation.
+    pub organisation: String,
+    /// What waits to be sent.
+    pub queue: Queue,
+    /// Lookup tables.
+    pub tables: Tables,
+    /// Who may act on what.
+    pub claims: Claims,
+    /// Limit on disturbed devices.
+    pub guard: Guard,
+    shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
+    factory_test: AtomicBool,
+    sweep_every: Mutex<Option<Duration>>,
+    own_token: AtomicI64,
+    refused: watch::Sender<Option<String>>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Session {
+    /// A session of a client that has logged in to `organisation`.
+    pub fn new(client: Client, organisation: String) -> Arc<Self> {
+        let own = client.identity().and_then(|i| i.application_token_id).unwrap_or(0);
+        Arc::new(Self {
+            client,
+            organisation,
+            queue: Queue::default(),
+            tables: Tables::default(),
+            claims: Claims::default(),
+            guard: Guard::default(),
+            shelves: Mutex::default(),
+            factory_test: AtomicBool::new(false),
+            sweep_every: Mutex::new(None),
+            own_token: AtomicI64::new(own),
+            refused: watch::Sender::new(None),
+            stopped: watch::Sender::new(false),
+        })
+    }
+
+    /// The shelf of a kind, made on first use.
+    pub fn shelf<K: Managed>(&self) -> Arc<Shelf<K>> {
+        let mut shelves = self.shelves.lock().expect("nobody panics while holding the shelves");
+        let any = shelves
+            .entry(K::KIND)
+            .or_insert_with(|| {
+                Arc::new(Shelf::<K> { mirror: Mirror::default(), sweep: Notify::new(), waiting: Mutex::default(), swept: AtomicBool::new(false) })
+            })
+            .clone();
+        drop(shelves);
+        any.downcast().expect("a shelf is stored under the name of its own kind")
+    }
+
+    /// Whether the organisation activates SIMs into Factory Test.
+    pub fn factory_test(&self) -> bool {
+        self.factory_test.load(Ordering::Relaxed)
+    }
+
+    /// Sets what [`Session::factory_test`] says.
+    pub fn set_factory_test(&self, on: bool) {
+        self.factory_test.store(on, Ordering::Relaxed);
+    }
+
+    /// Id of the application token that the session logs in with.
+    pub fn own_token(&self) -> Option<i64> {
+        let fresh = self.client.identity().and_then(|i| i.application_token_id);
+        if let Some(id) = fresh {
+            self.own_token.store(id, Ordering::Relaxed);
+        }
+        Some(self.own_token.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    /// Time between sweeps where the workspace sets one.
+    pub fn sweep_every(&self) -> Option<Duration> {
+        *self.sweep_every.lock().expect("nobody panics while holding the interval")
+    }
+
+    /// Sets what [`Session::sweep_every`] says.
+    pub fn set_sweep_every(&self, every: Option<Duration>) {
+        *self.sweep_every.lock().expect("nobody panics while holding the interval") = every;
+    }
+
+    /// A call was refused for the whole account; whoever owns the session looks into it.
+    pub fn report_refusal(&self, error: &Error) {
+        self.refused.send_replace(Some(error.to_string()));
+    }
+
+    /// The credentials work (again).
+    pub fn clear_refusal(&self) {
+        self.refused.send_if_modified(|r| r.take().is_some());
+    }
+
+    /// Follows refusals.
+    pub fn refusals(&self) -> watch::Receiver<Option<String>> {
+        self.refused.subscribe()
+    }
+
+    /// Ends every task of the session.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    /// Resolves when the session is stopped.
+    pub async fn stopped(&self) {
+        let mut stopped = self.stopped.subscribe();
+        // the sender lives as long as the session, so this only ends with true
+        let _ended = stopped.wait_for(|s| *s).await.is_ok();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("organisation", &self.organisation).finish_non_exhaustive()
+    }
+}

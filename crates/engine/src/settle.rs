@@ -1,0 +1,108 @@
+//! From a decided step to the status that says so: pure.
+
+use jiff::Timestamp;
+
+use crate::{
+    conditions::{self, Wanted, clear, holds},
+    kind::{Managed, Status},
+    plan::{Step, Told},
+    reason::{self, condition::{DRIFTED, READY, RECONCILING, STALLED, SYNCED}},
+    spec::CommonStatus,
+    verdict::Effect,
+};
+
+/// Writes what `step` means into the conditions.
+pub fn conditions<K: Managed>(step: &Step<K>, generation: Option<i64>, status: &mut K::Status, now: Timestamp) {
+    let common = status.common_mut();
+    let told = |reason, message: &str| Told { reason, message: message.to_owned() };
+    match step {
+        Step::Nothing | Step::RemoveFinalizer { .. } => return,
+        Step::Wait(why, effect) => wait(common, why, *effect, generation, now),
+        Step::Stall(why) => stall(common, why, generation, now),
+        Step::Read(_) | Step::ReadParts(..) => {
+            wait(common, &told(reason::OBSERVING, "reading the object"), Effect::Keep, generation, now);
+        }
+        Step::Retire(_, changes) => {
+            let what = changes.first().map(ToString::to_string).unwrap_or_default();
+            wait(common, &told(reason::DELETING, &what), Effect::Working, generation, now);
+        }
+        Step::Apply(_, changes) => {
+            let what = changes.first().map(ToString::to_string).unwrap_or_default();
+            wait(common, &told(reason::PROGRESSING, &what), Effect::Keep, generation, now);
+        }
+        Step::Create(change) => {
+            wait(common, &told(reason::PROGRESSING, &change.to_string()), Effect::Working, generation, now);
+        }
+        Step::AddFinalizer | Step::ClearIntent | Step::RecordIntent | Step::ReserveSecret | Step::Bind { .. } => {
+            wait(common, &told(reason::PENDING, "preparing"), Effect::Keep, generation, now);
+        }
+        Step::Differs { have, told } => differs(common, told, have.is_some(), generation, now),
+        Step::UpToDate { .. } => up_to_date(common, generation, now),
+    }
+    common.observed_generation = generation;
+}
+
+fn put(common: &mut CommonStatus, kind: &str, status: bool, why: &Told, generation: Option<i64>, now: Timestamp) {
+    let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
+    conditions::set(&mut common.conditions, &wanted, generation, now);
+}
+
+fn wait(common: &mut CommonStatus, why: &Told, effect: Effect, generation: Option<i64>, now: Timestamp) {
+    match effect {
+        Effect::Stalled => return stall(common, why, generation, now),
+        Effect::Keep if holds(&common.conditions, READY, generation) => {
+            // a failed attempt shows without taking Ready away
+            if is_trouble(why.reason) {
+                put(common, SYNCED, false, why, generation, now);
+            }
+            return;
+        }
+        Effect::Keep | Effect::Working => {}
+    }
+    put(common, READY, false, why, generation, now);
+    put(common, RECONCILING, true, why, generation, now);
+    clear(&mut common.conditions, STALLED);
+    if is_trouble(why.reason) {
+        put(common, SYNCED, false, why, generation, now);
+    }
+}
+
+fn is_trouble(reason: &str) -> bool {
+    [
+        reason::NO_ADDRESS_AVAILABLE,
+        reason::CONFLICT,
+        reason::OUTCOME_UNKNOWN,
+        reason::UNAVAILABLE,
+        reason::UNREADABLE,
+        reason::REJECTED,
+    ]
+    .contains(&reason)
+}
+
+fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i64>, now: Timestamp) {
+    put(common, READY, false, why, generation, now);
+    put(common, STALLED, true, why, generation, now);
+    put(common, SYNCED, false, why, generation, now);
+    clear(&mut common.conditions, RECONCILING);
+}
+
+fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
+    let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
+    put(common, READY, exists, if exists { &fine } else { why }, generation, now);
+    put(common, DRIFTED, true, why, generation, now);
+    put(common, SYNCED, true, &fine, generation, now);
+    clear(&mut common.conditions, RECONCILING);
+    clear(&mut common.conditions, STALLED);
+    common.settled_generation = generation;
+}
+
+fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
+    let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
+    put(common, READY, true, &fine, generation, now);
+    put(common, SYNCED, true, &fine, generation, now);
+    for kind in [RECONCILING, STALLED, DRIFTED] {
+        clear(&mut common.conditions, kind);
+    }
+    common.rejected = None;
+    common.settled_generation = generation;
+}

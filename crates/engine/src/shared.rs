@@ -1,0 +1,163 @@
+//! What all kinds of one process share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use emnify::{Api, wire::event::Event};
+use futures::future::BoxFuture;
+use kube::Client;
+use tokio::sync::watch;
+
+use crate::{
+    directory::{Directory, WorkspaceKey},
+    events::Events,
+    kind::{Id, Key},
+    queue::Ticket,
+    refs::{Named, Refs},
+    session::Session,
+    status::StatusWriter,
+};
+
+/// Settings of the engine.
+#[derive(Clone, Debug, Default)]
+pub struct EngineSettings {
+    /// Name of this installation, part of every mark.
+    pub installation: String,
+    /// Namespaces to watch; empty for all.
+    pub namespaces: Vec<String>,
+}
+
+/// What an object of any kind says to those who refer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefState {
+    /// There is no such object.
+    Missing,
+    /// It is being deleted.
+    Deleting,
+    /// It has no id yet.
+    Unbound,
+    /// It is there.
+    Bound {
+        /// Its emnify id.
+        id: Id,
+        /// The organisation it lives in.
+        organisation: String,
+    },
+}
+
+/// What a key means in a mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// The mirror is not complete yet.
+    Unread,
+    /// Nothing carries the key.
+    Nothing,
+    /// Exactly one does.
+    One(Id),
+    /// Several do.
+    Several(Vec<Id>),
+}
+
+/// A kind without its types, for what crosses kinds.
+pub trait AnyKind: Send + Sync {
+    /// What the named object says to referrers.
+    fn reference(&self, namespace: &str, name: &str) -> RefState;
+    /// Finds a key in the mirror of this kind; `who` is woken when that may have changed.
+    fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located;
+    /// Asks for a look at one object.
+    fn poke(&self, namespace: &str, name: &str, why: &str);
+    /// Asks for a look at every object that may belong to a workspace.
+    fn poke_all(&self, workspace: &WorkspaceKey);
+    /// Registers the claims of every bound object of a workspace, before its session is used.
+    fn claim_all(&self, session: &Arc<Session>);
+    /// Sends what the object of a ticket needs.
+    fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket>;
+    /// Takes note of an event of the emnify log.
+    fn hear(&self, session: &Arc<Session>, event: &Event, at: jiff::Timestamp);
+    /// Number of objects in the mirror of a session.
+    fn count(&self, session: &Session) -> usize;
+    /// True once every object was listed.
+    fn listed(&self) -> bool;
+}
+
+/// What all kinds of one process share.
+pub struct Shared {
+    /// The cluster.
+    pub client: Client,
+    /// Settings.
+    pub settings: EngineSettings,
+    /// Workspaces.
+    pub directory: Directory,
+    /// References.
+    pub refs: Refs,
+    /// Kubernetes Events.
+    pub events: Events,
+    pub(crate) writer: StatusWriter,
+    pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
+    pub(crate) gate: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// The parts that exist before any kind.
+    pub fn new(client: Client, settings: EngineSettings) -> Arc<Self> {
+        Arc::new(Self {
+            events: Events::start(client.clone(), crate::status::MANAGER.into()),
+            writer: StatusWriter::new(client.clone()),
+            client,
+            settings,
+            directory: Directory::default(),
+            refs: Refs::default(),
+            kinds: OnceLock::new(),
+            gate: watch::Sender::new(false),
+        })
+    }
+
+    /// A kind by name.
+    pub fn kind(&self, name: &str) -> Option<&Arc<dyn AnyKind>> {
+        self.kinds.get().and_then(|kinds| kinds.get(name))
+    }
+
+    /// All kinds.
+    pub fn kinds(&self) -> impl Iterator<Item = &Arc<dyn AnyKind>> {
+        self.kinds.get().into_iter().flat_map(HashMap::values)
+    }
+
+    /// Asks for a look at an object of any kind.
+    pub fn poke(&self, who: &Named, why: &str) {
+        if let Some(kind) = self.kind(who.kind) {
+            kind.poke(&who.namespace, &who.name, why);
+        }
+    }
+
+    /// Publishes the state of a workspace and wakes everybody who may belong to it.
+    pub fn publish(&self, key: &WorkspaceKey, entry: crate::directory::Entry) {
+        if let Ok(session) = &entry.state {
+            self.kinds().for_each(|kind| kind.claim_all(session));
+        }
+        if self.directory.publish(key.clone(), entry) {
+            self.kinds().for_each(|kind| kind.poke_all(key));
+        }
+    }
+
+    /// The workspace object is gone.
+    pub fn withdraw(&self, key: &WorkspaceKey) {
+        self.directory.remove(key);
+        self.kinds().for_each(|kind| kind.poke_all(key));
+    }
+
+    /// Resolves when reconciling may begin.
+    pub(crate) async fn opened(&self) {
+        let mut gate = self.gate.subscribe();
+        // the sender lives in self, so this only ends with true
+        let _ended = gate.wait_for(|open| *open).await.is_ok();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

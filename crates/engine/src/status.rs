@@ -1,0 +1,122 @@
+//! Writes statuses, and remembers what was written until the watch echoes it.
+
+use std::{collections::HashMap, sync::Mutex};
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+    core::NamespaceResourceScope,
+};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::{decoded::Decoded, kind::Kind};
+
+/// Field manager of everything the operator writes.
+pub const MANAGER: &str = "emnify-operator";
+/// Status writes in flight per process.
+const IN_FLIGHT: usize = 16;
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The object changed or was replaced meanwhile: look again.
+    #[error("the object changed meanwhile")]
+    Changed,
+    /// The API server refused or failed.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+}
+
+/// Last writes by uid, and the door that all kinds share.
+pub struct StatusWriter {
+    client: Client,
+    door: Semaphore,
+}
+
+impl std::fmt::Debug for StatusWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatusWriter").finish_non_exhaustive()
+    }
+}
+
+impl StatusWriter {
+    /// A writer.
+    pub fn new(client: Client) -> Self {
+        Self { client, door: Semaphore::new(IN_FLIGHT) }
+    }
+
+    /// Replaces the status of exactly this object, not of a namesake made meanwhile. With `guarded`, also not if
+    /// anything else about it changed. Returns the new resource version and the status as stored.
+    pub async fn write<K>(&self, object: &Decoded<K>, version: &str, status: &K::Status, guarded: bool) -> Result<K, WriteError>
+    where
+        K: Kind + kube::Resource<Scope = NamespaceResourceScope>,
+    {
+        let _turn = self.door.acquire().await.expect("the door is never closed");
+        let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": object.uid()})];
+        if guarded {
+            patch.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
+        }
+        patch.push(json!({"op": "add", "path": "/status", "value": status}));
+        let patch = Patch::<K>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
+        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+            Ok(stored) => Ok(stored),
+            Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
+            Err(kube::Error::Api(e)) if e.code == 422 && !is_schema(&e.message) => Err(WriteError::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A failed `test` and a schema violation are both 422; only the first is ours to retry.
+fn is_schema(message: &str) -> bool {
+    message.contains("is invalid:")
+}
+
+/// What was written last and not seen in the watch yet.
+#[derive(Debug)]
+pub struct Overlay<K: Kind>(Mutex<HashMap<String, (u64, K::Status)>>);
+
+impl<K: Kind> Default for Overlay<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Kind> Overlay<K> {
+    /// The newest status of an object, and the resource version it belongs to.
+    pub fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
+        let uid = object.uid().unwrap_or_default();
+        let version = object.resource_version().unwrap_or_default();
+        let own = || object.valid().and_then(|o| o.status().cloned());
+        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        match written.get(&uid) {
+            Some((at, status)) if *at > number(&version) => (Some(status.clone()), at.to_string()),
+            Some(_) => {
+                written.remove(&uid);
+                (own(), version)
+            }
+            None => (own(), version),
+        }
+    }
+
+    /// Remembers a write.
+    pub fn wrote(&self, stored: &K) {
+        let (Some(uid), Some(version), Some(status)) = (stored.uid(), stored.resource_version(), stored.status()) else {
+            return;
+        };
+        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        written.insert(uid, (number(&version), status.clone()));
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().expect("nobody panics while holding the overlay").remove(uid);
+    }
+}
+
+/// Resource versions of one resource are comparable numbers (Kubernetes 1.35 makes that official).
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
+}

@@ -1,0 +1,96 @@
+//! From an error to everything that follows from it: one table.
+
+use std::time::Duration;
+
+use emnify::Error;
+
+use crate::reason;
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Not before the spec, the resolved ids or a refresh request changes.
+    OnChange,
+    /// With a growing pause, up to this long.
+    Backoff(Duration),
+    /// The door is closed for everybody; the budget knows until when.
+    Reopen,
+    /// Look at emnify before doing anything else.
+    Observe,
+    /// The object is not there: prove it.
+    Absent,
+    /// The workspace's own business.
+    Workspace,
+}
+
+/// How `Ready` moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Stays as it is while true for the current generation, else false and reconciling.
+    Keep,
+    /// False and reconciling.
+    Working,
+    /// False and stalled: a person must act.
+    Stalled,
+}
+
+/// What an error means for the object it happened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Reason of `Synced=False`.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// When to go on.
+    pub next: Next,
+    /// What becomes of `Ready`.
+    pub effect: Effect,
+    /// Worth an event on the object.
+    pub event: bool,
+}
+
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl From<&Error> for Verdict {
+    fn from(error: &Error) -> Self {
+        let (reason, next, effect, event) = match error {
+            Error::Rejected { .. } => (reason::REJECTED, Next::OnChange, Effect::Stalled, true),
+            Error::NotFound { .. } => (reason::NOT_FOUND, Next::Absent, Effect::Keep, false),
+            Error::Capacity { .. } => {
+                (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Working, true)
+            }
+            Error::Conflict { .. } => (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Effect::Keep, true),
+            Error::Unauthorized { .. } => (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep, false),
+            Error::Throttled { .. } => (reason::THROTTLED, Next::Reopen, Effect::Keep, false),
+            Error::Ambiguous { .. } => (reason::OUTCOME_UNKNOWN, Next::Observe, Effect::Keep, true),
+            Error::Unavailable { .. } => (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Keep, false),
+            Error::Unreadable { .. } => (reason::UNREADABLE, Next::Backoff(HOUR), Effect::Keep, true),
+        };
+        Self { reason, message: error.to_string(), next, effect, event }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_wide_problem_is_not_told_on_objects() {
+        for error in [Error::Unauthorized { status: 401, message: String::new() }, Error::Throttled { retry_after: None }] {
+            let verdict = Verdict::from(&error);
+            assert!(!verdict.event && verdict.effect == Effect::Keep, "{error} is the workspace's business");
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_of_this_object_stalls_it() {
+        let rejected = Error::Rejected { status: 422, code: Some(1400), message: "name".into() };
+        assert_eq!(Verdict::from(&rejected).effect, Effect::Stalled);
+        assert_eq!(Verdict::from(&rejected).next, Next::OnChange, "the same request is not sent again");
+        let unavailable = Error::Unavailable { message: "503".into() };
+        assert_eq!(Verdict::from(&unavailable).effect, Effect::Keep, "an outage never lowers Ready");
+        let ambiguous = Error::Ambiguous { message: "reset".into() };
+        assert_eq!(Verdict::from(&ambiguous).next, Next::Observe, "never repeated blindly");
+    }
+}
