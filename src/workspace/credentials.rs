@@ -82,7 +82,12 @@ impl CredentialsSpec {
     }
 
     /// The credentials that the Secrets hold; `used_code` is not offered again.
-    pub fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Invalid> {
+    pub fn offer(
+        &self,
+        secrets: &Secrets,
+        kept: &Keepsake,
+        used_code: Option<&str>,
+    ) -> Result<Offer, Invalid> {
         match (&self.application_token_secret_ref, &self.user) {
             (Some(key), None) => {
                 let token = required(secrets, key, Self::TOKEN)?;
@@ -167,7 +172,10 @@ fn text(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<Option<Secr
     let secret = secrets.get(key.name.as_str()).and_then(Option::as_ref);
     let Some(value) = secret.and_then(|secret| secret.get(&key.key)) else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| {
-        Invalid::new(path, format!("key {} of Secret {} is not text; store the value itself", key.key, key.name))
+        Invalid::new(
+            path,
+            format!("key {} of Secret {} is not text; store the value itself", key.key, key.name),
+        )
     })?;
     Ok(Some(value.to_owned().into()))
 }
@@ -239,9 +247,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_mend() {
-        let mend = |spec: &CredentialsSpec, values: &[(&str, &str)]| offer(spec, values).unwrap_err().to_string();
+        let mend =
+            |spec: &CredentialsSpec, values: &[(&str, &str)]| offer(spec, values).unwrap_err().to_string();
         let elsewhere = spec(json!({"applicationTokenSecretRef": {"name": "absent", "key": "token"}}));
-        assert!(mend(&elsewhere, &[]).ends_with("Secret absent does not exist; create it with the key token"));
+        assert!(
+            mend(&elsewhere, &[]).ends_with("Secret absent does not exist; create it with the key token")
+        );
         assert!(mend(&token(), &[("other", "x")]).contains("Secret s has no key token"));
         assert!(mend(&token(), &[("token", " \n")]).contains("key token of Secret s is empty"));
         assert!(mend(&device(), &[("password", "p"), ("code", "12345")]).contains("six digits"));
@@ -259,7 +270,11 @@ mod tests {
         else {
             panic!("a user")
         };
-        assert_eq!(password.expose_secret(), " p ", "only one line break goes; blanks may belong to a password");
+        assert_eq!(
+            password.expose_secret(),
+            " p ",
+            "only one line break goes; blanks may belong to a password"
+        );
     }
 
     #[test]
@@ -276,8 +291,15 @@ mod tests {
     fn a_code_registers_the_device_once_and_is_not_part_of_the_credential() {
         let with = offer(&device(), &[("password", "p"), ("code", "123456")]).unwrap();
         let without = offer(&device(), &[("password", "p")]).unwrap();
-        assert_eq!(with.digests.credential, without.digests.credential, "a used-up code does not end a session");
-        assert_ne!(with.digests.attempt(None), without.digests.attempt(None), "a new code is worth a new attempt");
+        assert_eq!(
+            with.digests.credential, without.digests.credential,
+            "a used-up code does not end a session"
+        );
+        assert_ne!(
+            with.digests.attempt(None),
+            without.digests.attempt(None),
+            "a new code is worth a new attempt"
+        );
         let used = with.digests.code.clone();
         let again = device()
             .offer(&secrets(&[("password", "p"), ("code", "123456")]), &kept("salt"), used.as_deref())

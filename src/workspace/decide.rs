@@ -149,7 +149,12 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         Some(same) if same.credential == offer.credential => {
             let due = same.identity.refresh_at();
             if facts.now < due && !forced(facts) {
-                return Decision { serve: true, step: Step::Rest, verdict: Verdict::Ready, wake_at: Some(due) };
+                return Decision {
+                    serve: true,
+                    step: Step::Rest,
+                    verdict: Verdict::Ready,
+                    wake_at: Some(due),
+                };
             }
             gate(facts, held, offer, Step::Refresh)
         }
@@ -167,7 +172,8 @@ fn gate(facts: &Facts<'_>, held: Option<&Held>, offer: &Digests, step: Step) -> 
             Cause::OtherOrganisation => reason::WORKSPACE_CHANGED,
             Cause::Credential | Cause::SecondFactor => reason::UNAUTHORIZED,
         };
-        let probe = (offer.probing && refused.cause == Cause::Credential).then(|| probe_at(refused)).flatten();
+        let probe =
+            (offer.probing && refused.cause == Cause::Credential).then(|| probe_at(refused)).flatten();
         let due = probe.is_some_and(|at| at <= facts.now);
         let decision = stalled(held, reason, message, probe);
         return if due { Decision { step, wake_at: None, ..decision } } else { decision };
@@ -184,7 +190,8 @@ fn gate(facts: &Facts<'_>, held: Option<&Held>, offer: &Digests, step: Step) -> 
 /// Whether a refusal still says something: not when the refresh annotation asks anew, nor when the spec now names the
 /// organisation that the credential belongs to.
 fn stands(refused: &Refused, facts: &Facts<'_>) -> bool {
-    let wanted = |organisation: &Organisation| facts.pinned.is_some_and(|id| id.to_string() == organisation.id);
+    let wanted =
+        |organisation: &Organisation| facts.pinned.is_some_and(|id| id.to_string() == organisation.id);
     !forced(facts) && !refused.organisation.as_ref().is_some_and(wanted)
 }
 
@@ -220,12 +227,16 @@ fn mend(refused: &Refused, offer: &Digests, pinned: Option<i64>) -> String {
                 found.id, found.name, found.id
             )
         }
-        (Cause::SecondFactor, _) => "spec.credentials.user.mfa: emnify asks for a second factor; set totpSecretRef to the \
+        (Cause::SecondFactor, _) => {
+            "spec.credentials.user.mfa: emnify asks for a second factor; set totpSecretRef to the \
                                      user's base32 key, or put a fresh six-digit code into the Secret of \
                                      trustedDevice.codeSecretRef"
-            .into(),
+                .into()
+        }
         _ if offer.probing => {
-            format!("{path}: emnify refuses this application token; put one that is neither revoked nor expired into the Secret")
+            format!(
+                "{path}: emnify refuses this application token; put one that is neither revoked nor expired into the Secret"
+            )
         }
         _ => format!(
             "{path}: emnify refuses this user; put the right password (or code) into the Secret. If the Secret was right \
@@ -304,9 +315,11 @@ fn pause(memory: &Memory, now: Timestamp, error: &Error) -> Pause {
             let asked = retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()).unwrap_or_default();
             (doubled.max(asked), reason::THROTTLED, error.to_string())
         }
-        Error::Unauthorized { .. } => {
-            (PROBE, reason::UNAUTHORIZED, "emnify has locked the user for a few minutes after refused logins".into())
-        }
+        Error::Unauthorized { .. } => (
+            PROBE,
+            reason::UNAUTHORIZED,
+            "emnify has locked the user for a few minutes after refused logins".into(),
+        ),
         Error::Unreadable { .. } => (doubled, reason::UNREADABLE, error.to_string()),
         _ => (doubled, reason::UNAVAILABLE, error.to_string()),
     };

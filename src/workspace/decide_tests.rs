@@ -12,7 +12,12 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn token(digest: &str) -> Digests {
-    Digests { credential: digest.into(), code: None, probing: true, path: "spec.credentials.applicationTokenSecretRef" }
+    Digests {
+        credential: digest.into(),
+        code: None,
+        probing: true,
+        path: "spec.credentials.applicationTokenSecretRef",
+    }
 }
 
 fn user(digest: &str) -> Digests {
@@ -123,7 +128,10 @@ fn a_token_that_cannot_be_used_leads_to_a_login() {
     let held = held("a");
     let expired = Case { now: at(240), ..Case::default() };
     let nearly = Case { now: at(240).checked_sub(10.seconds()).unwrap(), ..Case::default() };
-    let elsewhere = Case { held: Some(Held { origin: "https://other.example".into(), ..held.clone() }), ..Case::default() };
+    let elsewhere = Case {
+        held: Some(Held { origin: "https://other.example".into(), ..held.clone() }),
+        ..Case::default()
+    };
     let foreign = Case { pinned: Some(43), ..Case::default() };
     let refused = Case { held: Some(Held { refused: true, ..held }), ..Case::default() };
     let none = Case { held: None, pinned: None, ..Case::default() };
@@ -159,7 +167,10 @@ fn a_missing_secret_is_named_and_the_session_goes_on() {
     let offer = Err(Invalid::new("spec.credentials.applicationTokenSecretRef", "Secret s does not exist"));
     let decision = Case { offer: offer.clone(), ..Case::default() }.decide();
     assert!(decision.serve, "a token that works is not given up");
-    assert_eq!(stall_message(&decision), "spec.credentials.applicationTokenSecretRef: Secret s does not exist");
+    assert_eq!(
+        stall_message(&decision),
+        "spec.credentials.applicationTokenSecretRef: Secret s does not exist"
+    );
     let decision = Case { offer, held: None, ..Case::default() }.decide();
     assert_eq!((decision.serve, decision.step), (false, Step::Rest), "nothing to log in with");
 }
@@ -192,7 +203,12 @@ fn a_credential_of_another_organisation_is_refused_loudly() {
         let decision = case.decide();
         assert_eq!((decision.serve, decision.step), (case.held.is_some(), Step::Rest), "and not tried again");
         let message = stall_message(&decision);
-        for part in ["applicationTokenSecretRef", "organisation 43 (Org 43)", "pinned to 42", "set spec.organisationId to 43"] {
+        for part in [
+            "applicationTokenSecretRef",
+            "organisation 43 (Org 43)",
+            "pinned to 42",
+            "set spec.organisationId to 43",
+        ] {
             assert!(message.contains(part), "`{part}` is missing in: {message}");
         }
         case.now = at(100);
@@ -221,7 +237,10 @@ fn a_refused_application_token_costs_at_most_twelve_logins_an_hour() {
             case.learn(Err(refusal()));
         }
         if second > 0 {
-            assert!(matches!(decision.verdict, Verdict::Stalled { .. }), "a probe does not clear the condition");
+            assert!(
+                matches!(decision.verdict, Verdict::Stalled { .. }),
+                "a probe does not clear the condition"
+            );
         }
     }
     assert!((2..=12).contains(&logins), "{logins} logins: it is probed, but rarely");
@@ -324,5 +343,9 @@ fn messages_are_the_same_every_time() {
     let first = case.decide().verdict;
     case.now = at(20);
     case.learn(Err(refusal()));
-    assert_eq!(case.decide().verdict, first, "a message with a time in it would write the status at every probe");
+    assert_eq!(
+        case.decide().verdict,
+        first,
+        "a message with a time in it would write the status at every probe"
+    );
 }

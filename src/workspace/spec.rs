@@ -382,7 +382,8 @@ mod tests {
     }
 
     fn user(mfa: Option<Value>) -> Value {
-        let mut user = json!({"username": "a@example.com", "passwordSecretRef": {"name": "emnify", "key": "password"}});
+        let mut user =
+            json!({"username": "a@example.com", "passwordSecretRef": {"name": "emnify", "key": "password"}});
         if let Some(mfa) = mfa {
             user["mfa"] = mfa;
         }
@@ -405,7 +406,8 @@ mod tests {
         let mut both = token();
         both["user"] = user(None)["user"].clone();
         for credentials in [json!({}), both] {
-            let problem = problem("Workspace", json!({"credentials": credentials})).expect("neither and both are refused");
+            let problem = problem("Workspace", json!({"credentials": credentials}))
+                .expect("neither and both are refused");
             assert!(problem.contains("set exactly one of applicationTokenSecretRef, user"), "{problem}");
         }
     }
@@ -421,7 +423,10 @@ mod tests {
         let mut both = device;
         both["totpSecretRef"] = key.clone();
         for mfa in [both, json!({})] {
-            assert!(problem("Workspace", json!({"credentials": user(Some(mfa))})).is_some(), "one second factor");
+            assert!(
+                problem("Workspace", json!({"credentials": user(Some(mfa))})).is_some(),
+                "one second factor"
+            );
         }
         let mut credentials = user(None);
         credentials["user"]["usernameSecretRef"] = key;
@@ -431,7 +436,9 @@ mod tests {
     #[test]
     fn a_cluster_workspace_says_in_one_way_whom_it_allows() {
         let spec = |allowed: Value| json!({"credentials": token(), "allowedNamespaces": allowed});
-        for allowed in [json!({"names": ["a"]}), json!({"matchLabels": {"team": "iot"}}), json!({"all": true})] {
+        for allowed in
+            [json!({"names": ["a"]}), json!({"matchLabels": {"team": "iot"}}), json!({"all": true})]
+        {
             assert_eq!(problem("ClusterWorkspace", spec(allowed)), None);
         }
         for allowed in [json!({}), json!({"all": false}), json!({"names": ["a"], "all": true})] {
@@ -450,13 +457,18 @@ mod tests {
             allow_force: None,
         };
         let shared = ClusterWorkspace::new("main", shared);
-        assert_eq!((own.session_secret(), shared.session_secret()), ("main-session".into(), "main-clustersession".into()));
+        assert_eq!(
+            (own.session_secret(), shared.session_secret()),
+            ("main-session".into(), "main-clustersession".into())
+        );
     }
 
     #[test]
     fn a_name_leaves_room_for_the_session_secret() {
         let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
-        assert!(Workspace::new(&"a".repeat(63), WorkspaceSpec { access: access.clone() }).validate_cel().is_ok());
+        assert!(
+            Workspace::new(&"a".repeat(63), WorkspaceSpec { access: access.clone() }).validate_cel().is_ok()
+        );
         assert!(Workspace::new(&"a".repeat(64), WorkspaceSpec { access }).validate_cel().is_err());
     }
 

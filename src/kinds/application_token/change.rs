@@ -61,7 +61,9 @@ impl kind::Change for Change {
             }
             Self::Describe { field, .. } => vec![field.clone()],
             Self::MintJwt { ends: None, .. } => vec![FieldDiff::new("jwt", "-", "made from the token")],
-            Self::MintJwt { ends: Some(ends), .. } => vec![FieldDiff::new("jwt", format!("until {ends}"), "a new one")],
+            Self::MintJwt { ends: Some(ends), .. } => {
+                vec![FieldDiff::new("jwt", format!("until {ends}"), "a new one")]
+            }
             Self::Revoke { .. } | Self::RevokeOld { .. } => Vec::new(),
         }
     }

@@ -78,7 +78,9 @@ fn superfluous(
     for row in kin.filter(|row| row.id != have.row.id && Some(row.id) != context.own_token) {
         let due = match retiring.iter().find(|old| old.id == row.id.to_string()) {
             Some(old) if old.undelivered => Some(context.now),
-            Some(old) => old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok()),
+            Some(old) => {
+                old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok())
+            }
             // From before this object: an earlier one of the same name left it behind on purpose.
             None if row.nonce.is_none() || row.created < want.born => continue,
             None => Some(context.now),
@@ -92,7 +94,11 @@ fn superfluous(
 }
 
 /// When the token is due for replacement, and why if that is now.
-fn renewal(want: &Want, have: &Have<ApplicationToken>, now: Timestamp) -> (Option<Timestamp>, Option<String>) {
+fn renewal(
+    want: &Want,
+    have: &Have<ApplicationToken>,
+    now: Timestamp,
+) -> (Option<Timestamp>, Option<String>) {
     let row = &have.row;
     if value(want, row, have.output.as_deref()).is_none() {
         return (None, Some("the Secret does not hold this token's value".into()));
@@ -112,7 +118,9 @@ fn renewal(want: &Want, have: &Have<ApplicationToken>, now: Timestamp) -> (Optio
     let old_age = want.rotate_every.and_then(|every| row.created?.checked_add(every).ok());
     let due = earliest(before_end, old_age);
     let reason = match due {
-        Some(due) if due <= now && due == before_end.unwrap_or(Timestamp::MAX) => Some("the token ends soon".to_owned()),
+        Some(due) if due <= now && due == before_end.unwrap_or(Timestamp::MAX) => {
+            Some("the token ends soon".to_owned())
+        }
         Some(due) if due <= now => Some("the token is older than rotateEvery".to_owned()),
         _ => None,
     };
@@ -138,7 +146,8 @@ fn other_end(want: &Want, row: &Row) -> Option<String> {
 /// To the second, or the midnight of the same day in case emnify keeps days only: otherwise every token would look wrong.
 fn same_end(have: Timestamp, want: Timestamp) -> bool {
     let day = want.to_zoned(TimeZone::UTC).date();
-    have.as_second() == want.as_second() || day.to_zoned(TimeZone::UTC).is_ok_and(|start| start.timestamp() == have)
+    have.as_second() == want.as_second()
+        || day.to_zoned(TimeZone::UTC).is_ok_and(|start| start.timestamp() == have)
 }
 
 /// The token's value, if the Secret holds the one of this token.
@@ -167,8 +176,11 @@ fn next_renewal(status: &ApplicationTokenStatus) -> Option<Timestamp> {
 fn description(want: &Want, row: &Row, adopted: bool) -> Option<Change> {
     let text = want.text.as_deref().unwrap_or(&row.text);
     let nonce = row.nonce.as_deref().or(want.nonce.as_deref()).unwrap_or_default();
-    let description =
-        if adopted && row.owner.is_none() { text.to_owned() } else { describe(Some(text), &want.owner, nonce) };
+    let description = if adopted && row.owner.is_none() {
+        text.to_owned()
+    } else {
+        describe(Some(text), &want.owner, nonce)
+    };
     let now = row.description();
     if description == now {
         return None;
@@ -192,8 +204,13 @@ fn jwt(want: &Want, have: &Have<ApplicationToken>, now: Timestamp) -> (Option<Ch
         let identity = &jwt.identity;
         let life = identity.expires_at.duration_since(identity.issued_at);
         // At most half of the lifetime, or a long refreshBefore would log in all the time.
-        let before = before.and_then(|before| SignedDuration::try_from(before).ok()).map(|before| before.min(life / 2));
-        before.map_or_else(|| identity.refresh_at(), |before| identity.expires_at.checked_sub(before).unwrap_or(now))
+        let before = before
+            .and_then(|before| SignedDuration::try_from(before).ok())
+            .map(|before| before.min(life / 2));
+        before.map_or_else(
+            || identity.refresh_at(),
+            |before| identity.expires_at.checked_sub(before).unwrap_or(now),
+        )
     });
     match due.filter(|due| *due > now) {
         Some(due) => (None, Some(due)),

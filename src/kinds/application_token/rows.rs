@@ -44,7 +44,9 @@ impl Row {
         let description = token.description.unwrap_or_default();
         let (text, found) = mark::split(&description);
         let (owner, nonce) = match found.map(|found| found.split_once('#').unwrap_or((found, ""))) {
-            Some((owner, nonce)) => (Some(owner.to_owned()), Some(nonce.to_owned()).filter(|n| !n.is_empty())),
+            Some((owner, nonce)) => {
+                (Some(owner.to_owned()), Some(nonce.to_owned()).filter(|n| !n.is_empty()))
+            }
             None => (None, None),
         };
         Some(Self {
@@ -138,10 +140,12 @@ impl Cidr {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok()).filter(|p| *p <= longest)?;
         let network = match address {
-            IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0)).into()),
-            IpAddr::V6(v6) => {
-                IpAddr::V6((u128::from(v6) & u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0)).into())
+            IpAddr::V4(v4) => {
+                IpAddr::V4((u32::from(v4) & u32::MAX.checked_shl(u32::from(32 - prefix)).unwrap_or(0)).into())
             }
+            IpAddr::V6(v6) => IpAddr::V6(
+                (u128::from(v6) & u128::MAX.checked_shl(u32::from(128 - prefix)).unwrap_or(0)).into(),
+            ),
         };
         Some(Self { network, prefix })
     }
@@ -165,7 +169,7 @@ impl ApplicationToken {
     }
 
     /// Keys of the token and of the JWT.
-    pub fn keys(&self) -> (String, String) {
+    pub fn secret_keys(&self) -> (String, String) {
         let secret = self.spec.secret_ref.clone().unwrap_or_default();
         (secret.token_key.unwrap_or_else(|| "token".into()), secret.jwt_key.unwrap_or_else(|| "jwt".into()))
     }
@@ -176,11 +180,15 @@ impl ApplicationToken {
         let cidr = spec.cidr.as_deref().map(|text| {
             Cidr::parse(text).ok_or_else(|| Invalid::new("cidr", "write a network such as 203.0.113.0/24"))
         });
-        let (token_key, jwt_key) = self.keys();
+        let (token_key, jwt_key) = self.secret_keys();
         if spec.jwt.is_some() && token_key == jwt_key {
-            return Err(Invalid::new("secretRef.jwtKey", "must differ from tokenKey: both go into one Secret"));
+            return Err(Invalid::new(
+                "secretRef.jwtKey",
+                "must differ from tokenKey: both go into one Secret",
+            ));
         }
-        let refresh = span("jwt.refreshBefore", &spec.jwt.as_ref().and_then(|jwt| jwt.refresh_before.clone()))?;
+        let refresh =
+            span("jwt.refreshBefore", &spec.jwt.as_ref().and_then(|jwt| jwt.refresh_before.clone()))?;
         let rotate_every = span("rotateEvery", &spec.rotate_every)?;
         let ends = self.ends()?;
         if let Some(every) = rotate_every {
@@ -188,7 +196,10 @@ impl ApplicationToken {
                 return Err(Invalid::new("rotateEvery", "write at least 1h"));
             }
             if matches!(ends, Ends::After(life, _) if every >= life) {
-                return Err(Invalid::new("rotateEvery", "must be shorter than expiresIn, or the token ends before it is replaced"));
+                return Err(Invalid::new(
+                    "rotateEvery",
+                    "must be shorter than expiresIn, or the token ends before it is replaced",
+                ));
             }
         }
         Ok(Want {

@@ -20,8 +20,16 @@ use crate::api::{Date, Duration, ObjectName};
     cel,
     shortname = "emtok",
     category = "emnify",
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName"),
     printcolumn(name = "Expiry", type_ = "date", json_path = ".status.expiresAt"),
     printcolumn(name = "JWT expiry", type_ = "date", json_path = ".status.jwtExpiresAt"),

@@ -26,8 +26,7 @@ fn at(hour: i64) -> Timestamp {
 fn object(spec: Value) -> ApplicationToken {
     let spec: ApplicationTokenSpec = serde_json::from_value(spec).unwrap();
     let mut object = ApplicationToken::new("ci", spec);
-    object.metadata.creation_timestamp =
-        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(-1)));
+    object.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(-1)));
     object
 }
 
@@ -66,7 +65,8 @@ struct Case {
 
 impl Default for Case {
     fn default() -> Self {
-        let mut status = ApplicationTokenStatus { token_id: Some("7".into()), ..ApplicationTokenStatus::default() };
+        let mut status =
+            ApplicationTokenStatus { token_id: Some("7".into()), ..ApplicationTokenStatus::default() };
         status.common.id = Some("7".into());
         status.common.provenance = Some(Provenance::Created);
         Self {
@@ -85,7 +85,8 @@ impl Default for Case {
 impl Case {
     fn have(&self) -> Have<ApplicationToken> {
         let annotations = [(TOKEN_ID, self.token_id), (NONCE_ANNOTATION, self.nonce)];
-        let annotations = annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+        let annotations =
+            annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
         let data: HashMap<_, _> =
             self.data.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
         Have {
@@ -146,10 +147,16 @@ fn a_create_can_be_found_again_by_its_nonce() {
     .unwrap();
     let mut keys = Vec::new();
     ApplicationToken::keys(&seen, &mut |key| keys.push(key));
-    assert!(keys.contains(ApplicationToken::find(&want, Some(&intent))[0].key()), "the nonce leads to the new token");
+    assert!(
+        keys.contains(ApplicationToken::find(&want, Some(&intent))[0].key()),
+        "the nonce leads to the new token"
+    );
     assert_eq!(ApplicationToken::mark(&seen).as_deref(), Some(OWNER), "the nonce is no part of the mark");
     assert_eq!((seen.text.as_str(), ApplicationToken::id(&seen)), ("CI", Id::Int(9)));
-    assert!(ApplicationToken::find(&want, None).is_empty(), "an orphan of an earlier object is not taken over");
+    assert!(
+        ApplicationToken::find(&want, None).is_empty(),
+        "an orphan of an earlier object is not taken over"
+    );
 }
 
 #[test]
@@ -178,7 +185,8 @@ fn a_lost_or_foreign_value_makes_a_new_token() {
     let empty = Case { data: vec![("token", String::new())], ..Case::default() };
     let other = Case { token_id: Some("6"), ..Case::default() };
     let unknown = Case { token_id: None, nonce: Some("n0"), ..Case::default() };
-    for (what, case) in [("lost", lost), ("empty", empty), ("of another token", other), ("unknown", unknown)] {
+    for (what, case) in [("lost", lost), ("empty", empty), ("of another token", other), ("unknown", unknown)]
+    {
         assert!(case.diff(json!({})).renew.is_some(), "a value that is {what} is replaced");
     }
 }
@@ -189,7 +197,10 @@ fn at_most_one_token_an_hour_is_made_anew() {
     ApplicationToken::renewed(&mut case.status, &Id::Int(6), at(10));
     case.now = at(10).checked_add(59.minutes()).unwrap();
     let diff = case.diff(json!({}));
-    assert!(diff.renew.is_none() && diff.waiting.is_some(), "somebody who deletes the Secret again and again");
+    assert!(
+        diff.renew.is_none() && diff.waiting.is_some(),
+        "somebody who deletes the Secret again and again"
+    );
     assert_eq!(diff.wake_at, Some(at(11)));
     case.now = at(11);
     assert!(case.diff(json!({})).renew.is_some(), "an hour later");
@@ -208,7 +219,10 @@ fn a_change_of_what_emnify_cannot_change_makes_a_new_token() {
     let expiry = case.diff(json!({"expiry": at(2000).to_string()})).renew;
     assert!(expiry.is_some_and(|reason| reason.starts_with("expiry: ")));
     case.row.expires = Some(at(24));
-    assert!(settled(&case.diff(json!({"expiry": at(31).to_string()}))), "an API that keeps days only is no reason");
+    assert!(
+        settled(&case.diff(json!({"expiry": at(31).to_string()}))),
+        "an API that keeps days only is no reason"
+    );
 }
 
 #[test]
@@ -304,7 +318,11 @@ fn a_jwt_is_made_when_missing_ending_or_of_another_token() {
         ("of the token before", with(Some(jwt(6, at(0), at(100))), at(1))),
         ("about to end", with(Some(jwt(7, at(0), at(100))), at(95))),
     ] {
-        assert_eq!(said(&case.diff(spec.clone())), ["make a JWT from application token 7"], "a JWT that is {what}");
+        assert_eq!(
+            said(&case.diff(spec.clone())),
+            ["make a JWT from application token 7"],
+            "a JWT that is {what}"
+        );
     }
     let long = json!({"jwt": {"enabled": true, "refreshBefore": "1000h"}});
     let diff = with(Some(jwt(7, at(0), at(100))), at(1)).diff(long);
@@ -330,7 +348,10 @@ fn a_description_is_compared_without_the_mark_and_keeps_its_nonce() {
     assert!(settled(&case.diff(json!({}))), "unset is unmanaged");
     let diff = case.diff(json!({"description": "build"}));
     let [Change::Describe { field, description }] = &diff.changes[..] else { panic!("{:?}", said(&diff)) };
-    assert_eq!((field.to_string().as_str(), description.as_str()), ("description: CI -> build", "build [k8s prod/fleet/ci#n1]"));
+    assert_eq!(
+        (field.to_string().as_str(), description.as_str()),
+        ("description: CI -> build", "build [k8s prod/fleet/ci#n1]")
+    );
     let mut after = case.row.clone();
     ApplicationToken::assume(&diff.changes[0], &mut after, &mut Parts::default());
     case.row = after;
@@ -356,7 +377,8 @@ fn a_revoked_predecessor_is_forgotten() {
     ApplicationToken::assume(&Change::RevokeOld { id: 6 }, &mut row(7, "n1"), &mut parts);
     assert_eq!(parts.kin, Some(vec![]), "or it would be revoked again and again");
     let case = Case::default();
-    let mut status = ApplicationTokenStatus { retiring: vec![retiring(6, at(0), false)], ..case.status.clone() };
+    let mut status =
+        ApplicationTokenStatus { retiring: vec![retiring(6, at(0), false)], ..case.status.clone() };
     object(json!({})).report(&case.have(), None, &mut status);
     assert!(status.retiring.is_empty());
 }
@@ -366,7 +388,8 @@ fn the_status_tells_where_and_until_when_but_never_what() {
     let mut case = Case { kin: vec![row(6, "n0")], ..Case::default() };
     case.data.push(("jwt", jwt(7, at(0), at(100))));
     case.row.expires = Some(at(500));
-    let mut status = ApplicationTokenStatus { retiring: vec![retiring(6, at(0), false)], ..case.status.clone() };
+    let mut status =
+        ApplicationTokenStatus { retiring: vec![retiring(6, at(0), false)], ..case.status.clone() };
     object(json!({"jwt": {"enabled": true}, "gracePeriod": "2h"})).report(&case.have(), None, &mut status);
     assert_eq!(status.secret_name.as_deref(), Some("ci-token"));
     assert_eq!(status.token_id.as_deref(), Some("7"));
