@@ -38,6 +38,7 @@ pub use self::{
     },
 };
 use self::{diff::Memory, rows::key};
+use crate::kinds::sim::state_claim;
 
 impl Managed for Endpoint {
     type Row = Row;
@@ -108,6 +109,10 @@ impl Managed for Endpoint {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn claims(want: &Want) -> Vec<Key> {
+        want.sim_state.and(want.sim_number.as_deref()).map(state_claim).into_iter().collect()
     }
 
     fn parts(want: &Want) -> Vec<Part> {

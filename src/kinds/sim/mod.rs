@@ -31,8 +31,11 @@ use self::{
 /// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
 const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
 
-/// Right to set the state of a SIM; its value is the SIM's id. `Endpoint` competes for it.
-pub const STATE_CLAIM: &str = "sim-state";
+/// The right to set the state of the SIM that a spec names by this ICCID, EID or IMSI. `Sim` and `Endpoint` compete
+/// for it.
+pub fn state_claim(number: &str) -> Key {
+    Key::new("sim-state", number)
+}
 
 impl Managed for Sim {
     type Row = Row;
@@ -82,6 +85,10 @@ impl Managed for Sim {
 
     fn find(want: &Want, _: Option<&Intent>) -> Vec<Find> {
         vec![Find::Natural(want.number.clone())]
+    }
+
+    fn claims(want: &Want) -> Vec<Key> {
+        want.state.iter().map(|_| state_claim(&want.number.value)).collect()
     }
 
     fn create(_: &Want, _: Option<&Intent>) -> Option<SetState> {

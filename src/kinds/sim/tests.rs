@@ -1,0 +1,106 @@
+use emnify_engine::kind::{Change, Inputs, Managed};
+use kube::{CustomResourceExt, core::object::HasSpec};
+
+use super::{
+    Sim, SimSpec, SimState,
+    diff::diff,
+    rows::{Row, SetState},
+    state::status,
+    state_claim,
+};
+
+const ICCID: &str = "8988303000000010140";
+
+fn sim(change: impl FnOnce(&mut SimSpec)) -> Sim {
+    let mut object = Sim::new("a", SimSpec { iccid: Some(ICCID.into()), ..SimSpec::default() });
+    change(object.spec_mut());
+    object
+}
+
+fn row(status: i64) -> Row {
+    Row { id: 7, iccid: Some(ICCID.into()), status, ..Row::default() }
+}
+
+fn keys(row: &Row) -> Vec<String> {
+    let mut keys = Vec::new();
+    Sim::keys(row, &mut |key| keys.push(format!("{}={}", key.name, key.value)));
+    keys
+}
+
+#[test]
+fn exactly_one_number_names_a_sim() {
+    assert!(sim(|_| ()).validate_cel().is_ok());
+    assert!(sim(|spec| spec.iccid = None).validate_cel().is_err(), "none");
+    assert!(sim(|spec| spec.imsi = Some("901430000000001".into())).validate_cel().is_err(), "two");
+}
+
+#[test]
+fn twenty_digits_find_the_sim_that_emnify_keys_by_nineteen() {
+    let check = (0..10)
+        .find(|digit| {
+            sim(|spec| spec.iccid = Some(format!("{ICCID}{digit}").into())).want(&Inputs::default()).is_ok()
+        })
+        .expect("one digit is the check digit");
+    let want = sim(|spec| spec.iccid = Some(format!("{ICCID}{check}").into())).want(&Inputs::default()).unwrap();
+    let find = Sim::find(&want, None);
+    assert_eq!(find[0].key().value, ICCID);
+    assert!(keys(&row(0)).contains(&format!("{}={}", find[0].key().name, ICCID)), "the index has the same key");
+}
+
+#[test]
+fn a_mistyped_iccid_is_refused_by_name() {
+    let invalid = sim(|spec| spec.iccid = Some("123".into())).want(&Inputs::default()).unwrap_err();
+    assert_eq!(invalid.path, "iccid");
+}
+
+#[test]
+fn a_sim_is_never_made_and_never_retired() {
+    let want = sim(|_| ()).want(&Inputs::default()).unwrap();
+    assert_eq!(Sim::create(&want, None), None);
+    assert!(keys(&row(status::DELETED)).is_empty(), "a deleted SIM cannot be adopted");
+}
+
+#[test]
+fn an_unset_state_is_left_alone() {
+    let want = sim(|_| ()).want(&Inputs::default()).unwrap();
+    for state in 0..5 {
+        let diff = diff(&want, &row(state), true);
+        assert!(diff.changes.is_empty() && diff.illegal.is_none() && diff.reported.is_empty());
+    }
+    assert!(Sim::claims(&want).is_empty(), "and the right to set it is free");
+}
+
+#[test]
+fn a_wanted_state_is_set_reported_or_refused() {
+    let want = sim(|spec| spec.state = Some(SimState::Activated)).want(&Inputs::default()).unwrap();
+    let edit = diff(&want, &row(status::SUSPENDED), true);
+    assert_eq!(edit.changes, [SetState { from: status::SUSPENDED, to: SimState::Activated }]);
+    assert_eq!(edit.changes[0].to_string(), "state: Suspended -> Activated");
+    let drift = diff(&want, &row(status::SUSPENDED), false);
+    assert!(drift.changes.is_empty(), "a SIM is not activated as drift");
+    assert_eq!(drift.reported[0].to_string(), "state: Suspended -> Activated", "but it is told");
+    let want = sim(|spec| spec.state = Some(SimState::Suspended)).want(&Inputs::default()).unwrap();
+    let refused = diff(&want, &row(status::ISSUED), true).illegal.expect("there is no such transition");
+    assert_eq!(refused.path, "state");
+    assert!(diff(&want, &row(status::ACTIVATED), false).changes[0].class().urgent, "suspension stops costs");
+    assert_eq!(Sim::claims(&want), [state_claim(ICCID)]);
+}
+
+#[test]
+fn a_bound_sim_does_not_become_another_one() {
+    let want = sim(|spec| {
+        spec.iccid = Some("8988303000000010157".into());
+        spec.state = Some(SimState::Suspended);
+    })
+    .want(&Inputs::default())
+    .unwrap();
+    let diff = diff(&want, &row(status::ACTIVATED), true);
+    assert!(diff.changes.is_empty(), "the wrong SIM is not suspended");
+    assert_eq!(diff.immutable[0].path, "iccid");
+}
+
+#[test]
+fn the_crd_has_the_rules() {
+    let crd = serde_json::to_string(&Sim::crd()).unwrap();
+    assert!(crd.contains("set exactly one of iccid, eid, imsi") && crd.contains("emsim"));
+}
