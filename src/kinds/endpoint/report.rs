@@ -84,11 +84,14 @@ fn allowance(
 
 /// Newer knowledge wins; what has no time loses to what has one unless the state differs.
 fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut EndpointStatus) {
+    // Session events do not say where; while the device is attached it is where it was.
+    let offline = seen.state() == "Offline";
+    let before = status.connectivity.clone().filter(|_| !offline).unwrap_or_default();
     let fresh = ConnectivityStatus {
         state: seen.state().to_owned(),
-        operator: seen.operator.clone(),
-        country: seen.country.clone(),
-        rat_type: seen.rat_type.clone(),
+        operator: seen.operator.clone().or(before.operator),
+        country: seen.country.clone().or(before.country),
+        rat_type: seen.rat_type.clone().or(before.rat_type),
         cell: seen.cell.clone(),
         since: seen.since.map(|at| at.to_string()),
     };

@@ -1,0 +1,61 @@
+use super::*;
+use crate::kinds::{
+    endpoint::{
+        EndpointSimStatus,
+        diff::{assume, retire},
+        rows::Parts,
+    },
+    sim::state::status as sim_status,
+};
+
+const SUSPEND: &str = "sim.state: Activated -> Suspended";
+const DISABLE: &str = "enabled: true -> false";
+const RELEASE: &str = "sim: 70 -> none";
+
+fn ours() -> EndpointStatus {
+    let sim = EndpointSimStatus { id: "70".into(), managed: Some(true), ..EndpointSimStatus::default() };
+    EndpointStatus { sim: Some(sim), ..created() }
+}
+
+fn enabled(sim_status: i64) -> Row {
+    Row { status: status::ENABLED, ..row(sim_status) }
+}
+
+fn steps(row: &Row, status: &EndpointStatus) -> Vec<String> {
+    lines(&retire(row, memory(status, false)))
+}
+
+#[test]
+fn a_sim_whose_state_is_ours_is_suspended_and_goes_with_the_device() {
+    assert_eq!(steps(&enabled(sim_status::ACTIVATED), &ours()), [SUSPEND, DISABLE, "release the SIM and delete"]);
+}
+
+#[test]
+fn a_sim_whose_state_is_not_ours_is_released_as_it_is() {
+    assert_eq!(steps(&enabled(sim_status::ACTIVATED), &created()), [DISABLE, RELEASE, "delete"]);
+}
+
+#[test]
+fn only_an_activated_sim_is_suspended() {
+    assert_eq!(steps(&enabled(sim_status::ISSUED), &ours()), [DISABLE, RELEASE, "delete"]);
+    assert_eq!(steps(&enabled(sim_status::SUSPENDED), &ours()), [DISABLE, "release the SIM and delete"]);
+}
+
+#[test]
+fn a_factory_test_is_not_ended_by_retiring_the_device() {
+    let steps = steps(&enabled(sim_status::FACTORY_TEST), &ours());
+    assert_eq!(steps, [RELEASE, DISABLE, "delete"], "the device's status changes only after the SIM left");
+}
+
+#[test]
+fn every_step_is_resumed_by_what_is_still_true() {
+    for start in [sim_status::ISSUED, sim_status::ACTIVATED, sim_status::SUSPENDED, sim_status::FACTORY_TEST] {
+        let mut row = enabled(start);
+        let all = retire(&row, memory(&ours(), false));
+        for (done, change) in all.iter().enumerate() {
+            assert_eq!(retire(&row, memory(&ours(), false)), all[done..], "after {done} steps from {start}");
+            assume(change, &mut row, &mut Parts::default());
+        }
+        assert!(row.is_tombstone());
+    }
+}
