@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     credentials::Digests,
+    kept::Foreign,
     spec::{Cause, CredentialStatus, Organisation, Refused},
 };
 
@@ -44,13 +45,35 @@ pub struct Facts<'a> {
     /// `spec.organisationId`, else the organisation of the first login.
     pub pinned: Option<i64>,
     /// What the Secrets hold, or what is wrong with them.
-    pub offer: Result<&'a Digests, &'a Invalid>,
+    pub offer: Result<&'a Digests, &'a Problem>,
     /// The token at hand.
     pub held: Option<&'a Held>,
     /// What earlier attempts taught.
     pub memory: &'a Memory,
     /// Value of the annotation `emnify.io/refresh`.
     pub refresh: Option<&'a str>,
+}
+
+/// Why there is nothing to log in with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Condition reason.
+    pub reason: &'static str,
+    /// Names the field and the mend.
+    pub message: String,
+}
+
+impl From<Invalid> for Problem {
+    /// A Secret that is missing, or does not hold what the spec says.
+    fn from(invalid: Invalid) -> Self {
+        Self { reason: reason::REFERENCE_NOT_READY, message: invalid.to_string() }
+    }
+}
+
+impl From<Foreign> for Problem {
+    fn from(foreign: Foreign) -> Self {
+        Self { reason: reason::SECRET_NOT_OWNED, message: foreign.to_string() }
+    }
 }
 
 /// What earlier attempts taught. The first two survive a restart in the status.
@@ -143,7 +166,7 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let held = facts.held.filter(|held| held.usable(origin, facts.pinned, facts.now));
     let offer = match facts.offer {
         Ok(offer) => offer,
-        Err(problem) => return stalled(held, reason::REFERENCE_NOT_READY, problem.to_string(), None),
+        Err(problem) => return stalled(held, problem.reason, problem.message.clone(), None),
     };
     match held {
         Some(same) if same.credential == offer.credential => {

@@ -44,7 +44,7 @@ struct Case {
     suspended: bool,
     origin: Result<&'static str, &'static str>,
     pinned: Option<i64>,
-    offer: Result<Digests, Invalid>,
+    offer: Result<Digests, Problem>,
     held: Option<Held>,
     memory: Memory,
     refresh: Option<&'static str>,
@@ -164,7 +164,8 @@ fn a_host_that_is_not_allowed_is_never_called() {
 
 #[test]
 fn a_missing_secret_is_named_and_the_session_goes_on() {
-    let offer = Err(Invalid::new("spec.credentials.applicationTokenSecretRef", "Secret s does not exist"));
+    let missing = Invalid::new("spec.credentials.applicationTokenSecretRef", "Secret s does not exist");
+    let offer = Err(Problem::from(missing));
     let decision = Case { offer: offer.clone(), ..Case::default() }.decide();
     assert!(decision.serve, "a token that works is not given up");
     assert_eq!(

@@ -1,12 +1,17 @@
 //! Workspaces: an emnify organisation and how the operator logs in to it.
 //!
-//! [`spec`] is what users write; [`credentials`] turns Secrets into credentials and digests; [`decide`] says when to log
-//! in, with what, and what the conditions say about it.
+//! [`spec`] is what users write and [`terms`] what it means; [`credentials`] turns Secrets into credentials and digests;
+//! [`kept`] is the Secret of a session; [`decide`] says when to log in, with what, and how that stands; [`status`] writes it
+//! down; [`admission`] says who may use a cluster workspace.
 
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
 
+mod admission;
 pub mod credentials;
 pub mod decide;
+pub mod kept;
 pub mod spec;
+pub mod status;
+pub mod terms;
 
 pub use self::spec::{Access, ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus};

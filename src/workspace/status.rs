@@ -1,0 +1,199 @@
+//! From a decision to the status that says so: pure.
+
+use emnify_engine::{
+    conditions::{self, Wanted, clear, holds},
+    reason::{
+        self,
+        condition::{READY, RECONCILING, STALLED},
+    },
+};
+use jiff::Timestamp;
+
+use super::{
+    decide::{Decision, Held, Memory, Verdict},
+    spec::{Organisation, WorkspaceStatus},
+};
+
+/// What the status is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What was decided.
+    pub decision: &'a Decision,
+    /// What attempts taught.
+    pub memory: &'a Memory,
+    /// The token at hand.
+    pub held: Option<&'a Held>,
+    /// Generation of the workspace.
+    pub generation: Option<i64>,
+    /// Wall clock.
+    pub now: Timestamp,
+}
+
+/// Writes what the decision means. Counts, tariff plan and budget are left to those who know them.
+pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
+    let Shown { decision, memory, generation, .. } = shown;
+    status.observed_generation = *generation;
+    let held = shown.held.filter(|_| decision.serve);
+    if let Some(identity) = held.map(|held| &held.identity) {
+        status.organisation = Some(Organisation {
+            id: identity.organisation_id.to_string(),
+            name: identity.organisation_name.clone(),
+        });
+    }
+    if decision.verdict != Verdict::Suspended {
+        status.token_expires_at = held.map(|held| held.identity.expires_at.to_string().into());
+    }
+    status.credential = Some(memory.credential.clone()).filter(|known| *known != Default::default());
+    status.last_handled_refresh_at.clone_from(&memory.refreshed);
+    status.last_error = match &decision.verdict {
+        Verdict::Stalled { message, .. } => Some(message.clone()),
+        Verdict::Waiting { .. } => memory.pause.as_ref().map(|pause| pause.message.clone()),
+        Verdict::Ready => None,
+        Verdict::Suspended => status.last_error.take(),
+    };
+    settle(shown, status);
+}
+
+fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
+    let all = &mut status.conditions;
+    let generation = shown.generation;
+    let put = |all: &mut Vec<_>, kind, status, reason, message: &str| {
+        conditions::set(all, &Wanted { kind, status, reason, message }, generation, shown.now);
+    };
+    match &shown.decision.verdict {
+        Verdict::Ready => {
+            put(all, READY, true, reason::UP_TO_DATE, "");
+            clear(all, RECONCILING);
+            clear(all, STALLED);
+        }
+        Verdict::Suspended => {
+            if conditions::get(all, READY).is_none() {
+                put(all, READY, false, reason::SUSPENDED, "");
+            }
+            clear(all, RECONCILING);
+            clear(all, STALLED);
+        }
+        // A session that works is not less ready because a login waits.
+        Verdict::Waiting { .. } if shown.decision.serve && holds(all, READY, generation) => {
+            clear(all, RECONCILING);
+            clear(all, STALLED);
+        }
+        Verdict::Waiting { reason, message } => {
+            put(all, READY, false, reason, message);
+            put(all, RECONCILING, true, reason, message);
+            clear(all, STALLED);
+        }
+        Verdict::Stalled { reason, message } => {
+            put(all, READY, false, reason, message);
+            put(all, STALLED, true, reason, message);
+            clear(all, RECONCILING);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use emnify::Identity;
+
+    use super::*;
+    use crate::workspace::decide::{Pause, Step};
+
+    fn held() -> Held {
+        let identity = Identity {
+            organisation_id: 42,
+            organisation_name: "Example".into(),
+            application_token_id: None,
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+        };
+        Held { identity, origin: "https://cdn.emnify.net".into(), credential: "a".into(), refused: false }
+    }
+
+    fn show_verdict(status: &mut WorkspaceStatus, verdict: Verdict, serve: bool, memory: &Memory) {
+        let decision = Decision { serve, step: Step::Rest, verdict, wake_at: None };
+        let held = held();
+        let shown = Shown {
+            decision: &decision,
+            memory,
+            held: Some(&held),
+            generation: Some(1),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        show(&shown, status);
+    }
+
+    fn says(status: &WorkspaceStatus, kind: &str) -> Option<String> {
+        conditions::get(&status.conditions, kind)
+            .map(|condition| format!("{} {}", condition.status, condition.reason))
+    }
+
+    fn ready() -> WorkspaceStatus {
+        let mut status = WorkspaceStatus::default();
+        show_verdict(&mut status, Verdict::Ready, true, &Memory::default());
+        status
+    }
+
+    #[test]
+    fn a_working_login_pins_the_organisation_and_is_ready() {
+        let status = ready();
+        assert_eq!(says(&status, READY).as_deref(), Some("True UpToDate"));
+        assert_eq!(
+            status.organisation.map(|found| (found.id, found.name)),
+            Some(("42".into(), "Example".into()))
+        );
+        assert!(status.token_expires_at.is_some() && status.last_error.is_none());
+    }
+
+    #[test]
+    fn a_token_that_may_not_be_used_pins_nothing() {
+        let mut status = WorkspaceStatus::default();
+        let verdict =
+            Verdict::Stalled { reason: reason::UNAUTHORIZED, message: "spec.credentials: no".into() };
+        show_verdict(&mut status, verdict, false, &Memory::default());
+        assert!(status.organisation.is_none() && status.token_expires_at.is_none());
+        assert_eq!(says(&status, STALLED).as_deref(), Some("True Unauthorized"));
+        assert_eq!(says(&status, READY).as_deref(), Some("False Unauthorized"));
+        assert_eq!(status.last_error.as_deref(), Some("spec.credentials: no"));
+    }
+
+    #[test]
+    fn a_pause_never_lowers_ready_while_the_session_works() {
+        let pause = Pause {
+            until: Timestamp::MAX,
+            failures: 1,
+            reason: reason::UNAVAILABLE,
+            message: "emnify is unavailable".into(),
+        };
+        let memory = Memory { pause: Some(pause), ..Memory::default() };
+        let waiting =
+            || Verdict::Waiting { reason: reason::UNAVAILABLE, message: "emnify is unavailable".into() };
+        let mut status = ready();
+        show_verdict(&mut status, waiting(), true, &memory);
+        assert_eq!(says(&status, READY).as_deref(), Some("True UpToDate"));
+        assert_eq!(says(&status, RECONCILING), None, "never Ready and Reconciling at once");
+        assert_eq!(status.last_error.as_deref(), Some("emnify is unavailable"), "but it is told");
+        show_verdict(&mut status, waiting(), false, &memory);
+        assert_eq!(says(&status, READY).as_deref(), Some("False Unavailable"), "without a session it is");
+        assert_eq!(says(&status, RECONCILING).as_deref(), Some("True Unavailable"));
+    }
+
+    #[test]
+    fn suspension_keeps_what_was_true() {
+        let mut status = ready();
+        show_verdict(&mut status, Verdict::Suspended, false, &Memory::default());
+        assert_eq!(says(&status, READY).as_deref(), Some("True UpToDate"));
+        assert!(status.token_expires_at.is_some());
+        let mut fresh = WorkspaceStatus::default();
+        show_verdict(&mut fresh, Verdict::Suspended, false, &Memory::default());
+        assert_eq!(says(&fresh, READY).as_deref(), Some("False Suspended"));
+    }
+
+    #[test]
+    fn mending_clears_the_stall() {
+        let mut status = WorkspaceStatus::default();
+        let verdict = Verdict::Stalled { reason: reason::UNAUTHORIZED, message: "no".into() };
+        show_verdict(&mut status, verdict, false, &Memory::default());
+        show_verdict(&mut status, Verdict::Ready, true, &Memory::default());
+        assert_eq!((says(&status, STALLED), status.last_error), (None, None));
+    }
+}

@@ -1,0 +1,114 @@
+//! What a workspace's spec asks for besides the login, checked.
+
+use std::time::Duration;
+
+use emnify_engine::kind::Invalid;
+
+use super::spec::{Access, WorkspaceStatus};
+
+/// Limits and rhythm of a workspace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// Part of the operator's request budget, in (0, 1].
+    pub share: f64,
+    /// Most devices that may be disturbed, and in which time.
+    pub guard: Option<(u64, Duration)>,
+    /// Overrides the kinds' own sweep cadence.
+    pub sweep: Option<Duration>,
+    /// Organisation the credentials must belong to: the one in the spec, else that of the first login.
+    pub pinned: Option<i64>,
+}
+
+const SHORTEST_SWEEP: Duration = Duration::from_secs(10);
+const GUARD_WINDOW: Duration = Duration::from_secs(3600);
+
+impl Access {
+    /// The terms, given what earlier logins taught.
+    pub fn terms(&self, status: Option<&WorkspaceStatus>) -> Result<Terms, Invalid> {
+        let known =
+            status.and_then(|status| status.organisation.as_ref()).and_then(|found| found.id.parse().ok());
+        let pinned = match &self.organisation_id {
+            Some(id) => Some(id.int("spec.organisationId")?),
+            None => known,
+        };
+        let percent = self.budget_percent.unwrap_or(100);
+        let share = u8::try_from(percent).ok().filter(|percent| (1..=100).contains(percent));
+        let share =
+            share.ok_or_else(|| Invalid::new("spec.budgetPercent", "write a number from 1 to 100"))?;
+        Ok(Terms { share: f64::from(share) / 100.0, guard: self.guarded()?, sweep: self.sweep()?, pinned })
+    }
+
+    fn guarded(&self) -> Result<Option<(u64, Duration)>, Invalid> {
+        let Some(guard) = &self.guard else { return Ok(None) };
+        let most = u64::try_from(guard.max_devices).ok().filter(|most| *most > 0);
+        let most =
+            most.ok_or_else(|| Invalid::new("spec.guard.maxDevices", "write a number of at least 1"))?;
+        let window =
+            guard.window.as_ref().map_or(Ok(GUARD_WINDOW), |window| window.get("spec.guard.window"))?;
+        if window.is_zero() {
+            return Err(Invalid::new("spec.guard.window", "write a duration such as 1h"));
+        }
+        Ok(Some((most, window)))
+    }
+
+    fn sweep(&self) -> Result<Option<Duration>, Invalid> {
+        let path = "spec.sweepInterval";
+        let sweep = self.sweep_interval.as_ref().map(|interval| interval.get(path)).transpose()?;
+        match sweep {
+            Some(short) if short < SHORTEST_SWEEP => {
+                Err(Invalid::new(path, "write at least 10s, or listings use up the request budget"))
+            }
+            other => Ok(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::workspace::spec::Organisation;
+
+    fn terms(mut spec: Value, known: Option<&str>) -> Result<Terms, Invalid> {
+        spec["credentials"] = json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}});
+        let access: Access = serde_json::from_value(spec).unwrap();
+        let organisation = known.map(|id| Organisation { id: id.into(), name: "Example".into() });
+        access.terms(Some(&WorkspaceStatus { organisation, ..WorkspaceStatus::default() }))
+    }
+
+    #[test]
+    fn the_spec_pins_the_organisation_before_the_first_login_does() {
+        assert_eq!(terms(json!({}), None).unwrap().pinned, None);
+        assert_eq!(terms(json!({}), Some("42")).unwrap().pinned, Some(42), "pinned by the first login");
+        assert_eq!(
+            terms(json!({"organisationId": "43"}), Some("42")).unwrap().pinned,
+            Some(43),
+            "the spec decides"
+        );
+    }
+
+    #[test]
+    fn unset_limits_have_safe_defaults() {
+        let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
+        assert_eq!(
+            terms,
+            Terms { share: 1.0, guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None }
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for (spec, path) in [
+            (json!({"budgetPercent": 0}), "spec.budgetPercent"),
+            (json!({"budgetPercent": 101}), "spec.budgetPercent"),
+            (json!({"guard": {"maxDevices": 0}}), "spec.guard.maxDevices"),
+            (json!({"guard": {"maxDevices": 1, "window": "0s"}}), "spec.guard.window"),
+            (json!({"sweepInterval": "5s"}), "spec.sweepInterval"),
+        ] {
+            assert_eq!(terms(spec.clone(), None).unwrap_err().path, path, "{spec}");
+        }
+        let terms = terms(json!({"budgetPercent": 50, "sweepInterval": "10s"}), None).unwrap();
+        assert!((terms.share - 0.5).abs() < f64::EPSILON && terms.sweep == Some(Duration::from_secs(10)));
+    }
+}
