@@ -1,9 +1,15 @@
 //! The operations, one file or folder per family of the API. Each lists its routes in one table.
 
 mod application_token;
+mod authentication;
 mod dns;
+mod event;
+mod integration;
 mod ip_address_space;
 mod lookups;
+mod service_profile;
+mod tag;
+mod tariff_profile;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -123,8 +129,18 @@ impl Route {
 }
 
 static ROUTES: LazyLock<HashMap<&'static str, Route>> = LazyLock::new(|| {
-    let families: Vec<Vec<Route>> =
-        vec![application_token::routes(), dns::routes(), ip_address_space::routes(), lookups::routes()];
+    let families: Vec<Vec<Route>> = vec![
+        application_token::routes(),
+        authentication::routes(),
+        dns::routes(),
+        event::routes(),
+        integration::routes(),
+        ip_address_space::routes(),
+        lookups::routes(),
+        service_profile::routes(),
+        tag::routes(),
+        tariff_profile::routes(),
+    ];
     families.into_iter().flatten().map(|route| (route.operation.operation.as_str(), route)).collect()
 });
 

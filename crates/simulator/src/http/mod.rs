@@ -2,5 +2,12 @@
 
 pub mod body;
 pub mod call;
+pub mod faults;
+pub(crate) mod frame;
+pub(crate) mod limits;
 pub mod list;
+pub mod log;
 pub mod refusal;
+pub(crate) mod serve;
+pub(crate) mod service;
+pub(crate) mod token;

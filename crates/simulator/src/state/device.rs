@@ -178,17 +178,6 @@ pub struct LimitExtension {
     pub created_at: Timestamp,
 }
 
-/// An operator refused by a tariff profile or device, with the radio technologies it is refused for (none: all).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BlockedOperator {
-    /// Id of the operator.
-    pub operator: u64,
-    /// Ids of the technologies; empty means all.
-    #[serde(default)]
-    pub rat_types: Vec<u64>,
-}
-
 /// States of a message. [R]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

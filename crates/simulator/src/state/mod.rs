@@ -5,23 +5,31 @@
 
 mod device;
 mod event;
+mod integration;
+mod login;
+mod network;
 mod organisation;
 mod people;
+mod plan;
+mod policy;
 mod profile;
 pub mod rules;
 pub(crate) mod table;
+mod time;
 
 use serde::{Deserialize, Serialize};
 
 pub use device::{
-    BlockedOperator, Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch,
+    Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch,
     SimState, Sms, SmsState, Usage,
 };
 pub use event::{Draft, Event, EventEndpoint, EventImsi, EventSim, EventUser};
+pub use integration::{ApiCallback, ApiSecret};
 pub use organisation::{ApplicationToken, CallLedger, Dns, Indexes, IpAddressSpace, Organisation, Tag};
 pub use people::{Lockout, Membership, MfaKey, TrustedDevice, User};
+pub use plan::{HeldVolume, TariffPlan};
 pub use profile::{
-    BlockedRats, DataLimit, InclusiveVolume, ProfileService, RateZone, ServiceProfile, Tariff, TariffProfile,
+    BlockedOperator, DataLimit, InclusiveVolume, ProfileService, RateZone, ServiceProfile, Tariff, TariffProfile,
 };
 pub use table::{Row, Table};
 
@@ -69,6 +77,8 @@ pub struct NextIds {
     pub ip_address_space: u64,
     pub dns: u64,
     pub tag: u64,
+    pub api_callback: u64,
+    pub api_secret: u64,
     pub service_profile: u64,
     pub data_limit: u64,
     pub tariff: u64,
@@ -82,6 +92,7 @@ pub struct NextIds {
     pub limit_extension: u64,
     pub pdp_context: u64,
     pub event: u64,
+    pub token: u64,
 }
 
 impl Default for NextIds {
@@ -95,6 +106,8 @@ impl Default for NextIds {
             ip_address_space: 1,
             dns: 1,
             tag: 1,
+            api_callback: 1,
+            api_secret: 1,
             service_profile: 100_001,
             data_limit: 1,
             tariff: 1,
@@ -110,6 +123,7 @@ impl Default for NextIds {
             pdp_context: 1,
             // Event ids exceed 2^48. [R]
             event: 300_000_000_000_001,
+            token: 1,
         }
     }
 }

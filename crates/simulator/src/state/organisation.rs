@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::table::{Table, rows};
-use super::{Endpoint, Event, NextIds, ServiceProfile, Sim, TariffProfile};
+use super::{
+    ApiCallback, ApiSecret, Endpoint, Event, HeldVolume, NextIds, ServiceProfile, Sim, TariffPlan, TariffProfile,
+};
 
 rows!(
     Organisation => organisation, ApplicationToken => application_token, IpAddressSpace => ip_address_space,
@@ -32,6 +34,15 @@ pub struct Organisation {
     /// Calls of the running month.
     #[serde(default)]
     pub calls: CallLedger,
+    /// What it has bought.
+    #[serde(default)]
+    pub tariff_plan: TariffPlan,
+    /// Id of its own tariff.
+    #[serde(default)]
+    pub tariff: Option<u64>,
+    /// Inclusive volumes it holds.
+    #[serde(default)]
+    pub inclusive_volumes: Vec<HeldVolume>,
     /// Application tokens, revoked ones included.
     #[serde(default)]
     pub application_tokens: Table<ApplicationToken>,
@@ -44,6 +55,12 @@ pub struct Organisation {
     /// Tags (v2).
     #[serde(default)]
     pub tags: Table<Tag>,
+    /// URLs that callbacks go to.
+    #[serde(default)]
+    pub api_callbacks: Table<ApiCallback>,
+    /// Keys that sign callbacks.
+    #[serde(default)]
+    pub api_secrets: Table<ApiSecret>,
     /// Service profiles.
     #[serde(default)]
     pub service_profiles: Table<ServiceProfile>,
@@ -189,6 +206,8 @@ impl Organisation {
         self.ip_address_spaces.raise(next);
         self.dns.raise(next);
         self.tags.raise(next);
+        self.api_callbacks.raise(next);
+        self.api_secrets.raise(next);
         self.service_profiles.raise(next);
         self.tariff_profiles.raise(next);
         self.sims.raise(next);
@@ -208,6 +227,8 @@ impl Organisation {
         self.ip_address_spaces.number(next);
         self.dns.number(next);
         self.tags.number(next);
+        self.api_callbacks.number(next);
+        self.api_secrets.number(next);
         self.service_profiles.number(next);
         self.tariff_profiles.number(next);
         self.sims.number(next);

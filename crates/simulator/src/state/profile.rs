@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::device::BlockedOperator;
 use super::table::{Table, rows};
 
 rows!(
@@ -11,8 +10,19 @@ rows!(
     Tariff => tariff, RateZone => rate_zone, InclusiveVolume => inclusive_volume,
 );
 
-/// Radio technologies refused for an operator.
-pub type BlockedRats = BlockedOperator;
+/// An operator refused by a tariff profile: as a whole, for single radio technologies, or both at once. [S]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockedOperator {
+    /// Id of the operator.
+    pub operator: u64,
+    /// Refused as a whole.
+    #[serde(default)]
+    pub completely: bool,
+    /// Ids of the technologies it is refused for.
+    #[serde(default)]
+    pub rat_types: Vec<u64>,
+}
 
 /// What devices may do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

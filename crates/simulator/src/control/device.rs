@@ -1,0 +1,30 @@
+//! What simulated devices do.
+
+use crate::Simulator;
+
+/// Something that happens to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// It registers in a network: ATTACHED.
+    Attach,
+    /// It opens a data session, registering first if need be: ONLINE.
+    Online,
+    /// It closes its data session: ATTACHED.
+    Detach,
+    /// The network reports it gone: OFFLINE.
+    Offline,
+    /// It runs into a traffic limit: BLOCKED.
+    Block,
+}
+
+impl Simulator {
+    /// Lets something happen to a device, whatever its organisation.
+    ///
+    /// # Errors
+    /// A sentence saying why it cannot happen.
+    pub fn device(&self, id: u64, signal: Signal) -> Result<(), String> {
+        let mut core = self.shared.lock();
+        let now = core.clock.now();
+        core.state.signal(id, signal, now)
+    }
+}

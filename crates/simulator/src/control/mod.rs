@@ -1,0 +1,92 @@
+//! Control from outside the API: requests, state, faults, time and devices.
+
+mod device;
+mod routes;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use device::Signal;
+pub(crate) use routes::routes;
+
+use crate::http::faults::Fault;
+use crate::http::log::Requests;
+use crate::{Seed, SeedError, Simulator, State};
+
+impl Simulator {
+    /// Requests since the start or the last clearing, with the ordered log.
+    pub fn requests(&self) -> Requests {
+        self.shared.lock().log.read(true)
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.lock().log.clear();
+    }
+
+    /// A copy of the whole state.
+    pub fn state(&self) -> State {
+        self.shared.lock().state.clone()
+    }
+
+    /// Replaces the whole state.
+    ///
+    /// # Errors
+    /// A reference that leads nowhere.
+    pub fn set_state(&self, state: State) -> Result<(), SeedError> {
+        let seed = Seed::from_state(state)?;
+        self.shared.lock().state = seed.state().clone();
+        Ok(())
+    }
+
+    /// Looks at the state without copying it.
+    pub fn inspect<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.shared.lock().state)
+    }
+
+    /// Changes the state in place, as someone at the portal would; no events are written.
+    ///
+    /// # Errors
+    /// The state no longer makes sense; it stays as it was.
+    pub fn edit(&self, change: impl FnOnce(&mut State)) -> Result<(), SeedError> {
+        let mut core = self.shared.lock();
+        let mut state = core.state.clone();
+        change(&mut state);
+        core.state = Seed::from_state(state)?.state().clone();
+        Ok(())
+    }
+
+    /// Adds a fault rule.
+    ///
+    /// # Errors
+    /// A sentence naming the field that makes no sense.
+    pub fn fault(&self, fault: Fault) -> Result<(), String> {
+        self.shared.lock().faults.add(fault)
+    }
+
+    /// Removes all fault rules.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults.clear();
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Timestamp {
+        self.shared.lock().clock.now()
+    }
+
+    /// Moves the clock forward; what falls due happens.
+    pub fn advance(&self, by: Duration) {
+        let mut core = self.shared.lock();
+        core.clock.advance(by);
+        let now = core.clock.now();
+        core.state.pass_time(now);
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, to: Timestamp) {
+        let mut core = self.shared.lock();
+        core.clock.set(to);
+        core.state.pass_time(to);
+    }
+}

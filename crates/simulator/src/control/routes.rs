@@ -1,0 +1,117 @@
+//! The control routes, under `/simulator/`.
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State as Handle};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use http::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Signal;
+use crate::{Fault, Simulator};
+
+/// The routes, all answering JSON.
+pub(crate) fn routes(simulator: Simulator) -> Router {
+    Router::new()
+        .route("/simulator/requests", get(requests).delete(clear_requests))
+        .route("/simulator/state", get(state).merge(put(set_state)))
+        .route("/simulator/faults", post(fault).delete(clear_faults))
+        .route("/simulator/clock", get(clock).post(move_clock))
+        .route("/simulator/devices/{id}/{signal}", post(device))
+        .with_state(simulator)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogWanted {
+    #[serde(default)]
+    log: bool,
+}
+
+async fn requests(Handle(simulator): Handle<Simulator>, Query(wanted): Query<LogWanted>) -> Response {
+    Json(simulator.shared.lock().log.read(wanted.log)).into_response()
+}
+
+async fn clear_requests(Handle(simulator): Handle<Simulator>) -> StatusCode {
+    simulator.clear_requests();
+    StatusCode::NO_CONTENT
+}
+
+async fn state(Handle(simulator): Handle<Simulator>) -> Response {
+    Json(simulator.state()).into_response()
+}
+
+/// Takes JSON or YAML: JSON is YAML.
+async fn set_state(Handle(simulator): Handle<Simulator>, body: Bytes) -> Response {
+    let text = String::from_utf8_lossy(&body);
+    let seed = serde_json::from_str(&text)
+        .or_else(|_| serde_yaml::from_str(&text))
+        .map_err(|error| error.to_string())
+        .and_then(|state| simulator.set_state(state).map_err(|error| error.to_string()));
+    done(seed)
+}
+
+async fn fault(Handle(simulator): Handle<Simulator>, body: Bytes) -> Response {
+    let rule = serde_json::from_slice::<Fault>(&body)
+        .map_err(|error| error.to_string())
+        .and_then(|fault| simulator.fault(fault));
+    done(rule)
+}
+
+async fn clear_faults(Handle(simulator): Handle<Simulator>) -> StatusCode {
+    simulator.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+async fn clock(Handle(simulator): Handle<Simulator>) -> Response {
+    Json(json!({"now": simulator.now()})).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum Move {
+    Advance(String),
+    Set(Timestamp),
+}
+
+async fn move_clock(Handle(simulator): Handle<Simulator>, body: Bytes) -> Response {
+    let moved =
+        serde_json::from_slice(&body).map_err(|error| error.to_string()).and_then(|wanted| match wanted {
+            Move::Set(to) => {
+                simulator.set_clock(to);
+                Ok(())
+            }
+            Move::Advance(by) => {
+                let by: SignedDuration = by.parse().map_err(|error| format!("advance: {error}"))?;
+                let by = by.try_into().map_err(|_| "advance: must not be negative".to_owned())?;
+                simulator.advance(by);
+                Ok(())
+            }
+        });
+    match moved {
+        Ok(()) => Json(json!({"now": simulator.now()})).into_response(),
+        Err(why) => done(Err(why)),
+    }
+}
+
+async fn device(Handle(simulator): Handle<Simulator>, Path((id, signal)): Path<(u64, String)>) -> Response {
+    let signal = match signal.as_str() {
+        "attach" => Signal::Attach,
+        "online" => Signal::Online,
+        "detach" => Signal::Detach,
+        "offline" => Signal::Offline,
+        "block" => Signal::Block,
+        other => return done(Err(format!("{other} is no device signal"))),
+    };
+    done(simulator.device(id, signal))
+}
+
+fn done(result: Result<(), String>) -> Response {
+    match result {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(message) => (StatusCode::BAD_REQUEST, Json(json!({"message": message}))).into_response(),
+    }
+}

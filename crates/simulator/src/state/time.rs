@@ -1,0 +1,22 @@
+//! What happens by itself as time passes.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::State;
+
+/// How long events are kept. [P]
+const EVENT_DAYS: i64 = 30;
+
+impl State {
+    /// Lets everything happen that is due.
+    pub fn pass_time(&mut self, now: Timestamp) {
+        let oldest = now - SignedDuration::from_hours(24 * EVENT_DAYS);
+        for organisation in self.organisations.values_mut() {
+            while let Some(entry) = organisation.events.first_entry()
+                && entry.get().timestamp < oldest
+            {
+                entry.remove();
+            }
+        }
+    }
+}
