@@ -186,13 +186,10 @@ impl fmt::Display for Change {
 
 impl Contract for Change {
     fn fields(&self) -> Vec<FieldDiff> {
-        let tags = |tags: &[Tag], old: bool| {
-            tags.iter()
-                .map(|tag| match old {
-                    true => FieldDiff::new("tags", &tag.name, ""),
-                    false => FieldDiff::new("tags", "", &tag.name),
-                })
-                .collect()
+        let tags = |tags: &[Tag], removed: bool| {
+            let ends = |name| if removed { (name, "") } else { ("", name) };
+            let pairs = tags.iter().map(|tag| ends(tag.name.as_str()));
+            pairs.map(|(old, new)| FieldDiff::new("tags", old, new)).collect()
         };
         match self {
             Self::Create(_) | Self::Delete { .. } => Vec::new(),

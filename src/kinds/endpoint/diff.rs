@@ -72,7 +72,8 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
     quotas(want, parts, memory, &mut diff.changes);
     let (state, ends_test) = sim_state(want, row, memory.edited, &mut diff);
     let mut fields = fields(want, row);
-    if row.in_factory_test() && fields.iter().any(|f| matches!(f.set, Set::Enabled(_))) && !want.acknowledged {
+    if row.in_factory_test() && fields.iter().any(|f| matches!(f.set, Set::Enabled(_))) && !want.acknowledged
+    {
         fields.retain(|field| !matches!(field.set, Set::Enabled(_)));
         // A test that the spec ends anyway is over at the next look.
         if !ends_test {
@@ -111,9 +112,11 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
         put(or_none(held), Set::Sim(sim));
     }
     let lock = want.imei_lock.unwrap_or(row.imei_lock);
-    if let Some(imei) = want.imei.as_ref().filter(|imei| {
-        want.imei_lock == Some(true) && Some(head(imei)) != row.imei.as_deref().map(head)
-    }) {
+    if let Some(imei) = want
+        .imei
+        .as_ref()
+        .filter(|imei| want.imei_lock == Some(true) && Some(head(imei)) != row.imei.as_deref().map(head))
+    {
         put(row.imei.clone().unwrap_or_else(|| "none".into()), Set::Imei(imei.clone()));
     }
     if lock != row.imei_lock {
@@ -244,16 +247,14 @@ fn surplus_quotas(want: &Want, parts: &Parts, memory: Memory<'_>, changes: &mut 
 /// status is not touched before the SIM is released, because that would activate the SIM.
 pub fn retire(row: &Row, memory: Memory<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
-    let disable = (row.status == status::ENABLED).then(|| {
-        Change::Patch(Patch(vec![Field { old: "true".into(), set: Set::Enabled(false) }]))
-    });
+    let disable = (row.status == status::ENABLED)
+        .then(|| Change::Patch(Patch(vec![Field { old: "true".into(), set: Set::Enabled(false) }])));
     let Some(sim) = &row.sim else {
         changes.extend(disable);
         changes.push(Change::Delete { holds_sim: false });
         return changes;
     };
-    let release =
-        Change::Patch(Patch(vec![Field { old: sim.id.to_string(), set: Set::Sim(None) }]));
+    let release = Change::Patch(Patch(vec![Field { old: sim.id.to_string(), set: Set::Sim(None) }]));
     let ours = memory.sim_state_is_ours();
     match sim.status {
         Some(from @ (sim_status::ACTIVATED | sim_status::SUSPENDED)) if ours => {

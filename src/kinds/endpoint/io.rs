@@ -3,12 +3,12 @@
 use emnify::{
     Api, Cursor, Error, Page,
     wire::{
+        Listing, Nullable,
         endpoint::{Endpoint as Wire, EndpointCreate, EndpointOwn, EndpointPatch, SimAssignment, SimChange},
         endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
         quota::{Allowance, Quota},
         sim::status as sim_status,
         tag::TagItem,
-        Listing, Nullable,
     },
 };
 use emnify_engine::kind::{Id, Reply};
@@ -18,6 +18,7 @@ use super::{
     change::{Change, Create, Patch, Set, Traffic},
     quota::{Live, Post},
     rows::{Part, Parts, Row, RowSim, Tag, status},
+    spec::SetAllowance,
 };
 
 /// emnify requires a threshold for SMS. [S]
@@ -77,17 +78,20 @@ pub async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Resu
     let Some(id) = id.int() else { return Ok(()) };
     match part {
         Part::Blocklist => {
-            let mut ids: Vec<i64> = api.blocked_operators(id).await?.iter().map(|operator| operator.id).collect();
+            let mut ids: Vec<i64> =
+                api.blocked_operators(id).await?.iter().map(|operator| operator.id).collect();
             ids.sort_unstable();
             into.blocklist = Some(ids);
         }
         Part::DataQuota => {
             let quota = api.data_quota(id).await?;
-            into.data_quota = Some(quota.map(|quota| live(quota, into.data_quota.take())));
+            let posted = posted(into.data_quota.as_ref());
+            into.data_quota = Some(quota.map(|quota| live(&quota, posted)));
         }
         Part::SmsQuota => {
             let quota = api.sms_quota(id).await?;
-            into.sms_quota = Some(quota.map(|quota| live(quota, into.sms_quota.take())));
+            let posted = posted(into.sms_quota.as_ref());
+            into.sms_quota = Some(quota.map(|quota| live(&quota, posted)));
         }
         Part::Connectivity => into.connectivity = api.connectivity(id).await?.map(Into::into),
     }
@@ -95,15 +99,19 @@ pub async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Resu
 }
 
 /// A quota as read; what we remember of it stays.
-fn live(quota: Quota, before: Option<Option<Live>>) -> Live {
+fn live(quota: &Quota, posted: Option<SetAllowance>) -> Live {
     Live {
         volume: quota.volume.unwrap_or_default(),
         last_added: quota.last_volume_added,
         expiry: quota.expiry_date,
         auto_refill: quota.auto_refill,
         threshold: quota.threshold_percentage,
-        posted: before.flatten().and_then(|live| live.posted),
+        posted,
     }
+}
+
+fn posted(before: Option<&Option<Live>>) -> Option<SetAllowance> {
+    before?.as_ref()?.posted.clone()
 }
 
 type Batch = [(Option<Id>, Change)];
@@ -142,7 +150,9 @@ async fn send_one(api: &Api, id: i64, change: &Change) -> Result<(), Error> {
         Change::BlockOperator(operator) => exists(api.block_operator(id, *operator).await),
         Change::UnblockOperator(operator) => gone(api.unblock_operator(id, *operator).await),
         Change::SetQuota(Traffic::Data, post) => api.set_data_quota(id, &allowance(post, None)).await,
-        Change::SetQuota(Traffic::Sms, post) => api.set_sms_quota(id, &allowance(post, Some(SMS_THRESHOLD))).await,
+        Change::SetQuota(Traffic::Sms, post) => {
+            api.set_sms_quota(id, &allowance(post, Some(SMS_THRESHOLD))).await
+        }
         Change::DeleteQuota(Traffic::Data) => gone(api.delete_data_quota(id).await),
         Change::DeleteQuota(Traffic::Sms) => gone(api.delete_sms_quota(id).await),
         // Only the bulk call takes a device with its SIM.
@@ -168,7 +178,10 @@ async fn create_many(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, E
     let endpoints = new.iter().map(|new| own(new)).collect();
     let body = EndpointBatch { status, service_profile, tariff_profile, ip_address_space, endpoints };
     let made = api.create_endpoints(&body).await?;
-    Ok(new.iter().map(|new| made.iter().find(|wire| is(wire, new)).map_or_else(Reply::default, |w| reply(new, w))).collect())
+    Ok(new
+        .iter()
+        .map(|new| made.iter().find(|wire| is(wire, new)).map_or_else(Reply::default, |w| reply(new, w)))
+        .collect())
 }
 
 fn is(made: &Wire, new: &Create) -> bool {

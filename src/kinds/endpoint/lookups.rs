@@ -7,11 +7,7 @@ use emnify_engine::kind::{Id, LookupRow, Table};
 use futures::FutureExt;
 
 /// Tags by name. Short-lived: anybody may add one.
-pub static TAGS: Table = Table {
-    name: "tag",
-    keep: Duration::from_secs(300),
-    load: |api| tags(api).boxed(),
-};
+pub static TAGS: Table = Table { name: "tag", keep: Duration::from_secs(300), load: |api| tags(api).boxed() };
 
 async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
     let mut rows = Vec::new();
@@ -19,17 +15,16 @@ async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
     while let Some(at) = next {
         let page = api.list_tags(at, None).await?;
         next = page.next();
-        rows.extend(page.items.into_iter().map(|tag| LookupRow { id: Id::Int(tag.id), names: vec![tag.name] }));
+        rows.extend(
+            page.items.into_iter().map(|tag| LookupRow { id: Id::Int(tag.id), names: vec![tag.name] }),
+        );
     }
     Ok(rows)
 }
 
 /// Address spaces by CIDR. They are made rarely and never change.
-pub static IP_ADDRESS_SPACES: Table = Table {
-    name: "IP address space",
-    keep: Duration::from_secs(900),
-    load: |api| spaces(api).boxed(),
-};
+pub static IP_ADDRESS_SPACES: Table =
+    Table { name: "IP address space", keep: Duration::from_secs(900), load: |api| spaces(api).boxed() };
 
 async fn spaces(api: Api) -> Result<Vec<LookupRow>, Error> {
     let spaces = api.ip_address_spaces().await?;

@@ -243,7 +243,11 @@ mod tests {
         assert_eq!((post.volume, post.expiry), (100.0, "2026-07-01T00:00:00Z".parse().unwrap()));
         for volume in [60.0, 0.0, -0.5] {
             let live = used(&post, volume);
-            assert_eq!(diff(&want(100.0), Some(&live), Some(&post.remember), now()), None, "{volume} MB left");
+            assert_eq!(
+                diff(&want(100.0), Some(&live), Some(&post.remember), now()),
+                None,
+                "{volume} MB left"
+            );
         }
     }
 
@@ -267,7 +271,11 @@ mod tests {
         let old = diff(&want(100.0), None, None, now()).unwrap();
         let post = diff(&want(200.0), Some(&used(&old, 3.0)), Some(&old.remember), now()).unwrap();
         let found = used(&post, 150.0);
-        assert_eq!(diff(&want(200.0), Some(&found), Some(&old.remember), now()), None, "the status is one step behind");
+        assert_eq!(
+            diff(&want(200.0), Some(&found), Some(&old.remember), now()),
+            None,
+            "the status is one step behind"
+        );
         assert_eq!(diff(&want(200.0), Some(&found), None, now()), None, "the status is lost");
     }
 
@@ -299,7 +307,11 @@ mod tests {
         assert_eq!((back.volume, back.expiry), (7.0, post.expiry));
         let post = diff(&want(100.0), None, None, now()).unwrap();
         let moved = Live { expiry: Some(now()), ..used(&post, 7.0) };
-        assert_eq!(diff(&want(100.0), Some(&moved), Some(&post.remember), now()), None, "a period is not a date");
+        assert_eq!(
+            diff(&want(100.0), Some(&moved), Some(&post.remember), now()),
+            None,
+            "a period is not a date"
+        );
     }
 
     #[test]

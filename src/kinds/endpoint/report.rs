@@ -15,7 +15,13 @@ use super::{
 use crate::kinds::sim::state::status as sim_status;
 
 /// Writes everything that can be seen.
-pub fn report(object: &Endpoint, row: &Row, parts: &Parts, news: Option<&Connectivity>, status: &mut EndpointStatus) {
+pub fn report(
+    object: &Endpoint,
+    row: &Row,
+    parts: &Parts,
+    news: Option<&Connectivity>,
+    status: &mut EndpointStatus,
+) {
     status.address.clone_from(&row.address);
     status.imei.clone_from(&row.imei);
     status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
@@ -112,8 +118,10 @@ fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut 
             (Some(place), None) | (None, Some(place)) if reachable => place.clone(),
             _ => String::new(),
         };
-        let wanted = Wanted { kind: CONNECTED, status: reachable, reason: reason(&shown.state), message: &message };
-        let generation = Kind::status(object).and_then(|s| s.common.observed_generation).or(object.metadata.generation);
+        let wanted =
+            Wanted { kind: CONNECTED, status: reachable, reason: reason(&shown.state), message: &message };
+        let generation =
+            Kind::status(object).and_then(|s| s.common.observed_generation).or(object.metadata.generation);
         conditions::set(&mut status.common.conditions, &wanted, generation, since);
     }
 }

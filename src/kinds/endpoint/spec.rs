@@ -1,5 +1,7 @@
 //! What a manifest says about a device, and what is reported.
 
+#![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
+
 use emnify_engine::spec::{CommonSpec, CommonStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -23,12 +25,25 @@ use crate::{
     category = "emnify",
     derive = "PartialEq",
     cel,
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "Connectivity", type_ = "string", json_path = ".status.connectivity.state"),
     printcolumn(name = "SIM", type_ = "string", json_path = ".status.sim.state"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
-    printcolumn(name = "Operator", type_ = "string", json_path = ".status.connectivity.operator", priority = 1),
+    printcolumn(
+        name = "Operator",
+        type_ = "string",
+        json_path = ".status.connectivity.operator",
+        priority = 1
+    ),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

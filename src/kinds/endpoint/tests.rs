@@ -20,15 +20,15 @@ use crate::{api::Reference, kinds::sim::SimState};
 
 const ICCID: &str = "8988303000000010140";
 
-fn profile(id: &str) -> Option<Reference> {
-    Some(Reference { id: Some(id.into()), ..Reference::default() })
+fn profile(id: &str) -> Reference {
+    Reference { id: Some(id.into()), ..Reference::default() }
 }
 
 /// A device with a SIM.
 fn endpoint(change: impl FnOnce(&mut EndpointSpec)) -> Endpoint {
     let mut spec = EndpointSpec {
-        service_profile: profile("1"),
-        tariff_profile: profile("2"),
+        service_profile: Some(profile("1")),
+        tariff_profile: Some(profile("2")),
         sim: Some(EndpointSim { iccid: Some(ICCID.into()), ..EndpointSim::default() }),
         ..EndpointSpec::default()
     };

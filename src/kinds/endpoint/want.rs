@@ -104,11 +104,16 @@ pub fn want(object: &Endpoint, from: &Inputs) -> Result<Want, Invalid> {
         space: match &spec.ip_address_space {
             Some(space) => Some(match &space.id {
                 Some(id) => id.int(SPACE)?,
-                None => from.int(SPACE).ok_or_else(|| Invalid::new(SPACE, "no address space has this CIDR"))?,
+                None => {
+                    from.int(SPACE).ok_or_else(|| Invalid::new(SPACE, "no address space has this CIDR"))?
+                }
             }),
             None => None,
         },
-        tags: spec.tags.as_ref().map(|names| names.iter().map(|name| tag(name, &tag_path(name), from)).collect()),
+        tags: spec
+            .tags
+            .as_ref()
+            .map(|names| names.iter().map(|name| tag(name, &tag_path(name), from)).collect()),
         mark: (!from.installation.is_empty()).then(|| tag(&mark_name(&from.installation), MARK, from)),
         blocklist: blocklist(object, from)?,
         data_quota: data_quota(quota.data.as_ref())?,
@@ -121,11 +126,17 @@ pub fn want(object: &Endpoint, from: &Inputs) -> Result<Want, Invalid> {
 fn needed(object: &Endpoint, path: &str) -> Result<(), Invalid> {
     let bound = Kind::status(object).is_some_and(|status| status.common.id.is_some());
     let adopts = object.spec.common.id.is_some()
-        || matches!(object.spec.common.adoption_policy, Some(AdoptionPolicy::IfUnowned | AdoptionPolicy::Force));
+        || matches!(
+            object.spec.common.adoption_policy,
+            Some(AdoptionPolicy::IfUnowned | AdoptionPolicy::Force)
+        );
     if bound || adopts {
         return Ok(());
     }
-    Err(Invalid::new(path, format!("emnify needs it to create a device: set {path}, or adopt one that exists with id")))
+    Err(Invalid::new(
+        path,
+        format!("emnify needs it to create a device: set {path}, or adopt one that exists with id"),
+    ))
 }
 
 /// The id of the SIM; `None` for no SIM.
@@ -137,7 +148,10 @@ fn sim_id(sim: &EndpointSim, from: &Inputs) -> Result<Option<i64>, Invalid> {
     sim_number(sim)?;
     match from.id(path) {
         Some(Id::Int(id)) => Ok(Some(*id)),
-        _ => Err(Invalid::new(path, "no SIM of this workspace is meant by it: compare with `kubectl get emsim` or the portal")),
+        _ => Err(Invalid::new(
+            path,
+            "no SIM of this workspace is meant by it: compare with `kubectl get emsim` or the portal",
+        )),
     }
 }
 

@@ -31,9 +31,10 @@ pub async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
 }
 
 fn row(wire: Wire) -> Result<Row, Error> {
-    let status = wire.status.map(|status| status.id).ok_or_else(|| Error::Unreadable {
-        message: format!("SIM {} has no status", wire.id),
-    })?;
+    let status = wire
+        .status
+        .map(|status| status.id)
+        .ok_or_else(|| Error::Unreadable { message: format!("SIM {} has no status", wire.id) })?;
     Ok(Row {
         id: wire.id,
         iccid: wire.iccid,

@@ -19,13 +19,13 @@ use emnify_engine::{
     spec::{AdoptionPolicy, Intent},
 };
 
-pub use self::{
-    spec::{Sim, SimSpec, SimStatus},
-    state::SimState,
-};
 use self::{
     rows::{Row, SetState, Want, key},
     state::status,
+};
+pub use self::{
+    spec::{Sim, SimSpec, SimStatus},
+    state::SimState,
 };
 
 /// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.

@@ -1,5 +1,7 @@
 //! What a manifest says about a SIM, and what is reported.
 
+#![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
+
 use emnify_engine::spec::{CommonSpec, CommonStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -22,8 +24,16 @@ use crate::api::{Eid, Iccid, Imsi};
     category = "emnify",
     derive = "PartialEq",
     cel,
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
+    ),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "ICCID", type_ = "string", json_path = ".status.iccid"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointId"),

@@ -41,10 +41,14 @@ fn twenty_digits_find_the_sim_that_emnify_keys_by_nineteen() {
             sim(|spec| spec.iccid = Some(format!("{ICCID}{digit}").into())).want(&Inputs::default()).is_ok()
         })
         .expect("one digit is the check digit");
-    let want = sim(|spec| spec.iccid = Some(format!("{ICCID}{check}").into())).want(&Inputs::default()).unwrap();
+    let want =
+        sim(|spec| spec.iccid = Some(format!("{ICCID}{check}").into())).want(&Inputs::default()).unwrap();
     let find = Sim::find(&want, None);
     assert_eq!(find[0].key().value, ICCID);
-    assert!(keys(&row(0)).contains(&format!("{}={}", find[0].key().name, ICCID)), "the index has the same key");
+    assert!(
+        keys(&row(0)).contains(&format!("{}={}", find[0].key().name, ICCID)),
+        "the index has the same key"
+    );
 }
 
 #[test]

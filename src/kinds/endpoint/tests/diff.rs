@@ -32,9 +32,12 @@ fn only_what_differs_is_sent_and_reads_like_the_spec() {
     let want = want(|spec| {
         spec.name = Some("meter".into());
         spec.enabled = Some(true);
-        spec.service_profile = profile("14");
+        spec.service_profile = Some(profile("14"));
     });
-    assert_eq!(changes(&want, &row(0)), ["name: meter-1 -> meter; serviceProfile: 1 -> 14; enabled: false -> true"]);
+    assert_eq!(
+        changes(&want, &row(0)),
+        ["name: meter-1 -> meter; serviceProfile: 1 -> 14; enabled: false -> true"]
+    );
 }
 
 #[test]
@@ -58,7 +61,11 @@ fn an_imei_counts_only_while_locked_and_by_its_first_14_digits() {
         })
     };
     let seen = Row { imei: Some("356938035643809f".into()), imei_lock: true, ..row(0) };
-    assert_eq!(changes(&locked("3569380356438012"), &seen), [""; 0], "software version and filler do not count");
+    assert_eq!(
+        changes(&locked("3569380356438012"), &seen),
+        [""; 0],
+        "software version and filler do not count"
+    );
     assert_eq!(
         changes(&locked("990000862471854"), &seen),
         ["imei: 356938035643809f -> 990000862471854"],
@@ -173,7 +180,10 @@ fn what_we_made_is_marked_and_what_we_adopted_is_not() {
     let none = diff(&want, &bare, &Parts::default(), memory(&adopted, false)).changes;
     assert!(none.is_empty(), "the mark would be consent to delete");
     let unknown = Row { tags: None, ..bare };
-    assert!(diff(&want, &unknown, &Parts::default(), memory(&created(), false)).changes.is_empty(), "unseen is not gone");
+    assert!(
+        diff(&want, &unknown, &Parts::default(), memory(&created(), false)).changes.is_empty(),
+        "unseen is not gone"
+    );
 }
 
 #[test]
@@ -193,7 +203,7 @@ fn allowance() -> quota::Want {
 
 #[test]
 fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() {
-    let mut give = want(|spec| spec.service_profile = profile("14"));
+    let mut give = want(|spec| spec.service_profile = Some(profile("14")));
     give.data_quota = Some(allowance());
     let none = Parts { data_quota: Some(None), ..Parts::default() };
     let order = lines(&diff(&give, &row(0), &none, memory(&created(), true)).changes);
@@ -201,7 +211,7 @@ fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() 
     let mut status = created();
     let set = SetAllowance { allowance: "100".into(), term: "720h".into() };
     status.quota = Some(QuotaStatus { data: Some(set), sms: None });
-    let take = want(|spec| spec.service_profile = profile("14"));
+    let take = want(|spec| spec.service_profile = Some(profile("14")));
     let order = lines(&diff(&take, &row(0), &Parts::default(), memory(&status, true)).changes);
     assert_eq!(order, ["serviceProfile: 1 -> 14", "quota.data: remove"]);
 }

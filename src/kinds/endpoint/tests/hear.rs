@@ -3,7 +3,7 @@ use serde_json::json;
 
 use crate::kinds::endpoint::connectivity::{Connectivity, hear};
 
-fn event(kind: i64, severity: i64, detail: serde_json::Value) -> Event {
+fn event(kind: i64, severity: i64, detail: &serde_json::Value) -> Event {
     serde_json::from_value(json!({
         "id": 1, "timestamp": "2026-06-01T00:00:00.000+0000", "event_type": {"id": kind}, "event_source": {"id": 0},
         "event_severity": {"id": severity}, "endpoint": {"id": 9, "name": "d"}, "detail": detail
@@ -12,36 +12,43 @@ fn event(kind: i64, severity: i64, detail: serde_json::Value) -> Event {
 }
 
 fn state(kind: i64) -> Option<String> {
-    hear(&event(kind, 0, json!(null)))?.news.map(|news| news.state().to_owned())
+    hear(&event(kind, 0, &json!(null)))?.news.map(|news| news.state().to_owned())
 }
 
 #[test]
 fn events_move_a_device() {
-    for (kind, expected) in
-        [(1, "Attached"), (2, "Attached"), (3, "Online"), (5, "Attached"), (15, "Offline"), (16, "Offline"), (11, "Blocked")]
-    {
+    for (kind, expected) in [
+        (1, "Attached"),
+        (2, "Attached"),
+        (3, "Online"),
+        (5, "Attached"),
+        (15, "Offline"),
+        (16, "Offline"),
+        (11, "Blocked"),
+    ] {
         assert_eq!(state(kind).as_deref(), Some(expected), "event {kind}");
     }
-    assert!(hear(&event(3, 1, json!({}))).is_none(), "a rejected session leaves it where it is");
+    assert!(hear(&event(3, 1, &json!({}))).is_none(), "a rejected session leaves it where it is");
 }
 
 #[test]
 fn events_about_device_and_sim_are_hints() {
     for kind in [8, 9, 45, 42, 43, 50, 51] {
-        let heard = hear(&event(kind, 0, json!({}))).unwrap_or_else(|| panic!("event {kind} is a hint"));
+        let heard = hear(&event(kind, 0, &json!({}))).unwrap_or_else(|| panic!("event {kind} is a hint"));
         assert_eq!(heard.news, None);
     }
-    assert!(hear(&event(36, 0, json!({}))).is_none(), "an invitation is not about the device");
+    assert!(hear(&event(36, 0, &json!({}))).is_none(), "an invitation is not about the device");
 }
 
 #[test]
 fn a_location_event_says_where() {
-    let detail = json!({"id": "4", "name": "O2", "country": {"id": 74, "name": "Germany"}, "tapcode": [], "mnc": []});
-    let news = hear(&event(2, 0, detail)).unwrap().news.unwrap();
+    let detail =
+        json!({"id": "4", "name": "O2", "country": {"id": 74, "name": "Germany"}, "tapcode": [], "mnc": []});
+    let news = hear(&event(2, 0, &detail)).unwrap().news.unwrap();
     assert_eq!((news.operator.as_deref(), news.country.as_deref()), (Some("O2"), Some("Germany")));
     assert_eq!(news.since, "2026-06-01T00:00:00Z".parse().ok());
     let detail = json!({"country": {"name": "Germany"}, "pdp_context": {"rat_type": 6, "apn": "em"}});
-    let news = hear(&event(3, 0, detail)).unwrap().news.unwrap();
+    let news = hear(&event(3, 0, &detail)).unwrap().news.unwrap();
     assert_eq!((news.operator, news.rat_type.as_deref()), (None, Some("4G")));
 }
 

@@ -61,7 +61,10 @@ fn the_operators_own_tags_cannot_be_claimed() {
 #[test]
 fn lists_merge_and_columns_are_shown() {
     let crd = serde_json::to_string(&Endpoint::crd()).unwrap();
-    assert!(crd.contains(r#""x-kubernetes-list-type":"set""#) && crd.contains(r#""x-kubernetes-list-type":"atomic""#));
+    assert!(
+        crd.contains(r#""x-kubernetes-list-type":"set""#)
+            && crd.contains(r#""x-kubernetes-list-type":"atomic""#)
+    );
     assert!(crd.contains("emep") && crd.contains(".status.connectivity.state"));
 }
 
@@ -163,7 +166,10 @@ fn a_new_device_is_the_safest_that_the_spec_allows() {
     assert!(matches!(Endpoint::create(&activated, None), Some(Change::Create(new)) if new.activate));
     for state in [SimState::Suspended, SimState::FactoryTest] {
         let other = want(|spec| set_state(spec, state));
-        assert!(matches!(Endpoint::create(&other, None), Some(Change::Create(new)) if !new.activate), "{state}");
+        assert!(
+            matches!(Endpoint::create(&other, None), Some(Change::Create(new)) if !new.activate),
+            "{state}"
+        );
     }
 }
 
@@ -173,6 +179,6 @@ fn creates_share_a_call_only_when_the_answer_can_tell_them_apart() {
     assert!(batch(|_| ()).is_some());
     assert_eq!(batch(|_| ()), batch(|spec| spec.name = Some("other".into())));
     assert_ne!(batch(|_| ()), batch(|spec| spec.enabled = Some(true)), "one status per call");
-    assert_ne!(batch(|_| ()), batch(|spec| spec.tariff_profile = profile("3")), "one profile per call");
+    assert_ne!(batch(|_| ()), batch(|spec| spec.tariff_profile = Some(profile("3"))), "one profile per call");
     assert_eq!(batch(|spec| spec.sim = None), None, "names repeat");
 }

@@ -2,12 +2,7 @@ use emnify_engine::conditions;
 
 use super::*;
 use crate::kinds::{
-    endpoint::{
-        CONNECTED, Connectivity, DataQuota,
-        quota::Live,
-        report::report,
-        rows::Parts,
-    },
+    endpoint::{CONNECTED, Connectivity, DataQuota, quota::Live, report::report, rows::Parts},
     sim::state::status as sim_status,
 };
 
@@ -35,14 +30,16 @@ fn the_status_shows_device_and_sim() {
     assert_eq!(status.address.as_deref(), Some("10.0.0.4"));
     let sim = status.sim.unwrap();
     assert_eq!((sim.id.as_str(), sim.state.as_deref(), sim.managed), ("70", Some("Activated"), None));
-    let managed = shown(&endpoint(|spec| set_state(spec, SimState::Activated)), &row, &Parts::default(), None);
+    let managed =
+        shown(&endpoint(|spec| set_state(spec, SimState::Activated)), &row, &Parts::default(), None);
     assert_eq!(managed.sim.unwrap().managed, Some(true), "its state is ours");
 }
 
 #[test]
 fn connected_follows_the_device_and_says_where() {
     let object = endpoint(|_| ());
-    let status = shown(&object, &row(1), &Parts::default(), Some(&seen("ONLINE", Some("2026-06-01T00:00:00Z"))));
+    let status =
+        shown(&object, &row(1), &Parts::default(), Some(&seen("ONLINE", Some("2026-06-01T00:00:00Z"))));
     let connected = conditions::get(&status.common.conditions, CONNECTED).unwrap();
     assert_eq!((connected.status.as_str(), connected.message.as_str()), ("True", "O2, Germany"));
     let shown_again = shown(
@@ -66,19 +63,25 @@ fn older_news_does_not_undo_newer() {
     let mut object = endpoint(|_| ());
     object.status =
         Some(shown(&object, &row(1), &Parts::default(), Some(&seen("ONLINE", Some("2026-06-02T00:00:00Z")))));
-    let old = shown(&object, &row(1), &Parts::default(), Some(&seen("OFFLINE", Some("2026-06-01T00:00:00Z"))));
+    let old =
+        shown(&object, &row(1), &Parts::default(), Some(&seen("OFFLINE", Some("2026-06-01T00:00:00Z"))));
     assert_eq!(old.connectivity.unwrap().state, "Online");
 }
 
 #[test]
 fn a_session_keeps_the_place_that_the_location_told() {
     let mut object = endpoint(|_| ());
-    object.status =
-        Some(shown(&object, &row(1), &Parts::default(), Some(&seen("ATTACHED", Some("2026-06-01T00:00:00Z")))));
+    object.status = Some(shown(
+        &object,
+        &row(1),
+        &Parts::default(),
+        Some(&seen("ATTACHED", Some("2026-06-01T00:00:00Z"))),
+    ));
     let session = Connectivity { operator: None, ..seen("ONLINE", Some("2026-06-01T00:00:05Z")) };
     let online = shown(&object, &row(1), &Parts::default(), Some(&session)).connectivity.unwrap();
     assert_eq!((online.state.as_str(), online.operator.as_deref()), ("Online", Some("O2")));
-    let gone = Connectivity { operator: None, country: None, ..seen("OFFLINE", Some("2026-06-01T00:00:09Z")) };
+    let gone =
+        Connectivity { operator: None, country: None, ..seen("OFFLINE", Some("2026-06-01T00:00:09Z")) };
     let offline = shown(&object, &row(1), &Parts::default(), Some(&gone)).connectivity.unwrap();
     assert_eq!(offline.operator, None, "an offline device is nowhere");
 }

@@ -27,7 +27,10 @@ fn steps(row: &Row, status: &EndpointStatus) -> Vec<String> {
 
 #[test]
 fn a_sim_whose_state_is_ours_is_suspended_and_goes_with_the_device() {
-    assert_eq!(steps(&enabled(sim_status::ACTIVATED), &ours()), [SUSPEND, DISABLE, "release the SIM and delete"]);
+    assert_eq!(
+        steps(&enabled(sim_status::ACTIVATED), &ours()),
+        [SUSPEND, DISABLE, "release the SIM and delete"]
+    );
 }
 
 #[test]
@@ -49,7 +52,8 @@ fn a_factory_test_is_not_ended_by_retiring_the_device() {
 
 #[test]
 fn every_step_is_resumed_by_what_is_still_true() {
-    for start in [sim_status::ISSUED, sim_status::ACTIVATED, sim_status::SUSPENDED, sim_status::FACTORY_TEST] {
+    for start in [sim_status::ISSUED, sim_status::ACTIVATED, sim_status::SUSPENDED, sim_status::FACTORY_TEST]
+    {
         let mut row = enabled(start);
         let all = retire(&row, memory(&ours(), false));
         for (done, change) in all.iter().enumerate() {
