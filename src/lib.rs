@@ -4,8 +4,11 @@
 //! - [`kinds`]: the registry of all kinds, and a folder for each;
 //! - [`workspace`]: an organisation and how to log in to it;
 //! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
+//! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster.
 
 pub mod api;
+pub mod check;
+pub mod cli;
 pub mod hosts;
 pub mod kinds;
 pub mod settings;

@@ -130,6 +130,11 @@ impl emnify_engine::kind::Change for Change {
         !matches!(self, Self::Create(_) | Self::AddDataLimit { .. })
     }
 
+    /// The answer to a new data limit need not name its id.
+    fn unsettles(&self) -> bool {
+        matches!(self, Self::AddDataLimit { .. })
+    }
+
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
         match self {
             Self::Patch { mut sets, devices } => {

@@ -1,14 +1,13 @@
 use std::sync::Arc;
 
 use emnify_engine::{
-    kind::{Change as _, Context, Find, Have, Inputs, Key, Managed, Verb},
-    spec::Provenance,
+    kind::{Change as _, Find, Have, Inputs, Key, Managed, Verb},
+    spec::{CommonStatus, Provenance},
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    ServiceProfile, ServiceProfileStatus,
+    ServiceProfile,
     change::Change,
     rows::{DATA, DataLimit, DataRule, Detail, Flag, HaveService, Link, Part, Parts, Row, Want},
 };
@@ -20,9 +19,7 @@ fn object(spec: Value) -> ServiceProfile {
 }
 
 fn inputs() -> Inputs {
-    let mut inputs = Inputs::default();
-    "prod".clone_into(&mut inputs.installation);
-    "fleet/a".clone_into(&mut inputs.object);
+    let mut inputs = Inputs::new("prod", "fleet/a", None);
     inputs.put("services[0].limit", 403.into());
     inputs
 }
@@ -59,16 +56,11 @@ fn rule(volume: i64, warning_percent: Option<i64>) -> DataRule {
 
 fn diff(spec: Value) -> Vec<Change> {
     let have: Have<ServiceProfile> = Have { row: Arc::new(row()), parts: Arc::new(parts()), output: None };
-    let mut status = ServiceProfileStatus::default();
-    status.common.provenance = Some(Provenance::Created);
-    let context = Context {
-        now: Timestamp::UNIX_EPOCH,
-        status: Some(&status),
-        edited: true,
-        factory_test: false,
-        own_token: None,
-    };
-    ServiceProfile::diff(&want(spec), &have, &context).changes
+    super::diff::diff(&want(spec), &have, Some(&created())).changes
+}
+
+fn created() -> CommonStatus {
+    CommonStatus { provenance: Some(Provenance::Created), ..CommonStatus::default() }
 }
 
 /// Sends everything that `diff` asks for and looks again.

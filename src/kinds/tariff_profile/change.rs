@@ -131,6 +131,10 @@ impl emnify_engine::kind::Change for Change {
         !matches!(self, Self::Create(_))
     }
 
+    fn unsettles(&self) -> bool {
+        matches!(self, Self::Patch { sets, .. } if sets.iter().any(|set| matches!(set.to, To::Tariff(_))))
+    }
+
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
         match self {
             Self::Patch { mut sets, devices } => {

@@ -16,9 +16,7 @@ fn object(spec: Value) -> TariffProfile {
 }
 
 fn want(spec: Value) -> Want {
-    let mut inputs = Inputs::default();
-    "prod".clone_into(&mut inputs.installation);
-    "fleet/a".clone_into(&mut inputs.object);
+    let mut inputs = Inputs::new("prod", "fleet/a", None);
     inputs.put("operatorBlocklist[0].operator", 13.into());
     inputs.put("operatorBlocklist[0].ratTypes[0]", 5.into());
     object(spec).want(&inputs).unwrap()

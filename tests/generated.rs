@@ -1,0 +1,78 @@
+//! `crds/` is written by this test: `UPDATE=1 cargo test --test generated`.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use emnify_operator::kinds;
+
+#[test]
+fn crds_are_up_to_date() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let wanted: Vec<(PathBuf, String)> = kinds::crds()
+        .iter()
+        .map(|crd| (folder.join(format!("{}.yaml", crd.spec.names.plural)), kinds::yaml(crd)))
+        .collect();
+    if env::var_os("UPDATE").is_some() {
+        for (path, text) in &wanted {
+            fs::write(path, text).unwrap();
+        }
+        for surplus in surplus(&folder, &wanted) {
+            fs::remove_file(surplus).unwrap();
+        }
+    }
+    let stale = wanted.iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
+    let stale: Vec<_> = stale.map(|(path, _)| path.clone()).chain(surplus(&folder, &wanted)).collect();
+    assert!(stale.is_empty(), "run UPDATE=1 cargo test --test generated: {stale:?}");
+}
+
+/// YAML files that belong to no kind.
+fn surplus(folder: &Path, wanted: &[(PathBuf, String)]) -> Vec<PathBuf> {
+    let wanted: BTreeSet<_> = wanted.iter().map(|(path, _)| path).collect();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|end| end == "yaml") && !wanted.contains(path)).collect()
+}
+
+#[test]
+fn every_kind_follows_the_conventions_of_the_api() {
+    for crd in kinds::crds() {
+        let names = &crd.spec.names;
+        let kind = &names.kind;
+        assert_eq!(crd.spec.group, "emnify.io", "{kind}");
+        assert_eq!(
+            names.categories.as_deref(),
+            Some(&["emnify".to_owned()][..]),
+            "{kind}: kubectl get emnify"
+        );
+        let short = names.short_names.iter().flatten().all(|name| name.starts_with("em"));
+        assert!(short && names.short_names.is_some(), "{kind}: short names start with em");
+        let version = &crd.spec.versions[0];
+        assert!(
+            version.subresources.as_ref().is_some_and(|s| s.status.is_some()),
+            "{kind}: status subresource"
+        );
+        let columns = version.additional_printer_columns.as_deref().unwrap_or_default();
+        assert_eq!(columns.first().map(|column| column.name.as_str()), Some("Ready"), "{kind}: is it fine");
+        let schema = serde_json::to_value(version.schema.as_ref()).unwrap();
+        conventions(&schema, kind);
+    }
+}
+
+/// No defaults, unsigned formats or lists without a type anywhere.
+fn conventions(schema: &serde_json::Value, at: &str) {
+    let Some(node) = schema.as_object() else { return };
+    assert!(
+        !node.contains_key("default") || node.get("default").is_some_and(serde_json::Value::is_object),
+        "{at}: no defaults"
+    );
+    let format = node.get("format").and_then(|format| format.as_str()).unwrap_or_default();
+    assert!(!format.starts_with('u'), "{at}: API servers warn about {format}");
+    if node.get("type").is_some_and(|kind| kind == "array") {
+        assert!(node.contains_key("x-kubernetes-list-type"), "{at}: lists say how they merge");
+    }
+    for (key, value) in node {
+        conventions(value, &format!("{at}.{key}"));
+    }
+}
