@@ -278,6 +278,11 @@ impl Contract for Change {
         matches!(self, Self::CreateTag(_)).then_some(&lookups::TAGS)
     }
 
+    fn unsettles(&self) -> bool {
+        // Another SIM brings its own state.
+        matches!(self, Self::Patch(Patch(fields)) if fields.iter().any(|f| matches!(f.set, Set::Sim(Some(_)))))
+    }
+
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
         match self {
             Self::Patch(Patch(mut fields)) => {

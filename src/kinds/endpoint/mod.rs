@@ -30,7 +30,6 @@ use jiff::Timestamp;
 pub use self::{
     change::Change,
     connectivity::Connectivity,
-    report::CONNECTED,
     rows::{Part, Parts, Row, Want},
     spec::{
         AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSim, EndpointSimStatus, EndpointSpec,
@@ -82,6 +81,10 @@ impl Managed for Endpoint {
         want::marked_by(row.tags.as_deref()?)
     }
 
+    fn gone(row: &Row) -> bool {
+        row.is_tombstone()
+    }
+
     fn created(row: &Row) -> Option<Timestamp> {
         row.created
     }
@@ -101,18 +104,18 @@ impl Managed for Endpoint {
         if let (Some(space), Some(address)) = (want.space, &want.address) {
             return vec![Find::Natural(Key::new(key::ADDRESS, rows::address(space, address)))];
         }
-        // A name alone says nothing; it does for a device that we may just have made.
+        // A name alone says nothing, but it does of a device that appeared after we set out to make one.
         match (intent, diff::create(want)) {
             (Some(_), Some(new)) => {
                 let likeness = rows::likeness(&new.name, new.service_profile, new.tariff_profile);
-                vec![Find::Trace(Key::new(key::LIKENESS, likeness))]
+                vec![Find::Natural(Key::new(key::LIKENESS, likeness))]
             }
             _ => Vec::new(),
         }
     }
 
-    fn claims(want: &Want) -> Vec<Key> {
-        want.sim_state.and(want.sim_number.as_deref()).map(state_claim).into_iter().collect()
+    fn claims(want: &Want, _: Option<&Row>) -> Vec<Key> {
+        want.sim_state.and(want.sim.flatten()).map(state_claim).into_iter().collect()
     }
 
     fn parts(want: &Want) -> Vec<Part> {

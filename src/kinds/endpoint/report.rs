@@ -3,6 +3,7 @@
 use emnify_engine::{
     conditions::{self, Wanted},
     kind::Kind,
+    reason::{self, condition::CONNECTED},
 };
 use jiff::Timestamp;
 
@@ -119,23 +120,20 @@ fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut 
             _ => String::new(),
         };
         let wanted =
-            Wanted { kind: CONNECTED, status: reachable, reason: reason(&shown.state), message: &message };
+            Wanted { kind: CONNECTED, status: reachable, reason: reason_of(&shown.state), message: &message };
         let generation =
             Kind::status(object).and_then(|s| s.common.observed_generation).or(object.metadata.generation);
         conditions::set(&mut status.common.conditions, &wanted, generation, since);
     }
 }
 
-/// Condition type: the device is reachable. Never part of `Ready`.
-pub const CONNECTED: &str = "Connected";
-
 /// A condition's reason cannot be any word of the API.
-fn reason(state: &str) -> &'static str {
+fn reason_of(state: &str) -> &'static str {
     match state {
-        "Online" => "Online",
-        "Attached" => "Attached",
-        "Offline" => "Offline",
-        "Blocked" => "Blocked",
-        _ => "Unknown",
+        "Online" => reason::ONLINE,
+        "Attached" => reason::ATTACHED,
+        "Offline" => reason::OFFLINE,
+        "Blocked" => reason::BLOCKED,
+        _ => reason::UNKNOWN,
     }
 }

@@ -138,8 +138,6 @@ pub struct Want {
     pub tariff_profile: Option<i64>,
     /// `Some(None)`: no SIM.
     pub sim: Option<Option<i64>>,
-    /// The number that the spec names it by, if it does.
-    pub sim_number: Option<String>,
     /// Wanted state of that SIM.
     pub sim_state: Option<SimState>,
     /// Digits as written.

@@ -96,7 +96,6 @@ pub fn want(object: &Endpoint, from: &Inputs) -> Result<Want, Invalid> {
         service_profile: profile(&spec.service_profile, SERVICE_PROFILE)?,
         tariff_profile: profile(&spec.tariff_profile, TARIFF_PROFILE)?,
         sim: spec.sim.as_ref().map(|sim| sim_id(sim, from)).transpose()?,
-        sim_number: spec.sim.as_ref().map(sim_number).transpose()?.flatten(),
         sim_state: spec.sim.as_ref().and_then(|sim| sim.state),
         imei: spec.imei.as_ref().map(ToString::to_string),
         imei_lock: spec.imei_lock,
@@ -145,21 +144,15 @@ fn sim_id(sim: &EndpointSim, from: &Inputs) -> Result<Option<i64>, Invalid> {
         return Ok(None);
     }
     let path = sim_path(sim);
-    sim_number(sim)?;
+    if let Some(iccid) = &sim.iccid {
+        iccid.normal(path)?;
+    }
     match from.id(path) {
         Some(Id::Int(id)) => Ok(Some(*id)),
         _ => Err(Invalid::new(
             path,
             "no SIM of this workspace is meant by it: compare with `kubectl get emsim` or the portal",
         )),
-    }
-}
-
-/// The number that names the SIM, as it would be written in a `Sim`.
-fn sim_number(sim: &EndpointSim) -> Result<Option<String>, Invalid> {
-    match (&sim.iccid, &sim.eid) {
-        (Some(iccid), _) => iccid.normal("sim.iccid").map(Some),
-        (None, eid) => Ok(eid.as_ref().map(ToString::to_string)),
     }
 }
 

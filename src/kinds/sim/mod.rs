@@ -31,10 +31,9 @@ pub use self::{
 /// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
 const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
 
-/// The right to set the state of the SIM that a spec names by this ICCID, EID or IMSI. `Sim` and `Endpoint` compete
-/// for it.
-pub fn state_claim(number: &str) -> Key {
-    Key::new("sim-state", number)
+/// The right to set the state of the SIM with this id. `Sim` and `Endpoint` compete for it.
+pub fn state_claim(sim: i64) -> Key {
+    Key::new("sim-state", sim.to_string())
 }
 
 impl Managed for Sim {
@@ -71,6 +70,10 @@ impl Managed for Sim {
         }
     }
 
+    fn gone(row: &Row) -> bool {
+        row.is_tombstone()
+    }
+
     fn want(&self, _: &Inputs) -> Result<Want, Invalid> {
         let spec = &self.spec;
         let number = match (&spec.iccid, &spec.eid, &spec.imsi) {
@@ -87,8 +90,8 @@ impl Managed for Sim {
         vec![Find::Natural(want.number.clone())]
     }
 
-    fn claims(want: &Want) -> Vec<Key> {
-        want.state.iter().map(|_| state_claim(&want.number.value)).collect()
+    fn claims(want: &Want, row: Option<&Row>) -> Vec<Key> {
+        want.state.and(row).map(|row| state_claim(row.id)).into_iter().collect()
     }
 
     fn create(_: &Want, _: Option<&Intent>) -> Option<SetState> {

@@ -71,7 +71,7 @@ fn an_unset_state_is_left_alone() {
         let diff = diff(&want, &row(state), true);
         assert!(diff.changes.is_empty() && diff.illegal.is_none() && diff.reported.is_empty());
     }
-    assert!(Sim::claims(&want).is_empty(), "and the right to set it is free");
+    assert!(Sim::claims(&want, Some(&row(0))).is_empty(), "and the right to set it is free");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_wanted_state_is_set_reported_or_refused() {
     let refused = diff(&want, &row(status::ISSUED), true).illegal.expect("there is no such transition");
     assert_eq!(refused.path, "state");
     assert!(diff(&want, &row(status::ACTIVATED), false).changes[0].class().urgent, "suspension stops costs");
-    assert_eq!(Sim::claims(&want), [state_claim(ICCID)]);
+    assert_eq!(Sim::claims(&want, Some(&row(0))), [state_claim(7)]);
 }
 
 #[test]

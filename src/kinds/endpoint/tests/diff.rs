@@ -91,6 +91,7 @@ fn a_sim_is_assigned_before_its_state_is_set() {
     let mut row = Row { sim: None, ..row(0) };
     let first = decide(&want, &row, true);
     assert_eq!(lines(&first.changes), ["sim: none -> 70"]);
+    assert!(first.changes[0].unsettles(), "the new SIM brings its own state");
     assume(&first.changes[0], &mut row, &mut Parts::default());
     let second = decide(&want, &row, true);
     assert!(second.changes.is_empty() && second.waiting.is_some(), "its state has to be read");

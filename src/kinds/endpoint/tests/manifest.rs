@@ -3,14 +3,18 @@ use emnify_engine::{
     spec::{AdoptionPolicy, Intent},
 };
 use kube::CustomResourceExt;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     api::OperatorReference,
-    kinds::endpoint::{
-        AddressSpace, Change, DataQuota,
-        rows::{self, Part, key},
+    kinds::{
+        endpoint::{
+            AddressSpace, Change, DataQuota,
+            rows::{self, Part, key},
+        },
+        sim::Sim,
     },
 };
 
@@ -34,6 +38,19 @@ fn a_sim_is_named_in_exactly_one_way() {
         json!({"none": true, "state": "Suspended"}),
     ] {
         assert!(!manifest(&json!({"sim": sim})), "{sim}");
+    }
+}
+
+#[test]
+fn the_examples_are_valid() {
+    for text in serde_yaml::Deserializer::from_str(include_str!("../../../../examples/endpoint.yaml")) {
+        let object = Endpoint::deserialize(text).unwrap();
+        assert!(object.validate_cel().is_ok(), "{:?}", object.metadata.name);
+        assert!(object.spec.sim.unwrap().iccid.unwrap().normal("sim.iccid").is_ok());
+    }
+    for text in serde_yaml::Deserializer::from_str(include_str!("../../../../examples/sim.yaml")) {
+        let object = Sim::deserialize(text).unwrap();
+        assert!(object.validate_cel().is_ok(), "{:?}", object.metadata.name);
     }
 }
 
@@ -134,9 +151,25 @@ fn a_device_is_found_by_sim_then_address_then_only_after_an_intent_by_likeness()
     assert!(Endpoint::find(&want(bare), None).is_empty(), "never by display name alone");
     let intent = Intent { nonce: "n".into(), since: "2026-06-01T00:00:00Z".into() };
     let traced = Endpoint::find(&want(bare), Some(&intent));
-    assert!(matches!(&traced[..], [Find::Trace(k)] if keys(&addressed).contains(k)));
+    assert!(matches!(&traced[..], [Find::Natural(k)] if keys(&addressed).contains(k)));
     let gone = Row { status: rows::status::DELETED, ..addressed };
     assert!(keys(&gone).is_empty(), "a deleted device cannot be found");
+}
+
+#[test]
+fn one_object_sets_the_state_of_a_sim() {
+    let device = want(|spec| set_state(spec, SimState::Activated));
+    let sim_row = crate::kinds::sim::rows::Row { id: 70, ..Default::default() };
+    let spec = crate::kinds::sim::SimSpec {
+        iccid: Some(ICCID.into()),
+        state: Some(SimState::Suspended),
+        ..Default::default()
+    };
+    let sim = Sim::new("spare", spec).want(&Inputs::default()).unwrap();
+    let claim = Endpoint::claims(&device, None);
+    assert_eq!(claim.len(), 1);
+    assert_eq!(claim, Sim::claims(&sim, Some(&sim_row)), "both want the same right");
+    assert!(Endpoint::claims(&want(|_| ()), None).is_empty(), "an unset state leaves it free");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-use emnify_engine::conditions;
+use emnify_engine::{conditions, reason::condition::CONNECTED};
 
 use super::*;
 use crate::kinds::{
-    endpoint::{CONNECTED, Connectivity, DataQuota, quota::Live, report::report, rows::Parts},
+    endpoint::{Connectivity, DataQuota, quota::Live, report::report, rows::Parts},
     sim::state::status as sim_status,
 };
 
