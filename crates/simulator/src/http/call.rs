@@ -7,7 +7,7 @@ use super::body::id_of;
 use super::refusal::Refusal;
 use crate::Options;
 use crate::operations::{Operation, Params};
-use crate::state::{Draft, EventUser, NextIds, Organisation, State};
+use crate::state::{Actor, Draft, EventUser, NextIds, Organisation, State};
 
 /// Who calls: read from the JWT.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,6 +59,14 @@ impl Call<'_> {
     /// The caller's organisation and the id counters, to change them.
     pub fn split(&mut self) -> (&mut Organisation, &mut NextIds) {
         self.state.split(self.caller.organisation)
+    }
+
+    /// The caller's organisation, and the caller as someone who changes it.
+    pub fn act(&mut self) -> (&mut Organisation, Actor<'_>) {
+        let user = self.acting_user();
+        let now = self.now;
+        let (org, next) = self.split();
+        (org, Actor { next, now, user })
     }
 
     /// A path parameter as text.

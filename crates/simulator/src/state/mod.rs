@@ -14,8 +14,10 @@ mod plan;
 mod policy;
 mod profile;
 pub mod rules;
+mod sim;
 pub(crate) mod table;
 mod time;
+pub mod traffic;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,7 @@ pub use plan::{HeldVolume, TariffPlan};
 pub use profile::{
     BlockedOperator, DataLimit, InclusiveVolume, ProfileService, RateZone, ServiceProfile, Tariff, TariffProfile,
 };
+pub use sim::Actor;
 pub use table::{Row, Table};
 
 /// The whole state.

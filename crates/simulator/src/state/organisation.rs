@@ -189,6 +189,8 @@ pub struct Indexes {
     pub endpoint_by_sim: HashMap<u64, u64>,
     /// Addresses in use.
     pub addresses: HashSet<Ipv4Addr>,
+    /// Nothing about quotas and messages falls due before then; none: not known.
+    pub settled: Option<jiff::Timestamp>,
     /// Lowest address of a space that may be free.
     pub lowest_free: HashMap<u64, Ipv4Addr>,
 }

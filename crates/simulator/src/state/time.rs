@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::State;
+use super::sim::Actor;
 
 /// How long events are kept. [P]
 const EVENT_DAYS: i64 = 30;
@@ -12,6 +13,8 @@ impl State {
     pub fn pass_time(&mut self, now: Timestamp) {
         let oldest = now - SignedDuration::from_hours(24 * EVENT_DAYS);
         for organisation in self.organisations.values_mut() {
+            let mut platform = Actor { next: &mut self.next_ids, now, user: None };
+            organisation.settle_traffic(&mut platform);
             while let Some(entry) = organisation.events.first_entry()
                 && entry.get().timestamp < oldest
             {

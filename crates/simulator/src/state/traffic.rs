@@ -1,0 +1,193 @@
+//! Quotas and messages.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::sim::Actor;
+use super::{Draft, Endpoint, Organisation, Quota, SimState, Sms, SmsState};
+use crate::rules::dates;
+
+/// Quota states. [S]
+pub const ACTIVE: u64 = 1;
+/// Used up.
+pub const EXHAUSTED: u64 = 2;
+/// Over.
+pub const EXPIRED: u64 = 3;
+
+/// Which of a device's quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// MB.
+    Data,
+    /// Messages.
+    Sms,
+}
+
+impl Measure {
+    /// The quota of that measure.
+    pub fn of(self, endpoint: &mut Endpoint) -> &mut Option<Quota> {
+        match self {
+            Self::Data => &mut endpoint.data_quota,
+            Self::Sms => &mut endpoint.sms_quota,
+        }
+    }
+
+    /// Types of the events "threshold reached" and "used up".
+    fn events(self) -> (u64, u64) {
+        match self {
+            Self::Data => (18, 19),
+            Self::Sms => (20, 21),
+        }
+    }
+}
+
+impl Organisation {
+    /// Takes data from a device's quota.
+    pub fn use_data(&mut self, actor: &mut Actor<'_>, endpoint: u64, volume: f64) {
+        self.use_quota(actor, endpoint, Measure::Data, volume);
+    }
+
+    fn use_quota(&mut self, actor: &mut Actor<'_>, endpoint: u64, measure: Measure, volume: f64) {
+        let Some(row) = self.endpoints.get_mut(&endpoint) else {
+            return;
+        };
+        let Some(quota) = measure.of(row).as_mut().filter(|quota| quota.status == ACTIVE) else {
+            return;
+        };
+        let before = quota.volume;
+        quota.volume -= volume;
+        let threshold = quota.threshold_volume();
+        let (reached, used_up) = measure.events();
+        let detail = json!({"quota": {
+            "threshold_percentage": quota.threshold_percentage,
+            "threshold_volume": threshold,
+            "volume": quota.volume,
+        }});
+        let crossed = threshold.is_some_and(|threshold| before > threshold && quota.volume <= threshold);
+        let exhausted = quota.volume <= 0.0;
+        if exhausted {
+            quota.status = EXHAUSTED;
+            quota.last_status_change_date = actor.now;
+        }
+        if crossed {
+            actor.emit(self, Draft::new(reached).endpoint(endpoint).detail(detail.clone()));
+        }
+        if exhausted {
+            actor.emit(self, Draft::new(used_up).endpoint(endpoint).detail(detail));
+        }
+    }
+
+    /// Sends a message to a device: delivered when it is attached, buffered when it may come back, else failed.
+    pub fn send_sms(&mut self, actor: &mut Actor<'_>, endpoint: u64, mut sms: Sms) -> u64 {
+        let row = &self.endpoints[&endpoint];
+        let sim = row.sim.and_then(|sim| self.sims.get(&sim));
+        let reachable = row.enabled
+            && sim.is_some_and(|sim| matches!(sim.status, SimState::Activated | SimState::FactoryTest))
+            && !self.lacks_sms_quota(row, actor.now);
+        let attached = row.connectivity.location.is_some() && !row.connectivity.blocked;
+        sms.sim = row.sim;
+        sms.status = match (reachable, attached) {
+            (false, _) => SmsState::Failed,
+            (true, true) => SmsState::Delivered,
+            (true, false) => SmsState::Buffered,
+        };
+        sms.final_date = (sms.status != SmsState::Buffered).then_some(actor.now);
+        let delivered = sms.status == SmsState::Delivered;
+        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
+        let id = row.sms.add(actor.next, sms);
+        self.indexes.settled = None;
+        if delivered {
+            self.count_delivery(actor, endpoint);
+        }
+        id
+    }
+
+    /// Delivers what waited for a device.
+    pub(super) fn deliver_buffered(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
+        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
+        let mut delivered = 0;
+        for sms in row.sms.values_mut().filter(|sms| sms.status == SmsState::Buffered) {
+            sms.status = SmsState::Delivered;
+            sms.final_date = Some(actor.now);
+            delivered += 1;
+        }
+        for _ in 0..delivered {
+            self.count_delivery(actor, endpoint);
+        }
+    }
+
+    fn count_delivery(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
+        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
+        row.usage.entry(dates::day(actor.now)).or_default().sms_rx += 1;
+        self.use_quota(actor, endpoint, Measure::Sms, 1.0);
+        self.count_test_traffic(actor, endpoint, 0.0, 1);
+    }
+
+    /// Lets quotas expire and refill, messages expire and limit extensions end.
+    pub(super) fn settle_traffic(&mut self, actor: &mut Actor<'_>) {
+        if self.indexes.settled.is_some_and(|until| actor.now < until) {
+            return;
+        }
+        let mut next = Timestamp::MAX;
+        let mut expired = Vec::new();
+        for endpoint in self.endpoints.values_mut() {
+            for measure in [Measure::Data, Measure::Sms] {
+                if let Some(quota) = measure.of(endpoint)
+                    && settle_quota(quota, actor.now, &mut next)
+                    && measure == Measure::Data
+                {
+                    expired.push(endpoint.id);
+                }
+            }
+            for sms in endpoint.sms.values_mut().filter(|sms| sms.status == SmsState::Buffered) {
+                if sms.expiry_date <= actor.now {
+                    sms.status = SmsState::Expired;
+                    sms.final_date = Some(actor.now);
+                } else {
+                    next = next.min(sms.expiry_date);
+                }
+            }
+            endpoint.limit_extensions.retain(|_, extension| extension.expiration_date > actor.now);
+            let ends = endpoint.limit_extensions.values().map(|extension| extension.expiration_date);
+            next = ends.fold(next, Timestamp::min);
+        }
+        self.indexes.settled = Some(next);
+        for endpoint in expired {
+            actor.emit(self, Draft::new(60).endpoint(endpoint));
+        }
+    }
+}
+
+/// Refills and expires a quota; true when it has just expired.
+fn settle_quota(quota: &mut Quota, now: Timestamp, next: &mut Timestamp) -> bool {
+    if quota.status == EXPIRED {
+        return false;
+    }
+    let over = quota.expiry_date <= now;
+    let last_day = dates::day(now.min(quota.expiry_date));
+    while quota.auto_refill && quota.refilled < last_day {
+        quota.refilled = quota.refilled.saturating_add(SignedDuration::from_hours(24));
+        quota.volume += quota.last_volume_added;
+        if quota.status == EXHAUSTED && quota.volume > 0.0 {
+            quota.status = ACTIVE;
+            quota.last_status_change_date = dates::midnight(quota.refilled);
+        }
+    }
+    if over {
+        quota.status = EXPIRED;
+        quota.last_status_change_date = quota.expiry_date;
+        return true;
+    }
+    *next = (*next).min(quota.expiry_date);
+    if quota.auto_refill {
+        *next = (*next).min(dates::midnight(quota.refilled.saturating_add(SignedDuration::from_hours(24))));
+    }
+    false
+}
+
+impl Quota {
+    /// What is left when the threshold is reached.
+    pub fn threshold_volume(&self) -> Option<f64> {
+        Some(self.last_volume_added * self.threshold_percentage? / 100.0)
+    }
+}
