@@ -47,7 +47,8 @@ fn types(_: &mut Call<'_>) -> Answer {
 const PAGING: Paging = Paging { default: 100, max: 1000, headers: Headers::WithEmptyLink, refusal: 400 };
 
 fn page(call: &mut Call<'_>, wanted: impl Fn(&Event, &Organisation) -> bool) -> Answer {
-    let named = |field: &str| call.query("q").is_some_and(|q| q.split(',').any(|part| part.starts_with(field)));
+    let named =
+        |field: &str| call.query("q").is_some_and(|q| q.split(',').any(|part| part.starts_with(field)));
     if named("from:") != named("until:") {
         return Err(Refusal::coded(400, Code::INVALID_QUERY, "from and until are given both or neither"));
     }
@@ -67,7 +68,10 @@ fn show(event: &Event, org: &Organisation) -> Value {
     let kind = EventType::get(event.event_type).map(|kind| kind.name);
     put("event_type", json!({"id": event.event_type, "description": kind}));
     put("event_source", json!({"id": event.source, "description": EventType::source_name(event.source)}));
-    put("event_severity", json!({"id": event.severity, "description": EventType::severity_name(event.severity)}));
+    put(
+        "event_severity",
+        json!({"id": event.severity, "description": EventType::severity_name(event.severity)}),
+    );
     put("organisation", json!({"id": org.id, "name": org.name}));
     if let Some(user) = &event.user {
         put("user", json!({"id": user.id, "username": user.username, "name": user.name}));
@@ -89,7 +93,12 @@ fn show(event: &Event, org: &Organisation) -> Value {
     Value::Object(row)
 }
 
-fn column(name: &'static str, filter: Filter, sort: bool, read: fn(&Event, &Organisation) -> Cell) -> Column<Event> {
+fn column(
+    name: &'static str,
+    filter: Filter,
+    sort: bool,
+    read: fn(&Event, &Organisation) -> Cell,
+) -> Column<Event> {
     Column { name, filter, sort, read }
 }
 
@@ -138,6 +147,8 @@ fn columns() -> Vec<Column<Event>> {
         column("country", Filter::AnyOf, false, |event, _| {
             Cell::text(operator(event).map(|operator| operator.country().name.as_str()))
         }),
-        column("rat", Filter::AnyOf, false, |event, _| Cell::int(event.detail["pdp_context"]["rat_type"].as_u64())),
+        column("rat", Filter::AnyOf, false, |event, _| {
+            Cell::int(event.detail["pdp_context"]["rat_type"].as_u64())
+        }),
     ]
 }

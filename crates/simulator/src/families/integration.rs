@@ -68,7 +68,10 @@ fn create_callback(call: &mut Call<'_>) -> Answer {
 
 fn read_callback(call: &mut Call<'_>) -> Answer {
     let org = call.org();
-    let row = org.api_callbacks.get(&call.id("api_callback_id")?).ok_or_else(|| Refusal::not_found("API callback"))?;
+    let row = org
+        .api_callbacks
+        .get(&call.id("api_callback_id")?)
+        .ok_or_else(|| Refusal::not_found("API callback"))?;
     Ok(Reply::json(callback(row, org)))
 }
 
@@ -76,7 +79,11 @@ fn read_callback(call: &mut Call<'_>) -> Answer {
 fn delete_callback(call: &mut Call<'_>) -> Answer {
     let id = call.id("api_callback_id")?;
     let (org, _) = call.split();
-    if org.service_profiles.values().any(|profile| [profile.api_callback, profile.moc_callback].contains(&Some(id))) {
+    if org
+        .service_profiles
+        .values()
+        .any(|profile| [profile.api_callback, profile.moc_callback].contains(&Some(id)))
+    {
         return Err(Refusal::conflict("The API callback is used by a service profile"));
     }
     org.api_callbacks.remove(&id).ok_or_else(|| Refusal::not_found("API callback"))?;
@@ -94,7 +101,8 @@ fn create_secret(call: &mut Call<'_>) -> Answer {
 
 fn read_secret(call: &mut Call<'_>) -> Answer {
     let org = call.org();
-    let row = org.api_secrets.get(&call.id("api_secret_id")?).ok_or_else(|| Refusal::not_found("API secret"))?;
+    let row =
+        org.api_secrets.get(&call.id("api_secret_id")?).ok_or_else(|| Refusal::not_found("API secret"))?;
     Ok(Reply::json(secret(row, org)))
 }
 

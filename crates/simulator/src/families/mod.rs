@@ -7,6 +7,7 @@ mod event;
 mod integration;
 mod ip_address_space;
 mod lookups;
+mod organisation;
 mod service_profile;
 mod tag;
 mod tariff_profile;
@@ -137,6 +138,7 @@ static ROUTES: LazyLock<HashMap<&'static str, Route>> = LazyLock::new(|| {
         integration::routes(),
         ip_address_space::routes(),
         lookups::routes(),
+        organisation::routes(),
         service_profile::routes(),
         tag::routes(),
         tariff_profile::routes(),
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     /// How many of the 214 operations are implemented. It only grows.
-    const IMPLEMENTED: usize = 29;
+    const IMPLEMENTED: usize = 101;
 
     #[test]
     fn the_number_of_implemented_operations_only_grows() {

@@ -48,12 +48,16 @@ fn list(call: &mut Call<'_>) -> Answer {
     let org = call.org();
     let name = call.query("name").unwrap_or("").to_lowercase();
     let rows: Vec<&Tag> = org.tags.values().filter(|tag| tag.name.to_lowercase().contains(&name)).collect();
-    let number = |field: &str| call.query(field).and_then(|text| text.parse::<usize>().ok()).filter(|number| *number >= 1);
+    let number = |field: &str| {
+        call.query(field).and_then(|text| text.parse::<usize>().ok()).filter(|number| *number >= 1)
+    };
     let size = number("page_size").map_or(PAGE.0, |size| size.min(PAGE.1));
     let last = rows.len().div_ceil(size).max(1);
     let page = number("page").unwrap_or(1).min(last);
     let data: Vec<_> = rows.iter().skip((page - 1) * size).take(size).map(|tag| show(tag, org)).collect();
-    Ok(Reply::json(json!({"total": rows.len(), "page": page, "page_size": size, "last_page": last, "data": data})))
+    Ok(Reply::json(
+        json!({"total": rows.len(), "page": page, "page_size": size, "last_page": last, "data": data}),
+    ))
 }
 
 /// The name and colour a body asks for.
@@ -134,7 +138,10 @@ fn no_endpoint() -> Refusal {
 
 fn list_of_endpoint(call: &mut Call<'_>) -> Answer {
     let org = call.org();
-    let endpoint = org.endpoints.get(&call.id("endpoint_id")?).ok_or_else(|| Refusal::bad_request("Unknown endpoint"))?;
+    let endpoint = org
+        .endpoints
+        .get(&call.id("endpoint_id")?)
+        .ok_or_else(|| Refusal::bad_request("Unknown endpoint"))?;
     let tags = endpoint.tag_ids.iter().filter_map(|id| org.tags.get(id));
     Ok(Reply::json(tags.map(|tag| show(tag, org)).collect::<Vec<_>>()))
 }
@@ -147,7 +154,10 @@ fn check(org: &Organisation, pairs: &[(u64, u64)], adding: bool) -> Result<(), R
             return Err(Refusal::coded(422, Code::INVALID_REFERENCE, format!("Tag {tag} does not exist")));
         }
         if adding && endpoint.tag_ids.contains(tag) {
-            return Err(Refusal::duplicated(format!("Tag {tag} is already assigned to endpoint {}", endpoint.id)));
+            return Err(Refusal::duplicated(format!(
+                "Tag {tag} is already assigned to endpoint {}",
+                endpoint.id
+            )));
         }
     }
     Ok(())

@@ -33,7 +33,9 @@ impl Organisation {
         let cut: Vec<u64> = self
             .endpoints
             .values()
-            .filter(|endpoint| endpoint.service_profile == profile && endpoint.connectivity.pdp_context.is_some())
+            .filter(|endpoint| {
+                endpoint.service_profile == profile && endpoint.connectivity.pdp_context.is_some()
+            })
             .filter(|endpoint| self.lacks_data_quota(endpoint, now))
             .map(|endpoint| endpoint.id)
             .collect();

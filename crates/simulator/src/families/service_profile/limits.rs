@@ -51,7 +51,8 @@ fn list(call: &mut Call<'_>) -> Answer {
 fn add(call: &mut Call<'_>) -> Answer {
     let id = accessible(call)?;
     let invalid = |what: &str| Refusal::bad_request(format!("{what} of the data limit is invalid"));
-    let service = call.reference("service").filter(|id| *id == Service::DATA.id()).ok_or_else(|| invalid("service"))?;
+    let service =
+        call.reference("service").filter(|id| *id == Service::DATA.id()).ok_or_else(|| invalid("service"))?;
     let period = match call.field("period") {
         Value::Null => MONTHLY,
         period => body::id_of(period).filter(|id| *id == MONTHLY).ok_or_else(|| invalid("period"))?,
@@ -60,18 +61,23 @@ fn add(call: &mut Call<'_>) -> Answer {
         Value::Null => false,
         flag => body::flag(flag).ok_or_else(|| invalid("satellite_only"))?,
     };
-    let volume = body::unsigned(call.field("volume")).filter(|volume| *volume > 0).ok_or_else(|| invalid("volume"))?;
+    let volume =
+        body::unsigned(call.field("volume")).filter(|volume| *volume > 0).ok_or_else(|| invalid("volume"))?;
     let warning_percent = match call.field("warning_percent") {
         Value::Null => None,
         percent => Some(
-            body::unsigned(percent).filter(|percent| *percent <= 100).ok_or_else(|| invalid("warning_percent"))?,
+            body::unsigned(percent)
+                .filter(|percent| *percent <= 100)
+                .ok_or_else(|| invalid("warning_percent"))?,
         ),
     };
     let limit = DataLimit { id: 0, service, satellite_only, period, volume, warning_percent };
     let (org, next) = call.split();
     let limits = &mut org.service_profiles.get_mut(&id).expect("looked up above").data_limits;
     if limits.values().any(|other| other.service == service && other.satellite_only == satellite_only) {
-        return Err(Refusal::duplicated("There is a data limit for this service and radio technology already"));
+        return Err(Refusal::duplicated(
+            "There is a data limit for this service and radio technology already",
+        ));
     }
     let limit = limits.add(next, limit);
     Ok(Reply::created(format!("/api/v1/service_profile/{id}/traffic_limit/{limit}")))

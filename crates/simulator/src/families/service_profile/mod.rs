@@ -5,6 +5,8 @@ mod fields;
 mod limits;
 mod services;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use super::{Class, Route};
 use crate::http::call::{Answer, Call, Reply};

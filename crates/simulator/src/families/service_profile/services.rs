@@ -1,6 +1,6 @@
 //! Services of a profile, and the fixed SMS limits on them.
 
-use super::{profile_mut, Route};
+use super::{Route, profile_mut};
 use crate::catalogue::{Service, SmsLimit};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Code, Refusal};

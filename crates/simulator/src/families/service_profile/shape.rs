@@ -21,7 +21,9 @@ pub(super) fn detail(profile: &ServiceProfile, org: &Organisation) -> Value {
 }
 
 fn common(profile: &ServiceProfile, org: &Organisation, flag: fn(bool) -> Value) -> Map<String, Value> {
-    let callback = |id: Option<u64>| id.and_then(|id| org.api_callbacks.get(&id)).map(|row| integration::callback(row, org));
+    let callback = |id: Option<u64>| {
+        id.and_then(|id| org.api_callbacks.get(&id)).map(|row| integration::callback(row, org))
+    };
     let secret = profile.api_secret.and_then(|id| org.api_secrets.get(&id));
     let interface = profile.esme_interface_type.and_then(|id| catalogue::row("esme_interface_type", id));
     let region = profile.breakout_region.and_then(|id| catalogue::row("breakout_region", id));
@@ -61,7 +63,8 @@ fn common(profile: &ServiceProfile, org: &Organisation, flag: fn(bool) -> Value)
 /// A service with its SMS limits. The name of the inner list is ours, after the collection's. [?]
 fn service(granted: &ProfileService) -> Value {
     let limits = granted.traffic_limits.iter().filter_map(|id| SmsLimit::get(*id)).map(SmsLimit::json);
-    let mut shape = Service::get(granted.service).map_or_else(|| json!({"id": granted.service}), Service::short);
+    let mut shape =
+        Service::get(granted.service).map_or_else(|| json!({"id": granted.service}), Service::short);
     shape["traffic_limit"] = limits.collect();
     shape
 }

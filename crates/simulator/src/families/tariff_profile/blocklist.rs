@@ -16,7 +16,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::express("tariff-profile-operator-block-operator-by-id-put", block),
         Route::express("tariff-profile-operator-block-operator-by-id-delete", unblock),
         Route::express("tariff-profile-operator-block-operator-by-id-rat-type-post", block_rat_types),
-        Route::express("tariff-profile-operator-block-operator-by-id-rat-type-by-id-delete", unblock_rat_type),
+        Route::express(
+            "tariff-profile-operator-block-operator-by-id-rat-type-by-id-delete",
+            unblock_rat_type,
+        ),
     ]
 }
 

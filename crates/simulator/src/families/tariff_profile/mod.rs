@@ -93,7 +93,11 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     let most = call.org().tariff_plan.max_tariff_profiles;
     if most.is_some_and(|most| call.org().tariff_profiles.len() as u64 >= most) {
-        return Err(Refusal::coded(422, Code::NOT_ALLOWED, "The tariff plan allows no further tariff profile"));
+        return Err(Refusal::coded(
+            422,
+            Code::NOT_ALLOWED,
+            "The tariff plan allows no further tariff profile",
+        ));
     }
     let (org, next) = call.split();
     let id = org.tariff_profiles.add(next, profile);

@@ -62,13 +62,16 @@ fn coverage(call: &mut Call<'_>) -> Answer {
     };
     let mut countries: BTreeMap<&str, (Value, u64)> = BTreeMap::new();
     for operator in Operator::all() {
-        let covered = zones.iter().any(|zone| zone.operators.is_empty() || zone.operators.contains(&operator.id));
+        let covered =
+            zones.iter().any(|zone| zone.operators.is_empty() || zone.operators.contains(&operator.id));
         if covered && operator.country().geographic && !blocked(operator.id) {
             let country = operator.country();
             countries.entry(&country.name).or_insert_with(|| (country.json(), 0)).1 += 1;
         }
     }
-    let rows = countries.into_values().map(|(country, count)| json!({"country": country, "redundancy_count": count}));
+    let rows = countries
+        .into_values()
+        .map(|(country, count)| json!({"country": country, "redundancy_count": count}));
     Ok(Reply::json(rows.collect::<Vec<_>>()))
 }
 
@@ -76,9 +79,11 @@ fn coverage(call: &mut Call<'_>) -> Answer {
 fn held<'a>(call: &'a Call<'_>) -> Result<(&'a InclusiveVolume, u64, bool), Refusal> {
     let id = call.id("inclusive_volume_id")?;
     let missing = || Refusal::not_found("Inclusive volume");
-    let held = call.org().inclusive_volumes.iter().find(|held| held.inclusive_volume == id).ok_or_else(missing)?;
+    let held =
+        call.org().inclusive_volumes.iter().find(|held| held.inclusive_volume == id).ok_or_else(missing)?;
     let expired = held.end_date.is_some_and(|end| end <= call.now);
-    let found = call.state.tariffs.values().find_map(|tariff| Some((tariff.inclusive_volumes.get(&id)?, tariff.id)));
+    let found =
+        call.state.tariffs.values().find_map(|tariff| Some((tariff.inclusive_volumes.get(&id)?, tariff.id)));
     found.map(|(volume, tariff)| (volume, tariff, expired)).ok_or_else(missing)
 }
 
