@@ -45,7 +45,9 @@ impl Api {
         if answer.status() != StatusCode::UNAUTHORIZED {
             return outcome(&call, answer);
         }
-        let Some(reason) = inner.auth.refused(&live) else { return outcome(&call, answer) };
+        let Some(reason) = inner.auth.refused(&live, inner.exchange.server_now()) else {
+            return outcome(&call, answer);
+        };
         let live = inner.auth.token(reason, &inner.exchange).await?;
         outcome(&call, self.send(&call, &live).await?)
     }

@@ -8,6 +8,7 @@ mod totp;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use http::HeaderValue;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::credentials::Credentials;
@@ -49,6 +50,8 @@ struct State {
     credentials: Credentials,
     live: Option<Live>,
     serial: u64,
+    /// Tokens up to this serial were refused; calls wait for a newer one.
+    dead: u64,
     /// The refusal of the current credentials; while it stands only an explicit login tries again.
     refused: Option<Error>,
     attempts: u64,
@@ -57,7 +60,8 @@ struct State {
 
 impl Auth {
     pub(crate) fn new(credentials: Credentials) -> Self {
-        let state = State { credentials, live: None, serial: 0, refused: None, attempts: 0, last: None };
+        let state =
+            State { credentials, live: None, serial: 0, dead: 0, refused: None, attempts: 0, last: None };
         Self { state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
     }
 
@@ -92,13 +96,18 @@ impl Auth {
         }
     }
 
-    /// What to do about a 401 to a call with this token; `None` if a token fresh from the login was refused, which another
-    /// login would not change.
-    pub(crate) fn refused(&self, used: &Live) -> Option<Reason> {
-        let state = self.lock();
+    /// What to do about a 401 to a call with this token; `None` if a token fresh from the login was refused though it has not
+    /// expired at `now`, which another login would not change.
+    pub(crate) fn refused(&self, used: &Live, now: Timestamp) -> Option<Reason> {
+        let mut state = self.lock();
         let still_untried =
             state.live.as_ref().is_some_and(|live| live.serial == used.serial && live.untried);
-        (!still_untried).then_some(Reason::Refused(used.serial))
+        let expired = used.jwt.identity.expires_at <= now;
+        if still_untried && !expired {
+            return None;
+        }
+        state.dead = state.dead.max(used.serial);
+        Some(Reason::Refused(used.serial))
     }
 
     /// The live token, after a login if one is needed. Callers that come while a login runs share its outcome.
@@ -144,7 +153,8 @@ impl State {
         if reason == Reason::Asked {
             return None;
         }
-        if let Some(live) = self.live.as_ref().filter(|live| reason != Reason::Refused(live.serial)) {
+        let lives = |live: &&Live| live.serial > self.dead && reason != Reason::Refused(live.serial);
+        if let Some(live) = self.live.as_ref().filter(lives) {
             return Some(Ok(live.clone()));
         }
         self.refused.clone().map(Err)
@@ -153,7 +163,7 @@ impl State {
     fn conclude(&mut self, outcome: Result<Jwt, Error>) -> Result<Live, Error> {
         let outcome = outcome.and_then(|jwt| self.adopt(jwt, true));
         self.refused = match &outcome {
-            Err(error @ Error::Unauthorized { .. }) => Some(error.clone()),
+            Err(error @ (Error::Unauthorized { .. } | Error::Rejected { .. })) => Some(error.clone()),
             _ => None,
         };
         self.attempts += 1;

@@ -1,43 +1,41 @@
 //! Any in-memory service as a transport: the simulator's router under paused time, or a script.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use ::http::{Request, Response};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 
 use super::{Transport, TransportError};
 
-/// Hands requests to a [`tower::Service`] in this process. `B` is the service's request body.
+/// Hands requests to a [`tower::Service`] in this process, such as an axum router.
 ///
-/// A failing service counts as a connection lost after the request was written.
-pub struct ServiceTransport<S, B> {
+/// A failing service or body counts as a connection lost after the request was written.
+#[derive(Clone)]
+pub struct ServiceTransport<S> {
     service: S,
-    body: PhantomData<fn(B)>,
 }
 
-impl<S, B> ServiceTransport<S, B> {
+impl<S> ServiceTransport<S> {
     /// A transport that clones `service` for each request.
     pub fn new(service: S) -> Self {
-        Self { service, body: PhantomData }
+        Self { service }
     }
 }
 
-impl<S, B> fmt::Debug for ServiceTransport<S, B> {
+impl<S> fmt::Debug for ServiceTransport<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServiceTransport").finish_non_exhaustive()
     }
 }
 
-impl<S, B, R> Transport for ServiceTransport<S, B>
+impl<S, R> Transport for ServiceTransport<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S: Service<Request<Full<Bytes>>, Response = Response<R>> + Clone + Send + Sync + 'static,
     S::Future: Send,
     S::Error: fmt::Display + Send,
-    B: From<Bytes> + Send + 'static,
     R: BodyExt + Send + 'static,
     R::Data: Send,
     R::Error: fmt::Display + Send,
@@ -46,7 +44,7 @@ where
         let service = self.service.clone();
         Box::pin(async move {
             let answer = service
-                .oneshot(request.map(B::from))
+                .oneshot(request.map(Full::new))
                 .await
                 .map_err(|error| TransportError::AfterSend(error.to_string()))?;
             let (parts, body) = answer.into_parts();

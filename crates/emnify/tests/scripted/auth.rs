@@ -103,6 +103,24 @@ async fn a_token_refused_right_after_the_login_is_not_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_token_that_expired_unused_is_replaced() {
+    let stage = Stage::new(|asked, before| match (asked.is_login(), before) {
+        (true, _) => logged_in(before),
+        (_, 1) => {
+            let mut late = answer(401, &json!(null))?;
+            // An hour after the token's end.
+            late.headers_mut().insert(header::DATE, "Tue, 02 Oct 2096 12:06:40 GMT".parse().unwrap());
+            Ok(late)
+        }
+        _ => answer(200, &json!([])),
+    });
+    let client = stage.app_client();
+    client.login().await.unwrap();
+    assert!(client.api(Lane::Sweep).services().await.is_ok());
+    assert_eq!(stage.logins(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_token_is_replaced_every_time() {
     let valid = Arc::new(AtomicUsize::new(1));
     let stage = Stage::new({
@@ -214,4 +232,25 @@ async fn a_caller_that_gives_up_does_not_lose_the_login_for_others() {
     let api = stage.app_client().api(Lane::Interactive);
     drop(tokio::time::timeout(Duration::from_millis(5), api.services()).await);
     assert!(api.services().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jwt_that_is_handed_out_is_not_the_clients_own() {
+    let stage = Stage::new(|asked, _| match asked.body["application_token"].as_str() {
+        Some("app-token-hush") => logged_in(1),
+        Some("workload") => logged_in(2),
+        Some(_) => answer(401, &json!(null)),
+        None => answer(200, &json!([])),
+    });
+    let client = stage.app_client();
+    let api = client.api(Lane::Interactive);
+    api.services().await.unwrap();
+    assert_eq!(api.mint_jwt(secret("workload")).await.unwrap().token.expose_secret(), jwt(2));
+    assert!(matches!(api.mint_jwt(secret("revoked")).await, Err(Error::Unauthorized { .. })));
+    api.services().await.unwrap();
+    assert_eq!(
+        stage.asked().last().unwrap().bearer.as_deref(),
+        Some(jwt(1).as_str()),
+        "the own login goes on"
+    );
 }
