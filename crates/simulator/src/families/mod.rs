@@ -153,6 +153,12 @@ pub fn route(operation: &Operation) -> Option<&'static Route> {
 
 #[cfg(test)]
 mod tests {
+    mod configuration;
+    mod log;
+    mod organisation;
+    mod tags;
+    mod tariffs;
+
     use super::*;
 
     /// How many of the 214 operations are implemented. It only grows.

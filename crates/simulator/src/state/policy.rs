@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sim::Actor;
 use super::{Draft, Endpoint, NextIds, Organisation, Quota};
 
 /// A quota that allows traffic is active, not over, and not used up. [P]
@@ -40,12 +41,9 @@ impl Organisation {
             .map(|endpoint| endpoint.id)
             .collect();
         for id in cut {
-            if let Some(endpoint) = self.endpoints.get_mut(&id) {
-                endpoint.connectivity.pdp_context = None;
-            }
             let reason = "Disconnecting data access for endpoint, because quota has been updated.";
             self.emit(next, now, Draft::new(0).endpoint(id).text(reason));
-            self.emit(next, now, Draft::new(5).endpoint(id));
+            self.end_session(&mut Actor { next, now, user: None }, id);
         }
     }
 }
