@@ -6,6 +6,11 @@
 //!
 //! Encoding is strict: only what is set is sent. Decoding is lenient: unknown keys, flags and ids in any spelling, and all
 //! date forms in use are read.
+//!
+//! Facts about the API carry where they come from: `[R]` recorded traffic, `[S]` the published specification, `[D]` emnify's
+//! documentation, `[P]` its older source, `[L]` sampled live answers, `[3P]` code of others, `[?]` a guess.
+
+#![allow(rustdoc::broken_intra_doc_links, reason = "the tags of sources are no links")]
 
 mod api;
 mod auth;
