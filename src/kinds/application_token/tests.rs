@@ -72,7 +72,6 @@ impl Default for Case {
         Self {
             now: at(1),
             row: row(7, "n1"),
-            kin: vec![],
             data: vec![("token", "hush".into())],
             token_id: Some("7"),
             nonce: Some("n1"),
@@ -103,7 +102,6 @@ impl Case {
             edited: false,
             factory_test: false,
             own_token: self.own_token,
-            kin: vec![],
         }
     }
 
