@@ -1,0 +1,167 @@
+//! Looking at objects: polling with a deadline, and evidence when it passes.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use kube::{
+    Api,
+    core::{ApiResource, DynamicObject},
+};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Stage, crds};
+
+/// How long [`Stage::wait_for`] waits. Only a broken system takes as long.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// Lines of the operator's log that go into a failure.
+const LOG_LINES: usize = 40;
+
+/// Ready, and of the generation that was last applied.
+pub fn is_ready(object: &Value) -> bool {
+    condition(object, "Ready").is_some_and(|ready| {
+        ready["status"] == "True" && ready["observedGeneration"] == object["metadata"]["generation"]
+    })
+}
+
+/// The condition of a type, as JSON.
+pub fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == kind)
+}
+
+impl Stage {
+    /// The object as JSON, `None` where there is none. `kind` is one of ours, or `Secret`; cluster-scoped kinds are
+    /// found as well.
+    pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
+        let object = self.api(kind)?.get_opt(name).await?;
+        Ok(object.map(serde_json::to_value).transpose()?)
+    }
+
+    /// Polls an object until `holds`, for [`DEADLINE`]. `what` completes "is not ..." in the failure, which holds the
+    /// object, its events and the end of the operator's log.
+    pub async fn wait_for(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.wait_within(DEADLINE, kind, name, what, holds).await
+    }
+
+    /// The same with a deadline.
+    pub async fn wait_within(
+        &self,
+        deadline: Duration,
+        kind: &str,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let end = Instant::now() + deadline;
+        loop {
+            if let Some(object) = self.get(kind, name).await?
+                && holds(&object)
+            {
+                return Ok(object);
+            }
+            if Instant::now() >= end {
+                bail!("{kind} {name} is not {what} after {deadline:?}\n{}", self.evidence(kind, name).await);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Polls until an object is gone.
+    pub async fn wait_gone(&self, kind: &str, name: &str) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while self.get(kind, name).await?.is_some() {
+            if Instant::now() >= end {
+                bail!("{kind} {name} is not gone after {DEADLINE:?}\n{}", self.evidence(kind, name).await);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Polls anything else, such as the simulator's state.
+    pub async fn eventually(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        while !holds().await? {
+            if Instant::now() >= end {
+                bail!("not so after {DEADLINE:?}: {what}\n{}", self.log_tail());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// What a person would look at next: the object, its events, the end of the operator's log.
+    pub async fn evidence(&self, kind: &str, name: &str) -> String {
+        let mut evidence = String::new();
+        let object = format!("{kind}/{name}");
+        for arguments in [&["get", kind, name, "-o", "yaml"][..], &["events", "--for", &object]] {
+            let said = match self.kubectl(arguments).await {
+                Ok(output) => output.stdout + &output.stderr,
+                Err(error) => error.to_string(),
+            };
+            evidence += &format!("--- kubectl {}\n{said}", arguments.join(" "));
+        }
+        evidence + &self.log_tail()
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.operator_log();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+        format!("--- the end of {}\n{tail}\n", self.operator_log_file().display())
+    }
+
+    fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+        if kind == "Secret" {
+            let secrets = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
+            return Ok(Api::namespaced_with(self.client().clone(), self.namespace(), &secrets));
+        }
+        let all = crds();
+        let crd = all.iter().find(|crd| crd.spec.names.kind == kind);
+        let spec = &crd.with_context(|| format!("{kind} is no kind of this operator"))?.spec;
+        let version = &spec.versions.first().context("a CRD has a version")?.name;
+        let resource = ApiResource {
+            group: spec.group.clone(),
+            version: version.clone(),
+            api_version: format!("{}/{version}", spec.group),
+            kind: kind.to_owned(),
+            plural: spec.names.plural.clone(),
+        };
+        Ok(if spec.scope == "Cluster" {
+            Api::all_with(self.client().clone(), &resource)
+        } else {
+            Api::namespaced_with(self.client().clone(), self.namespace(), &resource)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ready_counts_only_for_the_generation_that_was_applied() {
+        let object = |observed: i64, status: &str| {
+            json!({
+                "metadata": {"generation": 2},
+                "status": {"conditions": [{"type": "Ready", "status": status, "observedGeneration": observed}]},
+            })
+        };
+        assert!(is_ready(&object(2, "True")));
+        assert!(!is_ready(&object(1, "True")), "an edit that was not seen yet is not ready");
+        assert!(!is_ready(&object(2, "False")));
+        assert!(!is_ready(&json!({"metadata": {"generation": 1}})), "no status, not ready");
+    }
+}
