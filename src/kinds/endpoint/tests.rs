@@ -2,6 +2,7 @@
 
 mod diff;
 mod hear;
+mod io;
 mod manifest;
 mod report;
 mod retire;
