@@ -4,12 +4,17 @@
 //! - [`kinds`]: the registry of all kinds, and a folder for each;
 //! - [`workspace`]: an organisation and how to log in to it;
 //! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
-//! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster.
+//! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster;
+//! - [`app`]: wiring, start-up and shutdown; [`process`]: signals and logging; [`serve`]: health; [`observe`]: logs.
 
 pub mod api;
+pub mod app;
 pub mod check;
 pub mod cli;
 pub mod hosts;
 pub mod kinds;
+pub mod observe;
+pub mod process;
+pub mod serve;
 pub mod settings;
 pub mod workspace;

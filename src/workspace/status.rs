@@ -91,6 +91,20 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     }
 }
 
+/// Condition that is true while the guard holds changes back.
+pub const GUARD: &str = "GuardTripped";
+
+/// Says how to approve what the guard holds back.
+pub fn guard(status: &mut WorkspaceStatus, tripped: Option<&str>, generation: Option<i64>, now: Timestamp) {
+    let Some(hash) = tripped else { return clear(&mut status.conditions, GUARD) };
+    let message = format!(
+        "changes that disturb many devices wait for approval; to allow them, annotate this workspace with {}={hash}",
+        reason::annotation::APPROVE
+    );
+    let wanted = Wanted { kind: GUARD, status: true, reason: reason::GUARD_TRIPPED, message: &message };
+    conditions::set(&mut status.conditions, &wanted, generation, now);
+}
+
 #[cfg(test)]
 mod tests {
     use emnify::Identity;
@@ -125,6 +139,15 @@ mod tests {
     fn says(status: &WorkspaceStatus, kind: &str) -> Option<String> {
         conditions::get(&status.conditions, kind)
             .map(|condition| format!("{} {}", condition.status, condition.reason))
+    }
+
+    #[test]
+    fn a_tripped_guard_says_how_to_approve() {
+        let mut status = WorkspaceStatus::default();
+        guard(&mut status, Some("abc"), Some(1), Timestamp::UNIX_EPOCH);
+        assert!(status.conditions[0].message.contains("emnify.io/approve=abc"));
+        guard(&mut status, None, Some(1), Timestamp::UNIX_EPOCH);
+        assert!(status.conditions.is_empty(), "nothing is left after the approval");
     }
 
     fn ready() -> WorkspaceStatus {

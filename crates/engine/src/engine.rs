@@ -83,8 +83,9 @@ impl Engine {
         self.shared.gate.send_replace(true);
     }
 
-    /// Starts the senders of a session; they end when the session is stopped.
+    /// Starts the senders of a session and the reader of its event log; they end when the session is stopped.
     pub fn serve(&self, session: &Arc<Session>) {
+        crate::tail::follow(self.shared.clone(), session.clone());
         for _ in 0..SENDERS {
             let (shared, session) = (self.shared.clone(), session.clone());
             tokio::spawn(async move {

@@ -521,6 +521,10 @@ pub trait Managed: Kind {
     fn mark(_row: &Self::Row) -> Option<String> {
         None
     }
+    /// The listing still shows it, but it is deleted or revoked for good: it counts in the sweep and is absent otherwise.
+    fn gone(_row: &Self::Row) -> bool {
+        false
+    }
     /// When the row was created, for intents without a nonce.
     fn created(_row: &Self::Row) -> Option<Timestamp> {
         None
@@ -538,12 +542,8 @@ pub trait Managed: Kind {
     /// How to find the object when its id is not known, best first.
     fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
     /// Rights that objects of different kinds may compete for, such as the state of one SIM; same precedence as ownership.
-    fn claims(_want: &Self::Want) -> Vec<Key> {
+    fn claims(_want: &Self::Want, _row: Option<&Self::Row>) -> Vec<Key> {
         Vec::new()
-    }
-    /// Key of rows that belong to this object beside the bound one (older tokens); they reach [`Context::kin`].
-    fn kin(_want: &Self::Want) -> Option<Key> {
-        None
     }
     /// Pieces that must be known before the diff; empty when the listing is enough.
     fn parts(_want: &Self::Want) -> Vec<Self::Part> {
@@ -605,8 +605,6 @@ pub struct Context<'a, K: Managed> {
     pub factory_test: bool,
     /// Id that the session's own credentials were made from; never revoked.
     pub own_token: Option<i64>,
-    /// Rows under [`Managed::kin`] other than the bound one; empty until the listing is complete.
-    pub kin: Vec<Arc<K::Row>>,
 }
 
 impl<K: Managed> Debug for Context<'_, K> {

@@ -27,4 +27,5 @@ pub mod shared;
 pub mod spec;
 pub mod status;
 pub mod tables;
+pub mod tail;
 pub mod verdict;

@@ -101,6 +101,7 @@ impl<K: Managed> Mirror<K> {
     pub fn get(&self, id: &Id) -> Known<K::Row> {
         let inner = self.read();
         match inner.rows.get(id) {
+            Some(e) if K::gone(&e.row) => Known::Absent,
             Some(e) if e.missed > 0 || e.stale => Known::Doubt,
             Some(e) => Known::Present(e.row.clone()),
             None if inner.gone.contains_key(id) => Known::Absent,

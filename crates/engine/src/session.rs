@@ -47,7 +47,7 @@ pub struct Session {
     factory_test: AtomicBool,
     sweep_every: Mutex<Option<Duration>>,
     own_token: AtomicI64,
-    refused: watch::Sender<Option<String>>,
+    refused: watch::Sender<Option<Error>>,
     stopped: watch::Sender<bool>,
 }
 
@@ -115,7 +115,7 @@ impl Session {
 
     /// A call was refused for the whole account; whoever owns the session looks into it.
     pub fn report_refusal(&self, error: &Error) {
-        self.refused.send_replace(Some(error.to_string()));
+        self.refused.send_replace(Some(error.clone()));
     }
 
     /// The credentials work (again).
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// Follows refusals.
-    pub fn refusals(&self) -> watch::Receiver<Option<String>> {
+    pub fn refusals(&self) -> watch::Receiver<Option<Error>> {
         self.refused.subscribe()
     }
 

@@ -77,8 +77,8 @@ pub trait AnyKind: Send + Sync {
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket>;
     /// Takes note of an event of the emnify log.
     fn hear(&self, session: &Arc<Session>, event: &Event, at: jiff::Timestamp);
-    /// Number of objects in the mirror of a session.
-    fn count(&self, session: &Session) -> usize;
+    /// Number of objects in the mirror of a session; `None` before the first complete listing.
+    fn count(&self, session: &Session) -> Option<usize>;
     /// True once every object was listed.
     fn listed(&self) -> bool;
 }

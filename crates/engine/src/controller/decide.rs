@@ -62,10 +62,6 @@ impl<K: Managed> Controller<K> {
         let intent = self.intent_state(&uid, common, session.as_deref(), now);
         let seen = session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
-        let kin = match (&session, want) {
-            (Some(session), Some(want)) => kin::<K>(session, want, common),
-            _ => Vec::new(),
-        };
         let guard = |changes: &[K::Change]| {
             let devices = changes.iter().map(|c| c.class().disturbs).sum();
             session.as_ref().map_or(Ok(()), |s| s.guard.ask(&uid, devices))
@@ -92,7 +88,6 @@ impl<K: Managed> Controller<K> {
                 edited,
                 factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
                 own_token: session.as_ref().and_then(|s| s.own_token()),
-                kin,
             },
         };
         let step = plan::next_step(&subject, knowledge);
@@ -304,7 +299,11 @@ impl<K: Managed> Controller<K> {
         if let Some(want) = want {
             let natural = K::find(want, None).into_iter().filter(|f| matches!(f, Find::Natural(_)));
             rights.extend(natural.map(|f| format!("{}:{}={}", K::KIND, f.key().name, f.key().value)));
-            rights.extend(K::claims(want).into_iter().map(|key| format!("{}={}", key.name, key.value)));
+            let row = match seen {
+                Seen::Present(found) => Some(&*found.have.row),
+                _ => None,
+            };
+            rights.extend(K::claims(want, row).into_iter().map(|key| format!("{}={}", key.name, key.value)));
         }
         rights.sort();
         rights.dedup();
@@ -340,14 +339,6 @@ impl From<Claimant> for Named {
     fn from(c: Claimant) -> Self {
         Self { kind: c.kind, namespace: c.namespace, name: c.name }
     }
-}
-
-/// Rows that belong to the object beside the bound one.
-fn kin<K: Managed>(session: &Session, want: &K::Want, common: &CommonStatus) -> Vec<Arc<K::Row>> {
-    let shelf = session.shelf::<K>();
-    let (Some(key), Some(_)) = (K::kin(want), shelf.mirror.complete_since()) else { return Vec::new() };
-    let ids = shelf.mirror.find(&key).into_iter().filter(|id| common.id != Some(id.to_string()));
-    ids.filter_map(|id| shelf.mirror.row(&id)).collect()
 }
 
 pub(super) fn right_of<K: Managed>(id: &Id) -> String {

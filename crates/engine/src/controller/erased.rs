@@ -97,8 +97,9 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn count(&self, session: &Session) -> usize {
-        session.shelf::<K>().mirror.len()
+    fn count(&self, session: &Session) -> Option<usize> {
+        let shelf = session.shelf::<K>();
+        shelf.mirror.complete_since().map(|_| shelf.mirror.len())
     }
 
     fn listed(&self) -> bool {

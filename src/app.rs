@@ -1,0 +1,171 @@
+//! Wiring, start-up and shutdown: the only file that knows every part.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use emnify::{HttpTransport, HttpTransportConfig, Transport};
+use emnify_engine::{
+    engine::{Builder, Engine},
+    kind::Managed,
+    shared::EngineSettings,
+};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{WatchStreamExt, watcher},
+};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use crate::{
+    kinds,
+    serve::{self, Health},
+    settings::{Namespaces, Settings},
+    workspace::{
+        ClusterWorkspace, Workspace,
+        controller::{Desk, NamespaceLabels},
+        sessions::Sessions,
+    },
+};
+
+/// How long running reconciles and calls may take after a shutdown was asked for.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// Runs the operator against `client`'s cluster until `shutdown` says true. Fails if the admin address is taken or a
+/// part ends by itself.
+pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiver<bool>) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    let health = Health::default();
+    let listener = TcpListener::bind(settings.admin_addr)
+        .await
+        .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
+    tracing::info!(address = %listener.local_addr()?, "admin server");
+    tasks.spawn(named("admin server", serve::admin(listener, health.clone(), shutdown.clone())));
+    tokio::select! {
+        () = established(&client, &settings) => {}
+        _ = shutdown.wait_for(|s| *s) => return Ok(()),
+    }
+    let engine = start_engine(&settings, &client, &mut tasks, &shutdown);
+    tokio::select! {
+        () = engine.listed() => {}
+        _ = shutdown.wait_for(|s| *s) => return Ok(()),
+        ended = tasks.join_next() => bail!("{} ended during the start", name_of(ended)),
+    }
+    start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
+    health.set_ready(true);
+    engine.open();
+    tracing::info!(installation = settings.installation, "running");
+    let result = tokio::select! {
+        _ = shutdown.wait_for(|s| *s) => Ok(()),
+        // a part that ends takes the process with it, so that a restart mends it
+        ended = tasks.join_next() => Err(anyhow::anyhow!("{} ended by itself", name_of(ended))),
+    };
+    health.set_ready(false);
+    drain(tasks).await;
+    result
+}
+
+fn start_engine(
+    settings: &Settings,
+    client: &Client,
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &watch::Receiver<bool>,
+) -> Engine {
+    struct Register(Option<Builder>);
+    impl kinds::Visitor for Register {
+        fn visit<K: Managed>(&mut self) {
+            self.0 = self.0.take().map(Builder::with::<K>);
+        }
+    }
+    let namespaces = match &settings.namespaces {
+        Namespaces::All => Vec::new(),
+        Namespaces::Only(names) => names.iter().cloned().collect(),
+    };
+    let engine_settings = EngineSettings { installation: settings.installation.clone(), namespaces };
+    let mut register = Register(Some(Builder::new(client.clone(), engine_settings)));
+    kinds::for_each(&mut register);
+    register.0.expect("every visit puts the builder back").start(tasks, shutdown)
+}
+
+fn start_workspaces(
+    settings: &Settings,
+    engine: &Engine,
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &watch::Receiver<bool>,
+) -> Result<()> {
+    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(HttpTransportConfig::default())?);
+    let sessions = Sessions::new(engine.clone(), transport, settings.ip_share);
+    let labels = NamespaceLabels::default();
+    let desk = Desk::new(engine.clone(), settings.clone(), sessions, labels.clone());
+    tasks.spawn(named("workspaces", desk.clone().run::<Workspace>(shutdown.clone())));
+    if settings.namespaces == Namespaces::All {
+        // both need rights on the whole cluster
+        tasks.spawn(named("cluster workspaces", desk.run::<ClusterWorkspace>(shutdown.clone())));
+        let namespaces = follow_namespaces(engine.shared.client.clone(), labels, shutdown.clone());
+        tasks.spawn(named("namespaces", namespaces));
+    }
+    Ok(())
+}
+
+/// Keeps the labels that cluster workspaces select namespaces by.
+async fn follow_namespaces(client: Client, labels: NamespaceLabels, mut shutdown: watch::Receiver<bool>) {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(client);
+    let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    loop {
+        let event = tokio::select! {
+            event = events.try_next() => event,
+            _ = shutdown.wait_for(|s| *s) => return,
+        };
+        match event {
+            Ok(Some(watcher::Event::Apply(n) | watcher::Event::InitApply(n))) => {
+                labels.set(&n.name_any(), Some(n.labels().clone()));
+            }
+            Ok(Some(watcher::Event::Delete(n))) => labels.set(&n.name_any(), None),
+            Ok(Some(watcher::Event::Init | watcher::Event::InitDone)) => {}
+            Ok(None) => return,
+            Err(error) => tracing::warn!(%error, "namespaces not watched"),
+        }
+    }
+}
+
+/// Waits until the API server serves every kind; discovery needs no rights of its own.
+async fn established(client: &Client, settings: &Settings) {
+    let mut wanted: BTreeSet<String> = kinds::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
+    if settings.namespaces != Namespaces::All {
+        wanted.remove("clusterworkspaces");
+    }
+    let mut told = false;
+    loop {
+        let served = client.list_api_group_resources("emnify.io/v1alpha1").await;
+        let served: BTreeSet<String> = served.map(|list| list.resources).unwrap_or_default().into_iter().map(|r| r.name).collect();
+        let missing: Vec<&String> = wanted.difference(&served).collect();
+        if missing.is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(?missing, "waiting for the custom resource definitions; install the chart or apply crds/");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
+    part.await;
+    name
+}
+
+fn name_of(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Ok(name)) => name.to_owned(),
+        Some(Err(error)) => format!("a part ({error})"),
+        None => "everything".to_owned(),
+    }
+}
+
+async fn drain(mut tasks: JoinSet<&'static str>) {
+    let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("some reconciles were cut short");
+    }
+}

@@ -1,0 +1,243 @@
+//! The controller of workspaces: reads Secrets, does what [`super::decide`] says, publishes the session, writes status.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Debug,
+    sync::{Arc, Mutex, RwLock},
+    time::Duration,
+};
+
+use emnify_engine::{
+    directory::{Allows, WorkspaceKey},
+    engine::Engine,
+    session::Session,
+    spec::WorkspaceKind,
+};
+use futures::StreamExt;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        Predicate, PredicateConfig, WatchStreamExt, applier,
+        controller::{Action, Config, trigger_self},
+        predicates, reflector,
+        reflector::ObjectRef,
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+
+use super::{
+    decide::{Held, Memory},
+    kept::Login,
+    look::{Alarm, Look},
+    sessions::Sessions,
+    spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
+};
+use crate::settings::{Namespaces, Settings};
+
+/// Secrets are read again this often, so that a changed credential is tried within 30 s.
+pub(super) const LOOK: Duration = Duration::from_secs(20);
+
+/// What a workspace knows beside its status.
+#[derive(Default)]
+pub(super) struct Office {
+    pub(super) memory: Memory,
+    pub(super) login: Option<Login>,
+    /// A call with that login was refused.
+    pub(super) refused: bool,
+    pub(super) session: Option<Arc<Session>>,
+    /// Tariff plan and test mode were read for this organisation.
+    pub(super) surveyed: Option<i64>,
+    pub(super) opened: bool,
+}
+
+impl Office {
+    pub(super) fn held(&self) -> Option<Held> {
+        self.login.as_ref().map(|login| login.held(self.refused))
+    }
+}
+
+/// What the controllers of both kinds share.
+pub struct Desk {
+    pub(super) engine: Engine,
+    pub(super) settings: Settings,
+    pub(super) sessions: Sessions,
+    pub(super) namespaces: NamespaceLabels,
+    offices: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<Office>>>>,
+}
+
+/// A workspace object that this controller can serve.
+pub trait Served: WorkspaceObject + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+    /// The API that the object is written through.
+    fn api(client: kube::Client, namespace: Option<&str>) -> Api<Self>;
+    /// Who may use it; `None` for everybody in its own namespace.
+    fn allows(&self, namespaces: &NamespaceLabels) -> Option<Allows>;
+}
+
+impl Desk {
+    /// A desk without offices.
+    pub fn new(
+        engine: Engine,
+        settings: Settings,
+        sessions: Sessions,
+        namespaces: NamespaceLabels,
+    ) -> Arc<Self> {
+        Arc::new(Self { engine, settings, sessions, offices: Mutex::default(), namespaces })
+    }
+
+    fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
+        self.offices
+            .lock()
+            .expect("nobody panics while holding the offices")
+            .entry(key.clone())
+            .or_default()
+            .clone()
+    }
+
+    fn close<W: Served>(&self, object: &W) {
+        let key = key_of(object);
+        self.offices.lock().expect("nobody panics while holding the offices").remove(&key);
+        self.engine.shared.withdraw(&key);
+        self.sessions.leave(&key);
+    }
+
+    /// Watches one kind of workspace until `shutdown` says true.
+    pub async fn run<W: Served>(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+        let client = self.engine.shared.client.clone();
+        let (store, writer) = reflector::store::<W>();
+        let changed = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
+        let closing = self.clone();
+        let scopes = self.scopes::<W>();
+        let events = futures::stream::select_all(scopes.into_iter().map(|namespace| {
+            watcher(W::api(client.clone(), namespace.as_deref()), watcher::Config::default())
+                .default_backoff()
+                .boxed()
+        }))
+        .inspect(move |event| {
+            if let Ok(watcher::Event::Delete(object)) = event {
+                closing.close(object);
+            }
+        })
+        .reflect(writer)
+        .touched_objects()
+        .predicate_filter(changed, PredicateConfig::default());
+        let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
+        let foreign =
+            futures::stream::unfold(alarms, |mut rx| async { rx.recv().await.map(|r| (Ok(r.into()), rx)) });
+        let end = async move {
+            // an error means that the sender is gone, which is a shutdown too
+            let _ended = shutdown.wait_for(|s| *s).await.is_ok();
+        };
+        let queue = futures::stream::select(trigger_self(events, ()).boxed(), foreign.boxed())
+            .take_until(Box::pin(end));
+        applier(
+            move |object: Arc<W>, desk: Arc<Self>| {
+                let alarm = alarm.clone();
+                Box::pin(async move { desk.reconcile(&*object, &alarm).await })
+            },
+            |_, error: &kube::Error, _| {
+                tracing::warn!(%error, "workspace not reconciled");
+                Action::requeue(Duration::from_secs(5))
+            },
+            self.clone(),
+            store,
+            Box::pin(queue),
+            Config::default(),
+        )
+        .for_each(|_| async {})
+        .await;
+    }
+
+    /// Namespaces to watch; cluster-scoped objects have none.
+    fn scopes<W: Served>(&self) -> Vec<Option<String>> {
+        match (&self.settings.namespaces, W::KIND) {
+            (Namespaces::Only(names), WorkspaceKind::Workspace) => names.iter().cloned().map(Some).collect(),
+            _ => vec![None],
+        }
+    }
+
+    async fn reconcile<W: Served>(&self, object: &W, alarm: &Alarm<W>) -> Result<Action, kube::Error> {
+        let office = self.office(&key_of(object));
+        let mut office = office.lock().await;
+        let mut status = object.status().cloned().unwrap_or_default();
+        let look = Look::take(self, object, &mut office, &status, alarm).await?;
+        look.work(&mut office, &mut status).await
+    }
+
+    pub(super) async fn write<W: Served>(
+        &self,
+        object: &W,
+        status: &WorkspaceStatus,
+    ) -> Result<(), kube::Error> {
+        if object.status() == Some(status) {
+            return Ok(());
+        }
+        let patch = json!([
+            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+            {"op": "add", "path": "/status", "value": status},
+        ]);
+        let patch = Patch::<serde_json::Value>::Json(
+            serde_json::from_value(patch).expect("these are JSON patch operations"),
+        );
+        let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
+        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+            Ok(_) => Ok(()),
+            // a namesake or nothing: the watch tells
+            Err(kube::Error::Api(e)) if e.code == 404 => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+pub(super) fn key_of<W: WorkspaceObject>(object: &W) -> WorkspaceKey {
+    WorkspaceKey {
+        namespace: object.meta().namespace.clone(),
+        name: object.meta().name.clone().unwrap_or_default(),
+    }
+}
+
+/// Labels of namespaces, as last seen.
+#[derive(Clone, Debug, Default)]
+pub struct NamespaceLabels(Arc<RwLock<HashMap<String, BTreeMap<String, String>>>>);
+
+impl NamespaceLabels {
+    /// Replaces the labels of a namespace; `None` when it is gone.
+    pub fn set(&self, namespace: &str, labels: Option<BTreeMap<String, String>>) {
+        let mut all = self.0.write().expect("nobody panics while holding the labels");
+        match labels {
+            Some(labels) => all.insert(namespace.to_owned(), labels),
+            None => all.remove(namespace),
+        };
+    }
+
+    fn of(&self, namespace: &str) -> BTreeMap<String, String> {
+        self.0
+            .read()
+            .expect("nobody panics while holding the labels")
+            .get(namespace)
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+impl Served for Workspace {
+    fn api(client: kube::Client, namespace: Option<&str>) -> Api<Self> {
+        namespace.map_or_else(|| Api::all(client.clone()), |n| Api::namespaced(client.clone(), n))
+    }
+    fn allows(&self, _: &NamespaceLabels) -> Option<Allows> {
+        None
+    }
+}
+
+impl Served for ClusterWorkspace {
+    fn api(client: kube::Client, _: Option<&str>) -> Api<Self> {
+        Api::all(client)
+    }
+    fn allows(&self, namespaces: &NamespaceLabels) -> Option<Allows> {
+        let (spec, namespaces) = (self.spec.clone(), namespaces.clone());
+        Some(Arc::new(move |namespace, kind| spec.admits(kind, namespace, &namespaces.of(namespace))))
+    }
+}

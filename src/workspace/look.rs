@@ -1,0 +1,336 @@
+//! One look at one workspace: what the Secrets hold, what to do about the login, what its users are told.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use emnify::{BaseUrl, Client, Credentials, Error, Lane};
+use emnify_engine::{
+    directory::{Entry, WorkspaceKey},
+    guard::GuardLimit,
+    kind::Invalid,
+    reason::{self, annotation},
+    session::Session,
+};
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    controller::{Desk, LOOK, Office, Served},
+    credentials::{Offer, Secrets},
+    decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
+    kept::{Foreign, Kept, Login},
+    spec::{Counts, WorkspaceStatus},
+    status::{self, Shown},
+    terms::Terms,
+};
+
+/// Wakes a workspace outside its rhythm.
+pub(super) type Alarm<W> = mpsc::UnboundedSender<ObjectRef<W>>;
+
+/// One look at one workspace, from its Secrets to its status.
+pub(super) struct Look<'a, W: Served> {
+    desk: &'a Desk,
+    object: &'a W,
+    key: WorkspaceKey,
+    secrets: Api<Secret>,
+    kept: Kept,
+    url: Result<BaseUrl, String>,
+    terms: Terms,
+    offer: Result<Offer, Problem>,
+    now: Timestamp,
+    alarm: &'a Alarm<W>,
+}
+
+impl<'a, W: Served> Look<'a, W> {
+    /// Reads everything the look depends on. The session's Secret is made if it is missing.
+    pub(super) async fn take(
+        desk: &'a Desk,
+        object: &'a W,
+        office: &mut Office,
+        status: &WorkspaceStatus,
+        alarm: &'a Alarm<W>,
+    ) -> Result<Self, kube::Error> {
+        let key = super::controller::key_of(object);
+        let namespace = key.namespace.clone().unwrap_or_else(|| desk.settings.operator_namespace.clone());
+        let secrets: Api<Secret> = Api::namespaced(desk.engine.shared.client.clone(), &namespace);
+        let (kept, foreign) = open(&secrets, object, &namespace).await?;
+        if !std::mem::replace(&mut office.opened, true) {
+            office.memory.credential = status.credential.clone().unwrap_or_default();
+            office.memory.refreshed.clone_from(&status.last_handled_refresh_at);
+            office.login.clone_from(&kept.login);
+        }
+        let spec = &object.access().credentials;
+        let values = read_all(&secrets, spec.secrets()).await?;
+        let used_code = office.memory.credential.used_code.as_deref();
+        let (terms, wrong) = terms(object, status);
+        let offer = match (foreign, wrong) {
+            (Some(foreign), _) => Err(foreign.into()),
+            (None, Some(invalid)) => {
+                Err(Problem { reason: reason::INVALID_SPEC, message: invalid.to_string() })
+            }
+            (None, None) => spec.offer(&values, &kept.keepsake, used_code).map_err(Problem::from),
+        };
+        let url = desk.settings.hosts.admit(object.access().base_url.as_deref()).map_err(|e| e.to_string());
+        Ok(Self { desk, object, key, secrets, kept, url, terms, offer, now: Timestamp::now(), alarm })
+    }
+
+    /// Does what the decision says, tells everybody and writes the status.
+    pub(super) async fn work(
+        &self,
+        office: &mut Office,
+        status: &mut WorkspaceStatus,
+    ) -> Result<Action, kube::Error> {
+        let mut decision = self.decide(office);
+        if decision.step != Step::Rest {
+            self.log_in(decision.step, office).await?;
+            decision = self.decide(office);
+        }
+        self.publish(&decision, office);
+        let generation = self.object.meta().generation;
+        let held = office.held();
+        let shown = Shown {
+            decision: &decision,
+            memory: &office.memory,
+            held: held.as_ref(),
+            generation,
+            now: self.now,
+        };
+        status::show(&shown, status);
+        if let Some(session) = office.session.clone().filter(|_| decision.serve) {
+            self.configure(&session);
+            self.survey(&session, office, status).await;
+            self.count(&session, status);
+            status::guard(status, session.guard.tripped().as_deref(), generation, self.now);
+        }
+        self.tell(&decision.verdict);
+        self.desk.write(self.object, status).await?;
+        let wake = decision.wake_at.and_then(|at| Duration::try_from(at.duration_since(self.now)).ok());
+        Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), LOOK)))
+    }
+
+    fn decide(&self, office: &Office) -> Decision {
+        let origin = self.url.as_ref().map(BaseUrl::origin);
+        let held = office.held();
+        let digests = self.offer.as_ref().map(|o| &o.digests);
+        decide(&Facts {
+            offer: digests,
+            held: held.as_ref(),
+            ..self.facts(office, origin.as_deref().map_err(|e| e.as_str()))
+        })
+    }
+
+    /// What is known without the offer and the token at hand.
+    fn facts<'b>(&'b self, office: &'b Office, origin: Result<&'b str, &'b str>) -> Facts<'b> {
+        let annotations = self.object.annotations();
+        let suspended = annotations.get(annotation::SUSPEND).is_some_and(|v| v == "true");
+        Facts {
+            now: self.now,
+            suspended: suspended || self.object.access().suspend == Some(true),
+            origin,
+            pinned: self.terms.pinned,
+            offer: self.offer.as_ref().map(|o| &o.digests),
+            held: None,
+            memory: &office.memory,
+            refresh: annotations.get(annotation::REFRESH).map(String::as_str),
+        }
+    }
+
+    /// Logs in or refreshes, learns from the outcome, and swaps the token only if it may be used.
+    async fn log_in(&self, step: Step, office: &mut Office) -> Result<(), kube::Error> {
+        let (Ok(offer), Ok(url)) = (&self.offer, &self.url) else { return Ok(()) };
+        let client = match (&office.session, step) {
+            (Some(session), Step::Refresh) => session.client.clone(),
+            _ => self.desk.sessions.client(url.clone(), offer.credentials.clone()),
+        };
+        let outcome = client.login().await;
+        let origin = url.origin();
+        let (memory, usable) = learn(&self.facts(office, Ok(&origin)), &offer.digests, outcome.as_ref());
+        office.memory = memory;
+        tracing::info!(workspace = %self.object.name_any(), ok = usable, "login");
+        let Some(jwt) = client.token().filter(|_| usable) else { return Ok(()) };
+        let login = Login { jwt, origin, credential: offer.digests.credential.clone() };
+        let kept = Kept { login: Some(login.clone()), ..self.kept.clone() };
+        self.store(&kept).await?;
+        self.join(office, client, login, &offer.credentials);
+        Ok(())
+    }
+
+    async fn store(&self, kept: &Kept) -> Result<(), kube::Error> {
+        let name = self.object.session_secret();
+        let namespace = self.secrets.namespace().unwrap_or_default().to_owned();
+        let mut secret = kept.write(&name, &namespace, owner(self.object));
+        // the type of a Secret cannot be patched, and it is ours already
+        secret.type_ = None;
+        self.secrets.patch(&name, &PatchParams::default(), &Patch::Merge(&secret)).await.map(|_| ())
+    }
+
+    fn join(&self, office: &mut Office, client: Client, login: Login, credentials: &Credentials) {
+        match self.desk.sessions.join(&self.key, client, &login.jwt, credentials) {
+            Ok(session) => office.session = Some(session),
+            Err(error) => tracing::warn!(%error, "token not taken over"),
+        }
+        office.login = Some(login);
+        office.refused = false;
+    }
+
+    /// Tells everybody who uses the workspace.
+    fn publish(&self, decision: &Decision, office: &mut Office) {
+        if decision.serve && office.session.is_none() {
+            self.resume(office);
+        }
+        self.watch_refusals(office);
+        let state = match (&office.session, decision.serve) {
+            (Some(session), true) => Ok(session.clone()),
+            _ => Err(why(&decision.verdict)),
+        };
+        let allows = self.object.allows(&self.desk.namespaces);
+        self.desk.engine.shared.publish(&self.key, Entry { state, allows });
+    }
+
+    /// A token kept across a restart is used without a login.
+    fn resume(&self, office: &mut Office) {
+        let (Some(login), Ok(url)) = (office.login.clone(), &self.url) else { return };
+        let nothing = Credentials::ApplicationToken(String::new().into());
+        let credentials = self.offer.as_ref().map_or(nothing, |o| o.credentials.clone());
+        let client = self.desk.sessions.client(url.clone(), credentials.clone());
+        if client.set_token(login.jwt.clone()).is_ok() {
+            self.join(office, client, login, &credentials);
+        }
+    }
+
+    /// A refused call makes the token at hand useless; the next look decides what to do.
+    fn watch_refusals(&self, office: &mut Office) {
+        let Some(session) = &office.session else { return };
+        let mut refusals = session.refusals();
+        let refused = refusals.borrow_and_update().clone();
+        if let Some(Error::Unauthorized { status: 401, .. }) = &refused {
+            office.refused = true;
+            session.clear_refusal();
+        }
+        let (alarm, object, session) =
+            (self.alarm.clone(), ObjectRef::from_obj(self.object), session.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = session.stopped() => {}
+                // the next look takes over after LOOK at the latest
+                () = tokio::time::sleep(LOOK) => {}
+                changed = refusals.changed() => {
+                    if changed.is_ok() {
+                        // the receiver only goes away on shutdown
+                        let _sent = alarm.send(object).is_ok();
+                    }
+                }
+            }
+        });
+    }
+
+    /// What the spec sets on the session.
+    fn configure(&self, session: &Session) {
+        let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
+        session.guard.set_limit(limit.unwrap_or_default());
+        session.set_sweep_every(self.terms.sweep.or(self.desk.settings.sweep_interval));
+        if let Some(approval) = self.object.annotations().get(annotation::APPROVE)
+            && session.guard.approve(approval)
+        {
+            self.desk.engine.shared.kinds().for_each(|kind| kind.poke_all(&self.key));
+        }
+    }
+
+    /// Tariff plan and Factory Test, once per organisation.
+    async fn survey(&self, session: &Session, office: &mut Office, status: &mut WorkspaceStatus) {
+        let organisation = office.login.as_ref().map(|l| l.jwt.identity.organisation_id);
+        if office.surveyed == organisation {
+            session.set_factory_test(status.factory_test_mode == Some(true));
+            return;
+        }
+        match session.client.api(Lane::Create).active_tariff_plan().await {
+            Ok(plan) => {
+                let plan = plan.and_then(|p| {
+                    let allowed = p.factory_test_mode_allowed;
+                    p.tariff_plan.map(|inner| (inner.name.clone(), allowed))
+                });
+                status.tariff_plan = plan.as_ref().map(|(name, _)| name.clone());
+                status.factory_test_mode = plan.and_then(|(_, allowed)| allowed);
+                session.set_factory_test(status.factory_test_mode == Some(true));
+                office.surveyed = organisation;
+            }
+            Err(error) => tracing::warn!(%error, "tariff plan not read"),
+        }
+    }
+
+    fn count(&self, session: &Session, status: &mut WorkspaceStatus) {
+        let shared = &self.desk.engine.shared;
+        let count = |kind: &str| {
+            let n = shared.kind(kind)?.count(session)?;
+            i64::try_from(n).ok()
+        };
+        let known = status.counts.clone().unwrap_or_default();
+        status.counts = Some(Counts {
+            endpoints: count("Endpoint").or(known.endpoints),
+            sims: count("Sim").or(known.sims),
+            service_profiles: count("ServiceProfile").or(known.service_profiles),
+            tariff_profiles: count("TariffProfile").or(known.tariff_profiles),
+            application_tokens: count("ApplicationToken").or(known.application_tokens),
+        });
+    }
+
+    fn tell(&self, verdict: &Verdict) {
+        if let Verdict::Stalled { reason, message } = verdict {
+            self.desk.engine.shared.events.say(self.object, true, reason, message);
+        }
+    }
+}
+
+/// The session's Secret, made if it is missing; what is not ours is neither read nor overwritten.
+async fn open<W: Served>(
+    api: &Api<Secret>,
+    object: &W,
+    namespace: &str,
+) -> Result<(Kept, Option<Foreign>), kube::Error> {
+    let name = object.session_secret();
+    let Some(secret) = api.get_opt(&name).await? else {
+        let kept = Kept::fresh();
+        api.create(&PostParams::default(), &kept.write(&name, namespace, owner(object))).await?;
+        return Ok((kept, None));
+    };
+    match Kept::read(&secret, &object.uid().unwrap_or_default()) {
+        Ok(kept) => Ok((kept, None)),
+        Err(foreign) => Ok((Kept::fresh(), Some(foreign))),
+    }
+}
+
+fn terms<W: Served>(object: &W, status: &WorkspaceStatus) -> (Terms, Option<Invalid>) {
+    match object.access().terms(Some(status)) {
+        Ok(terms) => (terms, None),
+        Err(invalid) => (Terms { share: 1.0, guard: None, sweep: None, pinned: None }, Some(invalid)),
+    }
+}
+
+fn why(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Ready => "its login is not ready yet".into(),
+        Verdict::Suspended => "suspended on request".into(),
+        Verdict::Waiting { message, .. } | Verdict::Stalled { message, .. } => message.clone(),
+    }
+}
+
+fn owner<W: Served>(object: &W) -> OwnerReference {
+    let mut owner = object.controller_owner_ref(&()).unwrap_or_default();
+    owner.block_owner_deletion = None;
+    owner
+}
+
+async fn read_all(api: &Api<Secret>, names: impl IntoIterator<Item = &str>) -> Result<Secrets, kube::Error> {
+    let mut all = BTreeMap::new();
+    for name in names {
+        let secret = api.get_opt(name).await?;
+        let data = secret.map(|s| s.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect());
+        all.insert(name.to_owned(), data);
+    }
+    Ok(all)
+}
