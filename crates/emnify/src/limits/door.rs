@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// What is asked for beyond this is not believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Pure: it is told what time it is.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ impl Door {
     /// unless they name a pause.
     pub(super) fn throttled(&mut self, granted: Instant, retry_after: Option<Duration>, now: Instant) {
         if let Some(wait) = retry_after {
-            self.open_at = self.open_at.max(now + wait);
+            self.open_at = self.open_at.max(now + wait.min(LONGEST_RETRY_AFTER));
         } else if granted >= self.open_at {
             self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
             self.open_at = now + self.pause;
@@ -79,6 +81,8 @@ mod tests {
         assert_eq!(door.open_at() - start, Duration::from_secs(90));
         door.throttled(start, Some(Duration::from_secs(30)), start);
         assert_eq!(door.open_at() - start, Duration::from_secs(90), "the longest pause holds");
+        door.throttled(start, Some(Duration::MAX), start);
+        assert_eq!(door.open_at() - start, LONGEST_RETRY_AFTER, "an absurd pause is cut");
         for _ in 0..20 {
             let now = door.open_at();
             door.throttled(now, None, now);
