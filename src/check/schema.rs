@@ -49,14 +49,14 @@ impl Walk<'_> {
             (Node::Map(entries), "object") => self.object(value, entries, schema, path),
             (Node::List(items), "array") => self.array(value, items, schema, path),
             (Node::Scalar(Value::String(text)), "string" | "int-or-string") => {
-                self.text(value, text, schema, path)
+                self.text(value, text, schema, path);
             }
             (Node::Scalar(Value::Bool(_)), "boolean") => {}
             (Node::Scalar(Value::Number(number)), "integer" | "int-or-string") if !number.is_f64() => {
                 self.number(value, number.as_f64(), schema, path);
             }
             (Node::Scalar(Value::Number(number)), "number") => {
-                self.number(value, number.as_f64(), schema, path)
+                self.number(value, number.as_f64(), schema, path);
             }
             (node, wanted) => self.problem(value, path, wrong_type(node, wanted)),
         }

@@ -1,6 +1,7 @@
 //! The registry: every kind that is kept in step with emnify, one line each.
 
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
+#![allow(clippy::duplicated_attributes, reason = "several printed columns have the same type")]
 
 pub(crate) mod description;
 pub mod lookups;

@@ -56,7 +56,9 @@ pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
             }
         }
         Change::AddService { service } => {
-            services(parts, |all| drop(all.entry(*service).or_default()));
+            services(parts, |all| {
+                all.entry(*service).or_default();
+            });
         }
         Change::RemoveService { service, .. } => services(parts, |all| drop(all.remove(service))),
         Change::SetLimit { service, limit, .. } => {

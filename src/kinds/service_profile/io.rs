@@ -30,7 +30,7 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
     match part {
         Part::Detail => into.detail = api.service_profile(id).await?.map(detail),
         Part::DataLimits => {
-            into.data_limits = Some(api.data_limits(id).await?.into_iter().map(data_limit).collect());
+            into.data_limits = Some(api.data_limits(id).await?.iter().map(data_limit).collect());
         }
     }
     Ok(())
@@ -164,7 +164,7 @@ fn detail(profile: Wire) -> Detail {
     Detail { flags, links, services: services.collect() }
 }
 
-fn data_limit(limit: traffic_limit::DataLimit) -> DataLimit {
+fn data_limit(limit: &traffic_limit::DataLimit) -> DataLimit {
     let rule = DataRule {
         volume: limit.volume.unwrap_or(0),
         warning_percent: limit.warning_percent,

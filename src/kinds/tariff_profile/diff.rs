@@ -24,8 +24,8 @@ pub(super) fn diff(
     let sets = sets(want, row, status);
     let wipes = sets.iter().any(|set| matches!(set.to, To::Tariff(_)));
     let mut diff = Diff::from(Vec::from_iter((!sets.is_empty()).then_some(Change::Patch { sets, devices })));
-    let wiped = Zones::Wiped { selected: BTreeSet::new() };
-    let known = if wipes { &wiped } else { &have.parts.zones };
+    let empty = Zones::Wiped { selected: BTreeSet::new() };
+    let known = if wipes { &empty } else { &have.parts.zones };
     match zones(want.zones.as_deref(), known, devices) {
         Verdict::Changes(changes) => diff.changes.extend(changes),
         Verdict::Waiting(changes, why) => {
@@ -139,9 +139,8 @@ fn zones(want: Option<&[WantZone]>, known: &Zones, devices: u64) -> Verdict {
     match (want, known) {
         (_, Zones::Unread) => Verdict::Waiting(Vec::new(), "the rate zones of the profile are not read yet".into()),
         (None, Zones::Wiped { selected }) if selected.is_empty() => Verdict::Illegal(no_zone()),
-        (None, Zones::Wiped { .. }) => Verdict::Changes(Vec::new()),
         (None, Zones::Read(zones)) if !zones.iter().any(|zone| zone.selected) => Verdict::Illegal(no_zone()),
-        (None, Zones::Read(_)) => Verdict::Changes(Vec::new()),
+        (None, Zones::Wiped { .. } | Zones::Read(_)) => Verdict::Changes(Vec::new()),
         (Some(want), Zones::Wiped { selected }) => after_wipe(want, selected),
         (Some(want), Zones::Read(zones)) => match resolve(want, zones) {
             Ok(ids) => Verdict::Changes(selection(&ids, zones, devices)),

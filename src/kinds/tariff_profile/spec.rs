@@ -17,15 +17,15 @@ use crate::api::{ExternalReference, NumericId, OperatorReference};
     status = "TariffProfileStatus",
     derive = "PartialEq",
     shortname = "emtp",
-    category = "emnify",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"),
-    printcolumn(name = "Tariff", type_ = "string", json_path = ".status.tariff"),
-    printcolumn(name = "Devices", type_ = "integer", json_path = ".status.usedCount"),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    category = "emnify"
 )]
+#[kube(printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"))]
+#[kube(printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"))]
+#[kube(printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"))]
+#[kube(printcolumn(name = "Tariff", type_ = "string", json_path = ".status.tariff"))]
+#[kube(printcolumn(name = "Devices", type_ = "integer", json_path = ".status.usedCount"))]
+#[kube(printcolumn(name = "Id", type_ = "string", json_path = ".status.id"))]
+#[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.tariff) || has(self.rateZones)")
