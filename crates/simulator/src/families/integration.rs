@@ -25,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
 /// A callback as lists and service profiles show it. [D]
 pub(super) fn callback(callback: &ApiCallback, org: &Organisation) -> Value {
     json!({
-        "organisation_id": php::text(org.id),
+        "organisation_id": php::text(&org.id),
         "url": callback.url,
         "created": dates::php(callback.created),
         "purpose": callback.purpose,
@@ -35,7 +35,7 @@ pub(super) fn callback(callback: &ApiCallback, org: &Organisation) -> Value {
 
 /// A secret as lists and service profiles show it: without itself. [D]
 pub(super) fn secret(secret: &ApiSecret, org: &Organisation) -> Value {
-    json!({"organisation_id": php::text(org.id), "purpose": secret.purpose, "id": secret.id})
+    json!({"organisation_id": php::text(&org.id), "purpose": secret.purpose, "id": secret.id})
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the type of handlers")]
@@ -91,6 +91,7 @@ fn delete_callback(call: &mut Call<'_>) -> Answer {
 }
 
 /// The field that carries the value is in no readable source; `api_secret` is ours. [?]
+#[allow(clippy::unnecessary_wraps, reason = "the type of handlers")]
 fn create_secret(call: &mut Call<'_>) -> Answer {
     let value = text(call, "api_secret").unwrap_or_default();
     let purpose = text(call, "purpose").unwrap_or_default();

@@ -33,7 +33,7 @@ pub fn flag_in_detail(flag: bool) -> Value {
 }
 
 /// A number or id written as a string, as in `used_count` and `organisation_id`. [L]
-pub fn text(number: impl ToString) -> Value {
+pub fn text(number: &impl ToString) -> Value {
     json!(number.to_string())
 }
 
@@ -56,6 +56,6 @@ mod tests {
         assert_eq!(flag_in_list(true), json!("1"));
         assert_eq!(flag_in_list(false), json!("0"));
         assert_eq!(flag_in_detail(true), json!(1));
-        assert_eq!(text(7), json!("7"));
+        assert_eq!(text(&7), json!("7"));
     }
 }

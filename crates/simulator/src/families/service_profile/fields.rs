@@ -44,6 +44,9 @@ pub(super) fn apply(profile: &mut ServiceProfile, body: &Value, org: &Organisati
     issues
 }
 
+/// Whether an id means something.
+type Known<'a> = &'a dyn Fn(u64) -> bool;
+
 /// Callback, secret and DNS can be cleared; the interface and the region only be replaced. [S][?]
 fn references(profile: &mut ServiceProfile, body: &Value, org: &Organisation, issues: &mut Vec<Issue>) {
     let known_interface = |id| catalogue::row("esme_interface_type", id).is_some();
@@ -51,7 +54,6 @@ fn references(profile: &mut ServiceProfile, body: &Value, org: &Organisation, is
     let known_dns = |id| org.dns.contains_key(&id);
     let known_callback = |id| org.api_callbacks.contains_key(&id);
     let known_secret = |id| org.api_secrets.contains_key(&id);
-    type Known<'a> = &'a dyn Fn(u64) -> bool;
     let references: [(&str, &mut Option<u64>, Known<'_>, bool); 6] = [
         ("api_callback", &mut profile.api_callback, &known_callback, true),
         ("api_secret", &mut profile.api_secret, &known_secret, true),

@@ -29,7 +29,7 @@ fn common(profile: &ServiceProfile, org: &Organisation, flag: fn(bool) -> Value)
     let region = profile.breakout_region.and_then(|id| catalogue::row("breakout_region", id));
     let shape = json!({
         "id": profile.id,
-        "organisation_id": php::text(org.id),
+        "organisation_id": php::text(&org.id),
         "name": profile.name,
         "description": profile.description,
         "allowed_2g": flag(profile.allowed_2g),
@@ -45,7 +45,7 @@ fn common(profile: &ServiceProfile, org: &Organisation, flag: fn(bool) -> Value)
         "nipdp": flag(profile.nipdp),
         "sms_p2p_int": flag(profile.sms_p2p_int),
         "sms_p2p_ext": flag(profile.sms_p2p_ext),
-        "used_count": php::text(org.service_profile_use(profile.id)),
+        "used_count": php::text(&org.service_profile_use(profile.id)),
         "api_callback": callback(profile.api_callback),
         "api_secret": secret.map(|row| integration::secret(row, org)),
         "moc_callback": callback(profile.moc_callback),

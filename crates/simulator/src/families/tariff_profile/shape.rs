@@ -15,8 +15,8 @@ pub(super) fn row(profile: &TariffProfile, org: &Organisation, state: &State) ->
         "id": profile.id,
         "name": profile.name,
         "description": profile.description,
-        "used_count": php::text(org.tariff_profile_use(profile.id)),
-        "organisation_id": php::text(org.id),
+        "used_count": php::text(&org.tariff_profile_use(profile.id)),
+        "organisation_id": php::text(&org.id),
         "tariff": tariff.map(|tariff| tariff_json(tariff, org)),
         "inclusive_volume": volume.map(|volume| volume_json(volume, tariff)),
     })
@@ -37,7 +37,7 @@ pub(super) fn valid(zone: &RateZone, now: Timestamp) -> bool {
 
 fn zone_json(zone: &RateZone, profile: &TariffProfile) -> Value {
     json!({
-        "id": php::text(zone.id),
+        "id": php::text(&zone.id),
         "name": zone.name,
         "selected": profile.rate_zones.contains(&zone.id),
         "valid_from": dates::php(zone.valid_from),
@@ -53,7 +53,7 @@ fn tariff_json(tariff: &Tariff, org: &Organisation) -> Value {
     let users = org.tariff_profiles.values().filter(|profile| profile.tariff == tariff.id).count();
     json!({
         "id": tariff.id,
-        "organisation_id": php::text(org.id),
+        "organisation_id": php::text(&org.id),
         "name": tariff.name,
         "description": tariff.description,
         "created": dates::php(Timestamp::default()),
@@ -74,8 +74,8 @@ fn tariff_json(tariff: &Tariff, org: &Organisation) -> Value {
         "tariff_category_id": "1",
         "visibility_id": "1",
         "tariff_currency_category_id": "1",
-        "used_count": php::text(users),
-        "assigned_count": php::text(users),
+        "used_count": php::text(&users),
+        "assigned_count": php::text(&users),
         "currency": catalogue::row("currency", 1),
     })
 }

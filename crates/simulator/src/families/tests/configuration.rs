@@ -112,7 +112,7 @@ async fn an_application_token_is_shown_once_and_revoked_for_ever() {
     let mut driver = Driver::example().await;
     let made = driver.post(TOKENS, json!({"description": "ci", "ip": "10.0.0.0/8"})).await;
     assert_eq!(made.status, 200, "no 201");
-    assert_eq!(made.body.as_object().map(|body| body.len()), Some(1), "the secret alone, no id");
+    assert_eq!(made.body.as_object().map(serde_json::Map::len), Some(1), "the secret alone, no id");
     let listed = driver.get(TOKENS).await.body;
     let row =
         listed.as_array().expect("a list").iter().find(|row| row["description"] == "ci").expect("listed");
