@@ -3,14 +3,17 @@
 mod application_token;
 mod authentication;
 mod dns;
+mod endpoint;
 mod event;
 mod integration;
 mod ip_address_space;
 mod lookups;
 mod organisation;
 mod service_profile;
+mod sim;
 mod tag;
 mod tariff_profile;
+mod user;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -134,14 +137,17 @@ static ROUTES: LazyLock<HashMap<&'static str, Route>> = LazyLock::new(|| {
         application_token::routes(),
         authentication::routes(),
         dns::routes(),
+        endpoint::routes(),
         event::routes(),
         integration::routes(),
         ip_address_space::routes(),
         lookups::routes(),
         organisation::routes(),
         service_profile::routes(),
+        sim::routes(),
         tag::routes(),
         tariff_profile::routes(),
+        user::routes(),
     ];
     families.into_iter().flatten().map(|route| (route.operation.operation.as_str(), route)).collect()
 });
@@ -158,11 +164,12 @@ mod tests {
     mod organisation;
     mod tags;
     mod tariffs;
+    mod users;
 
     use super::*;
 
     /// How many of the 214 operations are implemented. It only grows.
-    const IMPLEMENTED: usize = 101;
+    const IMPLEMENTED: usize = 159;
 
     #[test]
     fn the_number_of_implemented_operations_only_grows() {

@@ -12,7 +12,7 @@ use super::table::{Table, rows};
 rows!(Endpoint => endpoint, Sim => sim, SimBatch => sim_batch, Sms => sms, LimitExtension => limit_extension);
 
 /// A device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Its id.

@@ -6,7 +6,7 @@ use super::{Indexes, Organisation, SimState};
 
 impl Organisation {
     /// Rebuilds the indexes and gives an address to each device without one.
-    pub(super) fn index(&mut self) -> Result<(), String> {
+    pub(crate) fn index(&mut self) -> Result<(), String> {
         let mut indexes = Indexes::default();
         for sim in self.sims.values() {
             if indexes.sim_by_iccid.insert(sim.iccid.clone(), sim.id).is_some() {

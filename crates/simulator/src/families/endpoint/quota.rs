@@ -1,0 +1,126 @@
+//! Data and SMS quotas: an allowance that is used up, expires and may refill daily.
+
+use serde_json::{Value, json};
+
+use super::addressed;
+use crate::http::body::{decimal, flag, id_of};
+use crate::http::call::{Answer, Call, Reply};
+use crate::http::refusal::Refusal;
+use crate::rules::dates;
+use crate::state::traffic::{ACTIVE, EXHAUSTED, EXPIRED, Measure};
+use crate::state::{Draft, Quota};
+
+pub(super) fn get_data(call: &mut Call<'_>) -> Answer {
+    get(call, Measure::Data)
+}
+
+pub(super) fn get_sms(call: &mut Call<'_>) -> Answer {
+    get(call, Measure::Sms)
+}
+
+pub(super) fn set_data(call: &mut Call<'_>) -> Answer {
+    set(call, Measure::Data)
+}
+
+pub(super) fn set_sms(call: &mut Call<'_>) -> Answer {
+    set(call, Measure::Sms)
+}
+
+pub(super) fn delete_data(call: &mut Call<'_>) -> Answer {
+    delete(call, Measure::Data)
+}
+
+pub(super) fn delete_sms(call: &mut Call<'_>) -> Answer {
+    delete(call, Measure::Sms)
+}
+
+/// 404 where there is none. [?]
+fn get(call: &mut Call<'_>, measure: Measure) -> Answer {
+    let id = addressed(call)?;
+    let (org, _) = call.split();
+    let quota = measure.of(org.endpoints.get_mut(&id).expect("addressed"));
+    let quota = quota.as_ref().ok_or_else(|| Refusal::not_found("quota"))?;
+    Ok(Reply::json(show(quota, measure)))
+}
+
+/// Sets or overwrites a quota; what is not said about an existing one stays. [S]
+fn set(call: &mut Call<'_>, measure: Measure) -> Answer {
+    let id = addressed(call)?;
+    let invalid = |field: &str| Refusal::message(422, format!("{field} is missing or has an invalid format"));
+    let body = call.body;
+    let now = call.now;
+    let status = id_of(&body["status"]).filter(|id| (ACTIVE..=EXPIRED).contains(id));
+    let status = status.ok_or_else(|| invalid("status"))?;
+    let volume = decimal(&body["volume"]).ok_or_else(|| invalid("volume"))?;
+    let expiry = body["expiry_date"].as_str().and_then(dates::read);
+    let expiry_date = expiry.ok_or_else(|| invalid("expiry_date"))?;
+    let action = id_of(&body["action_on_exhaustion"]).unwrap_or(1);
+    if action != 1 || (measure == Measure::Data && body["action_on_exhaustion"].is_null()) {
+        // Throttling ended on 9 December 2024. [D]
+        return Err(invalid("action_on_exhaustion"));
+    }
+    let (org, _) = call.split();
+    let slot = measure.of(org.endpoints.get_mut(&id).expect("addressed"));
+    let old = slot.take();
+    let unchanged = old.as_ref().filter(|old| old.status == status);
+    *slot = Some(Quota {
+        status,
+        volume,
+        expiry_date,
+        action_on_exhaustion: action,
+        auto_refill: flag(&body["auto_refill"])
+            .unwrap_or_else(|| old.as_ref().is_some_and(|old| old.auto_refill)),
+        last_volume_added: decimal(&body["last_volume_added"]).unwrap_or(volume),
+        last_status_change_date: unchanged.map_or(now, |old| old.last_status_change_date),
+        threshold_percentage: decimal(&body["threshold_percentage"])
+            .or_else(|| old.as_ref().and_then(|old| old.threshold_percentage)),
+        refilled: dates::day(now),
+    });
+    org.indexes.settled = None;
+    let endpoint = &org.endpoints[&id];
+    let detail = json!({"quota": {
+        "volume": volume,
+        "expiryDate": dates::express(expiry_date),
+        "lastVolumeAdded": match measure {
+            Measure::Data => &endpoint.data_quota,
+            Measure::Sms => &endpoint.sms_quota,
+        }.as_ref().map(|quota| quota.last_volume_added),
+    }});
+    let kind = if measure == Measure::Data { 56 } else { 58 };
+    call.emit(Draft::new(kind).endpoint(id).detail(detail));
+    Ok(Reply::done())
+}
+
+fn delete(call: &mut Call<'_>, measure: Measure) -> Answer {
+    let id = addressed(call)?;
+    let (org, _) = call.split();
+    let removed = measure.of(org.endpoints.get_mut(&id).expect("addressed")).take();
+    removed.ok_or_else(|| Refusal::not_found("quota"))?;
+    let kind = if measure == Measure::Data { 57 } else { 59 };
+    call.emit(Draft::new(kind).endpoint(id));
+    Ok(Reply::done())
+}
+
+fn show(quota: &Quota, measure: Measure) -> Value {
+    let status = match quota.status {
+        ACTIVE => "Active",
+        EXHAUSTED => "Exhausted",
+        _ => "Expired",
+    };
+    // A number for data, a flag for SMS. [S]
+    let auto_refill = match measure {
+        Measure::Data => json!(u8::from(quota.auto_refill)),
+        Measure::Sms => json!(quota.auto_refill),
+    };
+    json!({
+        "status": {"id": quota.status, "description": status},
+        "volume": quota.volume,
+        "expiry_date": dates::php(quota.expiry_date),
+        "action_on_exhaustion": {"id": quota.action_on_exhaustion, "description": "Block"},
+        "auto_refill": auto_refill,
+        "last_volume_added": quota.last_volume_added,
+        "last_status_change_date": dates::php(quota.last_status_change_date),
+        "threshold_percentage": quota.threshold_percentage,
+        "threshold_volume": quota.threshold_volume(),
+    })
+}
