@@ -1,5 +1,7 @@
 //! The rules of tokens: made once, replaced with overlap, revoked, never lost.
 
+mod calls;
+
 use std::{collections::HashMap, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
@@ -72,6 +74,7 @@ impl Default for Case {
         Self {
             now: at(1),
             row: row(7, "n1"),
+            kin: vec![],
             data: vec![("token", "hush".into())],
             token_id: Some("7"),
             nonce: Some("n1"),
