@@ -121,10 +121,10 @@ fn sets(
         sets.push(Set { diff, to, cuts: false });
     }
     for (flag, on) in &want.flags {
-        let known = if flag.listed() { row.flags.get(flag) } else { detail.flags.get(flag) };
-        if known != Some(on) {
-            let old = known.map_or_else(|| "unknown".to_owned(), bool::to_string);
-            let one = set(flag.path(), old, on, To::Flag(*flag, *on));
+        // A switch that neither listing nor detail shows cannot differ; writing it again and again would not show either.
+        let Some(known) = row.flags.get(flag).or_else(|| detail.flags.get(flag)) else { continue };
+        if known != on {
+            let one = set(flag.path(), known, on, To::Flag(*flag, *on));
             sets.push(Set { cuts: flag.cuts_at() == Some(*on), ..one });
         }
     }

@@ -91,6 +91,12 @@ fn fields_of_the_profile_go_in_one_call_and_print_for_people() {
 }
 
 #[test]
+fn a_switch_that_emnify_does_not_show_is_not_written_over_and_over() {
+    assert_eq!(diff(json!({"allowed2g": false})), [], "neither the listing nor the detail shows it");
+    assert_eq!(diff(json!({"retail": true})).len(), 1, "the detail shows this one");
+}
+
+#[test]
 fn a_create_carries_all_fields_and_the_mark_but_no_cleared_reference() {
     let want = want(json!({"description": "meters", "allowed4g": true, "dns": {"none": true}, "apiCallback": {"id": "5"}}));
     let create = ServiceProfile::create(&want, None).unwrap();

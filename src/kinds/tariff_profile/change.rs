@@ -36,12 +36,12 @@ pub enum Change {
     Block {
         /// Its id.
         operator: i64,
-        /// Radio technologies; empty is all.
+        /// Radio technologies; empty is the operator as a whole.
         rats: Vec<i64>,
         /// Devices with this profile.
         devices: u64,
     },
-    /// Unblocks an operator.
+    /// Unblocks an operator as a whole; its radio technologies are entries of their own.
     Unblock {
         /// Its id.
         operator: i64,

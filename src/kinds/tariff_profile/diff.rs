@@ -23,7 +23,9 @@ pub(super) fn diff(
     let devices = u64::try_from(row.used_count).unwrap_or(0);
     let sets = sets(want, row, status);
     let wipes = sets.iter().any(|set| matches!(set.to, To::Tariff(_)));
-    let mut diff = Diff::from(Vec::from_iter((!sets.is_empty()).then_some(Change::Patch { sets, devices })));
+    let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
+    let (remove, assign) = volume(want.inclusive_volume, row.inclusive_volume);
+    let mut diff = Diff::from(Vec::from_iter(remove.into_iter().chain(patch)));
     let empty = Zones::Wiped { selected: BTreeSet::new() };
     let known = if wipes { &empty } else { &have.parts.zones };
     match zones(want.zones.as_deref(), known, devices) {
@@ -34,10 +36,7 @@ pub(super) fn diff(
         }
         Verdict::Illegal(why) => diff.illegal = Some(why),
     }
-    if let Some(wanted) = want.inclusive_volume.filter(|volume| *volume != row.inclusive_volume) {
-        diff.changes.extend(row.inclusive_volume.map(|volume| Change::RemoveVolume { volume }));
-        diff.changes.extend(wanted.map(|volume| Change::AssignVolume { volume }));
-    }
+    diff.changes.extend(assign);
     if let Some(wanted) = &want.blocklist {
         let none = BTreeMap::new();
         blocklist(wanted, have.parts.blocklist.as_ref().unwrap_or(&none), devices, &mut diff.changes);
@@ -75,26 +74,23 @@ pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         Change::DeselectZone { zone, .. } => select(&mut parts.zones, *zone, false),
         Change::AssignVolume { volume } => row.inclusive_volume = Some(*volume),
         Change::RemoveVolume { .. } => row.inclusive_volume = None,
-        Change::Block { operator, rats, .. } => {
-            let Some(list) = &mut parts.blocklist else { return };
-            let entry = list.entry(*operator).or_insert(Blocked { name: None, rats: Some(BTreeSet::new()) });
-            match &mut entry.rats {
-                Some(known) if !rats.is_empty() => known.extend(rats),
-                all => *all = None,
-            }
-        }
-        Change::Unblock { operator } => {
-            if let Some(list) = &mut parts.blocklist {
-                list.remove(operator);
-            }
-        }
-        Change::UnblockRat { operator, rat } => {
-            let entry = parts.blocklist.as_mut().and_then(|list| list.get_mut(operator));
-            if let Some(Blocked { rats: Some(known), .. }) = entry {
-                known.remove(rat);
-            }
-        }
+        Change::Block { operator, rats, .. } => edit(parts, *operator, |entry| {
+            entry.whole |= rats.is_empty();
+            entry.rats.extend(rats);
+        }),
+        Change::Unblock { operator } => edit(parts, *operator, |entry| entry.whole = false),
+        Change::UnblockRat { operator, rat } => edit(parts, *operator, |entry| drop(entry.rats.remove(rat))),
         Change::Delete => {}
+    }
+}
+
+/// An entry goes when nothing of the operator is blocked any more.
+fn edit(parts: &mut Parts, operator: i64, edit: impl FnOnce(&mut Blocked)) {
+    let Some(list) = &mut parts.blocklist else { return };
+    let entry = list.entry(operator).or_default();
+    edit(entry);
+    if *entry == Blocked::default() {
+        list.remove(&operator);
     }
 }
 
@@ -127,6 +123,16 @@ fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<Set> {
         sets.push(Set { diff: FieldDiff::new("tariff", old, tariff), to: To::Tariff(tariff) });
     }
     sets
+}
+
+/// emnify refuses a second inclusive volume, and one of another tariff.
+fn volume(want: Option<Option<i64>>, have: Option<i64>) -> (Option<Change>, Option<Change>) {
+    match want {
+        Some(want) if want != have => {
+            (have.map(|volume| Change::RemoveVolume { volume }), want.map(|volume| Change::AssignVolume { volume }))
+        }
+        _ => (None, None),
+    }
 }
 
 enum Verdict {
@@ -212,25 +218,23 @@ fn blocklist(
     devices: u64,
     changes: &mut Vec<Change>,
 ) {
-    let surplus = have.keys().filter(|operator| !want.contains_key(operator));
-    changes.extend(surplus.map(|operator| Change::Unblock { operator: *operator }));
-    for (&operator, wanted) in want {
-        let known = have.get(&operator).map(|blocked| &blocked.rats);
-        let block = |rats: Vec<i64>| Change::Block { operator, rats, devices };
-        match (known, wanted) {
-            (Some(None), None) => {}
-            (_, None) => changes.push(block(Vec::new())),
-            (None, Some(rats)) => changes.push(block(rats.iter().copied().collect())),
-            (Some(None), Some(rats)) => {
-                // All of an operator is one entry: it has to go before single technologies can be blocked.
-                changes.push(Change::Unblock { operator });
-                changes.push(block(rats.iter().copied().collect()));
+    let operators: BTreeSet<_> = have.keys().chain(want.keys()).copied().collect();
+    let (free, none) = (Blocked::default(), BTreeSet::new());
+    for operator in operators {
+        let known = have.get(&operator).unwrap_or(&free);
+        let block = |rats| Change::Block { operator, rats, devices };
+        let rats = match want.get(&operator) {
+            Some(None) => {
+                // Single technologies do no harm beside the whole operator.
+                changes.extend((!known.whole).then(|| block(Vec::new())));
+                continue;
             }
-            (Some(Some(known)), Some(rats)) => {
-                let missing: Vec<_> = rats.difference(known).copied().collect();
-                changes.extend((!missing.is_empty()).then(|| block(missing)));
-                changes.extend(known.difference(rats).map(|rat| Change::UnblockRat { operator, rat: *rat }));
-            }
-        }
+            Some(Some(rats)) => rats,
+            None => &none,
+        };
+        changes.extend(known.whole.then_some(Change::Unblock { operator }));
+        let missing: Vec<_> = rats.difference(&known.rats).copied().collect();
+        changes.extend((!missing.is_empty()).then(|| block(missing)));
+        changes.extend(known.rats.difference(rats).map(|rat| Change::UnblockRat { operator, rat: *rat }));
     }
 }

@@ -99,10 +99,7 @@ fn read_zones(zones: Vec<RateZone>) -> Zones {
 
 /// `None` for an operator of which nothing is blocked.
 fn blocked(entry: BlockedOperator) -> Option<(i64, Blocked)> {
-    let BlockedOperator { operator, blocklist } = entry;
-    let rats = (!blocklist.operator).then(|| blocklist.rat_types.iter().map(|rat| rat.id).collect());
-    if rats.as_ref().is_some_and(std::collections::BTreeSet::is_empty) {
-        return None;
-    }
-    Some((operator.id, Blocked { name: operator.name, rats }))
+    let rats = entry.blocklist.rat_types.iter().map(|rat| rat.id).collect();
+    let blocked = Blocked { whole: entry.blocklist.operator, rats };
+    (blocked != Blocked::default()).then_some((entry.operator.id, blocked))
 }

@@ -65,13 +65,13 @@ pub struct Zone {
     pub selected: bool,
 }
 
-/// What is blocked of an operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is blocked of an operator. The two are independent of each other [S].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blocked {
-    /// Name of the operator, where known.
-    pub name: Option<String>,
-    /// Radio technologies; `None` is all.
-    pub rats: Option<BTreeSet<i64>>,
+    /// The operator as a whole.
+    pub whole: bool,
+    /// Radio technologies.
+    pub rats: BTreeSet<i64>,
 }
 
 /// What emnify should hold; unset is unmanaged.
@@ -85,7 +85,7 @@ pub struct Want {
     pub tariff: Option<i64>,
     /// All rate zones.
     pub zones: Option<Vec<WantZone>>,
-    /// All blocked operators by id, and their radio technologies (`None` is all).
+    /// All blocked operators by id, and their radio technologies (`None`: the operator as a whole).
     pub blocklist: Option<BTreeMap<i64, Option<BTreeSet<i64>>>>,
     /// Inclusive volume.
     pub inclusive_volume: Option<Option<i64>>,

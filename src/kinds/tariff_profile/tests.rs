@@ -38,10 +38,10 @@ fn zone(id: i64, selected: bool) -> Zone {
 }
 
 fn parts() -> Parts {
-    let blocked = |rats: Option<&[i64]>| Blocked { name: None, rats: rats.map(|r| r.iter().copied().collect()) };
+    let blocked = |whole, rats: &[i64]| Blocked { whole, rats: rats.iter().copied().collect() };
     Parts {
         zones: Zones::Read(vec![zone(11, true), zone(12, false), zone(13, false)]),
-        blocklist: Some([(13, blocked(None)), (14, blocked(Some(&[5, 6])))].into()),
+        blocklist: Some([(13, blocked(true, &[])), (14, blocked(false, &[5, 6]))].into()),
     }
 }
 
@@ -154,26 +154,48 @@ fn the_inclusive_volume_is_taken_away_before_another_is_assigned() {
 }
 
 #[test]
+fn the_volume_goes_before_a_tariff_and_the_other_comes_after_it() {
+    let spec = json!({"tariff": {"id": "2"}, "rateZones": [{"id": "21"}], "inclusiveVolume": {"id": "71"}});
+    let steps = printed(&diff(spec).changes);
+    assert_eq!(
+        steps,
+        ["inclusiveVolume: 70 -> -", "tariff: 1 -> 2", "rateZones: - -> 21", "inclusiveVolume: - -> 71"],
+        "a volume belongs to its tariff"
+    );
+}
+
+#[test]
+fn only_a_tariff_unsettles_what_is_known_of_the_profile() {
+    let spec = json!({"tariff": {"id": "2"}, "rateZones": [{"externalName": "Zone 1"}]});
+    assert!(diff(spec).changes[0].unsettles(), "zones of another tariff have to be read");
+    assert!(!diff(json!({"rateZones": [{"id": "12"}]})).changes[0].unsettles());
+}
+
+#[test]
 fn the_blocklist_is_exactly_what_the_spec_lists() {
     let steps = |list: Value| printed(&diff(json!({"operatorBlocklist": list})).changes);
     assert_eq!(
         steps(json!([])),
-        ["operatorBlocklist: operator 13 -> -", "operatorBlocklist: operator 14 -> -"]
+        [
+            "operatorBlocklist: operator 13 -> -",
+            "operatorBlocklist: operator 14, RAT type 5 -> -",
+            "operatorBlocklist: operator 14, RAT type 6 -> -",
+        ],
+        "the operator as a whole and its technologies are separate entries"
     );
-    let kept = json!({"operator": {"id": "14"}});
     assert_eq!(
-        steps(json!([{"operator": {"tapCode": "DEUD1"}, "ratTypes": ["4G"]}, kept])),
+        steps(json!([{"operator": {"tapCode": "DEUD1"}, "ratTypes": ["4G"]}, {"operator": {"id": "14"}}])),
         [
             "operatorBlocklist: operator 13 -> -",
             "operatorBlocklist: - -> operator 13, RAT types 5",
             "operatorBlocklist: - -> operator 14",
-        ],
-        "all of an operator goes before a part of it can be blocked"
+        ]
     );
     let spec = json!({"operatorBlocklist": [{"operator": {"id": "13"}}, {"operator": {"id": "15"}}]});
     let changes = diff(spec.clone()).changes;
-    assert_eq!(changes.iter().map(|c| c.class().disturbs).collect::<Vec<_>>(), [0, 12]);
+    assert_eq!(changes.iter().map(|c| c.class().disturbs).max(), Some(12), "devices on it are cut off");
     assert!(settle(spec).changes.is_empty());
+    assert!(settle(json!({"operatorBlocklist": []})).changes.is_empty());
 }
 
 #[test]
