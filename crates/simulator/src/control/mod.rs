@@ -2,6 +2,8 @@
 
 mod device;
 mod routes;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
