@@ -28,7 +28,7 @@ use crate::api::{Date, Duration, NumericId, SecretKeyRef};
     printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
     printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
     printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
-    printcolumn(name = "Token expiry", type_ = "date", json_path = ".status.tokenExpiresAt"),
+    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +55,7 @@ pub struct WorkspaceSpec {
     printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
     printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
     printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
-    printcolumn(name = "Token expiry", type_ = "date", json_path = ".status.tokenExpiresAt"),
+    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -391,7 +391,9 @@ mod tests {
     }
 
     fn problem(kind: &str, spec: Value) -> Option<String> {
-        let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": "main"}, "spec": spec});
+        let mut object =
+            json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": "main"}});
+        object["spec"] = spec;
         let errors = match kind {
             "Workspace" => serde_json::from_value::<Workspace>(object).unwrap().validate_cel(),
             _ => serde_json::from_value::<ClusterWorkspace>(object).unwrap().validate_cel(),
@@ -448,14 +450,10 @@ mod tests {
 
     #[test]
     fn session_secrets_of_both_kinds_have_different_names() {
-        let spec = |_| serde_json::from_value::<Access>(json!({"credentials": token()})).unwrap();
-        let own = Workspace::new("main", WorkspaceSpec { access: spec(()) });
-        let shared = ClusterWorkspaceSpec {
-            access: spec(()),
-            allowed_namespaces: None,
-            allowed_kinds: None,
-            allow_force: None,
-        };
+        let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
+        let own = Workspace::new("main", WorkspaceSpec { access: access.clone() });
+        let shared =
+            ClusterWorkspaceSpec { access, allowed_namespaces: None, allowed_kinds: None, allow_force: None };
         let shared = ClusterWorkspace::new("main", shared);
         assert_eq!(
             (own.session_secret(), shared.session_secret()),

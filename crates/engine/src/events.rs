@@ -77,7 +77,8 @@ fn event(note: Note, reporter: &str, instance: &str) -> Event {
     let text = if note.note.len() > LONGEST { note.note[..end].to_owned() } else { note.note };
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", note.about.name.as_deref().unwrap_or("object"))),
+            // as client-go names them: the object and the time
+            name: Some(format!("{}.{:x}", note.about.name.as_deref().unwrap_or("object"), Timestamp::now().as_nanosecond())),
             namespace: note.about.namespace.clone().or_else(|| Some("default".into())),
             ..ObjectMeta::default()
         },

@@ -31,8 +31,8 @@ use crate::api::{Date, Duration, ObjectName};
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName"),
-    printcolumn(name = "Expiry", type_ = "date", json_path = ".status.expiresAt"),
-    printcolumn(name = "JWT expiry", type_ = "date", json_path = ".status.jwtExpiresAt"),
+    printcolumn(name = "Expiry", type_ = "string", json_path = ".status.expiresAt"),
+    printcolumn(name = "JWT expiry", type_ = "string", json_path = ".status.jwtExpiresAt"),
     printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -318,6 +318,7 @@ impl<K: Managed> Controller<K> {
         let (status, _) = self.overlay.newest(object);
         let intent = status?.common().intent.clone()?;
         let since: Timestamp = match self.memory.attempt(&object.uid()?, &intent.nonce) {
+            Some(Attempt::Made(_)) => return None, // its row is being read
             Some(Attempt::Sent(at)) => at,
             _ => intent.since.parse().ok()?,
         };
