@@ -234,7 +234,9 @@ mod tests {
 
     fn user(mfa: serde_json::Value) -> CredentialsSpec {
         let password = json!({"name": "s", "key": "password"});
-        spec(json!({"user": {"username": "a@example.com", "passwordSecretRef": password, "mfa": mfa}}))
+        let mut user = json!({"user": {"username": "a@example.com", "passwordSecretRef": password}});
+        user["user"]["mfa"] = mfa;
+        spec(user)
     }
 
     fn device() -> CredentialsSpec {

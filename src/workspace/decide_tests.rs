@@ -84,7 +84,7 @@ impl Case {
     }
 
     /// Learns from an outcome of an attempt with the present offer; returns whether the token may be used.
-    fn learn(&mut self, outcome: Result<Identity, Error>) -> bool {
+    fn learn(&mut self, outcome: &Result<Identity, Error>) -> bool {
         let offer = self.offer.clone().expect("an offer was tried");
         let (memory, swap) = learn(&self.facts(), &offer, outcome.as_ref());
         self.memory = memory;
@@ -181,14 +181,14 @@ fn a_changed_credential_is_tried_at_once_beside_the_session() {
     let mut case = Case { offer: Ok(token("b")), ..Case::default() };
     let decision = case.decide();
     assert_eq!((decision.serve, decision.step), (true, Step::Login));
-    assert!(case.learn(Ok(identity(42))), "it works and names the same organisation: swap");
+    assert!(case.learn(&Ok(identity(42))), "it works and names the same organisation: swap");
     assert_eq!(case.memory.credential.accepted.as_deref(), Some("b"));
 }
 
 #[test]
 fn a_changed_credential_that_is_refused_leaves_the_session_alone() {
     let mut case = Case { offer: Ok(token("b")), ..Case::default() };
-    assert!(!case.learn(Err(refusal())), "no swap");
+    assert!(!case.learn(&Err(refusal())), "no swap");
     let decision = case.decide();
     assert_eq!((decision.serve, decision.step), (true, Step::Rest));
     assert_eq!(reason_of(&decision), Some(reason::UNAUTHORIZED));
@@ -200,7 +200,7 @@ fn a_changed_credential_that_is_refused_leaves_the_session_alone() {
 fn a_credential_of_another_organisation_is_refused_loudly() {
     for held in [Some(held("a")), None] {
         let mut case = Case { offer: Ok(token("b")), held, ..Case::default() };
-        assert!(!case.learn(Ok(identity(43))), "never swapped: everything would look absent");
+        assert!(!case.learn(&Ok(identity(43))), "never swapped: everything would look absent");
         let decision = case.decide();
         assert_eq!((decision.serve, decision.step), (case.held.is_some(), Step::Rest), "and not tried again");
         let message = stall_message(&decision);
@@ -216,14 +216,14 @@ fn a_credential_of_another_organisation_is_refused_loudly() {
         assert_eq!(case.decide().step, Step::Rest, "time does not change whose token it is");
         case.pinned = Some(43);
         assert_eq!(case.decide().step, Step::Login, "naming the organisation in the spec is consent");
-        assert!(case.learn(Ok(identity(43))));
+        assert!(case.learn(&Ok(identity(43))));
     }
 }
 
 #[test]
 fn the_first_login_pins_the_organisation() {
     let mut case = Case { held: None, pinned: None, ..Case::default() };
-    assert!(case.learn(Ok(identity(42))), "whatever the organisation is");
+    assert!(case.learn(&Ok(identity(42))), "whatever the organisation is");
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_refused_application_token_costs_at_most_twelve_logins_an_hour() {
         let decision = case.decide();
         if decision.step == Step::Login {
             logins += 1;
-            case.learn(Err(refusal()));
+            case.learn(&Err(refusal()));
         }
         if second > 0 {
             assert!(
@@ -250,7 +250,7 @@ fn a_refused_application_token_costs_at_most_twelve_logins_an_hour() {
 #[test]
 fn probing_goes_on_at_its_pace_after_a_restart() {
     let mut case = Case { held: None, ..Case::default() };
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     case.memory = Memory { credential: case.memory.credential.clone(), ..Memory::default() };
     case.now = at(2);
     let decision = case.decide();
@@ -261,7 +261,7 @@ fn probing_goes_on_at_its_pace_after_a_restart() {
 #[test]
 fn a_refused_password_is_never_tried_again_unasked() {
     let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     for minute in [2, 10, 60, 10_000] {
         case.now = at(minute);
         let decision = case.decide();
@@ -270,7 +270,7 @@ fn a_refused_password_is_never_tried_again_unasked() {
     }
     case.refresh = Some("now");
     assert_eq!(case.decide().step, Step::Login, "the refresh annotation asks for one more attempt");
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     assert_eq!(case.decide().step, Step::Rest, "exactly one");
     case.offer = Ok(user("v"));
     assert_eq!(case.decide().step, Step::Login, "another password is tried at once");
@@ -280,7 +280,7 @@ fn a_refused_password_is_never_tried_again_unasked() {
 fn a_session_whose_password_is_refused_is_not_refreshed_with_it() {
     let mut case = Case { now: at(230), offer: Ok(user("a")), ..Case::default() };
     assert_eq!(case.decide().step, Step::Refresh);
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     let decision = case.decide();
     assert_eq!((decision.serve, decision.step), (true, Step::Rest), "it serves until its end");
     assert_eq!(decision.wake_at, Some(at(240)));
@@ -289,7 +289,7 @@ fn a_session_whose_password_is_refused_is_not_refreshed_with_it() {
 #[test]
 fn a_locked_user_is_tried_again_after_the_lock_and_not_called_wrong() {
     let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
-    case.learn(Err(Error::Unauthorized { status: 401, message: "TooManyRequests".into() }));
+    case.learn(&Err(Error::Unauthorized { status: 401, message: "TooManyRequests".into() }));
     assert!(case.memory.credential.refused.is_none(), "a lock says nothing of this password");
     assert_eq!(case.decide().step, Step::Rest);
     case.now = at(1).checked_add(PROBE).unwrap();
@@ -299,13 +299,13 @@ fn a_locked_user_is_tried_again_after_the_lock_and_not_called_wrong() {
 #[test]
 fn a_missing_second_factor_is_asked_for_and_a_fresh_code_heals() {
     let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
-    case.learn(Err(Error::Unauthorized { status: 0, message: "the user needs a second factor".into() }));
+    case.learn(&Err(Error::Unauthorized { status: 0, message: "the user needs a second factor".into() }));
     let decision = case.decide();
     assert_eq!(decision.step, Step::Rest);
     assert!(stall_message(&decision).starts_with("spec.credentials.user.mfa: "));
     case.offer = Ok(Digests { code: Some("c1".into()), ..user("u") });
     assert_eq!(case.decide().step, Step::Login, "a code has arrived");
-    assert!(case.learn(Ok(identity(42))));
+    assert!(case.learn(&Ok(identity(42))));
     assert_eq!(case.memory.credential.used_code.as_deref(), Some("c1"), "it is remembered as used");
     case.held = Some(held("u"));
     assert_eq!(case.decide().verdict, Verdict::Ready, "and the used code in the Secret disturbs nobody");
@@ -316,7 +316,7 @@ fn failures_without_a_verdict_double_the_pause_and_keep_the_session() {
     let mut case = Case { offer: Ok(token("b")), ..Case::default() };
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        case.learn(Err(Error::Unavailable { message: "connection refused".into() }));
+        case.learn(&Err(Error::Unavailable { message: "connection refused".into() }));
         let decision = case.decide();
         assert_eq!((decision.serve, decision.step), (true, Step::Rest));
         assert_eq!(reason_of(&decision), Some(reason::UNAVAILABLE));
@@ -331,7 +331,7 @@ fn failures_without_a_verdict_double_the_pause_and_keep_the_session() {
 #[test]
 fn the_pause_is_as_long_as_emnify_asks() {
     let mut case = Case { held: None, ..Case::default() };
-    case.learn(Err(Error::Throttled { retry_after: Some(std::time::Duration::from_secs(120)) }));
+    case.learn(&Err(Error::Throttled { retry_after: Some(std::time::Duration::from_secs(120)) }));
     let decision = case.decide();
     assert_eq!(decision.wake_at, Some(at(3)));
     assert_eq!(reason_of(&decision), Some(reason::THROTTLED));
@@ -340,10 +340,10 @@ fn the_pause_is_as_long_as_emnify_asks() {
 #[test]
 fn messages_are_the_same_every_time() {
     let mut case = Case { held: None, ..Case::default() };
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     let first = case.decide().verdict;
     case.now = at(20);
-    case.learn(Err(refusal()));
+    case.learn(&Err(refusal()));
     assert_eq!(
         case.decide().verdict,
         first,

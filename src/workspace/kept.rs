@@ -70,8 +70,8 @@ impl Kept {
 
     /// Reads the Secret of the workspace with this uid. What is damaged is made anew: that costs one login.
     pub fn read(secret: &Secret, owner: &str) -> Result<Self, Foreign> {
-        let owned = secret.metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner);
-        if secret.type_.as_deref() != Some(TYPE) || !owned {
+        let ours = secret.metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner);
+        if secret.type_.as_deref() != Some(TYPE) || !ours {
             return Err(Foreign { name: secret.metadata.name.clone().unwrap_or_default() });
         }
         let text = |key: &str| {

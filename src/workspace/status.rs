@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     decide::{Decision, Held, Memory, Verdict},
-    spec::{Organisation, WorkspaceStatus},
+    spec::{CredentialStatus, Organisation, WorkspaceStatus},
 };
 
 /// What the status is made of.
@@ -43,7 +43,7 @@ pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     if decision.verdict != Verdict::Suspended {
         status.token_expires_at = held.map(|held| held.identity.expires_at.to_string().into());
     }
-    status.credential = Some(memory.credential.clone()).filter(|known| *known != Default::default());
+    status.credential = Some(memory.credential.clone()).filter(|known| *known != CredentialStatus::default());
     status.last_handled_refresh_at.clone_from(&memory.refreshed);
     status.last_error = match &decision.verdict {
         Verdict::Stalled { message, .. } => Some(message.clone()),

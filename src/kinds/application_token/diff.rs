@@ -212,13 +212,11 @@ fn jwt(want: &Want, have: &Have<ApplicationToken>, now: Timestamp) -> (Option<Ch
             |before| identity.expires_at.checked_sub(before).unwrap_or(now),
         )
     });
-    match due.filter(|due| *due > now) {
-        Some(due) => (None, Some(due)),
-        None => {
-            let ends = held.map(|jwt| jwt.identity.expires_at);
-            (Some(Change::MintJwt { id: have.row.id, token: token.clone(), key: key.clone(), ends }), None)
-        }
+    if let Some(due) = due.filter(|due| *due > now) {
+        return (None, Some(due));
     }
+    let ends = held.map(|jwt| jwt.identity.expires_at);
+    (Some(Change::MintJwt { id: have.row.id, token: token.clone(), key: key.clone(), ends }), None)
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

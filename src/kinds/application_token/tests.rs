@@ -308,7 +308,7 @@ fn a_jwt_is_made_when_missing_ending_or_of_another_token() {
     let with = |jwt: Option<String>, now| {
         let mut data = vec![("token", "hush".to_owned())];
         data.extend(jwt.map(|jwt| ("jwt", jwt)));
-        Case { data, now, ..Case::default() }
+        Case { now, data, ..Case::default() }
     };
     let fresh = with(Some(jwt(7, at(0), at(100))), at(1)).diff(spec.clone());
     assert!(settled(&fresh));
