@@ -85,6 +85,11 @@ impl ControlPlane {
         &self.running.kubectl.kubeconfig
     }
 
+    /// The kubectl that goes with it, for people who have none.
+    pub fn kubectl_program(&self) -> &Path {
+        &self.running.kubectl.program
+    }
+
     /// The folder with the logs (`kube-apiserver.log` and so on) and the state.
     pub fn folder(&self) -> &Path {
         self.running.watchdog.folder()

@@ -93,7 +93,7 @@ impl Stage {
         let end = Instant::now() + DEADLINE;
         while !holds().await? {
             if Instant::now() >= end {
-                bail!("not so after {DEADLINE:?}: {what}\n{}", self.log_tail());
+                bail!("not so after {DEADLINE:?}: {what}\n{}", self.operator_log_tail());
             }
             tokio::time::sleep(POLL).await;
         }
@@ -111,17 +111,19 @@ impl Stage {
             };
             evidence += &format!("--- kubectl {}\n{said}", arguments.join(" "));
         }
-        evidence + &self.log_tail()
+        evidence + &self.operator_log_tail()
     }
 
-    fn log_tail(&self) -> String {
+    /// The end of the operator's log, with the name of its file above.
+    pub fn operator_log_tail(&self) -> String {
         let log = self.operator_log();
         let lines: Vec<_> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
         format!("--- the end of {}\n{tail}\n", self.operator_log_file().display())
     }
 
-    fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+    /// Objects of a kind: those of the namespace where it has one.
+    pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
         if kind == "Secret" {
             let secrets = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
             return Ok(Api::namespaced_with(self.client().clone(), self.namespace(), &secrets));

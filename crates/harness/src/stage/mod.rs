@@ -149,6 +149,17 @@ impl Stage {
         }
     }
 
+    /// Ends everything in order and waits until a control plane of its own is gone.
+    pub async fn finish(mut self) -> Result<()> {
+        let ended = self.stop_operator().await;
+        drop(self.served);
+        drop(self.home);
+        if let Plane::Own(plane) = self.plane {
+            plane.stop().await;
+        }
+        ended
+    }
+
     /// Returns when the operator ends by itself, saying why; for ever pending while it runs or is not started.
     pub async fn operator_ended(&mut self) -> Result<()> {
         match &mut self.operator {

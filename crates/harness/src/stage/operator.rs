@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
-use emnify_operator::settings::{RunArgs, Settings};
+use emnify_operator::{
+    app,
+    settings::{RunArgs, Settings},
+};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -144,7 +147,7 @@ fn live(
         .build()?;
     let result = tracing::dispatcher::with_default(dispatch, || {
         runtime.block_on(async {
-            let life = async { run(settings, client(kubeconfig).await?, shutdown).await };
+            let life = async { app::run(settings, client(kubeconfig).await?, shutdown).await };
             tokio::select! {
                 result = life => result,
                 _crash = crashed => Ok(()),
@@ -153,12 +156,6 @@ fn live(
     });
     runtime.shutdown_background();
     result
-}
-
-#[allow(clippy::unused_async, reason = "awaits the operator's wiring")]
-async fn run(settings: Settings, client: Client, shutdown: watch::Receiver<bool>) -> Result<()> {
-    drop((settings, client, shutdown));
-    anyhow::bail!("this build of the operator cannot run yet")
 }
 
 /// Where its log goes. Appends: a restart goes on in the same file.

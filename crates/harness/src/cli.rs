@@ -1,0 +1,82 @@
+//! What can be typed.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs the whole operator on this machine, against a simulated emnify.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "emnify-harness", bin_name = "cargo")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Start a Kubernetes control plane, a simulated emnify and the operator, apply examples/quickstart, and keep
+    /// simulated devices moving until Ctrl-C. Nothing stays behind.
+    Demo(DemoArgs),
+}
+
+/// Flags of `demo`.
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// End as soon as every object is Ready; exit code 1 if that takes longer than the deadline.
+    #[arg(long)]
+    pub once: bool,
+    /// More devices beside the five of the quickstart.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=50_000))]
+    pub devices: u32,
+    /// Leave logs and state of the control plane and the operator behind, and say where.
+    #[arg(long)]
+    pub keep: bool,
+    /// Seconds until every object has to be Ready, counted from the apply. Default: 180, and more with many devices.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub deadline: Option<u64>,
+    /// Show the operator's log.
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl DemoArgs {
+    /// How long convergence may take.
+    pub fn deadline(&self) -> Duration {
+        // Measured: kubectl applies some thirty objects a second.
+        let by_size = || 180 + u64::from(self.devices) / 10;
+        Duration::from_secs(self.deadline.unwrap_or_else(by_size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo(flags: &[&str]) -> Result<DemoArgs, clap::Error> {
+        let typed = ["cargo", "demo"].iter().chain(flags);
+        Cli::try_parse_from(typed).map(|cli| match cli.command {
+            Command::Demo(args) => args,
+        })
+    }
+
+    #[test]
+    fn without_flags_the_demo_is_the_quickstart_and_goes_on() {
+        let args = demo(&[]).unwrap();
+        assert!(!args.once && !args.keep && !args.verbose && args.devices == 0);
+    }
+
+    #[test]
+    fn more_devices_have_more_time_unless_a_deadline_is_given() {
+        let deadline = |flags: &[&str]| demo(flags).unwrap().deadline();
+        assert!(deadline(&["--devices", "1000"]) > deadline(&[]));
+        assert_eq!(deadline(&["--devices", "1000", "--deadline", "7"]), Duration::from_secs(7));
+    }
+
+    #[test]
+    fn impossible_numbers_are_refused() {
+        assert!(demo(&["--devices", "60000"]).is_err(), "more than the simulated address space holds");
+        assert!(demo(&["--deadline", "0"]).is_err());
+    }
+}
