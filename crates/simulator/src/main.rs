@@ -1,6 +1,7 @@
 //! Runs the simulator on a port.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use emnify_simulator::{Bulk, Dialect, Limits, Options, Seed, Simulator};
@@ -23,6 +24,14 @@ struct Arguments {
     /// What a bulk call with a bad item does.
     #[arg(long, value_enum, default_value_t)]
     bulk: Bulk,
+    /// How long a device write takes; another one meanwhile finds the address space busy.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    endpoint_write_time: Duration,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: jiff::SignedDuration = text.parse().map_err(|error| format!("{error}"))?;
+    duration.try_into().map_err(|_| "must not be negative".to_owned())
 }
 
 #[tokio::main]
@@ -30,7 +39,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let seed = match &arguments.seed {
-        Some(path) => Seed::from_yaml(&std::fs::read_to_string(path)?)?,
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Seed::from_yaml(&text).map_err(|error| format!("{}: {error}", path.display()))?
+        }
         None => Seed::example(),
     };
     let simulator = Simulator::start(Options {
@@ -38,6 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         limits: arguments.limits,
         dialect: arguments.dialect,
         bulk: arguments.bulk,
+        endpoint_write_time: arguments.endpoint_write_time,
         ..Options::default()
     });
     let served = simulator.serve(&arguments.listen).await?;

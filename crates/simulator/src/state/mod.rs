@@ -22,8 +22,8 @@ pub mod traffic;
 use serde::{Deserialize, Serialize};
 
 pub use device::{
-    Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch,
-    SimState, Sms, SmsState, Usage,
+    Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch, SimState, Sms,
+    SmsState, Usage,
 };
 pub use event::{Draft, Event, EventEndpoint, EventImsi, EventSim, EventUser};
 pub use integration::{ApiCallback, ApiSecret};
@@ -31,7 +31,8 @@ pub use organisation::{ApplicationToken, CallLedger, Dns, Indexes, IpAddressSpac
 pub use people::{Lockout, Membership, MfaKey, TrustedDevice, User};
 pub use plan::{HeldVolume, TariffPlan};
 pub use profile::{
-    BlockedOperator, DataLimit, InclusiveVolume, ProfileService, RateZone, ServiceProfile, Tariff, TariffProfile,
+    BlockedOperator, DataLimit, InclusiveVolume, ProfileService, RateZone, ServiceProfile, Tariff,
+    TariffProfile,
 };
 pub use sim::Actor;
 pub use table::{Row, Table};

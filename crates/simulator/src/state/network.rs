@@ -86,17 +86,24 @@ impl Organisation {
         endpoint: u64,
     ) -> Result<(), String> {
         let row = self.endpoints.get(&endpoint).ok_or_else(|| format!("there is no device {endpoint}"))?;
+        self.in_service(row)?;
+        if self.lacks_rate_zone(row) {
+            // Every network refuses it from now on. [P]
+            self.drop_connection(actor, endpoint);
+            self.connection(endpoint).blocked = true;
+            return Err("its tariff profile has no rate zone selected".to_owned());
+        }
         let operator = self.network_for(tariffs, row)?;
         let imei = row.imei.clone().unwrap_or_else(|| format!("3567890{:07}01", endpoint % 10_000_000));
-        let known = row.connectivity.location.as_ref().is_some_and(|location| location.operator == operator.id);
+        let known =
+            row.connectivity.location.as_ref().is_some_and(|location| location.operator == operator.id);
         let row = self.endpoints.get_mut(&endpoint).expect("looked up above");
         row.imei = Some(imei);
         row.connectivity.blocked = false;
         if known {
             return Ok(());
         }
-        row.connectivity.location =
-            Some(Location { operator: operator.id, since: actor.now, rat_type: LTE });
+        row.connectivity.location = Some(Location { operator: operator.id, since: actor.now, rat_type: LTE });
         let detail = json!({"id": operator.id, "name": operator.name, "country": operator.country().json()});
         for kind in [1, 2] {
             actor.emit(self, Draft::new(kind).endpoint(endpoint).detail(detail.clone()));
@@ -119,28 +126,35 @@ impl Organisation {
         }
         if self.lacks_data_quota(row, actor.now) {
             let rejected = Draft::new(3).endpoint(endpoint).source(1).severity(1).alert();
-            actor.emit(self, rejected.text("PDP Context Request rejected, because endpoint has no data quota."));
+            actor.emit(
+                self,
+                rejected.text("PDP Context Request rejected, because endpoint has no data quota."),
+            );
             return Err("the device has no data quota, which its service profile asks for".to_owned());
         }
-        let detail = self.session_detail(row);
+        let detail = session_detail(row);
         let id = actor.next.pdp_context;
         actor.next.pdp_context += 1;
         self.connection(endpoint).pdp_context =
             Some(PdpContext { id, created: actor.now, lac: 101, ci: 27_001, tx: 0.0, rx: 0.0 });
-        actor.emit(self, Draft::new(3).endpoint(endpoint).text("New PDP context successfully activated").detail(detail));
+        actor.emit(
+            self,
+            Draft::new(3).endpoint(endpoint).text("New PDP context successfully activated").detail(detail),
+        );
         Ok(())
     }
 
     /// Closes a device's data session, if it has one.
     pub fn end_session(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
-        let Some(session) = self.endpoints.get_mut(&endpoint).and_then(|row| row.connectivity.pdp_context.take())
+        let Some(session) =
+            self.endpoints.get_mut(&endpoint).and_then(|row| row.connectivity.pdp_context.take())
         else {
             return;
         };
         let seconds = actor.now.duration_since(session.created).as_secs_f64().max(0.0);
         let (tx, rx) = (session.tx + seconds * RATE / 2.0, session.rx + seconds * RATE / 2.0);
         let volume = json!({"total": tx + rx, "rx": rx, "tx": tx});
-        let mut detail = self.session_detail(&self.endpoints[&endpoint]);
+        let mut detail = session_detail(&self.endpoints[&endpoint]);
         detail["volume"] = volume;
         actor.emit(self, Draft::new(5).endpoint(endpoint).text("PDP Context deleted").detail(detail));
         let row = self.endpoints.get_mut(&endpoint).expect("looked up above");
@@ -163,25 +177,8 @@ impl Organisation {
         }
     }
 
-    fn session_detail(&self, endpoint: &Endpoint) -> Value {
-        let operator = endpoint
-            .connectivity
-            .location
-            .as_ref()
-            .and_then(|location| Operator::get(location.operator));
-        json!({
-            "country": operator.map(|operator| operator.country().json()),
-            "pdp_context": {
-                "apn": "em",
-                "rat_type": LTE,
-                "ue_ip_address": endpoint.ip_address.map(|address| address.to_string()),
-                "imeisv": endpoint.imei,
-            },
-        })
-    }
-
-    /// The first operator of the selected rate zones that neither the device nor its policy refuses.
-    fn network_for(&self, tariffs: &Table<Tariff>, endpoint: &Endpoint) -> Result<&'static Operator, String> {
+    /// Whether the platform serves a device at all: enabled, with a SIM in service.
+    fn in_service(&self, endpoint: &Endpoint) -> Result<(), String> {
         let sim = endpoint.sim.and_then(|sim| self.sims.get(&sim)).ok_or("the device has no SIM")?;
         if !endpoint.enabled {
             return Err("the device is disabled".to_owned());
@@ -189,26 +186,44 @@ impl Organisation {
         if !matches!(sim.status, SimState::Activated | SimState::FactoryTest) {
             return Err(format!("its SIM is {}", sim.status.name()));
         }
-        if self.lacks_rate_zone(endpoint) {
-            return Err("its tariff profile has no rate zone selected".to_owned());
-        }
+        Ok(())
+    }
+
+    /// The first operator of the selected rate zones that neither the device nor its policy refuses.
+    fn network_for(&self, tariffs: &Table<Tariff>, endpoint: &Endpoint) -> Result<&'static Operator, String> {
         let policy = &self.tariff_profiles[&endpoint.tariff_profile];
         let zones = tariffs.get(&policy.tariff).into_iter().flat_map(|tariff| tariff.rate_zones.values());
-        let selected: Vec<u64> = zones
-            .filter(|zone| policy.rate_zones.contains(&zone.id))
-            .flat_map(|zone| zone.operators.iter().copied())
-            .collect();
+        let selected: Vec<_> = zones.filter(|zone| policy.rate_zones.contains(&zone.id)).collect();
+        // A zone that names no operator has them all.
+        let covered =
+            |id: u64| selected.iter().any(|zone| zone.operators.is_empty() || zone.operators.contains(&id));
         let refused = |id: u64| {
             endpoint.operator_blacklist.contains(&id)
                 || policy.operator_blocklist.iter().any(|blocked| {
-                    blocked.operator == id && (blocked.rat_types.is_empty() || blocked.rat_types.contains(&LTE))
+                    blocked.operator == id
+                        && (blocked.rat_types.is_empty() || blocked.rat_types.contains(&LTE))
                 })
         };
         Operator::all()
             .iter()
             .filter(|operator| !operator.mnc.is_empty())
-            .filter(|operator| selected.is_empty() || selected.contains(&operator.id))
+            .filter(|operator| covered(operator.id))
             .find(|operator| !refused(operator.id))
             .ok_or_else(|| "every operator of its rate zones is refused".to_owned())
     }
+}
+
+/// What events of a session tell.
+fn session_detail(endpoint: &Endpoint) -> Value {
+    let operator =
+        endpoint.connectivity.location.as_ref().and_then(|location| Operator::get(location.operator));
+    json!({
+        "country": operator.map(|operator| operator.country().json()),
+        "pdp_context": {
+            "apn": "em",
+            "rat_type": LTE,
+            "ue_ip_address": endpoint.ip_address.map(|address| address.to_string()),
+            "imeisv": endpoint.imei,
+        },
+    })
 }

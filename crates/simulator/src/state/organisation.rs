@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Table, rows};
 use super::{
-    ApiCallback, ApiSecret, Endpoint, Event, HeldVolume, NextIds, ServiceProfile, Sim, TariffPlan, TariffProfile,
+    ApiCallback, ApiSecret, Endpoint, Event, HeldVolume, NextIds, ServiceProfile, Sim, TariffPlan,
+    TariffProfile,
 };
 
 rows!(

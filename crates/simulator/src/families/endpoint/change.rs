@@ -10,6 +10,7 @@ use crate::state::{Actor, Draft, Endpoint, Organisation, SimState};
 
 /// A wanted device, or wanted changes of one. None: not said.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::option_option, reason = "not said, cleared and set are three things")]
 pub(super) struct Change {
     name: Option<String>,
     tags: Option<Option<String>>,
@@ -287,6 +288,7 @@ fn required_reference(body: &Value, field: &str, issues: &mut Vec<Issue>) -> Opt
     }
 }
 
+#[allow(clippy::option_option, reason = "not said, cleared and set are three things")]
 fn optional_text(
     body: &Value,
     field: &str,

@@ -148,8 +148,8 @@ async fn a_patch_changes_what_it_names_and_existence_comes_first() {
     assert_eq!(driver.patch("/api/v1/endpoint/x", json!({})).await.status, 400);
     let path = format!("/api/v1/endpoint/{METER}");
     assert_eq!(driver.patch(&path, json!({})).await.status, 204);
-    let patch = json!({"tags": "a,b", "imei": "356789000000010f", "imei_lock": "1"});
-    assert_eq!(driver.patch(&path, patch).await.status, 204);
+    let changes = json!({"tags": "a,b", "imei": "356789000000010f", "imei_lock": "1"});
+    assert_eq!(driver.patch(&path, changes).await.status, 204);
     let row = driver.get(&path).await.body;
     assert_eq!(
         (&row["name"], &row["tags"], &row["imei_lock"]),
