@@ -159,6 +159,7 @@ pub fn route(operation: &Operation) -> Option<&'static Route> {
 
 #[cfg(test)]
 mod tests {
+    mod blocks;
     mod configuration;
     mod log;
     mod organisation;

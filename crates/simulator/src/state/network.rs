@@ -200,8 +200,7 @@ impl Organisation {
         let refused = |id: u64| {
             endpoint.operator_blacklist.contains(&id)
                 || policy.operator_blocklist.iter().any(|blocked| {
-                    blocked.operator == id
-                        && (blocked.rat_types.is_empty() || blocked.rat_types.contains(&LTE))
+                    blocked.operator == id && (blocked.completely || blocked.rat_types.contains(&LTE))
                 })
         };
         Operator::all()

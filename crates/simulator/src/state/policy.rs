@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::sim::Actor;
-use super::{Draft, Endpoint, NextIds, Organisation, Quota};
+use super::{Draft, Endpoint, Organisation, Quota};
 
 /// A quota that allows traffic is active, not over, and not used up. [P]
 fn allows(quota: Option<&Quota>, now: Timestamp) -> bool {
@@ -29,21 +29,33 @@ impl Organisation {
         profile.is_none_or(|profile| profile.rate_zones.is_empty())
     }
 
-    /// Ends the data sessions of a service profile's devices that lack a quota. [P]
-    pub fn cut_without_quota(&mut self, next: &mut NextIds, now: Timestamp, profile: u64) {
-        let cut: Vec<u64> = self
-            .endpoints
-            .values()
-            .filter(|endpoint| {
-                endpoint.service_profile == profile && endpoint.connectivity.pdp_context.is_some()
-            })
-            .filter(|endpoint| self.lacks_data_quota(endpoint, now))
-            .map(|endpoint| endpoint.id)
-            .collect();
-        for id in cut {
+    /// The API's word for a device's connectivity: blocked also while an attached device lacks a data quota. [R][P]
+    pub fn connectivity_status(&self, endpoint: &Endpoint, now: Timestamp) -> &'static str {
+        if endpoint.connectivity.location.is_some() && self.lacks_data_quota(endpoint, now) {
+            "BLOCKED"
+        } else {
+            endpoint.connectivity_status()
+        }
+    }
+
+    /// Ends a device's data session if it lacks a data quota. [P]
+    pub fn cut_if_without_quota(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
+        let online = |row: &&Endpoint| row.connectivity.pdp_context.is_some();
+        let Some(row) = self.endpoints.get(&endpoint).filter(online) else {
+            return;
+        };
+        if self.lacks_data_quota(row, actor.now) {
             let reason = "Disconnecting data access for endpoint, because quota has been updated.";
-            self.emit(next, now, Draft::new(0).endpoint(id).text(reason));
-            self.end_session(&mut Actor { next, now, user: None }, id);
+            actor.emit(self, Draft::new(0).endpoint(endpoint).text(reason));
+            self.end_session(actor, endpoint);
+        }
+    }
+
+    /// Ends the data sessions of a service profile's devices that lack a data quota. [P]
+    pub fn cut_without_quota(&mut self, actor: &mut Actor<'_>, profile: u64) {
+        let users = self.endpoints.values().filter(|endpoint| endpoint.service_profile == profile);
+        for endpoint in users.map(|endpoint| endpoint.id).collect::<Vec<_>>() {
+            self.cut_if_without_quota(actor, endpoint);
         }
     }
 }

@@ -154,6 +154,7 @@ impl Organisation {
         self.indexes.settled = Some(next);
         for endpoint in expired {
             actor.emit(self, Draft::new(60).endpoint(endpoint));
+            self.cut_if_without_quota(actor, endpoint);
         }
     }
 }

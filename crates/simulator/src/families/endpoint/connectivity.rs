@@ -16,7 +16,7 @@ pub(super) fn get(call: &mut Call<'_>) -> Answer {
     let endpoint = &org.endpoints[&id];
     let mut body = Map::new();
     let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
-    put("status", json!({"description": endpoint.connectivity_status()}));
+    put("status", json!({"description": org.connectivity_status(endpoint, call.now)}));
     let connectivity = &endpoint.connectivity;
     let services = if connectivity.location.is_some() { json!(["GPRS"]) } else { json!([]) };
     put("services", services);

@@ -8,7 +8,7 @@ use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::Refusal;
 use crate::rules::dates;
 use crate::state::traffic::{ACTIVE, EXHAUSTED, EXPIRED, Measure};
-use crate::state::{Draft, Quota};
+use crate::state::{Actor, Draft, Quota};
 
 pub(super) fn get_data(call: &mut Call<'_>) -> Answer {
     get(call, Measure::Data)
@@ -98,6 +98,9 @@ fn delete(call: &mut Call<'_>, measure: Measure) -> Answer {
     removed.ok_or_else(|| Refusal::not_found("quota"))?;
     let kind = if measure == Measure::Data { 57 } else { 59 };
     call.emit(Draft::new(kind).endpoint(id));
+    let (now, user) = (call.now, call.acting_user());
+    let (org, next) = call.split();
+    org.cut_if_without_quota(&mut Actor { next, now, user }, id);
     Ok(Reply::done())
 }
 

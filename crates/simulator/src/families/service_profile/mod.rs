@@ -11,7 +11,7 @@ mod tests;
 use super::{Class, Route};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Issue, Refusal};
-use crate::state::{Draft, Organisation, ServiceProfile};
+use crate::state::{Actor, Draft, Organisation, ServiceProfile};
 
 /// The operations of this family.
 pub(super) fn routes() -> Vec<Route> {
@@ -89,15 +89,24 @@ fn patch(call: &mut Call<'_>) -> Answer {
     let after = (changed.apply_data_quota, changed.apply_sms_quota);
     let id = changed.id;
     *profile_mut(call)? = changed;
+    lift_blocks(call, id);
     tell_of_quotas(call, before, after);
     cut(call, id);
     Ok(Reply::done())
 }
 
+/// A changed policy lets devices in again that a traffic limit had shut out. [P]
+fn lift_blocks(call: &mut Call<'_>, profile: u64) {
+    let (org, _) = call.split();
+    for endpoint in org.endpoints.values_mut().filter(|endpoint| endpoint.service_profile == profile) {
+        endpoint.connectivity.blocked = false;
+    }
+}
+
 fn cut(call: &mut Call<'_>, profile: u64) {
-    let now = call.now;
+    let (now, user) = (call.now, call.acting_user());
     let (org, next) = call.split();
-    org.cut_without_quota(next, now, profile);
+    org.cut_without_quota(&mut Actor { next, now, user }, profile);
 }
 
 /// Events 52 to 55: quota management turned on or off, for data and for SMS.
