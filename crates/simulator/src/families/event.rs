@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::endpoint::luhn;
 use super::{Class, Route};
 use crate::catalogue::{EVENT_TYPES, EventType, Operator};
 use crate::http::call::{Answer, Call, Reply};
@@ -137,6 +138,10 @@ fn columns() -> Vec<Column<Event>> {
         }),
         column("iccid", Filter::AnyOf, true, |event, _| {
             Cell::text(event.sim.as_ref().map(|sim| sim.iccid.as_str()))
+        }),
+        column("iccid_with_luhn", Filter::AnyOf, false, |event, _| {
+            let with_luhn = |iccid: &str| format!("{iccid}{}", luhn(iccid));
+            Cell::text(event.sim.as_ref().map(|sim| with_luhn(&sim.iccid)).as_deref())
         }),
         column("imsi", Filter::Prefix, true, |event, _| {
             Cell::text(event.imsi.as_ref().map(|imsi| imsi.imsi.as_str()))

@@ -10,7 +10,7 @@ mod tests;
 
 use super::{Class, Route};
 use crate::http::call::{Answer, Call, Reply};
-use crate::http::refusal::{Issue, Refusal};
+use crate::http::refusal::{Code, Issue, Refusal};
 use crate::state::{Actor, Draft, Organisation, ServiceProfile};
 
 /// The operations of this family.
@@ -67,6 +67,14 @@ fn create(call: &mut Call<'_>) -> Answer {
     }
     if !issues.is_empty() {
         return Err(Refusal::invalid(issues));
+    }
+    let most = call.org().tariff_plan.max_service_profiles;
+    if most.is_some_and(|most| call.org().service_profiles.len() as u64 >= most) {
+        return Err(Refusal::coded(
+            422,
+            Code::NOT_ALLOWED,
+            "The tariff plan allows no further service profile",
+        ));
     }
     let flags = (profile.apply_data_quota, profile.apply_sms_quota);
     let (org, next) = call.split();

@@ -167,3 +167,13 @@ async fn callbacks_and_secrets_are_made_shown_and_deleted() {
     assert!(!shown.to_string().contains("hush"), "the value is never returned");
     assert_eq!(driver.delete(&path).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_application_token_is_refused_from_outside_its_network() {
+    let driver = Driver::example().await;
+    for (ip, status) in [("10.0.0.0/8", 401), ("127.0.0.0/8", 200)] {
+        let made = driver.post("/api/v1/application_token", json!({"ip": ip})).await;
+        let login = json!({"application_token": made.body["application_token"]});
+        assert_eq!(driver.post("/api/v1/authenticate", login).await.status, status, "{ip}");
+    }
+}

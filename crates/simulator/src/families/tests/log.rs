@@ -44,6 +44,12 @@ async fn the_log_is_paged_filtered_and_sorted() {
     assert_eq!(event.get("user"), None, "an application token is nobody");
     assert_eq!(ids(&driver.get("/api/v1/event?q=type:8|51&sort=-id").await.body), [51, 8]);
     assert_eq!(ids(&driver.get("/api/v1/event?per_page=2&page=9").await.body), [51], "the last page again");
+    let iccid = event["sim"]["iccid"].as_str().expect("an ICCID");
+    let printed = format!("{iccid}{}", crate::families::endpoint::luhn(iccid));
+    for q in [format!("iccid:{iccid}|x"), format!("iccid_with_luhn:{printed}"), "endpoint:meter-1".to_owned()]
+    {
+        assert_eq!(ids(&driver.get(&format!("/api/v1/event?q={q}")).await.body).len(), 3, "{q}");
+    }
     assert_eq!(driver.get("/api/v1/event?sort=colour").await.status, 400, "here 400, elsewhere 422");
     assert_eq!(driver.get("/api/v1/event?q=colour:red").await.status, 400);
 }

@@ -86,3 +86,18 @@ async fn a_state_with_every_table_filled_comes_back_as_it_went() {
     driver.simulator.set_state(serde_json::from_str(&text).expect("it is a seed")).expect("it is valid");
     assert_eq!(driver.simulator.state(), state, "reading the state and writing it back changes nothing");
 }
+
+#[tokio::test]
+async fn a_plan_bounds_the_number_of_profiles() {
+    let driver = Driver::example().await;
+    driver
+        .simulator
+        .edit(|state| {
+            let plan = &mut state.organisations.get_mut(&1001).expect("the example").tariff_plan;
+            (plan.max_service_profiles, plan.max_tariff_profiles) = (Some(1), Some(1));
+        })
+        .expect("a valid state");
+    assert_eq!(driver.post("/api/v1/service_profile", json!({"name": "second"})).await.status, 422);
+    let second = json!({"name": "second", "description": "", "tariff": {"id": 11}});
+    assert_eq!(driver.post("/api/v1/tariff_profile", second).await.status, 422);
+}
