@@ -1,6 +1,8 @@
 //! Runs the simulator on a port.
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
@@ -12,7 +14,7 @@ struct Arguments {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: String,
-    /// What to start with; a small example otherwise.
+    /// What to start with; a small example with the application token `example-token` otherwise.
     #[arg(long, value_name = "FILE.yaml")]
     seed: Option<PathBuf>,
     /// Whether to enforce emnify's published limits.
@@ -35,15 +37,20 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let arguments = Arguments::parse();
-    let seed = match &arguments.seed {
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Seed::from_yaml(&text).map_err(|error| format!("{}: {error}", path.display()))?
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("emnify-simulator: {error}");
+            ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let seed = match &arguments.seed {
+        Some(path) => read(path).map_err(|error| format!("{}: {error}", path.display()))?,
         None => Seed::example(),
     };
     let simulator = Simulator::start(Options {
@@ -58,4 +65,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}", served.url());
     tokio::signal::ctrl_c().await?;
     Ok(())
+}
+
+fn read(path: &Path) -> Result<Seed, Box<dyn Error>> {
+    Ok(Seed::from_yaml(&std::fs::read_to_string(path)?)?)
 }

@@ -1,7 +1,7 @@
 //! The control routes, under `/simulator/`.
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State as Handle};
+use axum::extract::{DefaultBodyLimit, Path, Query, State as Handle};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -21,6 +21,8 @@ pub(crate) fn routes(simulator: Simulator) -> Router {
         .route("/simulator/faults", post(fault).delete(clear_faults))
         .route("/simulator/clock", get(clock).post(move_clock))
         .route("/simulator/devices/{id}/{signal}", post(device))
+        // A whole state can be large.
+        .layer(DefaultBodyLimit::disable())
         .with_state(simulator)
 }
 
