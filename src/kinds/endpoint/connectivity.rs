@@ -42,6 +42,23 @@ impl Connectivity {
     }
 }
 
+impl Connectivity {
+    /// The same with what earlier news told and this does not: session events do not say where, and while a device is
+    /// attached it is where it was. A cell lasts no longer than its session.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if self.state() == "Offline" {
+            return self;
+        }
+        Self {
+            operator: self.operator.or_else(|| before.operator.clone()),
+            country: self.country.or_else(|| before.country.clone()),
+            rat_type: self.rat_type.or_else(|| before.rat_type.clone()),
+            ..self
+        }
+    }
+}
+
 impl From<Wire> for Connectivity {
     fn from(wire: Wire) -> Self {
         let Wire { status, location, session } = wire;

@@ -48,7 +48,6 @@ impl Managed for Endpoint {
     type News = Connectivity;
 
     const FACTS: Facts = Facts {
-        finalizer: "emnify.io/endpoint",
         has_read: true,
         // emnify wants endpoint writes one after another. [S]
         serial: Some("endpoint"),

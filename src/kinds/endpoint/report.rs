@@ -91,15 +91,20 @@ fn allowance(
 
 /// Newer knowledge wins; what has no time loses to what has one unless the state differs.
 fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut EndpointStatus) {
-    // Session events do not say where; while the device is attached it is where it was.
-    let offline = seen.state() == "Offline";
-    let before = status.connectivity.clone().filter(|_| !offline).unwrap_or_default();
+    let before = status.connectivity.clone().unwrap_or_default();
+    let before = Connectivity {
+        operator: before.operator,
+        country: before.country,
+        rat_type: before.rat_type,
+        ..Connectivity::default()
+    };
+    let seen = seen.clone().after(&before);
     let fresh = ConnectivityStatus {
         state: seen.state().to_owned(),
-        operator: seen.operator.clone().or(before.operator),
-        country: seen.country.clone().or(before.country),
-        rat_type: seen.rat_type.clone().or(before.rat_type),
-        cell: seen.cell.clone(),
+        operator: seen.operator,
+        country: seen.country,
+        rat_type: seen.rat_type,
+        cell: seen.cell,
         since: seen.since.map(|at| at.to_string()),
     };
     let time = |text: &Option<String>| text.as_ref().and_then(|at| at.parse::<Timestamp>().ok());

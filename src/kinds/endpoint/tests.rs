@@ -3,6 +3,7 @@
 mod diff;
 mod hear;
 mod io;
+mod life;
 mod manifest;
 mod report;
 mod retire;
