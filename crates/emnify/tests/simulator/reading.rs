@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use emnify::wire::Listing;
+use emnify::wire::event::EventWindow;
 use emnify::{Cursor, Error, Lane};
-use emnify_simulator::{Limits, Options, Seed, Simulator};
+use emnify_simulator::{Limits, Options, Seed, Signal, Simulator};
+use jiff::SignedDuration;
 use tokio::time::Instant;
 
 use crate::stage::{calls, client, example, start};
@@ -164,4 +166,30 @@ async fn an_operation_the_platform_lacks_changes_nothing() {
     let simulator = Simulator::start(Options { limits: Limits::Off, ..Options::default() });
     let wrong = client(&simulator).api(Lane::Repair).set_sim_status(1, 77).await;
     assert!(matches!(wrong, Err(Error::Rejected { .. } | Error::NotFound { .. })), "{wrong:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_on_the_network_tells_where_it_is_and_leaves_events() {
+    let simulator = example();
+    simulator.device(11_000_001, Signal::Online).unwrap();
+    let api = client(&simulator).api(Lane::Hints);
+    let online = api.connectivity(11_000_001).await.unwrap().unwrap();
+    assert_eq!(online.status, "ONLINE");
+    let (location, session) = (online.location.unwrap(), online.session.unwrap());
+    assert!(location.operator.unwrap().name.is_some());
+    assert!(location.country.unwrap().name.is_some());
+    assert!(session.created.is_some() && session.rat_type.unwrap().description.is_some());
+    let now = simulator.now();
+    let window = |from: i64, until: i64| {
+        let at = |seconds| now + SignedDuration::from_secs(seconds);
+        Some(EventWindow { from: at(from), until: at(until) })
+    };
+    let recent = api.list_events(Cursor::first(), window(-60, 60), Listing::all()).await.unwrap();
+    let session = recent.items.iter().find(|event| event.kind() == Some(3)).unwrap();
+    assert_eq!(session.endpoint_id(), Some(11_000_001));
+    assert!(session.id > 1 << 32 && session.timestamp.is_some(), "event ids are large, events are dated");
+    let past = api.list_events(Cursor::first(), window(-600, -300), Listing::all()).await.unwrap();
+    assert_eq!(past.items, [], "nothing happened before");
+    simulator.device(11_000_001, Signal::Offline).unwrap();
+    assert_eq!(api.connectivity(11_000_001).await.unwrap().unwrap().status, "OFFLINE");
 }
