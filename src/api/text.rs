@@ -98,11 +98,17 @@ impl NumericId {
 }
 
 impl Duration {
-    /// The time span.
+    /// Ten years; longer ones would overflow in sums with dates.
+    const LONGEST: time::Duration = time::Duration::from_secs(87_600 * 3600);
+
+    /// The time span, at most ten years.
     pub fn get(&self, path: &str) -> Result<time::Duration, Invalid> {
-        match kube::core::Duration::from_str(&self.0) {
-            Ok(duration) if !duration.is_negative() => Ok(duration.into()),
-            _ => Err(Invalid::new(path, "write a duration such as 90s, 10m or 1h30m")),
+        // The parser panics on numbers that overflow.
+        let short = self.0.split(|c: char| !c.is_ascii_digit()).all(|digits| digits.len() <= 9);
+        let parsed = kube::core::Duration::from_str(if short { &self.0 } else { "" });
+        match parsed.map(|duration| (duration.is_negative(), time::Duration::from(duration))) {
+            Ok((false, span)) if short && span <= Self::LONGEST => Ok(span),
+            _ => Err(Invalid::new(path, "write a duration such as 90s, 10m or 1h30m, at most 87600h")),
         }
     }
 }
@@ -146,6 +152,9 @@ mod tests {
         assert_eq!(Duration::from("1h30m").get("p").unwrap(), time::Duration::from_secs(5400));
         assert!(Duration::from("10").get("p").is_err(), "a unit is needed");
         assert!(Duration::from("-1h").get("p").is_err(), "time runs forward");
+        for long in ["87601h", "999999999h999999999h", "9999999999999999999999999999999h"] {
+            assert!(Duration::from(long).get("p").is_err(), "{long} would overflow");
+        }
         let utc = Date::from("2026-12-31T23:59:59Z").get("p").unwrap();
         let offset = Date::from("2027-01-01T00:59:59+01:00").get("p").unwrap();
         assert_eq!(utc, offset);
