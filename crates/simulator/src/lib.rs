@@ -131,8 +131,9 @@ impl Simulator {
     pub fn router(&self) -> Router {
         let shared = Arc::clone(&self.shared);
         control::routes(self.clone()).fallback(move |request: axum::extract::Request| {
-            let shared = Arc::clone(&shared);
-            async move { service::answer(shared, request).await }
+            // The platform goes on when its client has gone.
+            let running = tokio::spawn(service::answer(Arc::clone(&shared), request));
+            async move { running.await.expect("answering neither panics nor is aborted") }
         })
     }
 

@@ -51,7 +51,7 @@ pub fn id_of(reference: &Value) -> Option<u64> {
 /// What a PATCH says about a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// The key is missing.
+    /// The key is missing, or an object says something else than an id.
     Unsaid,
     /// `null`, `{}` or `{"id": null}`.
     Cleared,
@@ -69,7 +69,9 @@ pub fn wanted(body: &Value, field: &str) -> Wanted {
     match value {
         Value::Null => Wanted::Cleared,
         Value::Object(map) => match map.get("id") {
-            None | Some(Value::Null) => Wanted::Cleared,
+            Some(Value::Null) => Wanted::Cleared,
+            None if map.is_empty() => Wanted::Cleared,
+            None => Wanted::Unsaid,
             Some(id) => unsigned(id).map_or(Wanted::Unreadable, Wanted::Id),
         },
         _ => Wanted::Unreadable,
@@ -95,6 +97,7 @@ mod tests {
             assert_eq!(wanted(&json!({"sim": cleared}), "sim"), Wanted::Cleared);
         }
         assert_eq!(wanted(&json!({}), "sim"), Wanted::Unsaid);
+        assert_eq!(wanted(&json!({"sim": {"status": {"id": 1}}}), "sim"), Wanted::Unsaid);
         assert_eq!(wanted(&json!({"sim": {"id": 3}}), "sim"), Wanted::Id(3));
         assert_eq!(wanted(&json!({"sim": 3}), "sim"), Wanted::Unreadable);
     }

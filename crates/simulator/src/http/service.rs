@@ -162,16 +162,14 @@ impl Shared {
         let wait = fault.wait().unwrap_or_default();
         let replaces = fault.reset || fault.status.is_some();
         let commits = fault.commit || fault.truncate;
-        if !commits {
-            tokio::time::sleep(wait).await;
-        }
+        let (early, late) = if commits { (Duration::ZERO, wait) } else { (wait, Duration::ZERO) };
+        tokio::time::sleep(early).await;
         let route = families::route(incoming.operation);
         let mut outcome = Outcome::answered(Ok(super::call::Reply::done()));
         if commits || !replaces {
-            let (answer, busy) = self.lock().handle(&self.options, incoming, route, wait, organisation);
+            let (answer, busy) = self.lock().handle(&self.options, incoming, route, late, organisation);
             outcome.answer = answer;
-            let rest = if commits { busy.max(wait) } else { busy };
-            tokio::time::sleep(rest).await;
+            tokio::time::sleep(busy.max(late)).await;
         }
         outcome.route = route;
         let Fault { reset, truncate, status, body, retry_after, .. } = fault;
@@ -211,13 +209,14 @@ impl Shared {
 }
 
 impl Core {
-    /// Runs a request through token check, limits and handler. The duration is how long a device write keeps going.
+    /// Runs a request through token check, limits and handler. `late` is how long a fault
+    /// holds the answer back; the duration returned is how long a device write keeps going.
     fn handle(
         &mut self,
         options: &Options,
         incoming: &Incoming,
         route: Option<&'static Route>,
-        wait: Duration,
+        late: Duration,
         organisation: &mut Option<u64>,
     ) -> (Answer, Duration) {
         let now = self.clock.now();
@@ -244,7 +243,7 @@ impl Core {
         };
         let answer = (route.handler)(&mut call);
         let busy = if route.endpoint_write { options.endpoint_write_time } else { Duration::ZERO };
-        let held = busy.max(wait);
+        let held = busy.max(late);
         if serial && !held.is_zero() {
             let until = now + SignedDuration::try_from(held).unwrap_or(SignedDuration::ZERO);
             self.writing.insert(caller.organisation, until);

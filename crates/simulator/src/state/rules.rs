@@ -36,6 +36,11 @@ impl Organisation {
             }
         }
         self.indexes = indexes;
+        let placed = self.endpoints.values().filter(|endpoint| endpoint.ip_address_space.is_none());
+        let found: Vec<_> = placed.filter_map(|row| Some((row.id, self.space_of(row.ip_address?)))).collect();
+        for (id, space) in found {
+            self.endpoints.get_mut(&id).expect("just seen").ip_address_space = space;
+        }
         let unaddressed: Vec<u64> = self
             .endpoints
             .values()

@@ -392,3 +392,67 @@ async fn listing_devices_has_a_burst_of_five_and_ten_a_second() {
     tokio::time::advance(Duration::from_millis(100)).await;
     assert_eq!(driver.get("/api/v1/endpoint").await.status, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sims_state_can_be_patched_through_its_device() {
+    let driver = Driver::example().await;
+    let path = format!("/api/v1/endpoint/{METER}");
+    assert_eq!(driver.patch(&path, json!({"sim": {"status": {"id": 2}}})).await.status, 204);
+    assert_eq!(driver.get(&path).await.body["sim"]["status"]["id"], 2, "it keeps its SIM");
+    assert_eq!(driver.patch(&path, json!({"sim": {"status": {"id": 0}}})).await.status, 422, "illegal step");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_is_late_still_holds_the_space() {
+    let driver = Driver::example().await;
+    let late = crate::Fault {
+        route: Some("/api/v1/endpoint".to_owned()),
+        nth: Some(1),
+        commit: true,
+        delay: Some("30s".to_owned()),
+        ..crate::Fault::default()
+    };
+    driver.simulator.fault(late).expect("a sound rule");
+    let impatient =
+        tokio::time::timeout(Duration::from_secs(10), driver.post("/api/v1/endpoint", wanted("a")));
+    assert!(impatient.await.is_err(), "the client gave up");
+    assert_eq!(
+        driver.post("/api/v1/endpoint", wanted("b")).await.status,
+        404,
+        "the first is still under way"
+    );
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(driver.post("/api/v1/endpoint", wanted("b")).await.status, 201);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observers_token_reads_and_writes_nothing() {
+    let driver = Driver::example().await;
+    driver
+        .simulator
+        .edit(|state| {
+            let org = state.organisations.get_mut(&1001).expect("it");
+            org.application_tokens.get_mut(&501).expect("its token").roles = vec![3];
+        })
+        .expect("still sound");
+    assert_eq!(driver.get("/api/v1/endpoint").await.status, 200);
+    let refused = driver.post("/api/v1/endpoint", wanted("a")).await;
+    assert_eq!((refused.status, &refused.body["error_code"]), (403, &json!(1104)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_goes_on_when_its_client_has_gone() {
+    let driver = Driver::example().await;
+    let slow = crate::Fault {
+        route: Some("/api/v1/endpoint".to_owned()),
+        delay: Some("30s".to_owned()),
+        ..crate::Fault::default()
+    };
+    driver.simulator.fault(slow).expect("a sound rule");
+    let create = driver.post("/api/v1/endpoint", wanted("a"));
+    assert!(tokio::time::timeout(Duration::from_secs(10), create).await.is_err(), "the client gave up");
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let made = driver.simulator.inspect(|state| state.organisations[&1001].endpoints.len());
+    assert_eq!(made, 2, "the write took effect all the same");
+    assert_eq!(driver.simulator.requests().count("POST", "/api/v1/endpoint"), 1, "and was counted");
+}
