@@ -5,6 +5,8 @@
 
 pub(crate) mod description;
 pub mod lookups;
+#[cfg(test)]
+mod profiles_tests;
 
 use emnify_engine::kind::{Id, Managed};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

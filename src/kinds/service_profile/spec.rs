@@ -97,10 +97,10 @@ pub struct ServiceProfileSpec {
     /// Callback for calls that devices make, by id or URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moc_callback: Option<ClearableExternalReference>,
-    /// How SMS reach your application, by id or name, such as `REST`.
+    /// How SMS reach your application, by id or name, as `GET /esme_interface_type` lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub esme_interface_type: Option<ExternalReference>,
-    /// Where traffic leaves emnify for the Internet, by id or name, such as `eu-west-1 (Ireland)`.
+    /// Where traffic leaves emnify for the Internet, by id or name, as `GET /breakout_region` lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breakout_region: Option<ExternalReference>,
     /// Policy.

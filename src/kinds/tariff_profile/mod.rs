@@ -37,7 +37,6 @@ impl Managed for TariffProfile {
     type News = ();
 
     const FACTS: Facts = Facts {
-        finalizer: "tariffprofile.emnify.io/emnify",
         has_read: true,
         serial: None,
         sweep_every: Duration::from_secs(5 * 60),
@@ -118,4 +117,12 @@ impl Managed for TariffProfile {
     async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
         io::send(api, batch).await
     }
+}
+
+/// What differs, for tests that have no context.
+#[cfg(test)]
+pub(super) fn differences(want: &Want, have: &Have<TariffProfile>) -> Vec<Change> {
+    let diff = diff::diff(want, have, None);
+    assert_eq!(diff.illegal, None);
+    diff.changes
 }
