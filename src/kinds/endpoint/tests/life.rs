@@ -157,20 +157,20 @@ async fn a_device_lives_and_goes_in_every_dialect() {
         assert_eq!(sent[0], "create", "{dialect:?}: {sent:?}");
         assert_eq!(sim_state(&simulator), "Activated", "{dialect:?}");
         let row = world.row().await.unwrap();
-        let names: Vec<_> = row.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();
-        assert_eq!((row.address.as_deref(), names.len()), (Some("10.199.0.77"), 3), "{names:?}");
-        assert_eq!(Endpoint::mark(&row).as_deref(), Some("prod"));
+        assert_eq!(row.address.as_deref(), Some("10.199.0.77"));
+        // Older dialects show no tags anywhere in the listing; what cannot be seen is not touched.
+        let tagged = dialect == Dialect::D2026;
+        assert_eq!(row.tags.as_ref().map(Vec::len), tagged.then_some(3), "{dialect:?}");
+        assert_eq!(Endpoint::mark(&row).as_deref(), tagged.then_some("prod"));
         assert_eq!(world.settle().await, [""; 0], "{dialect:?}: in step, nothing is sent");
 
         world.object.spec.tags = Some(vec!["roof".into()]);
         world.object.spec.quota = None;
         world.object.spec.name = Some("renamed".into());
         let sent = world.settle().await;
-        assert_eq!(
-            sent,
-            ["name: meter-9 -> renamed", "tags: remove lab", "quota.data: remove"],
-            "{dialect:?}"
-        );
+        let expected = ["name: meter-9 -> renamed", "tags: remove lab", "quota.data: remove"];
+        let expected = expected.into_iter().filter(|line| tagged || !line.starts_with("tags"));
+        assert_eq!(sent, expected.collect::<Vec<_>>(), "{dialect:?}");
 
         let sent = world.retire().await;
         let steps =
