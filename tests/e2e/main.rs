@@ -1,0 +1,6 @@
+//! The operator on a real API server, against the simulated platform. All tests share one control plane; each has a
+//! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
+//! through the operator.
+
+mod lifecycle;
+mod support;

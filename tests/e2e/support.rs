@@ -1,0 +1,143 @@
+//! What the tests share.
+
+use std::{fmt::Debug, sync::Mutex};
+
+use anyhow::{Context as _, ensure};
+use emnify_harness::stage::{Options, Stage, condition, is_ready};
+use emnify_simulator::{Seed, state::Organisation};
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::ListParams};
+use serde_json::Value;
+
+pub(crate) use anyhow::Result;
+
+/// The organisation that the operator works for.
+pub(crate) const ORGANISATION: u64 = 1001;
+
+/// Options of a stage with this module's seed.
+pub(crate) fn options(name: &str) -> Result<Options> {
+    let mut options = Options::shared(name);
+    options.simulator.seed = Seed::from_yaml(include_str!("seed.yaml"))?;
+    Ok(options)
+}
+
+/// A running operator and the Workspace `default`.
+pub(crate) async fn stage(name: &str) -> Result<Stage> {
+    let mut stage = Stage::start(options(name)?).await?;
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    Ok(stage)
+}
+
+/// Applies a manifest in both ways, after each of which `kubectl diff` has nothing to say, waits until the object is
+/// Ready and compares again: what the operator writes is no difference either.
+pub(crate) async fn apply_ready(stage: &Stage, kind: &str, name: &str, yaml: &str) -> Result<Value> {
+    for side in SIDES {
+        let output = stage.kubectl_with(&["apply", side, "-f", "-"], yaml).await?;
+        ensure!(output.status.success(), "kubectl apply {side} failed: {}{}", output.stdout, output.stderr);
+        no_diff(stage, side, yaml).await?;
+    }
+    let object = stage.wait_for(kind, name, "Ready", is_ready).await?;
+    for side in SIDES {
+        no_diff(stage, side, yaml).await?;
+    }
+    Ok(object)
+}
+
+/// Which side merges. In this order: kubectl's server-side diff shows its own annotation of an earlier client-side
+/// apply as a difference.
+const SIDES: [&str; 2] = ["--server-side=false", "--server-side=true"];
+
+async fn no_diff(stage: &Stage, side: &str, yaml: &str) -> Result<()> {
+    let output = stage.kubectl_with(&["diff", side, "-f", "-"], yaml).await?;
+    let said = output.stdout + &output.stderr;
+    ensure!(output.status.code() == Some(0), "kubectl diff {side} is not empty after apply:\n{said}");
+    Ok(())
+}
+
+/// Deletes an object and waits until its finalizer has let it go.
+pub(crate) async fn delete(stage: &Stage, kind: &str, name: &str) -> Result<()> {
+    let resource = format!("{}.emnify.io", kind.to_lowercase());
+    stage.kubectl_ok(&["delete", &resource, name, "--wait=false"]).await?;
+    stage.wait_gone(kind, name).await
+}
+
+/// What the platform holds now.
+pub(crate) fn look<T>(stage: &Stage, look: impl FnOnce(&Organisation) -> T) -> T {
+    stage.simulator().inspect(|state| look(&state.organisations[&ORGANISATION]))
+}
+
+/// Polls the platform until it holds what is wanted. `rule` says what should be so.
+pub(crate) async fn holds<T: PartialEq + Debug>(
+    stage: &Stage,
+    rule: &str,
+    seen: impl Fn(&Organisation) -> T,
+    wanted: T,
+) -> Result<()> {
+    let last = Mutex::new(None);
+    let found = stage
+        .eventually(rule, async || {
+            let now = look(stage, &seen);
+            let same = now == wanted;
+            *last.lock().expect("nobody panics while comparing") = Some(now);
+            Ok(same)
+        })
+        .await;
+    found.with_context(|| format!("{rule}\nthe platform holds {last:#?}\nbut should hold {wanted:#?}"))
+}
+
+/// The id in emnify that an object is bound to.
+pub(crate) fn id(object: &Value) -> Result<u64> {
+    let id = object["status"]["id"].as_str().context("a Ready object has an id")?;
+    Ok(id.parse()?)
+}
+
+/// Waits until an object says `reason` in a condition of status `True` (`Ready`: `False`), with all of these words,
+/// and has a Warning event that says the same. Returns the object.
+pub(crate) async fn told(
+    stage: &Stage,
+    (kind, name): (&str, &str),
+    (condition_type, reason): (&str, &str),
+    words: &[&str],
+) -> Result<Value> {
+    let status = if condition_type == "Ready" { "False" } else { "True" };
+    let says = |object: &Value| {
+        condition(object, condition_type).is_some_and(|found| {
+            let message = found["message"].as_str().unwrap_or_default();
+            found["status"] == status
+                && found["reason"] == reason
+                && words.iter().all(|word| message.contains(word))
+        })
+    };
+    let what = format!("{condition_type}={status} {reason} with the words {words:?}");
+    let object = stage.wait_for(kind, name, &what, says).await?;
+    warned(stage, (kind, name), reason, words).await?;
+    Ok(object)
+}
+
+/// Waits for a Warning event about an object with this reason and all of these words.
+pub(crate) async fn warned(
+    stage: &Stage,
+    (kind, name): (&str, &str),
+    reason: &str,
+    words: &[&str],
+) -> Result<()> {
+    let events: Api<Event> = Api::namespaced(stage.client().clone(), stage.namespace());
+    let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
+    let what = format!("{kind} {name} has the Warning event {reason} with the words {words:?}");
+    let found = stage
+        .eventually(&what, async || {
+            let found = events.list(&ListParams::default().fields(&about)).await?;
+            Ok(found.items.iter().any(|event| {
+                let note = event.message.as_deref().unwrap_or_default();
+                event.type_.as_deref() == Some("Warning")
+                    && event.reason.as_deref() == Some(reason)
+                    && words.iter().all(|word| note.contains(word))
+            }))
+        })
+        .await;
+    match found {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.context(stage.evidence(kind, name).await)),
+    }
+}
