@@ -65,11 +65,14 @@ pub(crate) fn reset(connection: Option<&Cut>) -> Response<Body> {
     response
 }
 
-/// An answer whose body ends in its middle, short of its `Content-Length`.
+/// An answer whose body ends in its middle, short of its `Content-Length`. One without a body never comes.
 pub(crate) async fn truncate(response: Response<Body>, connection: Option<&Cut>) -> Response<Body> {
     let connection = connection.cloned();
     let (mut parts, body) = response.into_parts();
     let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if whole.is_empty() {
+        return reset(connection.as_ref());
+    }
     parts.headers.insert(CONTENT_LENGTH, whole.len().into());
     let half = whole.slice(..whole.len() / 2);
     let then_cut = async move {

@@ -456,3 +456,74 @@ async fn a_write_goes_on_when_its_client_has_gone() {
     assert_eq!(made, 2, "the write took effect all the same");
     assert_eq!(driver.simulator.requests().count("POST", "/api/v1/endpoint"), 1, "and was counted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_kilobytes_end_factory_test_and_show_in_statistics() {
+    let driver = Driver::example().await;
+    let stats = format!("/api/v1/endpoint/{METER}/stats");
+    assert_eq!(driver.get(&stats).await.body, json!({}), "months without traffic are missing");
+    driver
+        .simulator
+        .edit(|state| {
+            let org = state.organisations.get_mut(&1001).expect("it");
+            org.sims.get_mut(&10_000_003).expect("its SIM").status = SimState::FactoryTest;
+        })
+        .expect("still sound");
+    driver.simulator.device(METER, Signal::Online).expect("a sound device");
+    driver.simulator.advance(Duration::from_secs(200));
+    driver.simulator.device(METER, Signal::Detach).expect("a sound device");
+    assert_eq!(sim_state(&driver, 10_000_003), SimState::Activated);
+    let month = driver.get(&stats).await.body["current_month"].clone();
+    assert_eq!(month["data"]["volume"], "0.200000", "MB, as text");
+    let sim = driver.get("/api/v1/sim/10000003/stats").await.body;
+    assert_eq!(sim[0]["current_month"], month, "a SIM's statistics are an array of one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_used_up_quota_is_told_and_cuts_off() {
+    let driver = Driver::example().await;
+    let expiry = driver.simulator.now() + jiff::SignedDuration::from_hours(600);
+    let quota = json!({
+        "status": {"id": 1}, "volume": 0.1, "expiry_date": expiry.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        "action_on_exhaustion": {"id": 1}, "threshold_percentage": 50,
+    });
+    let path = format!("/api/v1/endpoint/{METER}/quota/data");
+    assert_eq!(driver.post(&path, quota).await.status, 201);
+    driver.patch("/api/v1/service_profile/101", json!({"apply_data_quota": true})).await;
+    driver.simulator.device(METER, Signal::Online).expect("it has a quota");
+    driver.simulator.advance(Duration::from_secs(200));
+    driver.simulator.device(METER, Signal::Detach).expect("a sound device");
+    let left = driver.get(&path).await.body;
+    assert_eq!(left["status"]["id"], 2, "exhausted");
+    assert!(left["volume"].as_f64().is_some_and(|volume| volume < 0.0), "slightly negative");
+    let types = driver.event_types();
+    assert!(types.ends_with(&[5, 18, 19]), "threshold, then used up: {types:?}");
+    assert!(driver.simulator.device(METER, Signal::Online).is_err_and(|why| why.contains("quota")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_calls_have_a_size_and_may_delete_sims() {
+    let driver = Driver::example().await;
+    let many: Vec<_> = (0..2_001).map(|id| json!({"id": id})).collect();
+    assert_eq!(driver.patch("/api/v2/endpoint/multi", many.into()).await.status, 400);
+    let path = "/api/v2/endpoint/multi?delete_sims=true";
+    assert_eq!(driver.call("DELETE", path, json!([{"id": METER}])).await.status, 204);
+    assert_eq!(sim_state(&driver, 10_000_003), SimState::Deleted);
+    assert_eq!(driver.get(&format!("/api/v1/endpoint/{METER}")).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wanted_address_must_lie_in_its_space_and_be_free() {
+    let driver = Driver::example().await;
+    let at = |address: &str| {
+        let mut body = wanted("x");
+        body["ip_address"] = json!(address);
+        body["ip_address_space"] = json!({"id": 31});
+        body
+    };
+    assert_eq!(driver.post("/api/v1/endpoint", at("10.199.0.77")).await.body["ip_address"], "10.199.0.77");
+    let taken = driver.post("/api/v1/endpoint", at("10.199.0.77")).await;
+    assert_eq!(taken.body["errors"][0]["error_code"], 1405);
+    let outside = driver.post("/api/v1/endpoint", at("10.198.0.1")).await;
+    assert_eq!(outside.body["errors"][0]["error_code"], 1403);
+}
