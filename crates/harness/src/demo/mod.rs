@@ -6,7 +6,7 @@ mod setup;
 mod table;
 mod watch;
 
-use std::{process::ExitCode, time::Duration};
+use std::{pin::pin, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use futures::{Stream, StreamExt as _};
@@ -21,55 +21,75 @@ use watch::Sight;
 /// Fleets above this are shown in numbers, not device by device.
 const FEW: u32 = 20;
 
+/// How often such a fleet is counted.
+const SUMMARY: Duration = Duration::from_secs(1);
+
 /// Plays the demo. The exit code is 0 if everything got Ready, or Ctrl-C came first.
 pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
-    let stage = tokio::select! {
+    let mut stage = tokio::select! {
         stage = setup::stage(args) => stage?,
         _interrupt = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
     };
-    let mut show = Show { stage, start: Instant::now(), board: Board::new(args.devices <= FEW) };
+    stage.start_operator()?;
     let played = tokio::select! {
-        played = show.play(args) => played,
+        played = play(&stage, args) => played,
+        () = stage.operator_ended() => Ok(ExitCode::FAILURE),
         _interrupt = tokio::signal::ctrl_c() => {
             println!("\nStopping.");
             Ok(ExitCode::SUCCESS)
         }
     };
-    let folder = show.stage.plane().folder().to_owned();
-    let stopped = show.stage.finish().await;
+    let folder = stage.plane().folder().to_owned();
+    let stopped = stage.finish().await;
     if args.keep {
         println!("Logs and state are in {}.", folder.display());
     }
     stopped.and(played)
 }
 
-struct Show {
-    stage: Stage,
+/// Applies, waits for Ready, and goes on if wanted.
+async fn play(stage: &Stage, args: &DemoArgs) -> Result<ExitCode> {
+    let mut sights = watch::everything(stage);
+    let mut screen = Screen { start: Instant::now(), board: Board::new(args.devices <= FEW) };
+    println!("\n$ kubectl apply -f examples/quickstart");
+    let applied = screen.during(setup::apply(stage, args.devices), &mut sights).await??;
+    if !screen.converge(&mut sights, &applied, args.deadline()).await? {
+        screen.accuse(&applied);
+        println!("\n{}", stage.operator_log_tail());
+        return Ok(ExitCode::FAILURE);
+    }
+    let (count, seconds) = (applied.objects.len(), screen.start.elapsed().as_secs_f64());
+    println!("\nAll {count} objects are Ready after {seconds:.1} s.\n");
+    println!("$ kubectl get emnify\n{}", table::shorten(&stage.kubectl_ok(&["get", "emnify"]).await?));
+    if !args.once {
+        println!("{}", setup::how_to_look_around(stage).await?);
+        screen.live(&mut sights, stage).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What happened so far, on standard output.
+struct Screen {
     start: Instant,
     board: Board,
 }
 
-impl Show {
-    async fn play(&mut self, args: &DemoArgs) -> Result<ExitCode> {
-        self.stage.start_operator()?;
-        let sights = watch::everything(&self.stage);
-        tokio::pin!(sights);
-        let applied = setup::apply(&self.stage, args.devices).await?;
-        println!("Applied {} objects from examples/quickstart.\n", applied.objects.len());
-        if !self.converge(&mut sights, &applied, args.deadline()).await? {
-            self.accuse(&applied);
-            return Ok(ExitCode::FAILURE);
+impl Screen {
+    /// Shows what changes while something else is done.
+    async fn during<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        sights: &mut (impl Stream<Item = Result<Sight>> + Unpin),
+    ) -> Result<T> {
+        let mut work = pin!(work);
+        let mut tick = interval(SUMMARY);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                Some(sight) = sights.next() => self.see(sight?),
+                _now = tick.tick() => self.sum_up(),
+            }
         }
-        println!("\nEverything is Ready after {:.1} s.\n", self.start.elapsed().as_secs_f64());
-        println!(
-            "$ kubectl get emnify\n{}",
-            table::shorten(&self.stage.kubectl_ok(&["get", "emnify"]).await?)
-        );
-        if !args.once {
-            println!("{}", setup::how_to_look_around(&self.stage).await?);
-            self.live(&mut sights).await?;
-        }
-        Ok(ExitCode::SUCCESS)
     }
 
     /// Shows what changes until all that was applied is Ready; false when the deadline came first.
@@ -80,15 +100,11 @@ impl Show {
         deadline: Duration,
     ) -> Result<bool> {
         let end = Instant::now() + deadline;
-        let mut tick = interval(Duration::from_secs(1));
+        let mut tick = interval(SUMMARY);
         while !self.board.all_ready(&applied.objects) {
             tokio::select! {
                 Some(sight) = sights.next() => self.see(sight?),
-                _second = tick.tick() => {
-                    let summary = self.board.summary();
-                    self.say(summary);
-                }
-                ended = self.stage.operator_ended() => return ended.map(|()| false),
+                _now = tick.tick() => self.sum_up(),
                 () = sleep_until(end) => return Ok(false),
             }
         }
@@ -96,20 +112,28 @@ impl Show {
     }
 
     /// Lets devices move, and shows what the operator makes of it, for ever.
-    async fn live(&mut self, sights: &mut (impl Stream<Item = Result<Sight>> + Unpin)) -> Result<()> {
-        let mut devices = Devices::new(self.stage.simulator().clone());
+    async fn live(
+        &mut self,
+        sights: &mut (impl Stream<Item = Result<Sight>> + Unpin),
+        stage: &Stage,
+    ) -> Result<()> {
+        let mut devices = Devices::new(stage.simulator().clone());
         let mut tick = interval(devices::PACE);
         loop {
             tokio::select! {
                 Some(sight) = sights.next() => self.see(sight?),
-                _turn = tick.tick() => devices.turn(),
-                ended = self.stage.operator_ended() => return ended,
+                _now = tick.tick() => devices.turn(),
             }
         }
     }
 
     fn see(&mut self, sight: Sight) {
         let line = self.board.see(sight);
+        self.say(line);
+    }
+
+    fn sum_up(&mut self) {
+        let line = self.board.summary();
         self.say(line);
     }
 
@@ -125,6 +149,5 @@ impl Show {
         for line in self.board.unready(&applied.objects) {
             println!("  {line}");
         }
-        println!("\n{}", self.stage.operator_log_tail());
     }
 }

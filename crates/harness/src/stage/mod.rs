@@ -160,9 +160,10 @@ impl Stage {
         ended
     }
 
-    /// Returns when the operator ends by itself, saying why; for ever pending while it runs or is not started.
-    pub async fn operator_ended(&mut self) -> Result<()> {
-        match &mut self.operator {
+    /// Returns when the operator has ended by itself; [`Stage::stop_operator`] then says why. For ever pending while it
+    /// runs or was not started.
+    pub async fn operator_ended(&self) {
+        match &self.operator {
             Some(operator) => operator.ended().await,
             None => std::future::pending().await,
         }

@@ -93,20 +93,24 @@ impl Operator {
         Ok(Self { shutdown, crash: Some(crash), thread: Some(thread), ended })
     }
 
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub(super) async fn stop(self) -> Result<()> {
         self.shutdown.send_replace(true);
-        self.ended().await
+        self.outcome().await
     }
 
     pub(super) async fn crash(mut self) -> Result<()> {
         self.crash = None;
-        self.ended().await
+        self.outcome().await
     }
 
     /// Waits for its end.
-    pub(super) async fn ended(&mut self) -> Result<()> {
+    pub(super) async fn ended(&self) {
         // An error says that the thread is gone, which is the end as well.
-        drop(self.ended.wait_for(|ended| *ended).await);
+        drop(self.ended.clone().wait_for(|ended| *ended).await);
+    }
+
+    async fn outcome(mut self) -> Result<()> {
+        self.ended().await;
         self.thread.take().map_or(Ok(()), join)
     }
 }
