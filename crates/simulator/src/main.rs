@@ -26,6 +26,9 @@ struct Arguments {
     /// What a bulk call with a bad item does.
     #[arg(long, value_enum, default_value_t)]
     bulk: Bulk,
+    /// Whether assigning a SIM to an enabled device activates it; by dialect unless given.
+    #[arg(long, value_name = "true|false")]
+    auto_activate: Option<bool>,
     /// How long a device write takes; another one meanwhile finds the address space busy.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     endpoint_write_time: Duration,
@@ -58,6 +61,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         limits: arguments.limits,
         dialect: arguments.dialect,
         bulk: arguments.bulk,
+        auto_activate: arguments.auto_activate,
         endpoint_write_time: arguments.endpoint_write_time,
         ..Options::default()
     });

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::testing::Driver;
-use crate::{Dialect, Fault, Limits, Options, Reset, Seed};
+use crate::{Dialect, Fault, Limits, Options, Reset, Seed, Signal};
 
 const METER: u64 = 11_000_001;
 
@@ -201,4 +201,23 @@ async fn each_service_frames_its_answers_in_its_own_way() {
     let java = before.get("/api/v1/endpoint").await;
     assert_eq!(java.header("content-type"), "application/json; charset=UTF-8");
     assert!(java.headers.get("x-count").is_none(), "five headers before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_kept_for_thirty_days() {
+    let driver = Driver::example().await;
+    driver.simulator.device(METER, Signal::Attach).expect("a sound device");
+    driver.simulator.advance(Duration::from_secs(30 * 24 * 3600));
+    assert_eq!(driver.event_types(), [1, 2], "on the thirtieth day they are there");
+    driver.simulator.advance(Duration::from_secs(1));
+    assert_eq!(driver.event_types(), Vec::<u64>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn assigning_a_sim_activates_it_where_the_switch_says_so() {
+    let driver = Driver::start(Options { auto_activate: Some(true), ..Options::default() }).await;
+    let mut body = device();
+    body["status"] = json!({"id": 0});
+    body["sim"] = json!({"id": 10_000_001});
+    assert_eq!(driver.post("/api/v1/endpoint", body).await.body["sim"]["status"]["id"], 1);
 }

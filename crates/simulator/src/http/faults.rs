@@ -155,4 +155,17 @@ mod tests {
         assert!(faults.add(rule).is_err_and(|why| why.starts_with("route")));
         assert!(faults.add(Fault::default()).is_err(), "a rule must do something");
     }
+
+    #[test]
+    fn a_probability_is_a_share_of_the_calls() {
+        let struck = |share| {
+            let mut faults = Faults::new(1);
+            let rule = Fault { probability: Some(share), status: Some(500), ..Fault::default() };
+            faults.add(rule).expect("a sound rule");
+            let list = operations::named("get-endpoints").expect("known");
+            (0..1_000).filter(|_| faults.strike(list).is_some()).count()
+        };
+        assert_eq!((struck(0.0), struck(1.0)), (0, 1_000));
+        assert!((200..400).contains(&struck(0.3)), "about three of ten");
+    }
 }
