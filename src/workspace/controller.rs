@@ -10,6 +10,7 @@ use std::{
 use emnify_engine::{
     directory::{Allows, WorkspaceKey},
     engine::Engine,
+    kind::FINALIZER,
     session::Session,
     spec::WorkspaceKind,
 };
@@ -108,7 +109,10 @@ impl Desk {
     pub async fn run<W: Served>(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
         let client = self.engine.shared.client.clone();
         let (store, writer) = reflector::store::<W>();
-        let changed = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
+        let changed = predicates::generation
+            .combine(predicates::annotations)
+            .combine(predicates::labels)
+            .combine(predicates::finalizers);
         let closing = self.clone();
         let scopes = self.scopes::<W>();
         let events = futures::stream::select_all(scopes.into_iter().map(|namespace| {
@@ -160,11 +164,32 @@ impl Desk {
     }
 
     async fn reconcile<W: Served>(&self, object: &W, alarm: &Alarm<W>) -> Result<Action, kube::Error> {
+        let ours = object.finalizers().iter().any(|f| f == FINALIZER);
+        match (object.meta().deletion_timestamp.is_some(), ours) {
+            (true, false) => return Ok(Action::await_change()),
+            (false, false) => return self.set_finalizer(object, true).await,
+            (_, true) => {}
+        }
         let office = self.office(&key_of(object));
         let mut office = office.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
         let look = Look::take(self, object, &mut office, &status, alarm).await?;
         look.work(&mut office, &mut status).await
+    }
+
+    /// With the finalizer a deleted workspace stays until nothing lives in emnify through it.
+    pub(super) async fn set_finalizer<W: Served>(&self, object: &W, present: bool) -> Result<Action, kube::Error> {
+        let mut finalizers: Vec<String> = object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+        finalizers.extend(present.then(|| FINALIZER.to_owned()));
+        let version = object.resource_version();
+        let patch = json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+        let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
+        match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(_) => Ok(Action::await_change()),
+            Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
+            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(Duration::from_secs(1))),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn write<W: Served>(

@@ -91,6 +91,12 @@ impl<'a, W: Served> Look<'a, W> {
             decision = self.decide(office);
         }
         self.publish(&decision, office);
+        if self.object.meta().deletion_timestamp.is_some() {
+            match self.leave() {
+                Some(waiting) => decision.verdict = waiting,
+                None => return self.desk.set_finalizer(self.object, false).await,
+            }
+        }
         let generation = self.object.meta().generation;
         let held = office.held();
         let shown = Shown {
@@ -110,7 +116,16 @@ impl<'a, W: Served> Look<'a, W> {
         self.tell(&decision.verdict);
         self.desk.write(self.object, status).await?;
         let wake = decision.wake_at.and_then(|at| Duration::try_from(at.duration_since(self.now)).ok());
-        Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), LOOK)))
+        let most = if self.object.meta().deletion_timestamp.is_some() { Duration::from_secs(1) } else { LOOK };
+        Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), most)))
+    }
+
+    /// A deleted workspace goes last: until then its objects need its login to be retired.
+    fn leave(&self) -> Option<Verdict> {
+        let dependents = self.desk.engine.shared.dependents(&self.key);
+        let first = dependents.iter().min()?;
+        let message = format!("{} objects still live in emnify through this workspace, such as {first}", dependents.len());
+        Some(Verdict::Waiting { reason: reason::IN_USE, message })
     }
 
     fn decide(&self, office: &Office) -> Decision {
@@ -295,8 +310,12 @@ async fn open<W: Served>(
     let name = object.session_secret();
     let Some(secret) = api.get_opt(&name).await? else {
         let kept = Kept::fresh();
-        api.create(&PostParams::default(), &kept.write(&name, namespace, owner(object))).await?;
-        return Ok((kept, None));
+        return match api.create(&PostParams::default(), &kept.write(&name, namespace, owner(object))).await {
+            Ok(_) => Ok((kept, None)),
+            // a terminating namespace takes no new Secret; the login at hand is in memory
+            Err(kube::Error::Api(e)) if e.code == 403 && object.meta().deletion_timestamp.is_some() => Ok((kept, None)),
+            Err(error) => Err(error),
+        };
     };
     match Kept::read(&secret, &object.uid().unwrap_or_default()) {
         Ok(kept) => Ok((kept, None)),

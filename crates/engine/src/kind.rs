@@ -153,11 +153,12 @@ macro_rules! kind {
     };
 }
 
+/// Finalizer on every object that the operator may have to clean up after.
+pub const FINALIZER: &str = "emnify.io/finalizer";
+
 /// What never changes about a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    /// Finalizer on objects that the operator may have to clean up after.
-    pub finalizer: &'static str,
     /// The API has a read of one object; otherwise a second sweep proves absence.
     pub has_read: bool,
     /// Writes of kinds that share a group are sent one after another.

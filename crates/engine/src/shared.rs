@@ -79,6 +79,8 @@ pub trait AnyKind: Send + Sync {
     fn hear(&self, session: &Arc<Session>, event: &Event, at: jiff::Timestamp);
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
     fn count(&self, session: &Session) -> Option<usize>;
+    /// Objects that live, or may live, in emnify through a workspace.
+    fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String>;
     /// True once every object was listed.
     fn listed(&self) -> bool;
 }
@@ -140,6 +142,11 @@ impl Shared {
         if self.directory.publish(key.clone(), entry) {
             self.kinds().for_each(|kind| kind.poke_all(key));
         }
+    }
+
+    /// Objects of all kinds that live, or may live, in emnify through a workspace.
+    pub fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
+        self.kinds().flat_map(|kind| kind.dependents(workspace)).collect()
     }
 
     /// The workspace object is gone.

@@ -38,7 +38,6 @@ impl Managed for ApplicationToken {
     type News = ();
 
     const FACTS: Facts = Facts {
-        finalizer: "applicationtoken.emnify.io/emnify",
         has_read: false,
         serial: None,
         sweep_every: Duration::from_secs(5 * 60),

@@ -45,7 +45,6 @@ impl Managed for Sim {
     type News = ();
 
     const FACTS: Facts = Facts {
-        finalizer: "emnify.io/sim",
         has_read: true,
         serial: None,
         sweep_every: Duration::from_secs(900),

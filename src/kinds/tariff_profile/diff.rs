@@ -14,18 +14,14 @@ use super::{
 };
 
 /// A tariff goes first, because it wipes the zones; the zones follow at once, selections before deselections.
-pub(super) fn diff(
-    want: &Want,
-    have: &Have<TariffProfile>,
-    status: Option<&CommonStatus>,
-) -> Diff<Change> {
+pub(super) fn diff(want: &Want, have: &Have<TariffProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
     let row = &have.row;
     let devices = u64::try_from(row.used_count).unwrap_or(0);
     let sets = sets(want, row, status);
     let wipes = sets.iter().any(|set| matches!(set.to, To::Tariff(_)));
     let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
-    let (remove, assign) = volume(want.inclusive_volume, row.inclusive_volume);
-    let mut diff = Diff::from(Vec::from_iter(remove.into_iter().chain(patch)));
+    let (remove, assign) = volume(want, row);
+    let mut diff = Diff::from(remove.into_iter().chain(patch).collect::<Vec<_>>());
     let empty = Zones::Wiped { selected: BTreeSet::new() };
     let known = if wipes { &empty } else { &have.parts.zones };
     match zones(want.zones.as_deref(), known, devices) {
@@ -79,7 +75,9 @@ pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
             entry.rats.extend(rats);
         }),
         Change::Unblock { operator } => edit(parts, *operator, |entry| entry.whole = false),
-        Change::UnblockRat { operator, rat } => edit(parts, *operator, |entry| drop(entry.rats.remove(rat))),
+        Change::UnblockRat { operator, rat } => {
+            edit(parts, *operator, |entry| entry.rats.retain(|known| known != rat))
+        }
         Change::Delete => {}
     }
 }
@@ -126,11 +124,13 @@ fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<Set> {
 }
 
 /// emnify refuses a second inclusive volume, and one of another tariff.
-fn volume(want: Option<Option<i64>>, have: Option<i64>) -> (Option<Change>, Option<Change>) {
-    match want {
-        Some(want) if want != have => {
-            (have.map(|volume| Change::RemoveVolume { volume }), want.map(|volume| Change::AssignVolume { volume }))
-        }
+fn volume(want: &Want, row: &Row) -> (Option<Change>, Option<Change>) {
+    let have = row.inclusive_volume;
+    match want.inclusive_volume {
+        Some(want) if want != have => (
+            have.map(|volume| Change::RemoveVolume { volume }),
+            want.map(|volume| Change::AssignVolume { volume }),
+        ),
         _ => (None, None),
     }
 }
@@ -143,7 +143,9 @@ enum Verdict {
 
 fn zones(want: Option<&[WantZone]>, known: &Zones, devices: u64) -> Verdict {
     match (want, known) {
-        (_, Zones::Unread) => Verdict::Waiting(Vec::new(), "the rate zones of the profile are not read yet".into()),
+        (_, Zones::Unread) => {
+            Verdict::Waiting(Vec::new(), "the rate zones of the profile are not read yet".into())
+        }
         (None, Zones::Wiped { selected }) if selected.is_empty() => Verdict::Illegal(no_zone()),
         (None, Zones::Read(zones)) if !zones.iter().any(|zone| zone.selected) => Verdict::Illegal(no_zone()),
         (None, Zones::Wiped { .. } | Zones::Read(_)) => Verdict::Changes(Vec::new()),
@@ -156,7 +158,10 @@ fn zones(want: Option<&[WantZone]>, known: &Zones, devices: u64) -> Verdict {
 }
 
 fn no_zone() -> Invalid {
-    Invalid::new("rateZones", "no rate zone is selected, so every device with this profile is cut off: name at least one")
+    Invalid::new(
+        "rateZones",
+        "no rate zone is selected, so every device with this profile is cut off: name at least one",
+    )
 }
 
 /// Zones wanted by id come back at once; names have to be read with the new tariff first.
@@ -191,7 +196,10 @@ fn resolve(want: &[WantZone], zones: &[Zone]) -> Result<BTreeSet<i64>, Invalid> 
             (Some(_), Some(_)) => return Err(Invalid::new(path, "several zones have this name: use the id")),
             (None, _) => {
                 let names: Vec<_> = zones.iter().map(|zone| format!("{} ({})", zone.name, zone.id)).collect();
-                return Err(Invalid::new(path, format!("the tariff has no such zone, only {}", names.join(", "))));
+                return Err(Invalid::new(
+                    path,
+                    format!("the tariff has no such zone, only {}", names.join(", ")),
+                ));
             }
         };
     }

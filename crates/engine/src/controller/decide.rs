@@ -11,14 +11,15 @@ use super::{Controller, claimant, memory::Attempt, named};
 use crate::{
     claims::{Claimant, Rank},
     decoded::Decoded,
-    kind::{Change, Context, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
+    directory::WorkspaceKey,
+    kind::{Change, FINALIZER, Context, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
     mirror::Known,
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Wanted, Workspace},
     reason::annotation,
     refs::Named,
     session::{Session, Shelf},
     shared::{Located, RefState},
-    spec::{CommonStatus, Intent, WorkspaceRef},
+    spec::{CommonStatus, Intent, WorkspaceKind, WorkspaceRef},
     tables::Lookup,
 };
 
@@ -100,6 +101,13 @@ impl<K: Managed> Controller<K> {
         let namespace = object.namespace().unwrap_or_default();
         let wanted = object.common().workspace_ref.as_ref().or(common.workspace.as_ref());
         self.shared.directory.resolve(&namespace, K::KIND, wanted)
+    }
+
+    /// Identity of the workspace that the object belongs to.
+    pub(super) fn workspace_key(&self, object: &Decoded<K>, common: &CommonStatus) -> WorkspaceKey {
+        let workspace = self.workspace_of(object, common).workspace;
+        let shared = workspace.kind == Some(WorkspaceKind::ClusterWorkspace);
+        WorkspaceKey { namespace: (!shared).then(|| object.namespace().unwrap_or_default()), name: workspace.name }
     }
 
     /// The spec as a request, with everything it refers to.
@@ -378,7 +386,7 @@ fn subject<'a, K: Managed>(object: &'a Decoded<K>, common: &'a CommonStatus, who
         whole_status: whole,
         generation: object.meta().generation,
         deleting: object.meta().deletion_timestamp.is_some(),
-        finalizer: object.finalizers().iter().any(|f| f == K::FACTS.finalizer),
+        finalizer: object.finalizers().iter().any(|f| f == FINALIZER),
         suspended: says(annotation::SUSPEND),
         force_orphan: says(annotation::FORCE_ORPHAN),
     }

@@ -17,7 +17,7 @@ use crate::{
     kind::{BatchKey, Change, Id, Inputs, Managed, Reply, Status, Verb},
     plan::{SecretState, Step},
     queue::Ticket,
-    secrets,
+    reason, secrets,
     session::Session,
     spec::Rejected,
     verdict::{Next, Verdict},
@@ -180,6 +180,9 @@ impl<K: Managed> Controller<K> {
         let now = Instant::now();
         self.keep_secret(load, &reply).await;
         self.memory.succeeded(&uid);
+        if load.change.class().verb == Verb::Update {
+            self.shared.events.say(&*load.object, false, reason::UPDATED, &load.change.to_string());
+        }
         if let Some(table) = load.change.refreshes() {
             session.tables.refresh(table);
         }

@@ -12,8 +12,9 @@ use super::{
     decide::{fallback_status, rank, right_of},
 };
 use crate::{
+    decoded::Decoded,
     directory::WorkspaceKey,
-    kind::{Id, Key, Managed, Status},
+    kind::{FINALIZER, Id, Key, Managed, Status},
     queue::Ticket,
     refs::Named,
     session::Session,
@@ -100,6 +101,20 @@ impl<K: Managed> AnyKind for Handle<K> {
     fn count(&self, session: &Session) -> Option<usize> {
         let shelf = session.shelf::<K>();
         shelf.mirror.complete_since().map(|_| shelf.mirror.len())
+    }
+
+    fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
+        let depends = |object: &Decoded<K>| {
+            let (status, _) = self.0.overlay.newest(object);
+            let fallback = fallback_status(object);
+            let common = status.as_ref().map_or(&fallback, Status::common);
+            let bound = common.id.is_some() || common.intent.is_some();
+            bound && object.finalizers().iter().any(|f| f == FINALIZER) && self.0.workspace_key(object, common) == *workspace
+        };
+        let named = |object: &Decoded<K>| {
+            format!("{} {}/{}", K::KIND, object.namespace().unwrap_or_default(), object.name_any())
+        };
+        self.0.objects().iter().filter(|o| depends(o)).map(|o| named(o)).collect()
     }
 
     fn listed(&self) -> bool {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     decoded::Decoded,
-    kind::{Change, Have, Id, Managed, Status, Verb},
+    kind::{Change, FINALIZER, Have, Id, Managed, Status},
     plan::{SecretState, Step, Told},
     reason::{self, annotation},
     secrets, settle,
@@ -349,26 +349,19 @@ impl<K: Managed> Controller<K> {
                 self.shared.events.say(object, true, reason, message);
             }
             Step::Differs { told, .. } => self.shared.events.say(object, true, told.reason, &told.message),
-            Step::Apply(_, changes) => {
-                let all: Vec<String> =
-                    changes.iter().filter(|c| c.class().verb != Verb::Create).map(ToString::to_string).collect();
-                if !all.is_empty() {
-                    self.shared.events.say(object, false, reason::UPDATED, &all.join(", "));
-                }
-            }
             _ => {}
         }
     }
 
     async fn add_finalizer(&self, object: &Decoded<K>) -> Result<Action, kube::Error> {
         let mut finalizers = object.finalizers().to_vec();
-        finalizers.push(K::FACTS.finalizer.to_owned());
+        finalizers.push(FINALIZER.to_owned());
         self.patch_finalizers(object, finalizers).await
     }
 
     async fn remove_finalizer(&self, object: &Decoded<K>, draft: &Draft<K>, orphaned: bool) -> Result<Action, kube::Error> {
         let finalizers: Vec<String> =
-            object.finalizers().iter().filter(|f| *f != K::FACTS.finalizer).cloned().collect();
+            object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
         if let Some(id) = &draft.status.common().id {
             let (reason, what) =
                 if orphaned { (reason::ORPHANED, "left behind") } else { (reason::DELETED, "deleted") };
