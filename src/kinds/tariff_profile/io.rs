@@ -29,7 +29,7 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
             into.zones = zones.map_or(Zones::Unread, read_zones);
         }
         Part::Blocklist => {
-            into.blocklist = Some(api.operator_blocklist(id).await?.into_iter().filter_map(blocked).collect());
+            into.blocklist = Some(api.operator_blocklist(id).await?.iter().filter_map(blocked).collect());
         }
     }
     Ok(())
@@ -57,7 +57,9 @@ async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<T
         Change::Patch { sets, .. } => api.patch_tariff_profile(id, &write(sets)).await?,
         Change::SelectZone { zone, .. } => api.select_rate_zone(id, *zone).await?,
         Change::DeselectZone { zone, .. } => api.deselect_rate_zone(id, *zone).await?,
-        Change::Block { operator, rats, .. } if rats.is_empty() => api.blocklist_operator(id, *operator).await?,
+        Change::Block { operator, rats, .. } if rats.is_empty() => {
+            api.blocklist_operator(id, *operator).await?
+        }
         Change::Block { operator, rats, .. } => api.blocklist_rat_types(id, *operator, rats).await?,
         Change::Unblock { operator } => api.unblocklist_operator(id, *operator).await?,
         Change::UnblockRat { operator, rat } => api.unblocklist_rat_type(id, *operator, *rat).await?,
@@ -98,7 +100,7 @@ fn read_zones(zones: Vec<RateZone>) -> Zones {
 }
 
 /// `None` for an operator of which nothing is blocked.
-fn blocked(entry: BlockedOperator) -> Option<(i64, Blocked)> {
+fn blocked(entry: &BlockedOperator) -> Option<(i64, Blocked)> {
     let rats = entry.blocklist.rat_types.iter().map(|rat| rat.id).collect();
     let blocked = Blocked { whole: entry.blocklist.operator, rats };
     (blocked != Blocked::default()).then_some((entry.operator.id, blocked))
