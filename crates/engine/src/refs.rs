@@ -33,30 +33,32 @@ struct Inner {
 pub struct Refs(Mutex<Inner>);
 
 impl Refs {
-    /// Replaces what `from` refers to.
-    pub fn set(&self, from: &Named, targets: Vec<Named>) {
+    /// Replaces what `from` refers to; returns what it no longer refers to, which may have waited for that.
+    pub fn set(&self, from: &Named, targets: Vec<Named>) -> Vec<Named> {
         let mut inner = self.0.lock().expect("nobody panics while holding the references");
         let old = match inner.from.get(from) {
-            Some(old) if *old == targets => return,
+            Some(old) if *old == targets => return Vec::new(),
             Some(old) => old.clone(),
             None => Vec::new(),
         };
-        for target in old {
-            if let Some(set) = inner.to.get_mut(&target) {
+        for target in &old {
+            if let Some(set) = inner.to.get_mut(target) {
                 set.remove(from);
                 if set.is_empty() {
-                    inner.to.remove(&target);
+                    inner.to.remove(target);
                 }
             }
         }
         for target in &targets {
             inner.to.entry(target.clone()).or_default().insert(from.clone());
         }
+        let freed = old.into_iter().filter(|t| !targets.contains(t)).collect();
         if targets.is_empty() {
             inner.from.remove(from);
         } else {
             inner.from.insert(from.clone(), targets);
         }
+        freed
     }
 
     /// Everyone who refers to `target`.
@@ -78,7 +80,7 @@ mod tests {
     fn a_reference_that_moved_leaves_nothing_behind() {
         let refs = Refs::default();
         refs.set(&named("a"), vec![named("x"), named("y")]);
-        refs.set(&named("a"), vec![named("y")]);
+        assert_eq!(refs.set(&named("a"), vec![named("y")]), vec![named("x")], "x may have waited to be let go");
         assert!(refs.referrers(&named("x")).is_empty());
         assert_eq!(refs.referrers(&named("y")), vec![named("a")]);
         refs.set(&named("a"), vec![]);

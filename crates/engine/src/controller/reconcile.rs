@@ -140,7 +140,9 @@ impl<K: Managed> Controller<K> {
             }
             _ => None,
         });
-        self.shared.refs.set(&named(object), targets.collect());
+        for target in self.shared.refs.set(&named(object), targets.collect()) {
+            self.shared.poke(&target, "an object no longer refers to it");
+        }
     }
 
     /// Referrers hear of a new id and of a deletion.

@@ -100,7 +100,9 @@ impl<K: Managed> Controller<K> {
     fn gone(&self, object: &Decoded<K>) {
         let uid = object.uid().unwrap_or_default();
         let who = super::named(object);
-        self.shared.refs.set(&who, Vec::new());
+        for target in self.shared.refs.set(&who, Vec::new()) {
+            self.shared.poke(&target, "an object that referred to it is gone");
+        }
         self.forget(object, &uid);
         for referrer in self.shared.refs.referrers(&who) {
             self.shared.poke(&referrer, "the object it refers to is gone");
