@@ -48,8 +48,9 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     }
     let engine = start_engine(&settings, &client, &mut tasks, &shutdown);
     tokio::select! {
-        () = engine.listed() => {}
+        biased;
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
+        () = engine.listed() => {}
         ended = tasks.join_next() => bail!("{} ended during the start", name_of(ended)),
     }
     start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
@@ -57,6 +58,8 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     engine.open();
     tracing::info!(installation = settings.installation, "running");
     let result = tokio::select! {
+        // every part ends after a shutdown was asked for
+        biased;
         _ = shutdown.wait_for(|s| *s) => Ok(()),
         // a part that ends takes the process with it, so that a restart mends it
         ended = tasks.join_next() => Err(anyhow::anyhow!("{} ended by itself", name_of(ended))),
@@ -138,13 +141,17 @@ async fn established(client: &Client, settings: &Settings) {
     let mut told = false;
     loop {
         let served = client.list_api_group_resources("emnify.io/v1alpha1").await;
-        let served: BTreeSet<String> = served.map(|list| list.resources).unwrap_or_default().into_iter().map(|r| r.name).collect();
+        let served: BTreeSet<String> =
+            served.map(|list| list.resources).unwrap_or_default().into_iter().map(|r| r.name).collect();
         let missing: Vec<&String> = wanted.difference(&served).collect();
         if missing.is_empty() {
             return;
         }
         if !std::mem::replace(&mut told, true) {
-            tracing::warn!(?missing, "waiting for the custom resource definitions; install the chart or apply crds/");
+            tracing::warn!(
+                ?missing,
+                "waiting for the custom resource definitions; install the chart or apply crds/"
+            );
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

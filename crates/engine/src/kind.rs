@@ -571,6 +571,10 @@ pub trait Managed: Kind {
     fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
     /// Writes what users want to see into the status.
     fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
+    /// What is known after `news` that followed on `before`: an event tells only part of what it changes.
+    fn follow(_before: &Self::News, news: Self::News) -> Self::News {
+        news
+    }
     /// What an event says, if it speaks of this kind.
     fn hear(_event: &emnify::wire::event::Event) -> Option<Heard<Self::News>> {
         None

@@ -209,6 +209,7 @@ impl<K: Managed> Mirror<K> {
         match inner.news.get(id) {
             Some((_, known)) if *known >= at => false,
             Some((old, _)) => {
+                let news = K::follow(old, news);
                 let changed = *old != news;
                 inner.news.insert(id.clone(), (news, at));
                 changed

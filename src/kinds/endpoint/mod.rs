@@ -153,6 +153,10 @@ impl Managed for Endpoint {
         report::report(self, &have.row, &have.parts, news, status);
     }
 
+    fn follow(before: &Connectivity, news: Connectivity) -> Connectivity {
+        news.after(before)
+    }
+
     fn hear(event: &Event) -> Option<Heard<Connectivity>> {
         connectivity::hear(event)
     }

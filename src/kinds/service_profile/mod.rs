@@ -40,7 +40,8 @@ impl Managed for ServiceProfile {
         has_read: true,
         serial: None,
         sweep_every: Duration::from_secs(5 * 60),
-        scrub_every: Duration::from_secs(60 * 60),
+        // what the listing does not show is read with each sweep: profiles are few, and cut devices off
+        scrub_every: Duration::from_secs(5 * 60),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
         max_batch: 1,

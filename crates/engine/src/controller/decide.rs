@@ -1,6 +1,6 @@
 //! Gathers what is known about an object and asks the plan. Synchronous: nothing here waits.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
@@ -211,6 +211,10 @@ impl<K: Managed> Controller<K> {
         secret: &SecretLook,
     ) -> Seen<K> {
         let shelf = self.demand(session);
+        if common.id.is_none() || common.intent.is_some() {
+            // before looking, so that a listing that completes meanwhile wakes the object
+            self.wait_on_sweep(session, &named(object));
+        }
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
         if open {
             if let Some(found) = self.made(&shelf, object, common, want, session, secret) {
@@ -336,7 +340,7 @@ impl<K: Managed> Controller<K> {
         let shelf = session.shelf::<K>();
         let want = object.valid().and_then(|o| o.want(inputs).ok());
         let wanted = want.as_ref().map(K::parts).unwrap_or_default();
-        let oldest = Instant::now().checked_sub(K::FACTS.scrub_every);
+        let oldest = Instant::now().checked_sub(scrub_every::<K>(session));
         let mut due = shelf.mirror.parts(id, &wanted, oldest).1;
         due.extend(shelf.mirror.parts(id, &K::extras(status), None).1);
         due
@@ -346,6 +350,15 @@ impl<K: Managed> Controller<K> {
 impl From<Claimant> for Named {
     fn from(c: Claimant) -> Self {
         Self { kind: c.kind, namespace: c.namespace, name: c.name }
+    }
+}
+
+/// Kinds that scrub with each sweep follow the workspace's interval.
+pub(super) fn scrub_every<K: Managed>(session: &Session) -> Duration {
+    let facts = K::FACTS;
+    match session.sweep_every() {
+        Some(every) if facts.scrub_every <= facts.sweep_every => every,
+        _ => facts.scrub_every,
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Controller,
-    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent},
+    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent, scrub_every},
     item,
     memory::Attempt,
     named,
@@ -310,7 +310,7 @@ impl<K: Managed> Controller<K> {
     /// Objects with pieces that no listing shows are looked at when those are due for a re-read.
     fn scrub_at(&self, object: &Decoded<K>, _have: &Have<K>, decision: &Decision<K>, now: Timestamp) -> Option<Timestamp> {
         let want = object.valid()?.want(&decision.inputs).ok()?;
-        let every = SignedDuration::try_from(K::FACTS.scrub_every).ok()?;
+        let every = SignedDuration::try_from(scrub_every::<K>(decision.session.as_ref()?)).ok()?;
         (!K::parts(&want).is_empty()).then(|| now.saturating_add(every + SignedDuration::from_secs(1)).unwrap_or(now))
     }
 
@@ -326,7 +326,6 @@ impl<K: Managed> Controller<K> {
         };
         let shelf = session.shelf::<K>();
         let deadline = since.saturating_add(SEND_DEADLINE).unwrap_or(since);
-        self.wait_on_sweep(session, &named(object));
         if now >= deadline {
             self.sweep_since(&shelf, deadline);
             return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
