@@ -1,6 +1,6 @@
 //! Simulated devices that come, go and travel.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use emnify_simulator::{Signal, Simulator};
 use rand::{Rng as _, seq::IndexedRandom as _};
@@ -12,6 +12,8 @@ pub(super) const PACE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Devices {
     simulator: Simulator,
+    /// Operators of each rate zone: everywhere a device can be.
+    world: BTreeMap<u64, Vec<u64>>,
 }
 
 /// Where a device is.
@@ -24,21 +26,35 @@ enum Place {
 
 impl Devices {
     pub(super) fn new(simulator: Simulator) -> Self {
-        Self { simulator }
+        let world = simulator.inspect(|state| {
+            let zones = state.tariffs.values().flat_map(|tariff| tariff.rate_zones.values());
+            zones.map(|zone| (zone.id, zone.operators.clone())).collect()
+        });
+        Self { simulator, world }
     }
 
     /// Lets one device, or one in a hundred, do something.
     pub(super) fn turn(&mut self) {
         let devices = self.places();
         let mut rng = rand::rng();
+        self.in_reach(|operators| operators.choose(&mut rng).copied().into_iter().collect());
         for (id, place) in devices.choose_multiple(&mut rng, devices.len().div_ceil(100)) {
-            let signal = next(*place, rng.random());
-            if *place == Place::Away {
-                self.travel();
-            }
             // A device that was disabled or lost its SIM meanwhile stays where it is.
-            drop(self.simulator.device(*id, signal));
+            drop(self.simulator.device(*id, next(*place, rng.random())));
         }
+        self.in_reach(<[u64]>::to_vec);
+    }
+
+    /// Which operators of a zone a device finds. It attaches to the first of them, so travelling is leaving one.
+    fn in_reach(&self, mut choose: impl FnMut(&[u64]) -> Vec<u64>) {
+        let edited = self.simulator.edit(|state| {
+            for zone in state.tariffs.values_mut().flat_map(|tariff| tariff.rate_zones.values_mut()) {
+                if let Some(operators) = self.world.get(&zone.id) {
+                    zone.operators = choose(operators);
+                }
+            }
+        });
+        edited.expect("operators of a zone refer to nothing else");
     }
 
     fn places(&self) -> Vec<(u64, Place)> {
@@ -53,18 +69,6 @@ impl Devices {
             };
             usable.map(|device| (device.id, place(device.connectivity_status()))).collect()
         })
-    }
-
-    /// The next device to attach finds another network to be the best: a device takes the first of its rate zones.
-    fn travel(&self) {
-        let moved = self.simulator.edit(|state| {
-            for zone in state.tariffs.values_mut().flat_map(|tariff| tariff.rate_zones.values_mut()) {
-                if !zone.operators.is_empty() {
-                    zone.operators.rotate_left(1);
-                }
-            }
-        });
-        moved.expect("a rotated list refers to the same operators");
     }
 }
 
@@ -82,6 +86,14 @@ fn next(place: Place, roll: f64) -> Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_zones_are_whole_again_after_a_turn() {
+        let simulator = Simulator::start(emnify_simulator::Options::default());
+        let before = simulator.state().tariffs;
+        Devices::new(simulator.clone()).turn();
+        assert_eq!(simulator.state().tariffs, before, "travelling changes no tariff");
+    }
 
     #[test]
     fn a_device_reaches_every_place_from_every_other() {
