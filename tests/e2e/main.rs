@@ -2,5 +2,8 @@
 //! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
 //! through the operator.
 
+mod drift;
 mod lifecycle;
+mod mistakes;
+mod portal;
 mod support;

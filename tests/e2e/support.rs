@@ -86,6 +86,14 @@ pub(crate) async fn holds<T: PartialEq + Debug>(
     found.with_context(|| format!("{rule}\nthe platform holds {last:#?}\nbut should hold {wanted:#?}"))
 }
 
+/// A manifest with parts replaced; each must be there, once.
+pub(crate) fn edited(manifest: &str, edits: &[(&str, &str)]) -> String {
+    edits.iter().fold(manifest.to_owned(), |manifest, (from, to)| {
+        assert_eq!(manifest.matches(from).count(), 1, "{from:?} is in the manifest once:\n{manifest}");
+        manifest.replacen(from, to, 1)
+    })
+}
+
 /// The id in emnify that an object is bound to.
 pub(crate) fn id(object: &Value) -> Result<u64> {
     let id = object["status"]["id"].as_str().context("a Ready object has an id")?;

@@ -1,0 +1,88 @@
+//! SIMs cost money: what somebody suspends at the portal stays suspended until a manifest says otherwise.
+
+use emnify_harness::stage::condition;
+use emnify_simulator::state::{Organisation, SimState};
+use serde_json::{Value, json};
+
+use super::quick_stage;
+use crate::{
+    portal::{Portal, Traffic},
+    support::{Result, apply_ready, edited, holds, look},
+};
+
+const DEVICE: &str = r#"
+apiVersion: emnify.io/v1alpha1
+kind: Endpoint
+metadata:
+  name: meter-1
+spec:
+  name: Meter 1
+  enabled: true
+  serviceProfile:
+    id: "101"
+  tariffProfile:
+    id: "201"
+  sim:
+    iccid: "8988303000000010001"
+    state: Activated
+"#;
+
+const SIM: &str = r#"
+apiVersion: emnify.io/v1alpha1
+kind: Sim
+metadata:
+  name: spare-1
+spec:
+  iccid: "8988303000000010003"
+  state: Activated
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
+    let stage = quick_stage("drift-sim").await?;
+    let portal = Portal::open(&stage).await?;
+    let cases = [
+        (
+            "Endpoint",
+            "meter-1",
+            DEVICE,
+            10_000_001,
+            edited(DEVICE, &[("name: Meter 1", "name: Meter 1, roof")]),
+        ),
+        (
+            "Sim",
+            "spare-1",
+            SIM,
+            10_000_003,
+            edited(SIM, &[("state: Activated", "state: Activated\n  driftPolicy: Correct")]),
+        ),
+    ];
+    let states = |platform: &Organisation| [10_000_001, 10_000_003].map(|id| platform.sims[&id].status);
+    for (kind, name, manifest, _, _) in &cases {
+        apply_ready(&stage, kind, name, manifest).await?;
+    }
+    assert_eq!(look(&stage, states), [SimState::Activated; 2]);
+
+    let traffic = Traffic::from_now(&stage);
+    for (_, _, _, sim, _) in &cases {
+        portal.patch(&format!("/api/v1/sim/{sim}"), json!({"status": {"id": 2}})).await?;
+    }
+    for (kind, name, ..) in &cases {
+        let says = |object: &Value| {
+            condition(object, "Drifted").is_some_and(|found| {
+                let message = found["message"].as_str().unwrap_or_default();
+                found["status"] == "True" && message.contains("Suspended") && message.contains("Activated")
+            })
+        };
+        stage.wait_for(kind, name, "Drifted: Suspended -> Activated", says).await?;
+    }
+    traffic.two_sweeps("/api/v1/endpoint").await?;
+    let patches: Vec<_> = cases.iter().map(|(_, _, _, sim, _)| format!("PATCH /api/v1/sim/{sim}")).collect();
+    assert_eq!(traffic.writes(), patches, "only the portal writes");
+    assert_eq!(look(&stage, states), [SimState::Suspended; 2], "a SIM is never activated as drift");
+
+    for (kind, name, _, _, edit) in &cases {
+        apply_ready(&stage, kind, name, edit).await?;
+    }
+    holds(&stage, "an edit of the spec activates", states, [SimState::Activated; 2]).await
+}

@@ -1,0 +1,152 @@
+//! `Workspace` and `ClusterWorkspace`.
+
+use emnify_harness::stage::{Options, Place, Stage};
+use emnify_simulator::state::Organisation;
+use serde_json::json;
+
+use crate::support::{Result, apply_ready, delete, edited, holds, options, told};
+
+/// A profile that shows whether a workspace works.
+const PROFILE: &str = r#"
+apiVersion: emnify.io/v1alpha1
+kind: ServiceProfile
+metadata:
+  name: probe
+spec:
+  name: Probe
+"#;
+
+fn manifest(stage: &Stage) -> String {
+    let base_url = stage.base_url();
+    format!(
+        r#"
+apiVersion: emnify.io/v1alpha1
+kind: Workspace
+metadata:
+  name: default
+spec:
+  baseUrl: {base_url}
+  credentials:
+    applicationTokenSecretRef:
+      name: emnify
+      key: token
+  guard:
+    maxDevices: 50
+    window: 1h
+"#
+    )
+}
+
+fn logins(stage: &Stage) -> u64 {
+    stage.simulator().requests().count("POST", "/api/v1/authenticate")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workspace() -> Result<()> {
+    let mut stage = Stage::start(options("workspace")?).await?;
+    stage.start_operator()?;
+    let manifest = manifest(&stage);
+    stage.apply_secret("emnify", &[("token", "metering-token")]).await?;
+    stage.apply_secret("emnify-next", &[("token", "metering-token-2")]).await?;
+    let object = apply_ready(&stage, "Workspace", "default", &manifest).await?;
+    let status = &object["status"];
+    assert_eq!(status["organisation"], json!({"id": "1001", "name": "Example Metering"}));
+    assert!(status["tokenExpiresAt"].is_string(), "it says when the login's token ends");
+    assert_eq!(logins(&stage), 1, "one login is enough");
+    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+
+    let edit = edited(&manifest, &[("name: emnify\n", "name: emnify-next\n")]);
+    apply_ready(&stage, "Workspace", "default", &edit).await?;
+    assert_eq!(logins(&stage), 2, "another credential is another login");
+    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Probe again")])).await?;
+    holds(&stage, "the session goes on with the new credential", named("Probe again"), true).await?;
+
+    stage.kubectl_ok(&["delete", "workspace", "default", "--wait=false"]).await?;
+    told(&stage, ("Workspace", "default"), ("Ready", "InUse"), &["ServiceProfile", "/probe"]).await?;
+    delete(&stage, "ServiceProfile", "probe").await?;
+    holds(&stage, "a Workspace outlives what lives in it", named("Probe again"), false).await?;
+    stage.wait_gone("Workspace", "default").await?;
+    let gone = async || Ok(stage.get("Secret", "default-session").await?.is_none());
+    stage.eventually("the Secret with the session goes with its Workspace", gone).await?;
+
+    stage.apply(PROFILE).await?;
+    told(
+        &stage,
+        ("ServiceProfile", "probe"),
+        ("Ready", "WorkspaceNotReady"),
+        &["no Workspace named default"],
+    )
+    .await?;
+    holds(&stage, "nothing is written without a Workspace", named("Probe"), false).await?;
+    apply_ready(&stage, "Workspace", "default", &edit).await?;
+    holds(&stage, "a Workspace that comes back is used", named("Probe"), true).await
+}
+
+fn named(wanted: &str) -> impl Fn(&Organisation) -> bool {
+    move |platform| platform.service_profiles.values().any(|profile| profile.name == wanted)
+}
+
+fn cluster_manifest(stage: &Stage, kinds: &str) -> String {
+    let (base_url, namespace) = (stage.base_url(), stage.namespace());
+    format!(
+        r#"
+apiVersion: emnify.io/v1alpha1
+kind: ClusterWorkspace
+metadata:
+  name: fleet
+spec:
+  baseUrl: {base_url}
+  credentials:
+    applicationTokenSecretRef:
+      name: emnify
+      key: token
+  allowedNamespaces:
+    names:
+      - {namespace}
+{kinds}
+"#
+    )
+}
+
+const SHARED: &str = "spec:\n  workspaceRef:\n    kind: ClusterWorkspace\n    name: fleet";
+
+const TOKEN: &str = r#"
+apiVersion: emnify.io/v1alpha1
+kind: ApplicationToken
+metadata:
+  name: probe
+spec:
+  description: Probe
+"#;
+
+/// In a control plane of its own: operators of other tests would answer for a cluster-scoped object too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cluster_workspace() -> Result<()> {
+    let place = Place::Own { namespace: "fleet-system".to_owned(), keep: false };
+    let mut stage = Stage::start(Options { place, ..options("unused")? }).await?;
+    stage.start_operator()?;
+    stage.apply_secret("emnify", &[("token", "metering-token")]).await?;
+    let manifest = cluster_manifest(&stage, "");
+    let object = apply_ready(&stage, "ClusterWorkspace", "fleet", &manifest).await?;
+    assert_eq!(object["status"]["organisation"]["id"], "1001");
+    assert_eq!(logins(&stage), 1, "one login is enough");
+    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("spec:", SHARED)])).await?;
+    holds(&stage, "a namespace that is allowed may use it", named("Probe"), true).await?;
+
+    let token = edited(TOKEN, &[("spec:", SHARED)]);
+    stage.apply(&token).await?;
+    let refusal = ["ClusterWorkspace fleet", "ApplicationToken", "spec.allowedKinds"];
+    told(&stage, ("ApplicationToken", "probe"), ("Ready", "WorkspaceNotReady"), &refusal).await?;
+    let kinds = "  allowedKinds:\n    - ServiceProfile\n    - ApplicationToken";
+    apply_ready(&stage, "ClusterWorkspace", "fleet", &cluster_manifest(&stage, kinds)).await?;
+    apply_ready(&stage, "ApplicationToken", "probe", &token).await?;
+    let made = |p: &Organisation| p.application_tokens.values().filter(|token| !token.revoked).count();
+    holds(&stage, "a kind that is added may use it", made, 3).await?;
+
+    delete(&stage, "ApplicationToken", "probe").await?;
+    delete(&stage, "ServiceProfile", "probe").await?;
+    delete(&stage, "ClusterWorkspace", "fleet").await?;
+    let gone = async || Ok(stage.get("Secret", "fleet-clustersession").await?.is_none());
+    stage.eventually("the Secret with the session goes with its ClusterWorkspace", gone).await?;
+    stage.finish().await
+}

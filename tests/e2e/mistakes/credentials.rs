@@ -1,0 +1,127 @@
+//! Mistakes in the Secret of a Workspace.
+
+use std::time::Duration;
+
+use emnify_harness::stage::{Stage, condition, is_ready};
+use emnify_simulator::state::Organisation;
+use serde_json::{Value, json};
+
+use crate::support::{Result, apply_ready, holds, look, options, stage, told};
+
+/// A changed credential is tried within this time.
+const HEALED: Duration = Duration::from_secs(30);
+
+const SECRET: &str = "emnify-default";
+const FIELD: &str = "spec.credentials.applicationTokenSecretRef";
+
+fn profile(name: &str) -> String {
+    let (metadata, spec) = (json!({"name": "probe"}), json!({"name": name}));
+    json!({"apiVersion": "emnify.io/v1alpha1", "kind": "ServiceProfile", "metadata": metadata, "spec": spec})
+        .to_string()
+}
+
+fn named(wanted: &str) -> impl Fn(&Organisation) -> bool {
+    move |platform| platform.service_profiles.values().any(|profile| profile.name == wanted)
+}
+
+async fn without_workspace(name: &str) -> Result<Stage> {
+    let mut stage = Stage::start(options(name)?).await?;
+    stage.start_operator()?;
+    Ok(stage)
+}
+
+fn workspace(stage: &Stage, organisation: Option<&str>) -> String {
+    json!({
+        "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "default"},
+        "spec": {
+            "baseUrl": stage.base_url(),
+            "organisationId": organisation,
+            "credentials": {"applicationTokenSecretRef": {"name": SECRET, "key": "token"}},
+        },
+    })
+    .to_string()
+}
+
+async fn put_token(stage: &Stage, token: &str) -> Result<()> {
+    stage.apply_secret(SECRET, &[("token", token)]).await
+}
+
+async fn healed(stage: &Stage) -> Result<()> {
+    let sound = |object: &Value| is_ready(object) && condition(object, "Stalled").is_none();
+    let object = stage.wait_within(HEALED, "Workspace", "default", "Ready and not Stalled", sound).await?;
+    assert!(object["status"]["lastError"].is_null(), "the error is over: {}", object["status"]["lastError"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_token() -> Result<()> {
+    let stage = without_workspace("wrong-token").await?;
+    put_token(&stage, "mistyped").await?;
+    stage.apply(&workspace(&stage, None)).await?;
+    stage.apply(&profile("Probe")).await?;
+    let words = [
+        FIELD,
+        "refuses this application token",
+        "put one that is neither revoked nor expired into the Secret",
+    ];
+    let object = told(&stage, ("Workspace", "default"), ("Stalled", "Unauthorized"), &words).await?;
+    assert_eq!(condition(&object, "Ready").map(|ready| &ready["status"]), Some(&json!("False")));
+    let waits = ["Workspace default"];
+    told(&stage, ("ServiceProfile", "probe"), ("Ready", "WorkspaceNotReady"), &waits).await?;
+    put_token(&stage, "metering-token").await?;
+    healed(&stage).await?;
+    stage.wait_for("ServiceProfile", "probe", "Ready", is_ready).await?;
+    holds(&stage, "what waited is done", named("Probe"), true).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_secret() -> Result<()> {
+    let stage = without_workspace("missing-secret").await?;
+    stage.apply(&workspace(&stage, None)).await?;
+    let words = [FIELD, "Secret emnify-default does not exist", "create it with the key token"];
+    told(&stage, ("Workspace", "default"), ("Stalled", "ReferenceNotReady"), &words).await?;
+    stage.apply_secret(SECRET, &[("other", "metering-token")]).await?;
+    let words = [FIELD, "has no key token", "add it"];
+    told(&stage, ("Workspace", "default"), ("Stalled", "ReferenceNotReady"), &words).await?;
+    put_token(&stage, "metering-token").await?;
+    healed(&stage).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credential_of_another_organisation() -> Result<()> {
+    let stage = stage("other-org").await?;
+    stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
+    put_token(&stage, "other-token").await?;
+    let words = [
+        FIELD,
+        "organisation 1002 (Somebody Else)",
+        "pinned to 1001",
+        "put a credential of 1001 into the Secret",
+    ];
+    let object = told(&stage, ("Workspace", "default"), ("Stalled", "WorkspaceChanged"), &words).await?;
+    assert_eq!(object["status"]["organisation"]["id"], "1001", "the organisation stays pinned");
+
+    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
+    holds(&stage, "the session goes on with the old credential", named("Probe again"), true).await?;
+    let theirs = stage.simulator().inspect(|state| state.organisations[&1002].service_profiles.is_empty());
+    assert!(theirs, "nothing is written into the other organisation");
+
+    put_token(&stage, "metering-token-2").await?;
+    healed(&stage).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe at last")).await?;
+    let found = look(&stage, named("Probe at last"));
+    assert!(found, "the mended credential works");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moving_to_another_organisation_is_said_in_the_spec() -> Result<()> {
+    let stage = without_workspace("move").await?;
+    put_token(&stage, "other-token").await?;
+    stage.apply(&workspace(&stage, Some("1001"))).await?;
+    let words = [FIELD, "organisation 1002 (Somebody Else)", "set spec.organisationId to 1002"];
+    told(&stage, ("Workspace", "default"), ("Stalled", "WorkspaceChanged"), &words).await?;
+    stage.apply(&workspace(&stage, Some("1002"))).await?;
+    healed(&stage).await
+}

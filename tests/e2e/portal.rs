@@ -1,0 +1,94 @@
+//! Somebody else at work: a person at the portal, and what the operator sends meanwhile.
+
+use anyhow::{Context as _, ensure};
+use axum::{Router, body::Body};
+use emnify_harness::stage::Stage;
+use emnify_simulator::Entry;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::support::Result;
+
+/// A person at the portal: calls with a token that is not the operator's, so that events are written and
+/// `last_updated` moves as they would.
+pub(crate) struct Portal {
+    router: Router,
+    bearer: String,
+}
+
+impl Portal {
+    /// Logs in with the seed's second token.
+    pub(crate) async fn open(stage: &Stage) -> Result<Self> {
+        let mut portal = Self { router: stage.simulator().router(), bearer: String::new() };
+        let body = json!({"application_token": "metering-token-2"});
+        let answer = portal.send(Method::POST, "/api/v1/authenticate", body).await?;
+        portal.bearer = format!("Bearer {}", answer["auth_token"].as_str().context("a login gives a token")?);
+        Ok(portal)
+    }
+
+    /// A call that must succeed; what it answers, null without a body.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Value) -> Result<Value> {
+        let what = format!("{method} {path}");
+        let request = Request::builder().method(method).uri(path).header("authorization", &self.bearer);
+        let request = match body {
+            Value::Null => request.body(Body::empty())?,
+            body => request.header("content-type", "application/json").body(Body::from(body.to_string()))?,
+        };
+        let answer = self.router.clone().oneshot(request).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        ensure!(status.is_success(), "{what} answers {status}: {}", String::from_utf8_lossy(&body));
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Changes fields of something.
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<()> {
+        self.send(Method::PATCH, path, body).await.map(drop)
+    }
+}
+
+/// What the platform is asked from now on.
+pub(crate) struct Traffic<'a> {
+    stage: &'a Stage,
+    after: u64,
+}
+
+impl<'a> Traffic<'a> {
+    /// From now on.
+    pub(crate) fn from_now(stage: &'a Stage) -> Self {
+        let after = stage.simulator().requests().log.last().map_or(0, |entry| entry.number);
+        Self { stage, after }
+    }
+
+    /// In the order of arrival.
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        let log = self.stage.simulator().requests().log;
+        log.into_iter().filter(|entry| entry.number > self.after).collect()
+    }
+
+    /// Those that may change something, as `METHOD path`.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let writes = self.all().into_iter().filter(|entry| entry.method != "GET");
+        writes.map(|entry| format!("{} {}", entry.method, entry.path)).collect()
+    }
+
+    /// How many complete listings of a collection have begun.
+    pub(crate) fn listings(&self, path: &str) -> usize {
+        let first_page = |query: &str| !query.contains("q=") && !has_later_page(query);
+        let begun = |entry: &Entry| entry.method == "GET" && entry.path == path && first_page(&entry.query);
+        self.all().iter().filter(|entry| begun(entry)).count()
+    }
+
+    /// Waits until what a first listing showed has had its consequences: a second one has begun since, and a third.
+    pub(crate) async fn two_sweeps(&self, path: &str) -> Result<()> {
+        let wanted = self.listings(path) + 3;
+        let what = format!("{path} is listed again and again");
+        self.stage.eventually(&what, async || Ok(self.listings(path) >= wanted)).await
+    }
+}
+
+fn has_later_page(query: &str) -> bool {
+    query.split('&').filter_map(|pair| pair.strip_prefix("page=")).any(|page| page != "1")
+}
