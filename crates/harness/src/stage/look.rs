@@ -102,16 +102,17 @@ impl Stage {
 
     /// What a person would look at next: the object, its events, the end of the operator's log.
     pub async fn evidence(&self, kind: &str, name: &str) -> String {
-        let mut evidence = String::new();
+        let mut evidence = Vec::new();
         let object = format!("{kind}/{name}");
         for arguments in [&["get", kind, name, "-o", "yaml"][..], &["events", "--for", &object]] {
             let said = match self.kubectl(arguments).await {
                 Ok(output) => output.stdout + &output.stderr,
                 Err(error) => error.to_string(),
             };
-            evidence += &format!("--- kubectl {}\n{said}", arguments.join(" "));
+            evidence.push(format!("--- kubectl {}\n{said}", arguments.join(" ")));
         }
-        evidence + &self.operator_log_tail()
+        evidence.push(self.operator_log_tail());
+        evidence.concat()
     }
 
     /// The end of the operator's log, with the name of its file above.

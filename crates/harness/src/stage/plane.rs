@@ -57,8 +57,8 @@ impl Home {
 }
 
 /// A control plane that serves all CRDs, and the namespace in it.
-pub(super) async fn open(place: Place) -> Result<(Plane, Home)> {
-    match place {
+pub(super) async fn open(at: Place) -> Result<(Plane, Home)> {
+    match at {
         Place::Shared { prefix } => {
             let options = || Options { manifests: crds::manifests(), ..Options::default() };
             let plane = emnify_devenv::shared_with(options).await;
