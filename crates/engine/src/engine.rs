@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use emnify::Lane;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -37,6 +38,14 @@ impl Builder {
     /// No kinds yet.
     pub fn new(client: Client, settings: EngineSettings) -> Self {
         Self { shared: Shared::new(client, settings), kinds: HashMap::new(), runners: Vec::new() }
+    }
+
+    /// Takes the time of day from `clock` instead of the system, so that pauses can be stepped over.
+    #[must_use]
+    pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        let set = self.shared.clock.set(Box::new(clock));
+        debug_assert!(set.is_ok(), "an engine has one clock");
+        self
     }
 
     /// Adds a kind.

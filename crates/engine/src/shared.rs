@@ -8,6 +8,7 @@ use std::{
 
 use emnify::{Api, wire::event::Event};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
 
@@ -85,6 +86,9 @@ pub trait AnyKind: Send + Sync {
     fn listed(&self) -> bool;
 }
 
+/// Tells the time of day.
+pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// What all kinds of one process share.
 pub struct Shared {
     /// The cluster.
@@ -100,6 +104,7 @@ pub struct Shared {
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
+    pub(crate) clock: OnceLock<Clock>,
 }
 
 impl Shared {
@@ -114,7 +119,13 @@ impl Shared {
             refs: Refs::default(),
             kinds: OnceLock::new(),
             gate: watch::Sender::new(false),
+            clock: OnceLock::new(),
         })
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.get().map_or_else(Timestamp::now, |clock| clock())
     }
 
     /// A kind by name.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use emnify::{Api, Error};
-use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
@@ -50,7 +49,7 @@ impl<K: Managed> Controller<K> {
                 (SecretState::Unknown, None)
             }
         };
-        let decision = self.decide(&object, status.as_ref(), &secret, Timestamp::now());
+        let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
         match &decision.step {
             Step::Read(id) => self.read(&session, &api, &object, id).await,
             Step::ReadParts(id, parts) => self.read_parts(&session, &api, &object, id, parts).await,
@@ -152,7 +151,7 @@ impl<K: Managed> Controller<K> {
             }
             let (status, _) = self.overlay.newest(&object);
             let Ok(secret): Result<SecretLook, _> = self.look_secret(&object).await else { continue };
-            let decision = self.decide(&object, status.as_ref(), &secret, Timestamp::now());
+            let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
             let Some(mut load) = load(object, status, decision, None) else { continue };
             if load.change.batch().as_ref() != Some(key) {
                 continue;
@@ -169,7 +168,7 @@ impl<K: Managed> Controller<K> {
         let class = load.change.class();
         session.guard.sent(&uid, class.disturbs);
         if let (Verb::Create, Some(nonce)) = (class.verb, load.nonce()) {
-            self.memory.set_attempt(&uid, nonce, Attempt::Sent(Timestamp::now()));
+            self.memory.set_attempt(&uid, nonce, Attempt::Sent(self.shared.now()));
         }
         tracing::info!(kind = K::KIND, object = %super::named(&load.object), change = %load.change, "sending");
     }
@@ -189,7 +188,7 @@ impl<K: Managed> Controller<K> {
         if load.makes() {
             match (&reply.id, load.nonce()) {
                 (Some(id), Some(nonce)) => self.memory.set_attempt(&uid, nonce, Attempt::Made(id.clone())),
-                _ => self.sweep_since(&shelf, Timestamp::now()),
+                _ => self.sweep_since(&shelf, self.shared.now()),
             }
         }
         match (reply.row, &load.id) {
@@ -252,7 +251,7 @@ impl<K: Managed> Controller<K> {
                 shelf.mirror.doubt_parts(id);
             }
         } else if ambiguous || matches!(error, Error::Conflict { .. }) {
-            self.sweep_since(&shelf, Timestamp::now());
+            self.sweep_since(&shelf, self.shared.now());
         }
         if let Error::Rejected { .. } = error {
             let rejected = Rejected { digest: digest(&load.change, &load.inputs), message: error.to_string() };
@@ -269,7 +268,7 @@ impl<K: Managed> Controller<K> {
             session.report_refusal(error);
         }
         let uid = object.uid().unwrap_or_default();
-        self.memory.failed(&uid, &verdict, object.meta().generation, Timestamp::now());
+        self.memory.failed(&uid, &verdict, object.meta().generation, self.shared.now());
     }
 }
 

@@ -129,7 +129,7 @@ impl<K: Managed> Controller<K> {
         let place = self.holders.lock().expect("nobody panics while holding the holders").get(&key).cloned();
         let Some((namespace, name)) = place else { return };
         let uid = self.object(&namespace, &name).and_then(|o| o.uid()).unwrap_or_default();
-        match self.memory.may_tell(&uid, Timestamp::now(), NEWS_EVERY) {
+        match self.memory.may_tell(&uid, self.shared.now(), NEWS_EVERY) {
             Ok(()) => self.poke(&namespace, &name, "an event spoke of it"),
             Err(wait) => {
                 let controller = self.clone();

@@ -84,7 +84,7 @@ impl<K: Managed> Controller<K> {
     async fn sweep(&self, session: &Arc<Session>, shelf: &Shelf<K>) -> Swept {
         let lane = if shelf.mirror.complete_since().is_none() { Lane::Create } else { Lane::Sweep };
         let api = session.client.api(lane);
-        let mut sweep = Mirror::<K>::begin_sweep(Timestamp::now());
+        let mut sweep = Mirror::<K>::begin_sweep(self.shared.now());
         let mut next = Some(Cursor::first());
         while let Some(at) = next {
             let page = match K::list(&api, at).await {
