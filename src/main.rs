@@ -4,7 +4,10 @@ use std::{io, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
-use emnify_operator::{cli::{Cli, Command}, process};
+use emnify_operator::{
+    cli::{Cli, Command},
+    process,
+};
 
 fn main() -> ExitCode {
     // kube and reqwest must agree on one provider; rustls panics later if nobody chooses

@@ -17,7 +17,8 @@ use crate::{
 pub async fn run(args: &RunArgs) -> Result<()> {
     let settings = Settings::new(args)?;
     observe::start(&settings);
-    let client = Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
+    let client =
+        Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
     let (stop, shutdown) = watch::channel(false);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use emnify::{Api, BaseUrl, Client, Config, Credentials, HostLimits, Lane, ServiceTransport};
-use emnify_engine::kind::{Have, Id, Inputs, Kind, Managed, Source};
+use emnify_engine::kind::{Have, Id, Inputs, Managed, Source};
 use emnify_simulator::{Options, Simulator, State, state::HeldVolume};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -263,6 +263,6 @@ impl Served for ClusterWorkspace {
     }
     fn allows(&self, namespaces: &NamespaceLabels) -> Option<Allows> {
         let (spec, namespaces) = (self.spec.clone(), namespaces.clone());
-        Some(Arc::new(move |namespace, kind| spec.admits(kind, namespace, &namespaces.of(namespace))))
+        Some(Arc::new(move |who| spec.admits(who, &namespaces.of(who.namespace))))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use emnify::{BaseUrl, Client, Credentials, Error, Lane};
+use emnify::{BaseUrl, Client, Credentials, Error, Lane, Ledger};
 use emnify_engine::{
     directory::{Entry, WorkspaceKey},
     guard::GuardLimit,
@@ -24,7 +24,7 @@ use super::{
     credentials::{Offer, Secrets},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     kept::{Foreign, Kept, Login},
-    spec::{Counts, WorkspaceStatus},
+    spec::{BudgetStatus, Counts, WorkspaceStatus},
     status::{self, Shown},
     terms::Terms,
 };
@@ -111,6 +111,7 @@ impl<'a, W: Served> Look<'a, W> {
             self.configure(&session);
             self.survey(&session, office, status).await;
             self.count(&session, status);
+            Self::budget(&session, status);
             status::guard(status, session.guard.tripped().as_deref(), generation, self.now);
         }
         self.tell(&decision.verdict);
@@ -294,6 +295,18 @@ impl<'a, W: Served> Look<'a, W> {
         });
     }
 
+    /// The month's requests survive a restart to the thousand.
+    fn budget(session: &Session, status: &mut WorkspaceStatus) {
+        if let Some(BudgetStatus { month, requests }) = status.budget.clone() {
+            // the larger count wins, so that this may be repeated
+            let used = u64::try_from(requests).unwrap_or_default();
+            session.client.restore_ledger(&Ledger { month, used });
+        }
+        let Ledger { month, used } = session.client.ledger();
+        let requests = i64::try_from(used / 1000 * 1000).unwrap_or(i64::MAX);
+        status.budget = Some(BudgetStatus { month, requests }).filter(|b| !b.month.is_empty());
+    }
+
     fn tell(&self, verdict: &Verdict) {
         if let Verdict::Stalled { reason, message } = verdict {
             self.desk.engine.shared.events.say(self.object, true, reason, message);
@@ -326,7 +339,7 @@ async fn open<W: Served>(
 fn terms<W: Served>(object: &W, status: &WorkspaceStatus) -> (Terms, Option<Invalid>) {
     match object.access().terms(Some(status)) {
         Ok(terms) => (terms, None),
-        Err(invalid) => (Terms { share: 1.0, guard: None, sweep: None, pinned: None }, Some(invalid)),
+        Err(invalid) => (Terms { guard: None, sweep: None, pinned: None }, Some(invalid)),
     }
 }
 

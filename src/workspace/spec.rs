@@ -91,10 +91,6 @@ pub struct Access {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub base_url: Option<String>,
-    /// Part of the operator's request budget that this workspace may use, in percent. Default 100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub budget_percent: Option<i64>,
     /// Stops mass changes until somebody approves them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardSpec>,
@@ -327,7 +323,7 @@ pub struct Counts {
 pub struct BudgetStatus {
     /// Such as `2026-11`, UTC.
     pub month: String,
-    /// Requests so far.
+    /// Requests so far, in full thousands, so that the status does not move with each request.
     #[schemars(range(min = 0))]
     pub requests: i64,
 }

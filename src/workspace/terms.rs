@@ -9,8 +9,6 @@ use super::spec::{Access, WorkspaceStatus};
 /// Limits and rhythm of a workspace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
-    /// Part of the operator's request budget, in (0, 1].
-    pub share: f64,
     /// Most devices that may be disturbed, and in which time.
     pub guard: Option<(u64, Duration)>,
     /// Overrides the kinds' own sweep cadence.
@@ -31,11 +29,7 @@ impl Access {
             Some(id) => Some(id.int("spec.organisationId")?),
             None => known,
         };
-        let percent = self.budget_percent.unwrap_or(100);
-        let share = u8::try_from(percent).ok().filter(|percent| (1..=100).contains(percent));
-        let share =
-            share.ok_or_else(|| Invalid::new("spec.budgetPercent", "write a number from 1 to 100"))?;
-        Ok(Terms { share: f64::from(share) / 100.0, guard: self.guarded()?, sweep: self.sweep()?, pinned })
+        Ok(Terms { guard: self.guarded()?, sweep: self.sweep()?, pinned })
     }
 
     fn guarded(&self) -> Result<Option<(u64, Duration)>, Invalid> {
@@ -93,22 +87,20 @@ mod tests {
         let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
         assert_eq!(
             terms,
-            Terms { share: 1.0, guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None }
+            Terms { guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None }
         );
     }
 
     #[test]
     fn what_makes_no_sense_is_named() {
         for (spec, path) in [
-            (json!({"budgetPercent": 0}), "spec.budgetPercent"),
-            (json!({"budgetPercent": 101}), "spec.budgetPercent"),
             (json!({"guard": {"maxDevices": 0}}), "spec.guard.maxDevices"),
             (json!({"guard": {"maxDevices": 1, "window": "0s"}}), "spec.guard.window"),
             (json!({"sweepInterval": "5s"}), "spec.sweepInterval"),
         ] {
             assert_eq!(terms(spec.clone(), None).unwrap_err().path, path, "{spec}");
         }
-        let terms = terms(json!({"budgetPercent": 50, "sweepInterval": "10s"}), None).unwrap();
-        assert!((terms.share - 0.5).abs() < f64::EPSILON && terms.sweep == Some(Duration::from_secs(10)));
+        let terms = terms(json!({"sweepInterval": "10s"}), None).unwrap();
+        assert_eq!(terms.sweep, Some(Duration::from_secs(10)), "the shortest that is allowed");
     }
 }
