@@ -14,8 +14,19 @@ use crate::{
 /// Name of the workspace that objects without `workspaceRef` belong to.
 const DEFAULT: &str = "default";
 
-/// Says whether a namespace and kind may use a `ClusterWorkspace`; the text says what to change.
-pub type Allows = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+/// Somebody who wants to use a workspace.
+#[derive(Clone, Copy, Debug)]
+pub struct Applicant<'a> {
+    /// Namespace of the object.
+    pub namespace: &'a str,
+    /// Kind of the object.
+    pub kind: &'a str,
+    /// It wants to take over what others have marked.
+    pub force: bool,
+}
+
+/// Says whether somebody may use a `ClusterWorkspace`; the text says what to change.
+pub type Allows = Arc<dyn Fn(&Applicant<'_>) -> Result<(), String> + Send + Sync>;
 
 /// A workspace as objects see it.
 #[derive(Clone)]
@@ -72,10 +83,10 @@ impl Directory {
         self.0.write().expect("nobody panics while holding the directory").remove(key);
     }
 
-    /// Finds the workspace of an object of `kind` in `namespace`.
-    pub fn resolve(&self, namespace: &str, kind: &str, wanted: Option<&WorkspaceRef>) -> Resolved {
+    /// Finds the workspace of an object.
+    pub fn resolve(&self, who: &Applicant<'_>, wanted: Option<&WorkspaceRef>) -> Resolved {
         let all = self.0.read().expect("nobody panics while holding the directory");
-        let own = |name: &str| WorkspaceKey { namespace: Some(namespace.to_owned()), name: name.to_owned() };
+        let own = |name: &str| WorkspaceKey { namespace: Some(who.namespace.to_owned()), name: name.to_owned() };
         let shared = |name: &str| WorkspaceKey { namespace: None, name: name.to_owned() };
         let key = match wanted {
             Some(r) if r.kind == Some(WorkspaceKind::ClusterWorkspace) => shared(&r.name),
@@ -89,7 +100,7 @@ impl Directory {
                 Err("there is no Workspace named default in this namespace; create one or set workspaceRef".into())
             }
             None => Err(format!("{kind_of:?} {} does not exist; create it or correct workspaceRef", key.name)),
-            Some(entry) => match entry.allows.as_ref().map(|allows| allows(namespace, kind)) {
+            Some(entry) => match entry.allows.as_ref().map(|allows| allows(who)) {
                 Some(Err(refusal)) => Err(format!("ClusterWorkspace {}: {refusal}", key.name)),
                 _ => entry.state.clone().map_err(|why| format!("{kind_of:?} {}: {why}", key.name)),
             },
@@ -105,6 +116,9 @@ mod tests {
     fn key(namespace: Option<&str>) -> WorkspaceKey {
         WorkspaceKey { namespace: namespace.map(Into::into), name: DEFAULT.into() }
     }
+    fn who(namespace: &str) -> Applicant<'_> {
+        Applicant { namespace, kind: "Endpoint", force: false }
+    }
     fn down(why: &str) -> Entry {
         Entry { state: Err(why.into()), allows: None }
     }
@@ -112,21 +126,24 @@ mod tests {
     #[test]
     fn the_namespaces_own_default_goes_before_the_clusters() {
         let all = Directory::default();
-        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("create one"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("create one"));
         all.publish(key(None), down("cluster"));
-        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("ClusterWorkspace default: cluster"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("ClusterWorkspace default: cluster"));
         all.publish(key(Some("a")), down("own"));
-        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().contains("Workspace default: own"));
-        assert!(all.resolve("b", "Endpoint", None).state.unwrap_err().contains("cluster"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("Workspace default: own"));
+        assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("cluster"));
     }
 
     #[test]
     fn a_cluster_workspace_serves_only_whom_it_allows() {
         let all = Directory::default();
         let allows: Allows =
-            Arc::new(|ns, _| if ns == "a" { Ok(()) } else { Err(format!("add {ns} to allowedNamespaces")) });
+            Arc::new(|who| match who.namespace {
+            "a" => Ok(()),
+            other => Err(format!("add {other} to allowedNamespaces")),
+        });
         all.publish(key(None), Entry { state: Err("up".into()), allows: Some(allows) });
-        assert!(all.resolve("a", "Endpoint", None).state.unwrap_err().ends_with("up"));
-        assert!(all.resolve("b", "Endpoint", None).state.unwrap_err().contains("allowedNamespaces"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().ends_with("up"));
+        assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("allowedNamespaces"));
     }
 }

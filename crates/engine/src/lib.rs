@@ -5,6 +5,13 @@
 //! emnify side in its [`session`], whose senders plan the object again when its turn has come, send one call and feed
 //! the [`mirror`]. Listings keep the mirror; reads of single objects only settle doubts.
 
+#[cfg(test)]
+extern crate self as emnify_engine;
+
+#[cfg(test)]
+#[path = "../tests/support/toy.rs"]
+mod toy;
+
 pub mod claims;
 pub mod conditions;
 pub mod controller;

@@ -577,3 +577,6 @@ fn some_of(all: &[String]) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests;

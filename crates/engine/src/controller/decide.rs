@@ -11,7 +11,7 @@ use super::{Controller, claimant, memory::Attempt, named};
 use crate::{
     claims::{Claimant, Rank},
     decoded::Decoded,
-    directory::WorkspaceKey,
+    directory::{Applicant, Resolved, WorkspaceKey},
     kind::{Change, FINALIZER, Context, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
     mirror::Known,
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Wanted, Workspace},
@@ -19,7 +19,7 @@ use crate::{
     refs::Named,
     session::{Session, Shelf},
     shared::{Located, RefState},
-    spec::{CommonStatus, Intent, WorkspaceKind, WorkspaceRef},
+    spec::{AdoptionPolicy, CommonStatus, Intent, WorkspaceKind, WorkspaceRef},
     tables::Lookup,
 };
 
@@ -97,10 +97,12 @@ impl<K: Managed> Controller<K> {
     }
 
     /// The workspace that the spec names, else the one that was pinned, else the default.
-    fn workspace_of(&self, object: &Decoded<K>, common: &CommonStatus) -> crate::directory::Resolved {
+    pub(super) fn workspace_of(&self, object: &Decoded<K>, common: &CommonStatus) -> Resolved {
+        let spec = object.common();
         let namespace = object.namespace().unwrap_or_default();
-        let wanted = object.common().workspace_ref.as_ref().or(common.workspace.as_ref());
-        self.shared.directory.resolve(&namespace, K::KIND, wanted)
+        let force = spec.adoption_policy == Some(AdoptionPolicy::Force);
+        let who = Applicant { namespace: &namespace, kind: K::KIND, force };
+        self.shared.directory.resolve(&who, spec.workspace_ref.as_ref().or(common.workspace.as_ref()))
     }
 
     /// Identity of the workspace that the object belongs to.

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Controller,
-    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent, scrub_every},
+    decide::{Decision, SEND_DEADLINE, SecretLook, fallback_status, new_intent, scrub_every},
     item,
     memory::Attempt,
     named,
@@ -47,7 +47,7 @@ impl<K: Managed> Controller<K> {
     /// One look at one object.
     pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<K>) -> Result<Action, kube::Error> {
         self.shared.opened().await;
-        let now = Timestamp::now();
+        let now = self.shared.now();
         let mut draft = self.draft(object);
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
@@ -166,11 +166,7 @@ impl<K: Managed> Controller<K> {
         common.last_handled_refresh_at = Some(asked);
         common.rejected = None;
         self.memory.refresh(&object.uid().unwrap_or_default());
-        let resolved = self.shared.directory.resolve(
-            &object.namespace().unwrap_or_default(),
-            K::KIND,
-            object.common().workspace_ref.as_ref().or(common.workspace.as_ref()),
-        );
+        let resolved = self.workspace_of(object, common);
         let (Ok(session), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
         let shelf = session.shelf::<K>();
         if matches!(shelf.mirror.get(&id), crate::mirror::Known::Absent) {
@@ -397,10 +393,8 @@ impl<K: Managed> Controller<K> {
         {
             self.unhold(organisation, &Id::parse(id));
         }
-        let wanted = object.common().workspace_ref.clone();
-        let pinned = status.as_ref().and_then(|s| s.common().workspace.clone());
-        let namespace = object.namespace().unwrap_or_default();
-        let resolved = self.shared.directory.resolve(&namespace, K::KIND, wanted.or(pinned).as_ref());
+        let fallback = fallback_status(object);
+        let resolved = self.workspace_of(object, status.as_ref().map_or(&fallback, Status::common));
         if let Ok(session) = resolved.state {
             session.guard.withdraw(uid);
             for next in session.claims.release(uid) {
