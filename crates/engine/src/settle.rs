@@ -48,8 +48,11 @@ fn put(common: &mut CommonStatus, kind: &str, status: bool, why: &Told, generati
 }
 
 fn wait(common: &mut CommonStatus, why: &Told, effect: Effect, generation: Option<i64>, now: Timestamp) {
+    let was_ready = conditions::get(&common.conditions, READY).is_some_and(|ready| ready.status == "True");
     match effect {
         Effect::Stalled => return stall(common, why, generation, now),
+        // whatever edit suspends it: the object was ready and is left as it is
+        Effect::Keep if why.reason == reason::SUSPENDED && was_ready => return,
         Effect::Keep if holds(&common.conditions, READY, generation) => {
             // a failed attempt shows without taking Ready away
             if is_trouble(why.reason) {
