@@ -100,9 +100,8 @@ pub(crate) fn id(object: &Value) -> Result<u64> {
     Ok(id.parse()?)
 }
 
-/// Waits until an object says `reason` in a condition of status `True` (`Ready`: `False`), with all of these words,
-/// and has a Warning event that says the same. Returns the object.
-pub(crate) async fn told(
+/// Waits until an object says `reason` in a condition of status `True` (`Ready`: `False`), with all of these words.
+pub(crate) async fn says(
     stage: &Stage,
     (kind, name): (&str, &str),
     (condition_type, reason): (&str, &str),
@@ -118,18 +117,23 @@ pub(crate) async fn told(
         })
     };
     let what = format!("{condition_type}={status} {reason} with the words {words:?}");
-    let object = stage.wait_for(kind, name, &what, says).await?;
-    warned(stage, (kind, name), reason, words).await?;
-    Ok(object)
+    stage.wait_for(kind, name, &what, says).await
+}
+
+/// The same, and waits for a Warning event that says it too.
+pub(crate) async fn told(
+    stage: &Stage,
+    object: (&str, &str),
+    (condition_type, reason): (&str, &str),
+    words: &[&str],
+) -> Result<Value> {
+    let found = says(stage, object, (condition_type, reason), words).await?;
+    warned(stage, object, reason, words).await?;
+    Ok(found)
 }
 
 /// Waits for a Warning event about an object with this reason and all of these words.
-pub(crate) async fn warned(
-    stage: &Stage,
-    (kind, name): (&str, &str),
-    reason: &str,
-    words: &[&str],
-) -> Result<()> {
+async fn warned(stage: &Stage, (kind, name): (&str, &str), reason: &str, words: &[&str]) -> Result<()> {
     let events: Api<Event> = Api::namespaced(stage.client().clone(), stage.namespace());
     let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
     let what = format!("{kind} {name} has the Warning event {reason} with the words {words:?}");

@@ -4,7 +4,7 @@ use emnify_harness::stage::{Options, Place, Stage};
 use emnify_simulator::state::Organisation;
 use serde_json::json;
 
-use crate::support::{Result, apply_ready, delete, edited, holds, options, told};
+use crate::support::{Result, apply_ready, delete, edited, holds, options, says};
 
 /// A profile that shows whether a workspace works.
 const PROFILE: &str = r#"
@@ -62,7 +62,7 @@ async fn workspace() -> Result<()> {
     holds(&stage, "the session goes on with the new credential", named("Probe again"), true).await?;
 
     stage.kubectl_ok(&["delete", "workspace", "default", "--wait=false"]).await?;
-    told(&stage, ("Workspace", "default"), ("Ready", "InUse"), &["ServiceProfile", "/probe"]).await?;
+    says(&stage, ("Workspace", "default"), ("Ready", "InUse"), &["ServiceProfile", "/probe"]).await?;
     delete(&stage, "ServiceProfile", "probe").await?;
     holds(&stage, "a Workspace outlives what lives in it", named("Probe again"), false).await?;
     stage.wait_gone("Workspace", "default").await?;
@@ -70,7 +70,7 @@ async fn workspace() -> Result<()> {
     stage.eventually("the Secret with the session goes with its Workspace", gone).await?;
 
     stage.apply(PROFILE).await?;
-    told(
+    says(
         &stage,
         ("ServiceProfile", "probe"),
         ("Ready", "WorkspaceNotReady"),
@@ -87,7 +87,7 @@ fn named(wanted: &str) -> impl Fn(&Organisation) -> bool {
 }
 
 fn cluster_manifest(stage: &Stage, kinds: &str) -> String {
-    let (base_url, namespace) = (stage.base_url(), stage.namespace());
+    let base_url = stage.base_url();
     format!(
         r#"
 apiVersion: emnify.io/v1alpha1
@@ -101,8 +101,8 @@ spec:
       name: emnify
       key: token
   allowedNamespaces:
-    names:
-      - {namespace}
+    matchLabels:
+      emnify.io/fleet: "true"
 {kinds}
 "#
     )
@@ -119,24 +119,33 @@ spec:
   description: Probe
 "#;
 
-/// In a control plane of its own: operators of other tests would answer for a cluster-scoped object too.
+/// In a control plane of its own, for an operator that serves all namespaces: others do not serve this kind, and two
+/// would fight over its objects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cluster_workspace() -> Result<()> {
-    let place = Place::Own { namespace: "fleet-system".to_owned(), keep: false };
-    let mut stage = Stage::start(Options { place, ..options("unused")? }).await?;
+    const NAMESPACE: &str = "fleet-system";
+    let place = Place::Own { namespace: NAMESPACE.to_owned(), keep: false };
+    let flags = vec!["--namespaces=".to_owned()];
+    let mut stage = Stage::start(Options { place, flags, ..options("unused")? }).await?;
     stage.start_operator()?;
     stage.apply_secret("emnify", &[("token", "metering-token")]).await?;
     let manifest = cluster_manifest(&stage, "");
     let object = apply_ready(&stage, "ClusterWorkspace", "fleet", &manifest).await?;
     assert_eq!(object["status"]["organisation"]["id"], "1001");
     assert_eq!(logins(&stage), 1, "one login is enough");
-    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("spec:", SHARED)])).await?;
+
+    let (profile, token) = (edited(PROFILE, &[("spec:", SHARED)]), edited(TOKEN, &[("spec:", SHARED)]));
+    stage.apply(&profile).await?;
+    let waits = ("Ready", "WorkspaceNotReady");
+    let refusal = ["ClusterWorkspace fleet", NAMESPACE, "spec.allowedNamespaces"];
+    says(&stage, ("ServiceProfile", "probe"), waits, &refusal).await?;
+    stage.kubectl_ok(&["label", "namespace", NAMESPACE, "emnify.io/fleet=true"]).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &profile).await?;
     holds(&stage, "a namespace that is allowed may use it", named("Probe"), true).await?;
 
-    let token = edited(TOKEN, &[("spec:", SHARED)]);
     stage.apply(&token).await?;
     let refusal = ["ClusterWorkspace fleet", "ApplicationToken", "spec.allowedKinds"];
-    told(&stage, ("ApplicationToken", "probe"), ("Ready", "WorkspaceNotReady"), &refusal).await?;
+    says(&stage, ("ApplicationToken", "probe"), waits, &refusal).await?;
     let kinds = "  allowedKinds:\n    - ServiceProfile\n    - ApplicationToken";
     apply_ready(&stage, "ClusterWorkspace", "fleet", &cluster_manifest(&stage, kinds)).await?;
     apply_ready(&stage, "ApplicationToken", "probe", &token).await?;

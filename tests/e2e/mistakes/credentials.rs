@@ -6,7 +6,7 @@ use emnify_harness::stage::{Stage, condition, is_ready};
 use emnify_simulator::state::Organisation;
 use serde_json::{Value, json};
 
-use crate::support::{Result, apply_ready, holds, look, options, stage, told};
+use crate::support::{Result, apply_ready, holds, look, options, says, stage, told};
 
 /// A changed credential is tried within this time.
 const HEALED: Duration = Duration::from_secs(30);
@@ -66,8 +66,8 @@ async fn wrong_token() -> Result<()> {
     ];
     let object = told(&stage, ("Workspace", "default"), ("Stalled", "Unauthorized"), &words).await?;
     assert_eq!(condition(&object, "Ready").map(|ready| &ready["status"]), Some(&json!("False")));
-    let waits = ["Workspace default"];
-    told(&stage, ("ServiceProfile", "probe"), ("Ready", "WorkspaceNotReady"), &waits).await?;
+    let waits = ["Workspace default", FIELD];
+    says(&stage, ("ServiceProfile", "probe"), ("Ready", "WorkspaceNotReady"), &waits).await?;
     put_token(&stage, "metering-token").await?;
     healed(&stage).await?;
     stage.wait_for("ServiceProfile", "probe", "Ready", is_ready).await?;

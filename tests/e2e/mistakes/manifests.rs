@@ -101,7 +101,8 @@ spec:
   iccid: "8988303000000019999"
 "#;
     stage.apply(manifest).await?;
-    told(&stage, ("Sim", "spare"), ("Stalled", "NotFound"), &["iccid"]).await?;
+    let words = ["iccid", "8988303000000019999", "correct it"];
+    told(&stage, ("Sim", "spare"), ("Stalled", "NotFound"), &words).await?;
     stage.apply(&edited(manifest, &[("8988303000000019999", "8988303000000010001")])).await?;
     healed(&stage, "Sim", "spare").await?;
     Ok(())
