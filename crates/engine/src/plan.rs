@@ -262,6 +262,7 @@ fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found
         Seen::Unknown => Ok(observing("waiting for a complete listing")),
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
+        Seen::Present(found) if taken_over(subject, &found).is_some() => Ok(Step::RemoveFinalizer { orphaned: true }), // 2
         Seen::Present(found) => {
             let changes = K::retire(&found.have, &known.context);
             if changes.is_empty() {
@@ -444,6 +445,14 @@ fn present<K: Managed>(
     found: Match<K>,
     observe: bool,
 ) -> Step<K> {
+    if let Some(owner) = taken_over(subject, &found) {
+        let message = format!(
+            "{} {} is marked as owned by {owner}; set adoptionPolicy: Force to take it over",
+            K::KIND,
+            found.id
+        );
+        return Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message)); // 13
+    }
     if subject.status.id.as_deref() != Some(found.id.to_string().as_str()) {
         return bind(subject, found);
     }
@@ -475,6 +484,13 @@ fn present<K: Managed>(
     settle(subject, known, found, diff)
 }
 
+/// The foreign mark on the object, unless the policies let us ignore it.
+fn taken_over<'a, K: Managed>(subject: &Subject<'_, K>, found: &'a Match<K>) -> Option<&'a str> {
+    let forced = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption) == AdoptionPolicy::Force;
+    let observe = subject.common.management() == ManagementPolicy::Observe;
+    found.foreign.as_deref().filter(|_| !forced && !observe)
+}
+
 /// Rows 15 and 16: take the object over, or say which line allows it.
 fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
     if found.ours {
@@ -483,27 +499,15 @@ fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
     let policy = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption);
     let named = subject.common.id.as_deref() == Some(found.id.to_string().as_str());
     let observe = subject.common.management() == ManagementPolicy::Observe;
-    match found.foreign {
-        Some(owner) if policy != AdoptionPolicy::Force && !observe => {
-            let message = format!(
-                "{} {} is marked as owned by {owner}; set adoptionPolicy: Force to take it over",
-                K::KIND,
-                found.id
-            );
-            Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))
-        }
-        _ if named || observe || policy != AdoptionPolicy::Never => {
-            Step::Bind { id: found.id, provenance: Provenance::Adopted }
-        }
-        _ => {
-            let message = format!(
-                "emnify has it already as {} {id}; add `id: \"{id}\"` to spec to take it over",
-                K::KIND,
-                id = found.id
-            );
-            Step::Stall(Told::new(reason::ALREADY_EXISTS, message))
-        }
+    if named || observe || policy != AdoptionPolicy::Never {
+        return Step::Bind { id: found.id, provenance: Provenance::Adopted };
     }
+    let message = format!(
+        "emnify has it already as {} {id}; add `id: \"{id}\"` to spec to take it over",
+        K::KIND,
+        id = found.id
+    );
+    Step::Stall(Told::new(reason::ALREADY_EXISTS, message))
 }
 
 /// Rows 26 and 27.

@@ -1,0 +1,437 @@
+//! A small kind that has one of everything: a mark, a natural key, references, pieces, a Secret, a life.
+//!
+//! It rides on the endpoint calls of the client, which carry every error that a kind can meet.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::{
+        Listing,
+        endpoint::{Endpoint, EndpointCreate, EndpointOwn, EndpointPatch, status},
+        endpoint_bulk::EndpointBatch,
+        event::Event,
+    },
+};
+use emnify_engine::{
+    kind::{
+        self, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs, Invalid,
+        Key, Managed, OutputRef, Reply, Source, Verb,
+    },
+    mark,
+    spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent},
+};
+use jiff::Timestamp;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A device that emnify cannot bring back.
+pub const BROKEN: i64 = 7;
+/// A device that emnify is still working on.
+pub const BUSY: i64 = 9;
+
+/// A toy.
+#[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(group = "emnify.io", version = "v1alpha1", kind = "Toy", plural = "toys", namespaced, status = "ToyStatus")]
+#[serde(rename_all = "camelCase")]
+pub struct ToySpec {
+    /// Policies.
+    #[serde(flatten)]
+    pub common: CommonSpec,
+    /// Name in emnify.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Natural key; cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Another toy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
+    /// Wanted state: `Enabled` or `Disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// A tag it has to carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<i64>,
+    /// The Secret that takes its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Make it anew.
+    #[serde(default)]
+    pub renew: bool,
+    /// It stands for something that cannot be created.
+    #[serde(default)]
+    pub existing: bool,
+    /// It leaves no mark in emnify.
+    #[serde(default)]
+    pub unmarked: bool,
+}
+
+/// What is known of a toy.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToyStatus {
+    /// As for every kind.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+    /// Its name in emnify.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its last event said that it has a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
+}
+
+emnify_engine::kind!(Toy, ToyStatus);
+
+/// A listing entry.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToyRow {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Our mark, as it is stored.
+    pub note: String,
+    /// Its natural key.
+    pub serial: Option<String>,
+    /// What it follows.
+    pub follows: i64,
+    /// Its state.
+    pub status: i64,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+impl From<Endpoint> for ToyRow {
+    fn from(e: Endpoint) -> Self {
+        Self {
+            id: e.id,
+            name: e.name.unwrap_or_default(),
+            note: e.tags.unwrap_or_default(),
+            serial: e.imei,
+            follows: e.service_profile.map_or(0, |p| p.id),
+            status: e.status.unwrap_or_default(),
+            created: e.created,
+        }
+    }
+}
+
+/// What no listing shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ToyPart {
+    /// The tags.
+    Tags,
+}
+
+/// The pieces.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToyParts {
+    /// Ids of tags.
+    pub tags: Vec<i64>,
+}
+
+/// The spec as a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToyWant {
+    /// Name.
+    pub name: Option<String>,
+    /// Natural key.
+    pub serial: Option<String>,
+    /// What it follows.
+    pub follows: Option<i64>,
+    /// Wanted state.
+    pub state: Option<i64>,
+    /// Wanted tag.
+    pub tag: Option<i64>,
+    /// Our mark, unless it leaves none.
+    pub mark: Option<String>,
+    /// Make it anew.
+    pub renew: bool,
+    /// It cannot be created.
+    pub existing: bool,
+}
+
+/// What can be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToyChange {
+    /// Makes it.
+    Create(ToyWant),
+    /// Gives it another name.
+    Rename(String, String),
+    /// Lets it follow another.
+    Follow(i64, i64),
+    /// Changes its state.
+    State(i64),
+    /// Gives it a tag.
+    Tag(i64),
+    /// Deletes it.
+    Delete,
+}
+
+impl fmt::Display for ToyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(_) => f.write_str("create"),
+            Self::Rename(old, new) => write!(f, "name: {old} -> {new}"),
+            Self::Follow(old, new) => write!(f, "follows: {old} -> {new}"),
+            Self::State(state) => write!(f, "state: {state}"),
+            Self::Tag(tag) => write!(f, "tag: {tag}"),
+            Self::Delete => f.write_str("delete"),
+        }
+    }
+}
+
+impl kind::Change for ToyChange {
+    fn fields(&self) -> Vec<FieldDiff> {
+        match self {
+            Self::Create(_) | Self::Delete => Vec::new(),
+            Self::Rename(old, new) => vec![FieldDiff::new("name", old, new)],
+            Self::Follow(old, new) => vec![FieldDiff::new("profile.follows", old, new)],
+            Self::State(state) => vec![FieldDiff::new("state", "-", state)],
+            Self::Tag(tag) => vec![FieldDiff::new("tag", "-", tag)],
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Create(_) => Class::quiet(Verb::Create),
+            Self::Delete => Class { verb: Verb::Delete, urgent: true, disturbs: 1 },
+            _ => Class::quiet(Verb::Update),
+        }
+    }
+
+    fn repeatable(&self) -> bool {
+        !matches!(self, Self::Create(_))
+    }
+
+    fn batch(&self) -> Option<BatchKey> {
+        match self {
+            Self::Create(want) => Some(BatchKey(format!("create {:?}", want.follows))),
+            _ => None,
+        }
+    }
+}
+
+impl Managed for Toy {
+    type Row = ToyRow;
+    type Part = ToyPart;
+    type Parts = ToyParts;
+    type Want = ToyWant;
+    type Change = ToyChange;
+    type News = bool;
+
+    const FACTS: Facts = Facts {
+        has_read: true,
+        serial: Some("toy"),
+        sweep_every: Duration::from_secs(300),
+        scrub_every: Duration::from_secs(3_600),
+        adoption: AdoptionPolicy::Never,
+        needs_intent: true,
+        max_batch: 10,
+    };
+
+    fn id(row: &ToyRow) -> Id {
+        Id::Int(row.id)
+    }
+
+    fn keys(row: &ToyRow, put: &mut dyn FnMut(Key)) {
+        put(Key::new(Key::NAME, &row.name));
+        if let Some(mark) = Self::mark(row) {
+            put(Key::new("mark", mark));
+        }
+        if let Some(serial) = &row.serial {
+            put(Key::new("serial", serial));
+        }
+    }
+
+    fn mark(row: &ToyRow) -> Option<String> {
+        mark::split(&row.note).1.map(str::to_owned)
+    }
+
+    fn gone(row: &ToyRow) -> bool {
+        row.status == status::DELETED
+    }
+
+    fn created(row: &ToyRow) -> Option<Timestamp> {
+        row.created
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let follows = self.spec.follows.clone();
+        follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name })).into_iter().collect()
+    }
+
+    fn output(&self) -> Option<OutputRef> {
+        self.spec.secret.clone().map(|name| OutputRef { name, keep: false })
+    }
+
+    fn want(&self, from: &Inputs) -> Result<ToyWant, Invalid> {
+        let state = match self.spec.state.as_deref() {
+            None => None,
+            Some("Enabled") => Some(status::ENABLED),
+            Some("Disabled") => Some(status::DISABLED),
+            Some(other) => return Err(Invalid::new("state", format!("{other} is not a state; use Enabled"))),
+        };
+        Ok(ToyWant {
+            name: self.spec.name.clone(),
+            serial: self.spec.serial.clone(),
+            follows: from.int("follows"),
+            state,
+            tag: self.spec.tag,
+            mark: (!self.spec.unmarked).then(|| from.mark()),
+            renew: self.spec.renew,
+            existing: self.spec.existing,
+        })
+    }
+
+    fn find(want: &ToyWant, intent: Option<&Intent>) -> Vec<Find> {
+        let mark = want.mark.as_deref().and_then(|m| mark::split(m).1);
+        let trace = mark.map(|m| Find::Trace(Key::new("mark", m)));
+        let natural = want.serial.as_ref().map(|s| Find::Natural(Key::new("serial", s)));
+        let name = intent.and(want.name.as_ref()).map(|n| Find::Natural(Key::new(Key::NAME, n)));
+        trace.into_iter().chain(natural).chain(name).collect()
+    }
+
+    fn parts(want: &ToyWant) -> Vec<ToyPart> {
+        want.tag.map(|_| ToyPart::Tags).into_iter().collect()
+    }
+
+    fn create(want: &ToyWant, _: Option<&Intent>) -> Option<ToyChange> {
+        (!want.existing).then(|| ToyChange::Create(want.clone()))
+    }
+
+    fn diff(want: &ToyWant, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<ToyChange> {
+        let row = &have.row;
+        let mut diff = Diff::default();
+        if let Some(name) = want.name.as_ref().filter(|n| **n != row.name) {
+            diff.changes.push(ToyChange::Rename(row.name.clone(), name.clone()));
+        }
+        if let Some(follows) = want.follows.filter(|f| *f != row.follows) {
+            diff.changes.push(ToyChange::Follow(row.follows, follows));
+        }
+        if let Some(tag) = want.tag.filter(|t| !have.parts.tags.contains(t)) {
+            diff.changes.push(ToyChange::Tag(tag));
+        }
+        if let Some(serial) = want.serial.as_ref().filter(|s| row.serial.as_ref() != Some(s)) {
+            diff.immutable.push(FieldDiff::new("serial", row.serial.as_deref().unwrap_or("-"), serial));
+        }
+        match want.state.filter(|s| *s != row.status) {
+            _ if row.status == BUSY => diff.waiting = Some("emnify is working on it".into()),
+            None => {}
+            Some(_) if row.status == BROKEN => {
+                diff.illegal = Some(Invalid::new("state", "emnify cannot bring it back"));
+            }
+            Some(state) if context.edited => diff.changes.push(ToyChange::State(state)),
+            Some(state) => diff.reported.push(FieldDiff::new("state", row.status, state)),
+        }
+        diff.renew = want.renew.then(|| "asked for".into());
+        diff
+    }
+
+    fn retire(have: &Have<Self>, _: &Context<'_, Self>) -> Vec<ToyChange> {
+        let disable = (have.row.status == status::ENABLED).then_some(ToyChange::State(status::DISABLED));
+        disable.into_iter().chain([ToyChange::Delete]).collect()
+    }
+
+    fn assume(change: &ToyChange, row: &mut ToyRow, parts: &mut ToyParts) {
+        match change {
+            ToyChange::Create(_) | ToyChange::Delete => {}
+            ToyChange::Rename(_, new) => row.name.clone_from(new),
+            ToyChange::Follow(_, new) => row.follows = *new,
+            ToyChange::State(state) => row.status = *state,
+            ToyChange::Tag(tag) => parts.tags.push(*tag),
+        }
+    }
+
+    fn report(&self, have: &Have<Self>, news: Option<&bool>, status: &mut ToyStatus) {
+        status.name = Some(have.row.name.clone());
+        status.online = news.copied().or(status.online);
+    }
+
+    fn hear(event: &Event) -> Option<Heard<bool>> {
+        let id = Id::Int(event.endpoint_id()?);
+        let news = match event.kind() {
+            Some(3) => Some(true),
+            Some(4) => Some(false),
+            _ => None,
+        };
+        Some(Heard { id, news })
+    }
+
+    async fn list(api: &Api, at: Cursor) -> Result<Page<ToyRow>, Error> {
+        Ok(api.list_endpoints(at, &Listing::all()).await?.map(ToyRow::from))
+    }
+
+    async fn read(api: &Api, id: &Id) -> Result<Option<ToyRow>, Error> {
+        Ok(api.endpoint(id.int().unwrap_or_default()).await?.map(ToyRow::from))
+    }
+
+    async fn read_part(api: &Api, id: &Id, _: ToyPart, into: &mut ToyParts) -> Result<(), Error> {
+        let tags = api.endpoint_tags(id.int().unwrap_or_default()).await?;
+        into.tags = tags.into_iter().map(|t| t.id).collect();
+        Ok(())
+    }
+
+    async fn send(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
+        if let [(id, change)] = batch {
+            return Ok(vec![send_one(api, id.as_ref().and_then(Id::int).unwrap_or_default(), change).await?]);
+        }
+        let wants: Vec<&ToyWant> = batch
+            .iter()
+            .filter_map(|(_, change)| if let ToyChange::Create(want) = change { Some(want) } else { None })
+            .collect();
+        let many = EndpointBatch {
+            status: 0.into(),
+            service_profile: wants.first().and_then(|w| w.follows).unwrap_or_default().into(),
+            tariff_profile: 0.into(),
+            ip_address_space: None,
+            endpoints: wants.into_iter().map(own).collect(),
+        };
+        let made = api.create_endpoints(&many).await?;
+        Ok(made.into_iter().map(|e| made_of(ToyRow::from(e))).collect())
+    }
+}
+
+fn own(want: &ToyWant) -> EndpointOwn {
+    EndpointOwn {
+        name: want.name.clone(),
+        tags: want.mark.clone(),
+        imei: want.serial.clone(),
+        ..EndpointOwn::default()
+    }
+}
+
+fn made_of(row: ToyRow) -> Reply<Toy> {
+    let token = format!("token-of-{}", row.id);
+    Reply {
+        id: Some(Id::Int(row.id)),
+        row: Some(row),
+        secret: BTreeMap::from([("token".to_owned(), token.into())]),
+    }
+}
+
+async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<Reply<Toy>, Error> {
+    let mut patch = EndpointPatch::default();
+    match change {
+        ToyChange::Create(want) => {
+            let new = EndpointCreate {
+                status: want.state.unwrap_or_default().into(),
+                service_profile: want.follows.unwrap_or_default().into(),
+                tariff_profile: 0.into(),
+                ip_address_space: None,
+                own: own(want),
+            };
+            let made = api.create_endpoint(&new).await?;
+            let secret = BTreeMap::from([("token".to_owned(), format!("token-of-{}", made.id).into())]);
+            return Ok(Reply { id: Some(Id::Int(made.id)), row: None, secret });
+        }
+        ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
+        ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
+        ToyChange::Rename(_, new) => patch.name = Some(new.clone()),
+        ToyChange::Follow(_, new) => patch.service_profile = Some((*new).into()),
+        ToyChange::State(state) => patch.status = Some((*state).into()),
+    }
+    api.patch_endpoint(id, &patch).await.map(|()| Reply::default())
+}
