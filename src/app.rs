@@ -1,10 +1,15 @@
 //! Wiring, start-up and shutdown: the only file that knows every part.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use emnify::{HttpTransport, HttpTransportConfig, Transport};
 use emnify_engine::{
+    directory::WorkspaceKey,
     engine::{Builder, Engine},
     kind::Managed,
     shared::EngineSettings,
@@ -48,22 +53,14 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     }
     let engine = start_engine(&settings, &client, &mut tasks, &shutdown);
     tokio::select! {
-        biased;
-        _ = shutdown.wait_for(|s| *s) => return Ok(()),
         () = engine.listed() => {}
-        ended = tasks.join_next() => bail!("{} ended during the start", name_of(ended)),
+        ended = ended(&mut tasks, &shutdown) => return ended,
     }
     start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
     health.set_ready(true);
     engine.open();
     tracing::info!(installation = settings.installation, "running");
-    let result = tokio::select! {
-        // every part ends after a shutdown was asked for
-        biased;
-        _ = shutdown.wait_for(|s| *s) => Ok(()),
-        // a part that ends takes the process with it, so that a restart mends it
-        ended = tasks.join_next() => Err(anyhow::anyhow!("{} ended by itself", name_of(ended))),
-    };
+    let result = ended(&mut tasks, &shutdown).await;
     health.set_ready(false);
     drain(tasks).await;
     result
@@ -105,15 +102,21 @@ fn start_workspaces(
     if settings.namespaces == Namespaces::All {
         // both need rights on the whole cluster
         tasks.spawn(named("cluster workspaces", desk.run::<ClusterWorkspace>(shutdown.clone())));
-        let namespaces = follow_namespaces(engine.shared.client.clone(), labels, shutdown.clone());
+        let namespaces = follow_namespaces(engine.clone(), labels, shutdown.clone());
         tasks.spawn(named("namespaces", namespaces));
     }
     Ok(())
 }
 
-/// Keeps the labels that cluster workspaces select namespaces by.
-async fn follow_namespaces(client: Client, labels: NamespaceLabels, mut shutdown: watch::Receiver<bool>) {
-    let api: Api<PartialObjectMeta<Namespace>> = Api::all(client);
+/// Keeps the labels that cluster workspaces select namespaces by, and wakes the objects of a namespace that changed.
+async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown: watch::Receiver<bool>) {
+    let set = |name: String, now: Option<BTreeMap<String, String>>| {
+        if labels.set(&name, now) {
+            let key = WorkspaceKey { namespace: Some(name), name: String::new() };
+            engine.shared.kinds().for_each(|kind| kind.poke_all(&key));
+        }
+    };
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(engine.shared.client.clone());
     let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
     loop {
         let event = tokio::select! {
@@ -122,9 +125,9 @@ async fn follow_namespaces(client: Client, labels: NamespaceLabels, mut shutdown
         };
         match event {
             Ok(Some(watcher::Event::Apply(n) | watcher::Event::InitApply(n))) => {
-                labels.set(&n.name_any(), Some(n.labels().clone()));
+                set(n.name_any(), Some(n.labels().clone()));
             }
-            Ok(Some(watcher::Event::Delete(n))) => labels.set(&n.name_any(), None),
+            Ok(Some(watcher::Event::Delete(n))) => set(n.name_any(), None),
             Ok(Some(watcher::Event::Init | watcher::Event::InitDone)) => {}
             Ok(None) => return,
             Err(error) => tracing::warn!(%error, "namespaces not watched"),
@@ -162,11 +165,16 @@ async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static s
     name
 }
 
-fn name_of(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {
+/// Waits for the first part to end. One that ends unasked takes the process with it, so that a restart mends it.
+async fn ended(tasks: &mut JoinSet<&'static str>, shutdown: &watch::Receiver<bool>) -> Result<()> {
+    let ended = tasks.join_next().await;
+    if *shutdown.borrow() {
+        return Ok(());
+    }
     match ended {
-        Some(Ok(name)) => name.to_owned(),
-        Some(Err(error)) => format!("a part ({error})"),
-        None => "everything".to_owned(),
+        Some(Ok(name)) => bail!("{name} ended by itself"),
+        Some(Err(error)) => bail!("a part failed: {error}"),
+        None => bail!("nothing runs"),
     }
 }
 

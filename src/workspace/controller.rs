@@ -229,13 +229,17 @@ pub(super) fn key_of<W: WorkspaceObject>(object: &W) -> WorkspaceKey {
 pub struct NamespaceLabels(Arc<RwLock<HashMap<String, BTreeMap<String, String>>>>);
 
 impl NamespaceLabels {
-    /// Replaces the labels of a namespace; `None` when it is gone.
-    pub fn set(&self, namespace: &str, labels: Option<BTreeMap<String, String>>) {
+    /// Replaces the labels of a namespace, `None` when it is gone; true if they differ.
+    pub fn set(&self, namespace: &str, labels: Option<BTreeMap<String, String>>) -> bool {
         let mut all = self.0.write().expect("nobody panics while holding the labels");
         match labels {
-            Some(labels) => all.insert(namespace.to_owned(), labels),
-            None => all.remove(namespace),
-        };
+            Some(labels) if all.get(namespace) == Some(&labels) => false,
+            Some(labels) => {
+                all.insert(namespace.to_owned(), labels);
+                true
+            }
+            None => all.remove(namespace).is_some(),
+        }
     }
 
     fn of(&self, namespace: &str) -> BTreeMap<String, String> {

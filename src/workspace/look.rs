@@ -205,7 +205,8 @@ impl<'a, W: Served> Look<'a, W> {
             _ => Err(why(&decision.verdict)),
         };
         let allows = self.object.allows(&self.desk.namespaces);
-        self.desk.engine.shared.publish(&self.key, Entry { state, allows });
+        let generation = self.object.meta().generation;
+        self.desk.engine.shared.publish(&self.key, Entry { state, allows, generation });
     }
 
     /// A token kept across a restart is used without a login.

@@ -35,6 +35,8 @@ pub struct Entry {
     pub state: Result<Arc<Session>, String>,
     /// For a `ClusterWorkspace`: who may use it.
     pub allows: Option<Allows>,
+    /// Generation of its spec, with which `allows` may change.
+    pub generation: Option<i64>,
 }
 
 impl fmt::Debug for Entry {
@@ -70,6 +72,7 @@ impl Directory {
     pub fn publish(&self, key: WorkspaceKey, entry: Entry) -> bool {
         let mut all = self.0.write().expect("nobody panics while holding the directory");
         let same = all.get(&key).is_some_and(|old| match (&old.state, &entry.state) {
+            _ if old.generation != entry.generation => false,
             (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
             (Err(a), Err(b)) => a == b,
             _ => false,
@@ -99,7 +102,12 @@ impl Directory {
             None if wanted.is_none() => {
                 Err("there is no Workspace named default in this namespace; create one or set workspaceRef".into())
             }
-            None => Err(format!("{kind_of:?} {} does not exist; create it or correct workspaceRef", key.name)),
+            None => Err(format!(
+                "{kind_of:?} {} does not exist here{}; create it or correct workspaceRef",
+                key.name,
+                // rights on the whole cluster are needed to see one
+                if key.namespace.is_none() { " (an operator with --namespaces serves none)" } else { "" }
+            )),
             Some(entry) => match entry.allows.as_ref().map(|allows| allows(who)) {
                 Some(Err(refusal)) => Err(format!("ClusterWorkspace {}: {refusal}", key.name)),
                 _ => entry.state.clone().map_err(|why| format!("{kind_of:?} {}: {why}", key.name)),
@@ -120,7 +128,16 @@ mod tests {
         Applicant { namespace, kind: "Endpoint", force: false }
     }
     fn down(why: &str) -> Entry {
-        Entry { state: Err(why.into()), allows: None }
+        Entry { state: Err(why.into()), allows: None, generation: Some(1) }
+    }
+
+    #[test]
+    fn another_generation_may_allow_others() {
+        let all = Directory::default();
+        assert!(all.publish(key(None), down("same")), "it is new");
+        assert!(!all.publish(key(None), down("same")), "nothing changed");
+        let edited = Entry { generation: Some(2), ..down("same") };
+        assert!(all.publish(key(None), edited), "whoever waits for it looks again after an edit");
     }
 
     #[test]
@@ -142,7 +159,7 @@ mod tests {
             "a" => Ok(()),
             other => Err(format!("add {other} to allowedNamespaces")),
         });
-        all.publish(key(None), Entry { state: Err("up".into()), allows: Some(allows) });
+        all.publish(key(None), Entry { allows: Some(allows), ..down("up") });
         assert!(all.resolve(&who("a"), None).state.unwrap_err().ends_with("up"));
         assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("allowedNamespaces"));
     }
