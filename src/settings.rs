@@ -12,7 +12,8 @@ use crate::hosts::{HostRefused, Hosts};
 /// What was typed after `run`; each flag has an environment variable.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Namespaces to serve, separated by commas. Default: all.
+    /// Namespaces to serve, separated by commas. Default: all. With this flag no rights on the whole cluster are
+    /// needed, and `ClusterWorkspace` is not served.
     #[arg(long, env = "EMNIFY_OPERATOR_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE,..")]
     pub namespaces: Vec<String>,
     /// Name of this installation, written into emnify on everything it owns. It must differ between clusters that

@@ -57,6 +57,8 @@ struct Entry<R> {
     row: Arc<R>,
     as_of: Instant,
     written: Option<Instant>,
+    /// Events up to this server time tell of our own write.
+    echo_until: Option<Timestamp>,
     missed: u8,
     stale: bool,
 }
@@ -155,6 +157,19 @@ impl<K: Managed> Mirror<K> {
         let mut inner = self.write();
         inner.drop_row(id);
         inner.gone.insert(id.clone(), Instant::now());
+    }
+
+    /// Our own write will show in the event log with times up to `until`.
+    pub fn expect_echo(&self, id: &Id, until: Timestamp) {
+        if let Some(entry) = self.write().rows.get_mut(id) {
+            entry.echo_until = Some(until);
+        }
+    }
+
+    /// An event of `at` says that the object changed; true if it is known here and the event is no echo of our write.
+    pub fn doubt_since(&self, id: &Id, at: Timestamp) -> bool {
+        let echo = self.read().rows.get(id).is_some_and(|e| e.echo_until.is_some_and(|until| at <= until));
+        !echo && self.doubt(id)
     }
 
     /// Something says that the object changed; true if it is known here.
@@ -306,7 +321,7 @@ impl<K: Managed> Inner<K> {
             return true;
         }
         self.reindex(&id, None, Some(&row));
-        self.rows.insert(id, Entry { row: Arc::new(row), as_of, written, missed: 0, stale: false });
+        self.rows.insert(id, Entry { row: Arc::new(row), as_of, written, echo_until: None, missed: 0, stale: false });
         true
     }
 

@@ -124,7 +124,8 @@ pub async fn send(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Erro
         [(_, Change::CreateTag(name)), ..] => exists(api.create_tag(name, None).await.map(drop)).map(done),
         [(None, Change::Create(new))] => {
             let made = api.create_endpoint(&wire_create(new)).await?;
-            Ok(vec![Reply { id: Some(Id::Int(made.id)), ..Reply::default() }])
+            let bare = Reply { id: Some(Id::Int(made.id)), ..Reply::default() };
+            Ok(vec![made.shown.map_or(bare, |shown| reply(new, &shown))])
         }
         [(None, Change::Create(_)), ..] => create_many(api, batch).await,
         [(_, Change::AddTags(_)), ..] => api.add_tags(&tag_items(batch)?).await.map(done),

@@ -216,6 +216,15 @@ impl Serialize for SimChange {
     }
 }
 
+/// What a create made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedEndpoint {
+    /// Its id.
+    pub id: i64,
+    /// The endpoint itself, where the answer holds it: recorded empty in 2022 [R], an object in the spec of 2026 [S].
+    pub shown: Option<Endpoint>,
+}
+
 impl Api {
     /// One page of endpoints: 1,000 unless told otherwise, which is also the most [R].
     pub async fn list_endpoints(&self, at: Cursor, listing: &Listing) -> Result<Page<Endpoint>, Error> {
@@ -230,8 +239,12 @@ impl Api {
     }
 
     /// Creates an endpoint. The API wants endpoint writes one after another [S].
-    pub async fn create_endpoint(&self, new: &EndpointCreate) -> Result<Created, Error> {
-        self.call(Call::post("/api/v1/endpoint").body(new)).await?.created()
+    pub async fn create_endpoint(&self, new: &EndpointCreate) -> Result<CreatedEndpoint, Error> {
+        let reply = self.call(Call::post("/api/v1/endpoint").body(new)).await?;
+        let Created { id } = reply.created()?;
+        // the create took place, whatever can be read of it
+        let shown = reply.json::<Endpoint>().ok().filter(|endpoint| endpoint.id == id);
+        Ok(CreatedEndpoint { id, shown })
     }
 
     /// Changes an endpoint.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use emnify::{Api, Error};
+use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
@@ -17,10 +18,13 @@ use crate::{
     plan::{SecretState, Step},
     queue::Ticket,
     reason, secrets,
-    session::Session,
+    session::{Session, Shelf},
     spec::Rejected,
     verdict::{Next, Verdict},
 };
+
+/// Events of our own write carry times up to this long after its answer.
+const ECHO: SignedDuration = SignedDuration::from_secs(5);
 
 /// One object's share of a call.
 struct Load<K: Managed> {
@@ -191,25 +195,31 @@ impl<K: Managed> Controller<K> {
                 _ => self.sweep_since(&shelf, self.shared.now()),
             }
         }
+        let id = reply.id.as_ref().or(load.id.as_ref());
         match (reply.row, &load.id) {
             (Some(row), _) => {
                 shelf.mirror.wrote(row, now);
             }
             (None, Some(id)) if load.ends => shelf.mirror.forget(id),
-            (None, Some(id)) => {
-                if let Some(row) = shelf.mirror.row(id) {
-                    let (mut row, mut parts) = (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
-                    K::assume(&load.change, &mut row, &mut parts);
-                    shelf.mirror.wrote(row, now);
-                    shelf.mirror.put_parts(id, parts, &[], now);
-                }
-            }
+            (None, Some(id)) => self.assume(&shelf, id, &load.change, now),
             (None, None) => {}
+        }
+        if let Some(id) = id {
+            shelf.mirror.expect_echo(id, session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX));
         }
         if let (Some(id), true) = (&load.id, load.change.unsettles()) {
             shelf.mirror.doubt(id);
             shelf.mirror.doubt_parts(id);
         }
+    }
+
+    /// What a bodiless success means for what we know.
+    fn assume(&self, shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
+        let Some(row) = shelf.mirror.row(id) else { return };
+        let (mut row, mut parts) = (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
+        K::assume(change, &mut row, &mut parts);
+        shelf.mirror.wrote(row, at);
+        shelf.mirror.put_parts(id, parts, &[], at);
     }
 
     /// Values shown once go into the Secret before anything else; what cannot be stored is made anew and revoked.
