@@ -6,7 +6,7 @@ use emnify_simulator::{Signal, Simulator};
 use rand::{Rng as _, seq::IndexedRandom as _};
 
 /// Between two turns.
-pub(super) const PACE: Duration = Duration::from_secs(2);
+pub(super) const PACE: Duration = Duration::from_secs(3);
 
 /// All devices of the simulator that could use a network.
 #[derive(Debug)]
