@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    kind::{Change, Context, Diff, FieldDiff, Have, Id, Invalid, Managed},
+    kind::{Change, Context, Diff, FieldDiff, Find, Have, Id, Invalid, Key, Managed},
     reason,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
     verdict::Effect,
@@ -259,7 +259,9 @@ fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found
     }
     match known.seen {
         Seen::Absent => Ok(Step::RemoveFinalizer { orphaned: false }),
-        Seen::Unknown => Ok(observing("waiting for a complete listing")),
+        Seen::Unknown => {
+            Ok(Step::Wait(Told::new(reason::OBSERVING, "waiting for a complete listing"), Effect::Working))
+        }
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
         Seen::Present(found) if taken_over(subject, &found).is_some() => Ok(Step::RemoveFinalizer { orphaned: true }), // 2
@@ -385,7 +387,13 @@ fn absent<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, want: 
     let (Some(create), None) = (create, &subject.common.id) else {
         let message = match &subject.common.id {
             Some(id) => format!("id: emnify has no {} {id}; correct spec.id, or remove it to create one", K::KIND),
-            None => format!("emnify has no such {}, and one cannot be created", K::KIND),
+            None => match K::find(want, None).into_iter().find(|find| matches!(find, Find::Natural(_))) {
+                Some(find) => {
+                    let Key { name, value } = find.key();
+                    format!("{name}: emnify has no {} {value}, and one cannot be created; correct it", K::KIND)
+                }
+                None => format!("emnify has no such {}, and one cannot be created", K::KIND),
+            },
         };
         return Step::Stall(Told::new(reason::NOT_FOUND, message)); // 18
     };

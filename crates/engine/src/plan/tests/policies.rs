@@ -222,3 +222,16 @@ fn messages_are_short_and_name_the_mend() {
     assert!(moved.message().contains(reason::annotation::FORCE_ORPHAN), "so is the way out");
     assert_eq!(word(&bound().decide()), "up to date");
 }
+
+#[test]
+fn what_cannot_be_created_is_named_by_its_natural_key() {
+    let missing = |serial: Option<&str>| {
+        wanting(fresh(), |w| {
+            w.existing = true;
+            w.serial = serial.map(str::to_owned);
+        })
+    };
+    let message = missing(Some("89")).message();
+    assert!(message.starts_with("serial: ") && message.contains("89") && message.contains("correct it"), "{message}");
+    assert!(!missing(None).message().contains("[k8s"), "our mark is no field of the spec");
+}
