@@ -9,6 +9,7 @@ use crate::{
     plan::{IntentState, SecretState, Seen, Step, Wanted, Workspace},
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
     toy::{ToyChange, ToyRow},
+    verdict::Effect,
 };
 
 /// What the conditions column says.
@@ -144,11 +145,16 @@ fn there() -> Vec<Row> {
     ]
 }
 
-/// Preparations for a bound object (a renewal, a re-creation) are waits: they do not lower `Ready` either.
+/// Preparing and accounting for a create of a bound object (a renewal, a re-creation) does not lower `Ready` either.
 fn prepares(step: &Step<crate::toy::Toy>) -> bool {
     matches!(
         step,
-        Step::RecordIntent | Step::ReserveSecret | Step::ClearIntent | Step::Bind { .. } | Step::Read(_)
+        Step::RecordIntent
+            | Step::ReserveSecret
+            | Step::ClearIntent
+            | Step::Bind { .. }
+            | Step::Read(_)
+            | Step::Wait(_, Effect::Keep)
     )
 }
 
