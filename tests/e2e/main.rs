@@ -2,8 +2,10 @@
 //! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
 //! through the operator.
 
+mod connectivity;
 mod drift;
 mod lifecycle;
+mod logins;
 mod mistakes;
 mod portal;
 mod support;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 pub use device::Signal;
 pub(crate) use routes::routes;
 
+use crate::families::authentication::totp;
 use crate::http::faults::Fault;
 use crate::http::log::Requests;
 use crate::{Seed, SeedError, Simulator, State};
@@ -70,6 +71,14 @@ impl Simulator {
     /// Removes all fault rules.
     pub fn clear_faults(&self) {
         self.shared.lock().faults.clear();
+    }
+
+    /// What a user's authenticator shows now; none where the user is unknown or has no second factor.
+    pub fn mfa_code(&self, username: &str) -> Option<String> {
+        let core = self.shared.lock();
+        let user = core.state.users.values().find(|user| user.username == username)?;
+        let key = user.mfa_keys.values().find(|key| key.status == 1)?;
+        totp::now(&key.secret_key, core.clock.now())
     }
 
     /// The simulated time.

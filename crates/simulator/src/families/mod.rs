@@ -1,7 +1,7 @@
 //! The operations, one file or folder per family of the API. Each lists its routes in one table.
 
 mod application_token;
-mod authentication;
+pub(crate) mod authentication;
 mod dns;
 mod endpoint;
 mod event;

@@ -4,7 +4,7 @@ mod login;
 mod mfa;
 #[cfg(test)]
 mod tests;
-mod totp;
+pub(crate) mod totp;
 
 use super::{Class, Needs, Route};
 

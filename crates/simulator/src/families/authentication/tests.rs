@@ -126,7 +126,7 @@ async fn a_second_factor_is_asked_unless_the_device_is_trusted() {
     let mfa_token = text(&first, "mfa_token");
     let wrong = json!({"mfa_token": mfa_token, "code": "000000"});
     assert_eq!(driver.post("/api/v1/authenticate", wrong).await.status, 401);
-    let code = totp::now(KEY, driver.simulator.now());
+    let code = totp::now(KEY, driver.simulator.now()).expect("a base32 key");
     let second = json!({"mfa_token": mfa_token, "code": code, "trusted_device": {"fingerprint": "laptop"}});
     let answered = driver.post("/api/v1/authenticate", second).await;
     assert!(answered.body["auth_token"].is_string() && answered.body["refresh_token"].is_string());
@@ -150,7 +150,7 @@ async fn a_key_is_made_activated_and_removed() {
     let path = format!("/api/v1/user/mfa/{}", made.body["id"]);
     let activation = |code: String| json!({"status": {"id": 1}, "code": code});
     assert_eq!(driver.patch(&path, activation("000000".to_owned())).await.status, 422);
-    let code = totp::now(&text(&made, "secret_key"), driver.simulator.now());
+    let code = totp::now(&text(&made, "secret_key"), driver.simulator.now()).expect("a base32 key");
     assert_eq!(driver.patch(&path, activation(code.clone())).await.status, 204);
     assert_eq!(driver.patch(&path, activation(code)).await.status, 409);
     assert!(right(&driver).await.body["mfa_token"].is_string());
