@@ -9,7 +9,7 @@
 extern crate self as emnify_engine;
 
 #[cfg(test)]
-#[path = "../tests/support/toy.rs"]
+#[path = "../tests/engine/support/toy.rs"]
 mod toy;
 
 pub mod claims;

@@ -27,81 +27,81 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A device that emnify cannot bring back.
-pub const BROKEN: i64 = 7;
+pub(crate) const BROKEN: i64 = 7;
 /// A device that emnify is still working on.
-pub const BUSY: i64 = 9;
+pub(crate) const BUSY: i64 = 9;
 
 /// A toy.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(group = "emnify.io", version = "v1alpha1", kind = "Toy", plural = "toys", namespaced, status = "ToyStatus")]
 #[serde(rename_all = "camelCase")]
-pub struct ToySpec {
+pub(crate) struct ToySpec {
     /// Policies.
     #[serde(flatten)]
-    pub common: CommonSpec,
+    pub(crate) common: CommonSpec,
     /// Name in emnify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Natural key; cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
+    pub(crate) serial: Option<String>,
     /// Another toy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follows: Option<String>,
+    pub(crate) follows: Option<String>,
     /// Wanted state: `Enabled` or `Disabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    pub(crate) state: Option<String>,
     /// A tag it has to carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tag: Option<i64>,
+    pub(crate) tag: Option<i64>,
     /// The Secret that takes its token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
+    pub(crate) secret: Option<String>,
     /// Make it anew.
     #[serde(default)]
-    pub renew: bool,
+    pub(crate) renew: bool,
     /// It stands for something that cannot be created.
     #[serde(default)]
-    pub existing: bool,
+    pub(crate) existing: bool,
     /// It leaves no mark in emnify.
     #[serde(default)]
-    pub unmarked: bool,
+    pub(crate) unmarked: bool,
 }
 
 /// What is known of a toy.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ToyStatus {
+pub(crate) struct ToyStatus {
     /// As for every kind.
     #[serde(flatten)]
-    pub common: CommonStatus,
+    pub(crate) common: CommonStatus,
     /// Its name in emnify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Its last event said that it has a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub online: Option<bool>,
+    pub(crate) online: Option<bool>,
 }
 
 emnify_engine::kind!(Toy, ToyStatus);
 
 /// A listing entry.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ToyRow {
+pub(crate) struct ToyRow {
     /// Its id.
-    pub id: i64,
+    pub(crate) id: i64,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Our mark, as it is stored.
-    pub note: String,
+    pub(crate) note: String,
     /// Its natural key.
-    pub serial: Option<String>,
+    pub(crate) serial: Option<String>,
     /// What it follows.
-    pub follows: i64,
+    pub(crate) follows: i64,
     /// Its state.
-    pub status: i64,
+    pub(crate) status: i64,
     /// When it was made.
-    pub created: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
 }
 
 impl From<Endpoint> for ToyRow {
@@ -120,42 +120,42 @@ impl From<Endpoint> for ToyRow {
 
 /// What no listing shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ToyPart {
+pub(crate) enum ToyPart {
     /// The tags.
     Tags,
 }
 
 /// The pieces.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ToyParts {
+pub(crate) struct ToyParts {
     /// Ids of tags.
-    pub tags: Vec<i64>,
+    pub(crate) tags: Vec<i64>,
 }
 
 /// The spec as a request.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ToyWant {
+pub(crate) struct ToyWant {
     /// Name.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Natural key.
-    pub serial: Option<String>,
+    pub(crate) serial: Option<String>,
     /// What it follows.
-    pub follows: Option<i64>,
+    pub(crate) follows: Option<i64>,
     /// Wanted state.
-    pub state: Option<i64>,
+    pub(crate) state: Option<i64>,
     /// Wanted tag.
-    pub tag: Option<i64>,
+    pub(crate) tag: Option<i64>,
     /// Our mark, unless it leaves none.
-    pub mark: Option<String>,
+    pub(crate) mark: Option<String>,
     /// Make it anew.
-    pub renew: bool,
+    pub(crate) renew: bool,
     /// It cannot be created.
-    pub existing: bool,
+    pub(crate) existing: bool,
 }
 
 /// What can be sent.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ToyChange {
+pub(crate) enum ToyChange {
     /// Makes it.
     Create(ToyWant),
     /// Gives it another name.

@@ -1,0 +1,106 @@
+//! Creates with unknown outcome, and processes that end between two steps: one object, never two.
+
+use serde_json::json;
+
+use crate::support::{Stage, cluster::Cluster, emnify::{Emnify, Fault}, named};
+
+fn creates(stage: &Stage) -> usize {
+    stage.emnify.asked("POST /api/v1/endpoint").len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_answer_was_lost_is_found_by_its_mark() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::LostAnswer);
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    assert_eq!((creates(&stage), stage.emnify.devices().len()), (1, 1), "observed first, not repeated");
+    assert_eq!(stage.status("a", "provenance"), "Created");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_leaves_no_mark_is_found_by_its_name_and_time() {
+    let stage = Stage::new().await;
+    stage.emnify.add(json!({"name": "a", "created": "2020-01-01T00:00:00Z"}));
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::LostAnswer);
+    stage.cluster.apply("a", json!({"name": "a", "unmarked": true}));
+    stage.ready("a").await;
+    assert_eq!((creates(&stage), stage.status("a", "id")), (1, json!("2")), "an older namesake is not it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_took_no_effect_is_sent_again_after_its_deadline() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Answer(504, json!({"message": "Endpoint request timed out"})));
+    stage.cluster.apply("a", named("a"));
+    stage.until("the create was tried", |s| creates(s) == 1).await;
+    stage.pass(60).await;
+    assert_eq!(creates(&stage), 1, "it may still take effect");
+    stage.ready("a").await;
+    assert_eq!((creates(&stage), stage.emnify.devices().len()), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_after_the_create_leaves_no_duplicate() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::LostAnswer);
+    stage.cluster.apply("a", named("a"));
+    stage.until("the create took effect", |s| s.emnify.devices().len() == 1).await;
+    let stage = stage.restart().await;
+    stage.ready("a").await;
+    assert_eq!((creates(&stage), stage.emnify.devices().len()), (1, 1), "what the intent made was found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_of_an_earlier_process_that_made_nothing_is_cleared() {
+    let (cluster, emnify) = (Cluster::default(), Emnify::default());
+    cluster.apply("a", named("a"));
+    let mut toy = cluster.toy("a").unwrap();
+    toy["metadata"]["finalizers"] = json!([emnify_engine::kind::FINALIZER]);
+    toy["status"] = json!({"intent": {"nonce": "n", "since": "2026-05-01T11:59:00Z"}});
+    cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/toys/a", toy);
+    let stage = Stage::on(cluster, emnify).await;
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_at_any_moment_converges_to_one_device() {
+    for steps in 1..=12u64 {
+        let stage = Stage::new().await;
+        stage.cluster.apply("a", named("a"));
+        tokio::time::sleep(std::time::Duration::from_millis(steps * 20)).await;
+        let stage = stage.restart().await;
+        stage.ready("a").await;
+        stage.pass(400).await;
+        assert_eq!(stage.emnify.devices().len(), 1, "killed {} ms after apply", steps * 20);
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_made_in_vain_goes_with_its_object() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::LostAnswer);
+    stage.cluster.apply("a", named("a"));
+    stage.until("the create took effect", |s| s.emnify.devices().len() == 1).await;
+    stage.cluster.delete("a");
+    stage.until("the object is gone", |s| s.cluster.toy("a").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 0, "nothing is left in emnify that nobody knows of");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_minted_only_when_its_place_is_ours() {
+    let stage = Stage::new().await;
+    stage.cluster.put("/api/v1/namespaces/ns/secrets/out", json!({"metadata": {"name": "out", "namespace": "ns"}, "type": "Opaque"}));
+    stage.cluster.apply("a", json!({"name": "a", "secret": "out"}));
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "SecretNotOwned").await;
+    assert_eq!(creates(&stage), 0, "nothing is minted without a place to put it");
+    stage.cluster.apply("a", json!({"name": "a", "secret": "mine"}));
+    stage.ready("a").await;
+    let secret = stage.cluster.get("/api/v1/namespaces/ns/secrets/mine").unwrap();
+    assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "uid-1", "it goes with its object");
+    assert_eq!(secret["data"]["token"], "dG9rZW4tb2YtMQ==");
+    assert_eq!(secret["metadata"]["annotations"]["emnify.io/token-id"], "1", "it says which token it holds");
+    assert!(stage.cluster.events().iter().all(|(_, note)| !note.contains("token-of")), "and nobody else does");
+}

@@ -1,0 +1,278 @@
+//! An API server in memory: lists, watches, patches with their preconditions, finalizers.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use kube::{Client, client::Body};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::clock;
+
+type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// One write that came in over the API.
+#[derive(Clone, Debug)]
+pub(crate) struct Wrote {
+    /// Method and path.
+    pub(crate) what: String,
+    /// Body.
+    pub(crate) body: Value,
+    /// Status of the answer.
+    pub(crate) status: u16,
+}
+
+#[derive(Default)]
+struct Inner {
+    objects: BTreeMap<String, Value>,
+    watchers: Vec<mpsc::UnboundedSender<Bytes>>,
+    version: u64,
+    uid: u64,
+    wrote: Vec<Wrote>,
+    mute: bool,
+}
+
+/// The API server.
+#[derive(Clone, Default)]
+pub(crate) struct Cluster(Arc<Mutex<Inner>>);
+
+fn toy_path(name: &str) -> String {
+    format!("/apis/emnify.io/v1alpha1/namespaces/ns/toys/{name}")
+}
+
+impl Cluster {
+    /// A client of it.
+    pub(crate) fn client(&self) -> Client {
+        let cluster = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let cluster = cluster.clone();
+            async move { Ok::<_, Infallible>(cluster.answer(request).await) }
+        });
+        Client::new(service, "ns")
+    }
+
+    /// A user applies a toy; the generation moves when the spec differs.
+    pub(crate) fn apply(&self, name: &str, spec: Value) {
+        let mut inner = self.lock();
+        let mut object = inner.objects.get(&toy_path(name)).cloned().unwrap_or_else(|| inner.new_object(name));
+        if object["spec"] != spec {
+            object["spec"] = spec;
+            object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+        }
+        inner.store(&toy_path(name), object);
+    }
+
+    /// A user sets an annotation.
+    pub(crate) fn annotate(&self, name: &str, key: &str, value: &str) {
+        let mut inner = self.lock();
+        let mut object = inner.objects[&toy_path(name)].clone();
+        object["metadata"]["annotations"][key] = json!(value);
+        inner.store(&toy_path(name), object);
+    }
+
+    /// A user deletes a toy.
+    pub(crate) fn delete(&self, name: &str) {
+        let mut inner = self.lock();
+        let mut object = inner.objects[&toy_path(name)].clone();
+        object["metadata"]["deletionTimestamp"] = json!(clock::now().to_string());
+        object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+        inner.store(&toy_path(name), object);
+    }
+
+    /// A toy is replaced by a namesake without anybody seeing an event.
+    pub(crate) fn replace_unseen(&self, name: &str, spec: Value) {
+        let mut inner = self.lock();
+        let mut object = inner.new_object(name);
+        object["spec"] = spec;
+        inner.version += 1;
+        object["metadata"]["resourceVersion"] = json!(inner.version.to_string());
+        inner.objects.insert(toy_path(name), object);
+    }
+
+    /// From now on watches hear nothing.
+    pub(crate) fn mute(&self, mute: bool) {
+        self.lock().mute = mute;
+    }
+
+    /// Puts any object in place.
+    pub(crate) fn put(&self, path: &str, object: Value) {
+        self.lock().store(path, object);
+    }
+
+    /// A toy, if it exists.
+    pub(crate) fn toy(&self, name: &str) -> Option<Value> {
+        self.get(&toy_path(name))
+    }
+
+    /// Anything, if it exists.
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
+        self.lock().objects.get(path).cloned()
+    }
+
+    /// Writes whose method and path start with `what`.
+    pub(crate) fn wrote(&self, what: &str) -> Vec<Wrote> {
+        self.lock().wrote.iter().filter(|w| w.what.starts_with(what)).cloned().collect()
+    }
+
+    /// Writes to toys.
+    pub(crate) fn toy_writes(&self) -> usize {
+        self.lock().wrote.iter().filter(|w| w.what.contains("/toys/")).count()
+    }
+
+    /// Reason and note of every Event.
+    pub(crate) fn events(&self) -> Vec<(String, String)> {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        self.wrote("POST /apis/events.k8s.io").iter().map(|w| (text(&w.body["reason"]), text(&w.body["note"]))).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Reply {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or_default();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let mut inner = self.lock();
+        let method = parts.method.as_str();
+        if method == "GET" && query.contains("watch=true") {
+            return inner.watch();
+        }
+        if method == "GET" && path.ends_with("/toys") {
+            let items: Vec<Value> = inner.objects.iter().filter(|(p, _)| p.contains("/toys/")).map(|(_, o)| o.clone()).collect();
+            let version = inner.version.to_string();
+            return reply(200, &json!({"apiVersion": "emnify.io/v1alpha1", "kind": "ToyList", "metadata": {"resourceVersion": version}, "items": items}));
+        }
+        let (status, answer) = match method {
+            "GET" => inner.objects.get(&path).map_or_else(|| refusal(404, "not found"), |o| (200, o.clone())),
+            "POST" => inner.create(&path, &body),
+            "PATCH" => inner.patch(&path, &body),
+            _ => refusal(405, "not served"),
+        };
+        if method != "GET" {
+            inner.wrote.push(Wrote { what: format!("{method} {path}"), body, status });
+        }
+        reply(status, &answer)
+    }
+}
+
+impl Inner {
+    fn new_object(&mut self, name: &str) -> Value {
+        self.uid += 1;
+        json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Toy", "metadata": {
+            "name": name, "namespace": "ns", "uid": format!("uid-{}", self.uid), "generation": 0,
+            "creationTimestamp": "2026-05-01T11:00:00Z"}})
+    }
+
+    /// Stores an object and tells the watches; one that is being deleted goes with its last finalizer.
+    fn store(&mut self, path: &str, mut object: Value) -> Value {
+        if self.objects.get(path) == Some(&object) {
+            return object;
+        }
+        let known = self.objects.contains_key(path);
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        let bare = object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
+        let gone = bare && !object["metadata"]["deletionTimestamp"].is_null();
+        let kind = match (gone, known) {
+            (true, _) => "DELETED",
+            (false, true) => "MODIFIED",
+            (false, false) => "ADDED",
+        };
+        if gone {
+            self.objects.remove(path);
+        } else {
+            self.objects.insert(path.to_owned(), object.clone());
+        }
+        if path.contains("/toys/") && !self.mute {
+            let line = Bytes::from(format!("{}\n", json!({"type": kind, "object": object})));
+            self.watchers.retain(|w| w.send(line.clone()).is_ok());
+        }
+        object
+    }
+
+    fn watch(&mut self) -> Reply {
+        let (tx, rx) = mpsc::unbounded_channel();
+        self.watchers.push(tx);
+        let frames = futures::stream::unfold(rx, |mut rx| async {
+            let line = rx.recv().await?;
+            Full::new(line).frame().await.map(|frame| (frame, rx))
+        });
+        Response::new(UnsyncBoxBody::new(StreamBody::new(frames)))
+    }
+
+    fn create(&mut self, path: &str, body: &Value) -> (u16, Value) {
+        let at = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap_or_default());
+        if self.objects.contains_key(&at) {
+            return refusal(409, "already exists");
+        }
+        (201, self.store(&at, body.clone()))
+    }
+
+    fn patch(&mut self, path: &str, body: &Value) -> (u16, Value) {
+        let of = path.trim_end_matches("/status");
+        let Some(mut object) = self.objects.get(of).cloned() else { return refusal(404, "not found") };
+        if let Some(operations) = body.as_array() {
+            for operation in operations {
+                let pointer = operation["path"].as_str().unwrap_or_default();
+                match operation["op"].as_str() {
+                    Some("test") if object.pointer(pointer) != Some(&operation["value"]) => {
+                        return refusal(422, "the server rejected our request: testing value failed");
+                    }
+                    Some("add") => object["status"] = operation["value"].clone(),
+                    _ => {}
+                }
+            }
+            return (200, self.store(of, object));
+        }
+        let meta = &body["metadata"];
+        for key in ["uid", "resourceVersion"] {
+            if !meta[key].is_null() && meta[key] != object["metadata"][key] {
+                return refusal(409, "the object has been modified");
+            }
+        }
+        merge(&mut object, body);
+        (200, self.store(of, object))
+    }
+}
+
+fn merge(into: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        *into = patch.clone();
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            if let Some(object) = into.as_object_mut() {
+                object.remove(key);
+            }
+        } else if value.is_object() {
+            if into[key].is_null() {
+                into[key] = json!({});
+            }
+            merge(&mut into[key], value);
+        } else {
+            into[key] = value.clone();
+        }
+    }
+}
+
+fn refusal(code: u16, message: &str) -> (u16, Value) {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                        "message": message, "reason": "Refused", "code": code});
+    (code, status)
+}
+
+fn reply(status: u16, body: &Value) -> Reply {
+    let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
+    Response::builder().status(status).header("content-type", "application/json").body(body).unwrap()
+}

@@ -1,0 +1,234 @@
+//! A device family of emnify in memory, under the client's transport, with faults.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, TransportError};
+use emnify_engine::session::Session;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+use super::clock;
+
+type Answer = Result<Response<Bytes>, TransportError>;
+
+/// What happens to a request instead of the usual.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// This answer; nothing takes effect.
+    Answer(u16, Value),
+    /// It takes effect, and the connection breaks before the answer.
+    LostAnswer,
+    /// It takes effect after this time.
+    Slow(Duration),
+    /// Two entries are said to be there for each one shown.
+    WrongTotal,
+}
+
+/// One request that came in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    /// Method and path.
+    pub(crate) what: String,
+    /// Body.
+    pub(crate) body: Value,
+}
+
+#[derive(Default)]
+struct Inner {
+    devices: BTreeMap<i64, Value>,
+    tags: BTreeMap<i64, Vec<i64>>,
+    events: Vec<Value>,
+    asked: Vec<Asked>,
+    faults: VecDeque<(String, u32, Fault)>,
+    next: i64,
+}
+
+/// The API.
+#[derive(Clone, Default)]
+pub(crate) struct Emnify(Arc<Mutex<Inner>>);
+
+impl Emnify {
+    /// A session of organisation 42.
+    pub(crate) async fn session(&self) -> Arc<Session> {
+        let client = Client::new(Config::new(
+            BaseUrl::parse("https://emnify.example").unwrap(),
+            Credentials::ApplicationToken("application-token".to_owned().into()),
+            Arc::new(self.clone()),
+            HostLimits::new(1.0),
+        ));
+        client.login().await.unwrap();
+        Session::new(client, "42".into())
+    }
+
+    /// The next `times` requests that start with `what` meet this fault.
+    pub(crate) fn fail(&self, what: &str, times: u32, fault: Fault) {
+        self.lock().faults.push_back((what.to_owned(), times, fault));
+    }
+
+    /// Somebody makes a device.
+    pub(crate) fn add(&self, device: Value) -> i64 {
+        self.lock().add(device)
+    }
+
+    /// Somebody changes a device.
+    pub(crate) fn edit(&self, id: i64, key: &str, value: Value) {
+        self.lock().devices.get_mut(&id).unwrap()[key] = value;
+    }
+
+    /// Somebody deletes a device.
+    pub(crate) fn remove(&self, id: i64) {
+        self.lock().devices.remove(&id);
+    }
+
+    /// All devices.
+    pub(crate) fn devices(&self) -> Vec<Value> {
+        self.lock().devices.values().cloned().collect()
+    }
+
+    /// Something happened to a device.
+    pub(crate) fn event(&self, id: i64, kind: i64, device: i64) {
+        let now = clock::now().to_string();
+        let event = json!({"id": id, "timestamp": now, "event_type": {"id": kind}, "endpoint": {"id": device}});
+        self.lock().events.push(event);
+    }
+
+    /// Requests whose method and path start with `what`.
+    pub(crate) fn asked(&self, what: &str) -> Vec<Asked> {
+        self.lock().asked.iter().filter(|a| a.what.starts_with(what)).cloned().collect()
+    }
+
+    /// Number of requests that change something.
+    pub(crate) fn writes(&self) -> usize {
+        self.lock().asked.iter().filter(|a| !a.what.starts_with("GET") && !a.what.contains("authenticate")).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Inner {
+    fn add(&mut self, mut device: Value) -> i64 {
+        self.next += 1;
+        device["id"] = json!(self.next);
+        let created = clock::now().to_string();
+        device.as_object_mut().unwrap().entry("created").or_insert(json!(created));
+        self.devices.insert(self.next, device);
+        self.next
+    }
+
+    /// Takes the first fault for a request.
+    fn fault(&mut self, what: &str) -> Option<Fault> {
+        let at = self.faults.iter().position(|(prefix, _, _)| what.starts_with(prefix.as_str()))?;
+        let (_, times, fault) = &mut self.faults[at];
+        *times -= 1;
+        let (left, fault) = (*times, fault.clone());
+        if left == 0 {
+            self.faults.remove(at);
+        }
+        Some(fault)
+    }
+
+    fn serve(&mut self, method: &str, path: &str, body: &Value, wrong: bool) -> Response<Bytes> {
+        let segments: Vec<&str> = path.trim_start_matches("/api/").split('/').collect();
+        let id = segments.get(2).and_then(|s| s.parse::<i64>().ok()).unwrap_or_default();
+        match (method, segments.as_slice()) {
+            ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt()})),
+            ("GET", ["v1", "endpoint"]) => list(&self.devices.values().cloned().collect::<Vec<_>>(), wrong),
+            ("GET", ["v1", "event"]) => list(&self.events, false),
+            ("POST", ["v1", "endpoint"]) => {
+                let id = self.add(body.clone());
+                Response::builder().status(201).header("location", format!("/api/v1/endpoint/{id}")).body(Bytes::new()).unwrap()
+            }
+            ("POST", ["v2", "endpoint", "multi"]) => {
+                let many = body["endpoints"].as_array().cloned().unwrap_or_default();
+                let ids: Vec<i64> = many.into_iter().map(|own| self.add(with(body, own))).collect();
+                answer(201, &ids.iter().map(|id| self.devices[id].clone()).collect())
+            }
+            ("GET", ["v2", "endpoint", _, "tags"]) => {
+                let tags = self.tags.get(&id).cloned().unwrap_or_default();
+                answer(200, &tags.into_iter().map(|t| json!({"id": t, "name": "t"})).collect())
+            }
+            ("POST", ["v2", "endpoint", _, "tags"]) => {
+                self.tags.entry(id).or_default().extend(body["id"].as_i64());
+                answer(204, &Value::Null)
+            }
+            (_, ["v1", "endpoint", _]) if !self.devices.contains_key(&id) => {
+                answer(404, &json!({"error_code": 1201, "message": "EndpointNotFound"}))
+            }
+            ("GET", ["v1", "endpoint", _]) => answer(200, &self.devices[&id]),
+            ("PATCH", ["v1", "endpoint", _]) => {
+                let patched = with(&self.devices[&id], body.clone());
+                self.devices.insert(id, patched);
+                answer(204, &Value::Null)
+            }
+            ("DELETE", ["v1", "endpoint", _]) => {
+                self.devices.remove(&id);
+                answer(204, &Value::Null)
+            }
+            _ => answer(501, &json!({"message": format!("{method} {path}")})),
+        }
+    }
+}
+
+impl Transport for Emnify {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Answer> {
+        let method = request.method().to_string();
+        let path = request.uri().path().to_owned();
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+        let what = format!("{method} {path}");
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let fault = {
+                let mut inner = self.lock();
+                inner.asked.push(Asked { what: what.clone(), body: body.clone() });
+                inner.fault(&what)
+            };
+            match fault {
+                Some(Fault::Answer(status, body)) => return Ok(answer(status, &body)),
+                Some(Fault::Slow(wait)) => tokio::time::sleep(wait).await,
+                _ => {}
+            }
+            let wrong = matches!(fault, Some(Fault::WrongTotal));
+            let answer = self.lock().serve(&method, &path, &body, wrong);
+            match fault {
+                Some(Fault::LostAnswer) => Err(TransportError::AfterSend("the connection was reset".into())),
+                _ => Ok(answer),
+            }
+        })
+    }
+}
+
+fn with(base: &Value, over: Value) -> Value {
+    let mut all = base.clone();
+    let (Some(into), Value::Object(over)) = (all.as_object_mut(), over) else { return all };
+    into.remove("endpoints");
+    into.extend(over);
+    all
+}
+
+fn list(rows: &[Value], wrong: bool) -> Response<Bytes> {
+    let total = if wrong { rows.len() * 2 + 1 } else { rows.len() };
+    let mut response = answer(200, &rows.iter().cloned().collect());
+    response.headers_mut().insert("x-total-count", total.into());
+    response.headers_mut().insert("x-total-pages", 1.into());
+    response
+}
+
+fn answer(status: u16, body: &Value) -> Response<Bytes> {
+    let text = if body.is_null() { String::new() } else { body.to_string() };
+    Response::builder().status(status).header("date", clock::http_date()).body(text.into()).unwrap()
+}
+
+/// A token that outlives every test.
+fn jwt() -> String {
+    let claims = json!({"esc.org": 42, "esc.orgName": "Example", "esc.app": 7, "iat": 1_700_000_000, "exp": 4_000_000_000_i64});
+    format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))
+}

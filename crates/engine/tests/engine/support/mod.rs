@@ -1,0 +1,119 @@
+//! The engine with a toy kind, between an API server and an emnify that live in memory under a paused clock.
+
+pub(crate) mod clock;
+pub(crate) mod cluster;
+pub(crate) mod emnify;
+pub(crate) mod toy;
+
+use std::{sync::Arc, time::Duration};
+
+use emnify_engine::{
+    directory::{Entry, WorkspaceKey},
+    engine::{Builder, Engine},
+    session::Session,
+    shared::EngineSettings,
+};
+use serde_json::{Value, json};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+use self::{cluster::Cluster, emnify::Emnify, toy::Toy};
+
+/// Longest time, by the paused clock, that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// One process and what it works on.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    pub(crate) emnify: Emnify,
+    pub(crate) engine: Engine,
+    pub(crate) session: Arc<Session>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<&'static str>,
+}
+
+impl Stage {
+    /// A cluster without objects and an emnify without devices.
+    pub(crate) async fn new() -> Self {
+        Self::on(Cluster::default(), Emnify::default()).await
+    }
+
+    /// A process that starts on what is there.
+    pub(crate) async fn on(cluster: Cluster, emnify: Emnify) -> Self {
+        let stage = Self::closed(cluster, emnify).await;
+        stage.engine.open();
+        stage
+    }
+
+    /// The same, up to where reconciling would begin.
+    pub(crate) async fn closed(cluster: Cluster, emnify: Emnify) -> Self {
+        clock::now();
+        let settings = EngineSettings { installation: "prod".into(), namespaces: Vec::new() };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let builder = Builder::new(cluster.client(), settings).clock(clock::now).with::<Toy>();
+        let engine = builder.start(&mut tasks, &stopped);
+        let session = emnify.session().await;
+        engine.listed().await;
+        engine.serve(&session);
+        let entry = Entry { state: Ok(session.clone()), allows: None, generation: Some(1) };
+        engine.shared.publish(&workspace(), entry);
+        Self { cluster, emnify, engine, session, stop, tasks }
+    }
+
+    /// The process dies between two steps, and another one starts.
+    pub(crate) async fn restart(self) -> Self {
+        let (cluster, emnify) = (self.cluster.clone(), self.emnify.clone());
+        self.stop().await;
+        Self::on(cluster, emnify).await
+    }
+
+    /// Ends the process.
+    pub(crate) async fn stop(mut self) {
+        self.session.stop();
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until(&self, rule: &str, mut so: impl FnMut(&Self) -> bool) {
+        let started = tokio::time::Instant::now();
+        while !so(self) {
+            assert!(started.elapsed() < PATIENCE, "never came: {rule}\n{:#?}\n{:#?}", self.cluster.toy("a"), self.emnify.asked(""));
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until a toy is `Ready` for its generation.
+    pub(crate) async fn ready(&self, name: &str) {
+        self.until(&format!("{name} is Ready"), |s| s.condition(name, "Ready") == ("True".into(), "UpToDate".into())).await;
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Status and reason of a condition that speaks of the current generation.
+    pub(crate) fn condition(&self, name: &str, kind: &str) -> (String, String) {
+        let toy = self.cluster.toy(name).unwrap_or_default();
+        let all = toy["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let one = all.into_iter().find(|c| c["type"] == kind && c["observedGeneration"] == toy["metadata"]["generation"]);
+        let text = |key: &str| one.as_ref().and_then(|c| c[key].as_str()).unwrap_or_default().to_owned();
+        (text("status"), text("reason"))
+    }
+
+    /// A field of a toy's status.
+    pub(crate) fn status(&self, name: &str, key: &str) -> Value {
+        self.cluster.toy(name).unwrap_or_default()["status"][key].clone()
+    }
+}
+
+/// The default workspace of the namespace.
+pub(crate) fn workspace() -> WorkspaceKey {
+    WorkspaceKey { namespace: Some("ns".into()), name: "default".into() }
+}
+
+/// A spec with this name in emnify.
+pub(crate) fn named(name: &str) -> Value {
+    json!({"name": name})
+}
