@@ -5,7 +5,7 @@ use emnify_engine::{
     kind::Kind,
     reason::{self, condition::CONNECTED},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     connectivity::Connectivity,
@@ -28,9 +28,19 @@ pub fn report(
     status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
     status.tags = tags(object, row, &status.tags);
     status.quota = quotas(object, parts, status.quota.take());
-    if let Some(seen) = news.or(parts.connectivity.as_ref()) {
+    let unattached = Connectivity { word: "OFFLINE".into(), ..Connectivity::default() };
+    let never_attached = status.connectivity.is_none() && made_for(object, row);
+    let seen = news.or(parts.connectivity.as_ref()).or(never_attached.then_some(&unattached));
+    if let Some(seen) = seen {
         connectivity(object, row, seen, status);
     }
+}
+
+/// A device younger than its object was made for it, and a new device was never attached [P]: that need not be read.
+fn made_for(object: &Endpoint, row: &Row) -> bool {
+    const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+    let asked = object.metadata.creation_timestamp.as_ref().map(|at| at.0);
+    matches!((row.created, asked), (Some(made), Some(asked)) if made.duration_since(asked) > -CLOCKS_DIFFER)
 }
 
 fn sim_status_of(object: &Endpoint, sim: &RowSim) -> EndpointSimStatus {

@@ -1,4 +1,5 @@
 use emnify_engine::{conditions, reason::condition::CONNECTED};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 use crate::kinds::{
@@ -122,4 +123,14 @@ fn an_allowance_is_remembered_when_posted_or_found_and_forgotten_when_gone() {
     removed.spec.quota = None;
     assert!(shown(&removed, &row(0), &Parts::default(), None).quota.is_some(), "still to be deleted");
     assert_eq!(shown(&removed, &row(0), &parts(None), None).quota, None);
+}
+
+#[test]
+fn a_device_made_for_its_object_was_never_attached_and_need_not_be_read() {
+    let mut object = endpoint(|_| ());
+    object.metadata.creation_timestamp = Some(Time("2026-06-01T00:00:00Z".parse().unwrap()));
+    let made = |at: &str| Row { created: Some(at.parse().unwrap()), ..row(1) };
+    let state = |row: &Row| shown(&object, row, &Parts::default(), None).connectivity.map(|c| c.state);
+    assert_eq!(state(&made("2026-06-01T00:00:03Z")).as_deref(), Some("Offline"));
+    assert_eq!(state(&made("2026-05-01T00:00:00Z")), None, "one that was there before is read once");
 }
