@@ -104,7 +104,8 @@ impl Stage {
     pub async fn evidence(&self, kind: &str, name: &str) -> String {
         let mut evidence = Vec::new();
         // Without the group, Endpoint is one of core Kubernetes.
-        let kind = if kind == "Secret" { kind.to_owned() } else { format!("{}.emnify.io", kind.to_lowercase()) };
+        let kind =
+            if kind == "Secret" { kind.to_owned() } else { format!("{}.emnify.io", kind.to_lowercase()) };
         let object = format!("{kind}/{name}");
         for arguments in [&["get", &kind, name, "-o", "yaml"][..], &["events", "--for", &object]] {
             let said = match self.kubectl(arguments).await {
