@@ -309,7 +309,13 @@ impl<'a, W: Served> Look<'a, W> {
     }
 
     fn tell(&self, verdict: &Verdict) {
-        if let Verdict::Stalled { reason, message } = verdict {
+        let worth = match verdict {
+            Verdict::Stalled { reason, message } => Some((*reason, message)),
+            // whoever deletes a workspace and waits wants to know why
+            Verdict::Waiting { reason: reason::IN_USE, message } => Some((reason::IN_USE, message)),
+            Verdict::Waiting { .. } | Verdict::Ready | Verdict::Suspended => None,
+        };
+        if let Some((reason, message)) = worth {
             self.desk.engine.shared.events.say(self.object, true, reason, message);
         }
     }

@@ -218,11 +218,12 @@ impl<K: Managed> Mirror<K> {
         self.read().news.get(id).cloned()
     }
 
-    /// Stores news if it is newer than what is known; true if so and it says something else.
+    /// Stores news unless what is known is newer; true if it says something else. Events come in the order of the log.
     pub fn hear(&self, id: &Id, news: K::News, at: Timestamp) -> bool {
         let mut inner = self.write();
         match inner.news.get(id) {
-            Some((_, known)) if *known >= at => false,
+            // of two events of one moment the later in the log wins: a device attaches and opens its session at once
+            Some((_, known)) if *known > at => false,
             Some((old, _)) => {
                 let news = K::follow(old, news);
                 let changed = *old != news;

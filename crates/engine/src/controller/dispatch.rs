@@ -264,7 +264,9 @@ impl<K: Managed> Controller<K> {
             self.sweep_since(&shelf, self.shared.now());
         }
         if let Error::Rejected { .. } = error {
-            let rejected = Rejected { digest: digest(&load.change, &load.inputs), message: error.to_string() };
+            // emnify's text rarely names the field; the change does
+            let message = format!("{}: {error}", load.change);
+            let rejected = Rejected { digest: digest(&load.change, &load.inputs), message };
             self.memory.reject(&uid, rejected);
         }
         self.failed(session, &load.object, error);
