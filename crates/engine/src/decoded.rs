@@ -29,6 +29,8 @@ pub struct Undecodable {
     pub spec: CommonSpec,
     /// The fields that every status has, as far as they could be read.
     pub status: CommonStatus,
+    /// The status as it is stored: it may well be readable as a whole when only the spec is not.
+    pub stored: serde_json::Value,
     /// What is wrong with it.
     pub error: String,
 }
@@ -39,6 +41,14 @@ impl<K: Kind> Decoded<K> {
         match self {
             Self::Valid(object) => Some(object),
             Self::Invalid(_) => None,
+        }
+    }
+
+    /// The whole status, if it could be read.
+    pub fn status(&self) -> Option<K::Status> {
+        match self {
+            Self::Valid(object) => object.status().cloned(),
+            Self::Invalid(u) => K::Status::deserialize(&u.stored).ok(),
         }
     }
 
@@ -68,7 +78,8 @@ impl<'de, K: Kind> Deserialize<'de> for Decoded<K> {
                 let meta = ObjectMeta::deserialize(&value["metadata"]).map_err(D::Error::custom)?;
                 let spec = CommonSpec::deserialize(&value["spec"]).unwrap_or_default();
                 let status = CommonStatus::deserialize(&value["status"]).unwrap_or_default();
-                Ok(Self::Invalid(Box::new(Undecodable { meta, spec, status, error: error.to_string() })))
+                let stored = value["status"].clone();
+                Ok(Self::Invalid(Box::new(Undecodable { meta, spec, status, stored, error: error.to_string() })))
             }
         }
     }

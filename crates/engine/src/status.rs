@@ -48,18 +48,25 @@ impl StatusWriter {
 
     /// Replaces the status of exactly this object, not of a namesake made meanwhile. With `guarded`, also not if
     /// anything else about it changed. Returns the new resource version and the status as stored.
-    pub async fn write<K>(&self, object: &Decoded<K>, version: &str, status: &K::Status, guarded: bool) -> Result<K, WriteError>
+    pub async fn write<K>(
+        &self,
+        object: &Decoded<K>,
+        version: &str,
+        status: &K::Status,
+        guarded: bool,
+    ) -> Result<Decoded<K>, WriteError>
     where
         K: Kind + kube::Resource<Scope = NamespaceResourceScope>,
     {
         let _turn = self.door.acquire().await.expect("the door is never closed");
-        let api: Api<K> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        // what comes back may be as undecodable as what was there before
+        let api: Api<Decoded<K>> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": object.uid()})];
         if guarded {
             patch.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
         }
         patch.push(json!({"op": "add", "path": "/status", "value": status}));
-        let patch = Patch::<K>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
+        let patch = Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
             Ok(stored) => Ok(stored),
             Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
@@ -89,7 +96,7 @@ impl<K: Kind> Overlay<K> {
     pub fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
         let uid = object.uid().unwrap_or_default();
         let version = object.resource_version().unwrap_or_default();
-        let own = || object.valid().and_then(|o| o.status().cloned());
+        let own = || object.status();
         let mut written = self.0.lock().expect("nobody panics while holding the overlay");
         match written.get(&uid) {
             Some((at, status)) if *at > number(&version) => (Some(status.clone()), at.to_string()),
@@ -102,12 +109,12 @@ impl<K: Kind> Overlay<K> {
     }
 
     /// Remembers a write.
-    pub fn wrote(&self, stored: &K) {
+    pub fn wrote(&self, stored: &Decoded<K>) {
         let (Some(uid), Some(version), Some(status)) = (stored.uid(), stored.resource_version(), stored.status()) else {
             return;
         };
         let mut written = self.0.lock().expect("nobody panics while holding the overlay");
-        written.insert(uid, (number(&version), status.clone()));
+        written.insert(uid, (number(&version), status));
     }
 
     /// The object is gone.

@@ -116,13 +116,15 @@ impl<K: Managed> Controller<K> {
     }
 
     fn draft(&self, object: &Decoded<K>) -> Draft<K> {
-        let (before, version) = self.overlay.newest(object);
-        let mut status = before.clone().unwrap_or_default();
+        let (mut before, version) = self.overlay.newest(object);
         if before.is_none()
             && let Decoded::Invalid(u) = object
         {
+            let mut status = K::Status::default();
             *status.common_mut() = u.status.clone();
+            before = Some(status);
         }
+        let mut status = before.clone().unwrap_or_default();
         let uid = object.uid().unwrap_or_default();
         if let Some(rejected) = self.memory.take_rejected(&uid) {
             status.common_mut().rejected = Some(rejected);

@@ -147,6 +147,11 @@ async fn an_undecodable_object_stalls_and_can_be_deleted() {
     stage.cluster.apply("a", json!({"name": ["not", "a", "text"]}));
     stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Undecodable").await;
     assert_eq!(stage.status("a", "id"), "1", "it keeps its claim");
+    assert_eq!(stage.status("a", "name"), "a", "and everything else that its status says");
+    let writes = stage.cluster.toy_writes();
+    stage.cluster.annotate("a", "example.org/note", "look again");
+    stage.pass(10).await;
+    assert_eq!(stage.cluster.toy_writes(), writes, "it is told once");
     stage.cluster.apply("c", named("c"));
     stage.ready("c").await;
     stage.cluster.delete("a");

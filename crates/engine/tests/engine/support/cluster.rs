@@ -24,8 +24,6 @@ pub(crate) struct Wrote {
     pub(crate) what: String,
     /// Body.
     pub(crate) body: Value,
-    /// Status of the answer.
-    pub(crate) status: u16,
 }
 
 #[derive(Default)]
@@ -159,7 +157,7 @@ impl Cluster {
             _ => refusal(405, "not served"),
         };
         if method != "GET" {
-            inner.wrote.push(Wrote { what: format!("{method} {path}"), body, status });
+            inner.wrote.push(Wrote { what: format!("{method} {path}"), body });
         }
         reply(status, &answer)
     }
@@ -267,8 +265,14 @@ fn merge(into: &mut Value, patch: &Value) {
 }
 
 fn refusal(code: u16, message: &str) -> (u16, Value) {
+    let reason = match code {
+        404 => "NotFound",
+        409 => "Conflict",
+        422 => "Invalid",
+        _ => "MethodNotAllowed",
+    };
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                        "message": message, "reason": "Refused", "code": code});
+                        "message": message, "reason": reason, "code": code});
     (code, status)
 }
 

@@ -78,7 +78,7 @@ impl Stage {
     pub(crate) async fn until(&self, rule: &str, mut so: impl FnMut(&Self) -> bool) {
         let started = tokio::time::Instant::now();
         while !so(self) {
-            assert!(started.elapsed() < PATIENCE, "never came: {rule}\n{:#?}\n{:#?}", self.cluster.toy("a"), self.emnify.asked(""));
+            assert!(started.elapsed() < PATIENCE, "never came: {rule}\n{:#?}\n{:#?}\n{:#?}", self.cluster.toy("a"), self.cluster.wrote(""), self.emnify.asked(""));
             sleep(Duration::from_millis(100)).await;
         }
     }
