@@ -1,5 +1,8 @@
 //! The contract of a kind: what differs between kinds, and nothing else.
 
+mod change;
+mod inputs;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::{self, Debug, Display},
@@ -14,6 +17,10 @@ use kube::{CustomResourceExt, core::NamespaceResourceScope};
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use self::{
+    change::{BatchKey, Change, Class, Diff, FieldDiff, Verb},
+    inputs::{Input, Inputs, Invalid, LookupRow, Source, Table},
+};
 use crate::spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent};
 
 /// Identity of an emnify object.
@@ -121,7 +128,9 @@ pub trait Kind:
 }
 
 /// A status with the common fields in it.
-pub trait Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Status:
+    Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// The common fields.
     fn common(&self) -> &CommonStatus;
     /// The common fields, to write.
@@ -175,137 +184,6 @@ pub struct Facts {
     pub max_batch: usize,
 }
 
-/// One field of the spec that needs something from outside to become a value.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Path in the spec, such as `serviceProfile`; also the key in [`Inputs`].
-    pub path: String,
-    /// Where the value comes from.
-    pub source: Source,
-}
-
-impl Input {
-    /// An input.
-    pub fn new(path: impl Into<String>, source: Source) -> Self {
-        Self { path: path.into(), source }
-    }
-}
-
-/// Where an input comes from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// Another object in the same namespace and session, by name: its emnify id.
-    Object {
-        /// Kind of the target.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
-    /// The emnify object of `kind` that carries this key, looked up in the mirror of that kind.
-    Mirror {
-        /// Kind whose listing is searched.
-        kind: &'static str,
-        /// The key; it must be unique.
-        key: Key,
-    },
-    /// A row of a lookup table of the API.
-    Lookup {
-        /// The table.
-        table: &'static Table,
-        /// What the spec says; matched against the rows' names without regard to case. `{installation}` stands for
-        /// the name of this installation.
-        name: String,
-        /// A name that is not in the table resolves to nothing instead of being an error.
-        optional: bool,
-    },
-}
-
-/// A lookup table of the API that is read whole and kept for a while.
-pub struct Table {
-    /// For messages, singular: `operator`.
-    pub name: &'static str,
-    /// How long a reading is good for.
-    pub keep: Duration,
-    /// Reads the whole table: one call per page.
-    pub load: fn(Api) -> futures::future::BoxFuture<'static, Result<Vec<LookupRow>, Error>>,
-}
-
-impl Debug for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// One row of a lookup table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LookupRow {
-    /// Its id.
-    pub id: Id,
-    /// Everything it may be called by; a name shared by several rows is refused as ambiguous.
-    pub names: Vec<String>,
-}
-
-/// Inputs that were found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
-    ids: BTreeMap<String, Id>,
-    /// Name of this installation, for marks.
-    pub installation: String,
-    /// `namespace/name` of the object, for marks.
-    pub object: String,
-    /// Nonce of the open or last intent.
-    pub nonce: Option<String>,
-}
-
-impl Inputs {
-    /// Nothing found yet for `object` (`namespace/name`) of `installation`.
-    pub fn new(installation: impl Into<String>, object: impl Into<String>, nonce: Option<String>) -> Self {
-        Self { ids: BTreeMap::new(), installation: installation.into(), object: object.into(), nonce }
-    }
-
-    /// What the input at `path` resolved to; `None` only for optional lookups and paths not asked for.
-    pub fn id(&self, path: &str) -> Option<&Id> {
-        self.ids.get(path)
-    }
-
-    /// The same as a number.
-    pub fn int(&self, path: &str) -> Option<i64> {
-        self.id(path).and_then(Id::int)
-    }
-
-    /// Records what `path` resolved to.
-    pub fn put(&mut self, path: impl Into<String>, id: Id) {
-        self.ids.insert(path.into(), id);
-    }
-
-    /// All of them, for digests.
-    pub fn ids(&self) -> &BTreeMap<String, Id> {
-        &self.ids
-    }
-
-    /// Our mark for this object, as it ends a description.
-    pub fn mark(&self) -> String {
-        crate::mark::of(&self.installation, &self.object)
-    }
-}
-
-/// A spec that cannot be turned into a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {message}")]
-pub struct Invalid {
-    /// Path in the spec.
-    pub path: String,
-    /// What is wrong and how to mend it.
-    pub message: String,
-}
-
-impl Invalid {
-    /// An invalid field.
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
-    }
-}
-
 /// What is known of one emnify object.
 #[derive(Debug)]
 pub struct Have<K: Managed> {
@@ -341,123 +219,6 @@ pub struct OutputRef {
     pub keep: bool,
 }
 
-/// How the listing differs from the spec.
-#[derive(Clone, Debug)]
-pub struct Diff<C> {
-    /// What to send, in order.
-    pub changes: Vec<C>,
-    /// Differences that no call can mend.
-    pub immutable: Vec<FieldDiff>,
-    /// The object must be made anew (tokens only); the reason, for people.
-    pub renew: Option<String>,
-    /// A state that is neither wrong nor done, and what it waits for.
-    pub waiting: Option<String>,
-    /// Differences that are shown (`Drifted=True`) and never sent, such as a SIM state that somebody changed.
-    pub reported: Vec<FieldDiff>,
-    /// A wanted transition that emnify does not have; a person must decide.
-    pub illegal: Option<Invalid>,
-    /// Look again at this time even if nothing happens.
-    pub wake_at: Option<Timestamp>,
-}
-
-impl<C> Default for Diff<C> {
-    fn default() -> Self {
-        Self { changes: Vec::new(), immutable: Vec::new(), renew: None, waiting: None, reported: Vec::new(), illegal: None, wake_at: None }
-    }
-}
-
-impl<C> From<Vec<C>> for Diff<C> {
-    fn from(changes: Vec<C>) -> Self {
-        Self { changes, ..Self::default() }
-    }
-}
-
-/// One field that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldDiff {
-    /// Path in the spec.
-    pub path: String,
-    /// What emnify has; secrets masked.
-    pub old: String,
-    /// What the spec wants; secrets masked.
-    pub new: String,
-}
-
-impl FieldDiff {
-    /// A difference.
-    pub fn new(path: impl Into<String>, old: impl Display, new: impl Display) -> Self {
-        Self { path: path.into(), old: old.to_string(), new: new.to_string() }
-    }
-}
-
-impl Display for FieldDiff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} -> {}", self.path, self.old, self.new)
-    }
-}
-
-/// What a change does in the world; guard, lanes and metrics are decided by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class {
-    /// What it does to the object.
-    pub verb: Verb,
-    /// Sending it late costs money or keeps devices cut off.
-    pub urgent: bool,
-    /// How many devices it may cut off, activate or re-price.
-    pub disturbs: u64,
-}
-
-impl Class {
-    /// Disturbs nobody.
-    pub const fn quiet(verb: Verb) -> Self {
-        Self { verb, urgent: false, disturbs: 0 }
-    }
-}
-
-/// What a change does to the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verb {
-    /// Makes it.
-    Create,
-    /// Changes it or a sub-resource.
-    Update,
-    /// Deletes or revokes it.
-    Delete,
-}
-
-/// Equal keys may share one call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BatchKey(pub String);
-
-/// One API call, or one item of a bulk call, that brings an object closer to its spec. Prints itself for people.
-pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
-    /// Fields it changes, for events, plans and ignored fields.
-    fn fields(&self) -> Vec<FieldDiff>;
-    /// What it does in the world.
-    fn class(&self) -> Class;
-    /// Sending it twice does no harm; otherwise an unknown outcome is observed first.
-    fn repeatable(&self) -> bool;
-    /// Which other changes may ride in the same call.
-    fn batch(&self) -> Option<BatchKey> {
-        None
-    }
-    /// A lookup table that must be read again once this change succeeded (a tag was made).
-    fn refreshes(&self) -> Option<&'static Table> {
-        None
-    }
-    /// It changes the object in ways that its answer does not show: the object and its pieces are read again before
-    /// the next decision (a tariff change wipes rate zones, another SIM brings its own state).
-    fn unsettles(&self) -> bool {
-        false
-    }
-    /// The change without the fields that the spec says to ignore; `None` when nothing is left of it.
-    #[must_use]
-    fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
-        let fields = self.fields();
-        (fields.is_empty() || !fields.iter().all(|f| ignored(&f.path))).then_some(self)
-    }
-}
-
 /// What one sent change brought back.
 #[derive(Debug)]
 pub struct Reply<K: Managed> {
@@ -473,15 +234,6 @@ impl<K: Managed> Default for Reply<K> {
     fn default() -> Self {
         Self { id: None, row: None, secret: BTreeMap::new() }
     }
-}
-
-/// Where an object is in an asynchronous life.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Nothing is under way.
-    Settled,
-    /// emnify is still working; look again after this time.
-    Busy(Duration),
 }
 
 /// What an event of the emnify log says about an object of a kind.
@@ -563,10 +315,6 @@ pub trait Managed: Kind {
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
     /// What a bodiless success of a change means for what we know.
     fn assume(change: &Self::Change, row: &mut Self::Row, parts: &mut Self::Parts);
-    /// Asynchronous kinds say here that they are not done.
-    fn phase(_have: &Have<Self>) -> Phase {
-        Phase::Settled
-    }
     /// Called when a renewed object was made, with the id it replaces, before the new id is bound.
     fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
     /// Writes what users want to see into the status.
@@ -614,6 +362,9 @@ pub struct Context<'a, K: Managed> {
 
 impl<K: Managed> Debug for Context<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("now", &self.now).field("edited", &self.edited).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("now", &self.now)
+            .field("edited", &self.edited)
+            .finish_non_exhaustive()
     }
 }

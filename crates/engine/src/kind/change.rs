@@ -1,0 +1,132 @@
+//! What differs, as calls that print themselves for people.
+
+use std::fmt::{self, Debug, Display};
+
+use jiff::Timestamp;
+
+use super::{Invalid, Table};
+
+/// How the listing differs from the spec.
+#[derive(Clone, Debug)]
+pub struct Diff<C> {
+    /// What to send, in order.
+    pub changes: Vec<C>,
+    /// Differences that no call can mend.
+    pub immutable: Vec<FieldDiff>,
+    /// The object must be made anew (tokens only); the reason, for people.
+    pub renew: Option<String>,
+    /// A state that is neither wrong nor done, and what it waits for.
+    pub waiting: Option<String>,
+    /// Differences that are shown (`Drifted=True`) and never sent, such as a SIM state that somebody changed.
+    pub reported: Vec<FieldDiff>,
+    /// A wanted transition that emnify does not have; a person must decide.
+    pub illegal: Option<Invalid>,
+    /// Look again at this time even if nothing happens.
+    pub wake_at: Option<Timestamp>,
+}
+
+impl<C> Default for Diff<C> {
+    fn default() -> Self {
+        Self {
+            changes: Vec::new(),
+            immutable: Vec::new(),
+            renew: None,
+            waiting: None,
+            reported: Vec::new(),
+            illegal: None,
+            wake_at: None,
+        }
+    }
+}
+
+impl<C> From<Vec<C>> for Diff<C> {
+    fn from(changes: Vec<C>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDiff {
+    /// Path in the spec.
+    pub path: String,
+    /// What emnify has; secrets masked.
+    pub old: String,
+    /// What the spec wants; secrets masked.
+    pub new: String,
+}
+
+impl FieldDiff {
+    /// A difference.
+    pub fn new(path: impl Into<String>, old: impl Display, new: impl Display) -> Self {
+        Self { path: path.into(), old: old.to_string(), new: new.to_string() }
+    }
+}
+
+impl Display for FieldDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {}", self.path, self.old, self.new)
+    }
+}
+
+/// What a change does in the world; guard, lanes and metrics are decided by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What it does to the object.
+    pub verb: Verb,
+    /// Sending it late costs money or keeps devices cut off.
+    pub urgent: bool,
+    /// How many devices it may cut off, activate or re-price.
+    pub disturbs: u64,
+}
+
+impl Class {
+    /// Disturbs nobody.
+    pub const fn quiet(verb: Verb) -> Self {
+        Self { verb, urgent: false, disturbs: 0 }
+    }
+}
+
+/// What a change does to the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Makes it.
+    Create,
+    /// Changes it or a sub-resource.
+    Update,
+    /// Deletes or revokes it.
+    Delete,
+}
+
+/// Equal keys may share one call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BatchKey(pub String);
+
+/// One API call, or one item of a bulk call, that brings an object closer to its spec. Prints itself for people.
+pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
+    /// Fields it changes, for events, plans and ignored fields.
+    fn fields(&self) -> Vec<FieldDiff>;
+    /// What it does in the world.
+    fn class(&self) -> Class;
+    /// Sending it twice does no harm; otherwise an unknown outcome is observed first.
+    fn repeatable(&self) -> bool;
+    /// Which other changes may ride in the same call.
+    fn batch(&self) -> Option<BatchKey> {
+        None
+    }
+    /// A lookup table that must be read again once this change succeeded (a tag was made).
+    fn refreshes(&self) -> Option<&'static Table> {
+        None
+    }
+    /// It changes the object in ways that its answer does not show: the object and its pieces are read again before
+    /// the next decision (a tariff change wipes rate zones, another SIM brings its own state).
+    fn unsettles(&self) -> bool {
+        false
+    }
+    /// The change without the fields that the spec says to ignore; `None` when nothing is left of it.
+    #[must_use]
+    fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
+        let fields = self.fields();
+        (fields.is_empty() || !fields.iter().all(|f| ignored(&f.path))).then_some(self)
+    }
+}
