@@ -63,6 +63,13 @@ struct Entry<R> {
     stale: bool,
 }
 
+impl<R> Entry<R> {
+    /// Our own write is so fresh that a listing begun at `started` cannot contradict it.
+    fn settles(&self, started: Instant) -> bool {
+        self.written.is_some_and(|written| started < written + SETTLE)
+    }
+}
+
 #[derive(Debug)]
 struct PartsEntry<K: Managed> {
     parts: Arc<K::Parts>,
@@ -251,7 +258,7 @@ impl<K: Managed> Mirror<K> {
         for row in rows {
             let id = K::id(&row);
             sweep.seen.insert(id.clone());
-            if inner.rows.get(&id).and_then(|e| e.written).is_some_and(|w| sweep.started < w + SETTLE) {
+            if inner.rows.get(&id).is_some_and(|e| e.settles(sweep.started)) {
                 continue;
             }
             if inner.put(row, sweep.started, false) {
@@ -271,7 +278,7 @@ impl<K: Managed> Mirror<K> {
         let missing: Vec<Id> = inner
             .rows
             .iter()
-            .filter(|(id, e)| e.as_of <= sweep.started && !sweep.seen.contains(*id))
+            .filter(|(id, e)| e.as_of <= sweep.started && !e.settles(sweep.started) && !sweep.seen.contains(*id))
             .map(|(id, _)| id.clone())
             .collect();
         let known = inner.rows.len();
@@ -365,3 +372,6 @@ impl<K: Managed> Inner<K> {
         Ok(missing)
     }
 }
+
+#[cfg(test)]
+mod tests;
