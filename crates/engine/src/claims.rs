@@ -118,7 +118,11 @@ mod tests {
         assert_eq!(claims.set(&who("young"), &rank(true, "2026-02", "y"), right()).0, None);
         assert_eq!(claims.set(&who("old"), &rank(true, "2026-01", "o"), right()), (None, vec![who("young")]));
         assert_eq!(claims.set(&who("young"), &rank(true, "2026-02", "y"), right()).0, Some(who("old")));
-        assert_eq!(claims.set(&who("young"), &rank(false, "2026-02", "y"), right()).0, None, "bound beats older");
+        assert_eq!(
+            claims.set(&who("young"), &rank(false, "2026-02", "y"), right()).0,
+            None,
+            "bound beats older"
+        );
         assert_eq!(claims.set(&who("old"), &rank(true, "2026-01", "o"), right()).0, Some(who("young")));
     }
 

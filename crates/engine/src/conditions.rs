@@ -89,7 +89,12 @@ mod tests {
     fn a_long_message_is_cut_at_a_character() {
         let mut all = Vec::new();
         let long = "ä".repeat(3000);
-        set(&mut all, &Wanted { kind: "Ready", status: false, reason: "Rejected", message: &long }, None, Timestamp::UNIX_EPOCH);
+        set(
+            &mut all,
+            &Wanted { kind: "Ready", status: false, reason: "Rejected", message: &long },
+            None,
+            Timestamp::UNIX_EPOCH,
+        );
         assert!(all[0].message.len() < 2100 && all[0].message.ends_with('…'));
     }
 }

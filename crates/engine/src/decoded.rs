@@ -79,7 +79,13 @@ impl<'de, K: Kind> Deserialize<'de> for Decoded<K> {
                 let spec = CommonSpec::deserialize(&value["spec"]).unwrap_or_default();
                 let status = CommonStatus::deserialize(&value["status"]).unwrap_or_default();
                 let stored = value["status"].clone();
-                Ok(Self::Invalid(Box::new(Undecodable { meta, spec, status, stored, error: error.to_string() })))
+                Ok(Self::Invalid(Box::new(Undecodable {
+                    meta,
+                    spec,
+                    status,
+                    stored,
+                    error: error.to_string(),
+                })))
             }
         }
     }

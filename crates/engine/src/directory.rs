@@ -89,7 +89,8 @@ impl Directory {
     /// Finds the workspace of an object.
     pub fn resolve(&self, who: &Applicant<'_>, wanted: Option<&WorkspaceRef>) -> Resolved {
         let all = self.0.read().expect("nobody panics while holding the directory");
-        let own = |name: &str| WorkspaceKey { namespace: Some(who.namespace.to_owned()), name: name.to_owned() };
+        let own =
+            |name: &str| WorkspaceKey { namespace: Some(who.namespace.to_owned()), name: name.to_owned() };
         let shared = |name: &str| WorkspaceKey { namespace: None, name: name.to_owned() };
         let key = match wanted {
             Some(r) if r.kind == Some(WorkspaceKind::ClusterWorkspace) => shared(&r.name),
@@ -97,10 +98,12 @@ impl Directory {
             None if !all.contains_key(&own(DEFAULT)) && all.contains_key(&shared(DEFAULT)) => shared(DEFAULT),
             None => own(DEFAULT),
         };
-        let kind_of = if key.namespace.is_some() { WorkspaceKind::Workspace } else { WorkspaceKind::ClusterWorkspace };
+        let kind_of =
+            if key.namespace.is_some() { WorkspaceKind::Workspace } else { WorkspaceKind::ClusterWorkspace };
         let state = match all.get(&key) {
             None if wanted.is_none() => {
-                Err("there is no Workspace named default in this namespace; create one or set workspaceRef".into())
+                Err("there is no Workspace named default in this namespace; create one or set workspaceRef"
+                    .into())
             }
             None => Err(format!(
                 "{kind_of:?} {} does not exist here{}; create it or correct workspaceRef",
@@ -145,7 +148,9 @@ mod tests {
         let all = Directory::default();
         assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("create one"));
         all.publish(key(None), down("cluster"));
-        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("ClusterWorkspace default: cluster"));
+        assert!(
+            all.resolve(&who("a"), None).state.unwrap_err().contains("ClusterWorkspace default: cluster")
+        );
         all.publish(key(Some("a")), down("own"));
         assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("Workspace default: own"));
         assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("cluster"));
@@ -154,8 +159,7 @@ mod tests {
     #[test]
     fn a_cluster_workspace_serves_only_whom_it_allows() {
         let all = Directory::default();
-        let allows: Allows =
-            Arc::new(|who| match who.namespace {
+        let allows: Allows = Arc::new(|who| match who.namespace {
             "a" => Ok(()),
             other => Err(format!("add {other} to allowedNamespaces")),
         });

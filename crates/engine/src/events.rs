@@ -43,7 +43,13 @@ impl Events {
     }
 
     /// Says something about an object; never waits.
-    pub fn say<K: Resource<DynamicType = ()>>(&self, object: &K, warning: bool, reason: &'static str, note: &str) {
+    pub fn say<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        warning: bool,
+        reason: &'static str,
+        note: &str,
+    ) {
         let note = Note { about: object.object_ref(&()), warning, reason, note: note.to_owned() };
         if self.0.try_send(note).is_err() {
             tracing::warn!(reason, "event dropped: the API server does not keep up");
@@ -64,7 +70,8 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>)
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
         let event = event(note, &reporter, &instance);
-        let sent = tokio::time::timeout(Duration::from_secs(5), api.create(&PostParams::default(), &event)).await;
+        let sent =
+            tokio::time::timeout(Duration::from_secs(5), api.create(&PostParams::default(), &event)).await;
         if let Ok(Err(error)) = sent {
             // a terminating namespace refuses events; the condition says the same
             tracing::debug!(%error, event = %event.name_any(), "event refused");
@@ -78,7 +85,11 @@ fn event(note: Note, reporter: &str, instance: &str) -> Event {
     Event {
         metadata: ObjectMeta {
             // as client-go names them: the object and the time
-            name: Some(format!("{}.{:x}", note.about.name.as_deref().unwrap_or("object"), Timestamp::now().as_nanosecond())),
+            name: Some(format!(
+                "{}.{:x}",
+                note.about.name.as_deref().unwrap_or("object"),
+                Timestamp::now().as_nanosecond()
+            )),
             namespace: note.about.namespace.clone().or_else(|| Some("default".into())),
             ..ObjectMeta::default()
         },

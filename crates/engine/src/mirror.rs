@@ -193,7 +193,12 @@ impl<K: Managed> Mirror<K> {
     }
 
     /// The pieces of one object and which of `wanted` are not known or older than `oldest`.
-    pub fn parts(&self, id: &Id, wanted: &[K::Part], oldest: Option<Instant>) -> (Arc<K::Parts>, Vec<K::Part>) {
+    pub fn parts(
+        &self,
+        id: &Id,
+        wanted: &[K::Part],
+        oldest: Option<Instant>,
+    ) -> (Arc<K::Parts>, Vec<K::Part>) {
         let inner = self.read();
         let Some(entry) = inner.parts.get(id) else { return (Arc::default(), wanted.to_vec()) };
         let fresh = |p: &K::Part| entry.as_of.get(p).is_some_and(|at| oldest.is_none_or(|o| *at >= o));
@@ -278,7 +283,9 @@ impl<K: Managed> Mirror<K> {
         let missing: Vec<Id> = inner
             .rows
             .iter()
-            .filter(|(id, e)| e.as_of <= sweep.started && !e.settles(sweep.started) && !sweep.seen.contains(*id))
+            .filter(|(id, e)| {
+                e.as_of <= sweep.started && !e.settles(sweep.started) && !sweep.seen.contains(*id)
+            })
             .map(|(id, _)| id.clone())
             .collect();
         let known = inner.rows.len();
@@ -329,7 +336,10 @@ impl<K: Managed> Inner<K> {
             return true;
         }
         self.reindex(&id, None, Some(&row));
-        self.rows.insert(id, Entry { row: Arc::new(row), as_of, written, echo_until: None, missed: 0, stale: false });
+        self.rows.insert(
+            id,
+            Entry { row: Arc::new(row), as_of, written, echo_until: None, missed: 0, stale: false },
+        );
         true
     }
 

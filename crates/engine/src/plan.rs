@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use crate::{
     kind::{Change, Context, Diff, FieldDiff, Find, Have, Id, Invalid, Key, Managed},
     reason,
-    spec::{AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+    spec::{
+        AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
+    },
     verdict::Effect,
 };
 
@@ -264,7 +266,9 @@ fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found
         }
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
-        Seen::Present(found) if taken_over(subject, &found).is_some() => Ok(Step::RemoveFinalizer { orphaned: true }), // 2
+        Seen::Present(found) if taken_over(subject, &found).is_some() => {
+            Ok(Step::RemoveFinalizer { orphaned: true })
+        } // 2
         Seen::Present(found) => {
             let changes = K::retire(&found.have, &known.context);
             if changes.is_empty() {
@@ -322,7 +326,9 @@ fn keep<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<
 }
 
 fn check_organisation<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
-    let (Workspace::Ready { organisation }, Some(pinned)) = (&known.workspace, &subject.status.organisation_id) else {
+    let (Workspace::Ready { organisation }, Some(pinned)) =
+        (&known.workspace, &subject.status.organisation_id)
+    else {
         return Ok(());
     };
     if pinned == organisation {
@@ -346,7 +352,10 @@ fn check_workspace<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K
 }
 
 /// Row 6: an intent that may have been sent is accounted for before anything else.
-fn check_intent<'a, K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'a, K>) -> Result<Knowledge<'a, K>, Step<K>> {
+fn check_intent<'a, K: Managed>(
+    subject: &Subject<'_, K>,
+    known: Knowledge<'a, K>,
+) -> Result<Knowledge<'a, K>, Step<K>> {
     match known.intent {
         IntentState::None => return Ok(known),
         // being deleted with an intent that was never sent: nothing was made
@@ -356,7 +365,9 @@ fn check_intent<'a, K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'a, K
         IntentState::Open | IntentState::Lapsed => {}
     }
     match known.seen {
-        Seen::Present(ref found) if found.ours && subject.status.id.as_deref() != Some(&found.id.to_string()) => {
+        Seen::Present(ref found)
+            if found.ours && subject.status.id.as_deref() != Some(&found.id.to_string()) =>
+        {
             Err(Step::Bind { id: found.id.clone(), provenance: Provenance::Created })
         }
         Seen::Several(ref ids) => Err(ambiguous(ids)),
@@ -378,19 +389,30 @@ fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Ste
 }
 
 /// Rows 17 to 23: there is no emnify object.
-fn absent<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, want: &K::Want, observe: bool) -> Step<K> {
+fn absent<K: Managed>(
+    subject: &Subject<'_, K>,
+    known: &Knowledge<'_, K>,
+    want: &K::Want,
+    observe: bool,
+) -> Step<K> {
     if observe {
-        let told = Told::new(reason::WOULD_CREATE, "emnify has no such object; the policy is to observe only");
+        let told =
+            Told::new(reason::WOULD_CREATE, "emnify has no such object; the policy is to observe only");
         return Step::Differs { have: None, told }; // 17
     }
     let create = K::create(want, subject.status.intent.as_ref());
     let (Some(create), None) = (create, &subject.common.id) else {
         let message = match &subject.common.id {
-            Some(id) => format!("id: emnify has no {} {id}; correct spec.id, or remove it to create one", K::KIND),
+            Some(id) => {
+                format!("id: emnify has no {} {id}; correct spec.id, or remove it to create one", K::KIND)
+            }
             None => match K::find(want, None).into_iter().find(|find| matches!(find, Find::Natural(_))) {
                 Some(find) => {
                     let Key { name, value } = find.key();
-                    format!("{name}: emnify has no {} {value}, and one cannot be created; correct it", K::KIND)
+                    format!(
+                        "{name}: emnify has no {} {value}, and one cannot be created; correct it",
+                        K::KIND
+                    )
                 }
                 None => format!("emnify has no such {}, and one cannot be created", K::KIND),
             },
@@ -435,7 +457,11 @@ fn make<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, create: 
 }
 
 /// Rows 21 and 22.
-fn refused<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, changes: &[K::Change]) -> Option<Step<K>> {
+fn refused<K: Managed>(
+    subject: &Subject<'_, K>,
+    known: &Knowledge<'_, K>,
+    changes: &[K::Change],
+) -> Option<Step<K>> {
     if let Some(rejected) = &subject.status.rejected
         && changes.first().is_some_and(|c| (known.digest)(c) == rejected.digest)
     {
@@ -479,8 +505,10 @@ fn present<K: Managed>(
         return Step::Stall(Told::new(reason::INVALID_SPEC, invalid.to_string()));
     }
     if !diff.immutable.is_empty() {
-        let message =
-            format!("{} cannot be changed in emnify; set it back, or delete the object and create it anew", list(&diff.immutable));
+        let message = format!(
+            "{} cannot be changed in emnify; set it back, or delete the object and create it anew",
+            list(&diff.immutable)
+        );
         return Step::Stall(Told::new(reason::IMMUTABLE_FIELD, message)); // 25
     }
     if diff.renew.is_some() {
@@ -519,7 +547,12 @@ fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
 }
 
 /// Rows 26 and 27.
-fn settle<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, found: Match<K>, diff: Diff<K::Change>) -> Step<K> {
+fn settle<K: Managed>(
+    subject: &Subject<'_, K>,
+    known: &Knowledge<'_, K>,
+    found: Match<K>,
+    diff: Diff<K::Change>,
+) -> Step<K> {
     if known.secret == SecretState::Foreign {
         let message = "the output Secret exists and is not ours; name another one or delete it";
         return Step::Stall(Told::new(reason::SECRET_NOT_OWNED, message));
@@ -537,7 +570,10 @@ fn settle<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, found:
         return Step::Wait(Told::new(reason::PROGRESSING, what), Effect::Working);
     }
     if !diff.reported.is_empty() {
-        return Step::Differs { have: Some(found.have), told: Told::new(reason::DRIFTED, list(&diff.reported)) };
+        return Step::Differs {
+            have: Some(found.have),
+            told: Told::new(reason::DRIFTED, list(&diff.reported)),
+        };
     }
     Step::UpToDate { have: found.have, wake_at: diff.wake_at } // 27
 }
@@ -566,7 +602,8 @@ fn observing<K: Managed>(what: &str) -> Step<K> {
 
 fn ambiguous<K: Managed>(ids: &[Id]) -> Step<K> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let message = format!("several emnify objects could be meant: {}; set spec.id to one of them", some_of(&ids));
+    let message =
+        format!("several emnify objects could be meant: {}; set spec.id to one of them", some_of(&ids));
     Step::Stall(Told::new(reason::AMBIGUOUS_CREATE, message))
 }
 

@@ -96,7 +96,13 @@ impl Queue {
 
     /// Objects of `kind` that wait, in the order of their turns, at most `most`.
     pub fn peers(&self, kind: &str, most: usize) -> Vec<Item> {
-        self.lock().waiting.values().filter(|e| e.item.kind == kind).take(most).map(|e| e.item.clone()).collect()
+        self.lock()
+            .waiting
+            .values()
+            .filter(|e| e.item.kind == kind)
+            .take(most)
+            .map(|e| e.item.clone())
+            .collect()
     }
 
     /// Takes one waiting object along in somebody else's call.

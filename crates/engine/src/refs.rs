@@ -80,7 +80,11 @@ mod tests {
     fn a_reference_that_moved_leaves_nothing_behind() {
         let refs = Refs::default();
         refs.set(&named("a"), vec![named("x"), named("y")]);
-        assert_eq!(refs.set(&named("a"), vec![named("y")]), vec![named("x")], "x may have waited to be let go");
+        assert_eq!(
+            refs.set(&named("a"), vec![named("y")]),
+            vec![named("x")],
+            "x may have waited to be let go"
+        );
         assert!(refs.referrers(&named("x")).is_empty());
         assert_eq!(refs.referrers(&named("y")), vec![named("a")]);
         refs.set(&named("a"), vec![]);

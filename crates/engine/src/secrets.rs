@@ -26,13 +26,20 @@ pub const NONCE: &str = "emnify.io/nonce";
 pub const TOKEN_ID: &str = "emnify.io/token-id";
 
 /// Reads what the output Secret of `object` holds.
-pub async fn look<K: Kind>(client: &Client, object: &K, to: &OutputRef) -> kube::Result<(SecretState, Option<Arc<Output>>)> {
-    let Some(secret) = api(client, object).get_opt(&to.name).await? else { return Ok((SecretState::Missing, None)) };
+pub async fn look<K: Kind>(
+    client: &Client,
+    object: &K,
+    to: &OutputRef,
+) -> kube::Result<(SecretState, Option<Arc<Output>>)> {
+    let Some(secret) = api(client, object).get_opt(&to.name).await? else {
+        return Ok((SecretState::Missing, None));
+    };
     if !is_ours(&secret, object) {
         return Ok((SecretState::Foreign, None));
     }
     let data = secret.data.clone().unwrap_or_default();
-    let data = data.into_iter().filter_map(|(k, v)| Some((k, SecretString::from(String::from_utf8(v.0).ok()?))));
+    let data =
+        data.into_iter().filter_map(|(k, v)| Some((k, SecretString::from(String::from_utf8(v.0).ok()?))));
     let output = Output { data: data.collect(), annotations: secret.annotations().clone() };
     Ok((SecretState::Ours, Some(Arc::new(output))))
 }
@@ -40,7 +47,11 @@ pub async fn look<K: Kind>(client: &Client, object: &K, to: &OutputRef) -> kube:
 /// Creates the empty Secret; a Secret that exists already is judged by the next look.
 pub async fn reserve<K: Kind>(client: &Client, object: &K, to: &OutputRef) -> kube::Result<()> {
     let uid = object.uid().unwrap_or_default();
-    let owner = OwnerReference { controller: Some(true), block_owner_deletion: None, ..object.controller_owner_ref(&()).unwrap_or_default() };
+    let owner = OwnerReference {
+        controller: Some(true),
+        block_owner_deletion: None,
+        ..object.controller_owner_ref(&()).unwrap_or_default()
+    };
     let secret = Secret {
         metadata: ObjectMeta {
             name: Some(to.name.clone()),
@@ -52,7 +63,10 @@ pub async fn reserve<K: Kind>(client: &Client, object: &K, to: &OutputRef) -> ku
         type_: Some(TYPE.into()),
         ..Secret::default()
     };
-    match api(client, object).create(&PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() }, &secret).await {
+    match api(client, object)
+        .create(&PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() }, &secret)
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(e)) if e.code == 409 => Ok(()),
         Err(error) => Err(error),
@@ -70,11 +84,23 @@ pub async fn store<K: Kind>(
     let data: BTreeMap<&String, ByteString> =
         values.iter().map(|(k, v)| (k, ByteString(v.expose_secret().as_bytes().to_vec()))).collect();
     let annotations = nonce.map(|n| json!({NONCE: n, TOKEN_ID: null}));
-    patch(client, object, to, &json!({"metadata": {"annotations": annotations.unwrap_or(json!({}))}, "data": data})).await
+    patch(
+        client,
+        object,
+        to,
+        &json!({"metadata": {"annotations": annotations.unwrap_or(json!({}))}, "data": data}),
+    )
+    .await
 }
 
 /// Notes which emnify object the values of create `nonce` belong to; leaves the Secret alone if they came from another.
-pub async fn bind<K: Kind>(client: &Client, object: &K, to: &OutputRef, nonce: &str, id: &Id) -> kube::Result<()> {
+pub async fn bind<K: Kind>(
+    client: &Client,
+    object: &K,
+    to: &OutputRef,
+    nonce: &str,
+    id: &Id,
+) -> kube::Result<()> {
     let Some(secret) = api(client, object).get_opt(&to.name).await? else { return Ok(()) };
     if !is_ours(&secret, object) || secret.annotations().get(NONCE).map(String::as_str) != Some(nonce) {
         return Ok(());
@@ -82,7 +108,12 @@ pub async fn bind<K: Kind>(client: &Client, object: &K, to: &OutputRef, nonce: &
     patch(client, object, to, &json!({"metadata": {"annotations": {TOKEN_ID: id.to_string()}}})).await
 }
 
-async fn patch<K: Kind>(client: &Client, object: &K, to: &OutputRef, body: &serde_json::Value) -> kube::Result<()> {
+async fn patch<K: Kind>(
+    client: &Client,
+    object: &K,
+    to: &OutputRef,
+    body: &serde_json::Value,
+) -> kube::Result<()> {
     api(client, object).patch(&to.name, &PatchParams::default(), &Patch::Merge(body)).await.map(|_| ())
 }
 
@@ -94,5 +125,6 @@ fn is_ours<K: Kind>(secret: &Secret, object: &K) -> bool {
     let uid = object.uid().unwrap_or_default();
     !uid.is_empty()
         && secret.type_.as_deref() == Some(TYPE)
-        && (secret.annotations().get(OWNER) == Some(&uid) || secret.owner_references().iter().any(|o| o.uid == uid))
+        && (secret.annotations().get(OWNER) == Some(&uid)
+            || secret.owner_references().iter().any(|o| o.uid == uid))
 }

@@ -14,7 +14,9 @@ use std::{
 use emnify::{Client, Error};
 use tokio::sync::{Notify, watch};
 
-use crate::{claims::Claims, guard::Guard, kind::Managed, mirror::Mirror, queue::Queue, refs::Named, tables::Tables};
+use crate::{
+    claims::Claims, guard::Guard, kind::Managed, mirror::Mirror, queue::Queue, refs::Named, tables::Tables,
+};
 
 /// The mirror of one kind and the wish for a sweep of it.
 #[derive(Debug)]
@@ -77,7 +79,12 @@ impl Session {
         let any = shelves
             .entry(K::KIND)
             .or_insert_with(|| {
-                Arc::new(Shelf::<K> { mirror: Mirror::default(), sweep: Notify::new(), waiting: Mutex::default(), swept: AtomicBool::new(false) })
+                Arc::new(Shelf::<K> {
+                    mirror: Mirror::default(),
+                    sweep: Notify::new(),
+                    waiting: Mutex::default(),
+                    swept: AtomicBool::new(false),
+                })
             })
             .clone();
         drop(shelves);

@@ -6,13 +6,21 @@ use crate::{
     conditions::{self, Wanted, clear, holds},
     kind::{Managed, Status},
     plan::{Step, Told},
-    reason::{self, condition::{DRIFTED, READY, RECONCILING, STALLED, SYNCED}},
+    reason::{
+        self,
+        condition::{DRIFTED, READY, RECONCILING, STALLED, SYNCED},
+    },
     spec::CommonStatus,
     verdict::Effect,
 };
 
 /// Writes what `step` means into the conditions.
-pub fn conditions<K: Managed>(step: &Step<K>, generation: Option<i64>, status: &mut K::Status, now: Timestamp) {
+pub fn conditions<K: Managed>(
+    step: &Step<K>,
+    generation: Option<i64>,
+    status: &mut K::Status,
+    now: Timestamp,
+) {
     let common = status.common_mut();
     let told = |reason, message: &str| Told { reason, message: message.to_owned() };
     match step {
@@ -33,7 +41,11 @@ pub fn conditions<K: Managed>(step: &Step<K>, generation: Option<i64>, status: &
         Step::Create(change) => {
             wait(common, &told(reason::PROGRESSING, &change.to_string()), Effect::Working, generation, now);
         }
-        Step::AddFinalizer | Step::ClearIntent | Step::RecordIntent | Step::ReserveSecret | Step::Bind { .. } => {
+        Step::AddFinalizer
+        | Step::ClearIntent
+        | Step::RecordIntent
+        | Step::ReserveSecret
+        | Step::Bind { .. } => {
             wait(common, &told(reason::PENDING, "preparing"), Effect::Keep, generation, now);
         }
         Step::Differs { have, told } => differs(common, told, have.is_some(), generation, now),
@@ -42,7 +54,14 @@ pub fn conditions<K: Managed>(step: &Step<K>, generation: Option<i64>, status: &
     common.observed_generation = generation;
 }
 
-fn put(common: &mut CommonStatus, kind: &str, status: bool, why: &Told, generation: Option<i64>, now: Timestamp) {
+fn put(
+    common: &mut CommonStatus,
+    kind: &str,
+    status: bool,
+    why: &Told,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
     let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
     conditions::set(&mut common.conditions, &wanted, generation, now);
 }

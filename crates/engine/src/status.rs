@@ -60,13 +60,15 @@ impl StatusWriter {
     {
         let _turn = self.door.acquire().await.expect("the door is never closed");
         // what comes back may be as undecodable as what was there before
-        let api: Api<Decoded<K>> = Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let api: Api<Decoded<K>> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
         let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": object.uid()})];
         if guarded {
             patch.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
         }
         patch.push(json!({"op": "add", "path": "/status", "value": status}));
-        let patch = Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
+        let patch =
+            Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
         match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
             Ok(stored) => Ok(stored),
             Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
@@ -110,7 +112,9 @@ impl<K: Kind> Overlay<K> {
 
     /// Remembers a write.
     pub fn wrote(&self, stored: &Decoded<K>) {
-        let (Some(uid), Some(version), Some(status)) = (stored.uid(), stored.resource_version(), stored.status()) else {
+        let (Some(uid), Some(version), Some(status)) =
+            (stored.uid(), stored.resource_version(), stored.status())
+        else {
             return;
         };
         let mut written = self.0.lock().expect("nobody panics while holding the overlay");

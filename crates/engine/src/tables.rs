@@ -109,8 +109,11 @@ mod tests {
 
     use super::*;
 
-    static TABLE: Table =
-        Table { name: "operator", keep: Duration::from_secs(60), load: |_| Box::pin(async { Ok(Vec::new()) }) };
+    static TABLE: Table = Table {
+        name: "operator",
+        keep: Duration::from_secs(60),
+        load: |_| Box::pin(async { Ok(Vec::new()) }),
+    };
 
     fn row(id: i64, names: &[&str]) -> LookupRow {
         LookupRow { id: Id::Int(id), names: names.iter().map(ToString::to_string).collect() }

@@ -76,7 +76,12 @@ async fn read(session: &Session, window: EventWindow) -> Result<Vec<(Event, Time
     Ok(events)
 }
 
-fn hand_on(shared: &Shared, session: &Arc<Session>, events: Vec<(Event, Timestamp)>, seen: &mut BTreeMap<i64, Timestamp>) {
+fn hand_on(
+    shared: &Shared,
+    session: &Arc<Session>,
+    events: Vec<(Event, Timestamp)>,
+    seen: &mut BTreeMap<i64, Timestamp>,
+) {
     for (event, at) in events {
         if seen.insert(event.id, at).is_some() {
             continue;

@@ -64,7 +64,9 @@ impl From<&Error> for Verdict {
             Error::Unauthorized { .. } => (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep, false),
             Error::Throttled { .. } => (reason::THROTTLED, Next::Reopen, Effect::Keep, false),
             Error::Ambiguous { .. } => (reason::OUTCOME_UNKNOWN, Next::Observe, Effect::Keep, true),
-            Error::Unavailable { .. } => (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Keep, false),
+            Error::Unavailable { .. } => {
+                (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Keep, false)
+            }
             Error::Unreadable { .. } => (reason::UNREADABLE, Next::Backoff(HOUR), Effect::Keep, true),
         };
         Self { reason, message: error.to_string(), next, effect, event }
@@ -77,7 +79,10 @@ mod tests {
 
     #[test]
     fn an_account_wide_problem_is_not_told_on_objects() {
-        for error in [Error::Unauthorized { status: 401, message: String::new() }, Error::Throttled { retry_after: None }] {
+        for error in [
+            Error::Unauthorized { status: 401, message: String::new() },
+            Error::Throttled { retry_after: None },
+        ] {
             let verdict = Verdict::from(&error);
             assert!(!verdict.event && verdict.effect == Effect::Keep, "{error} is the workspace's business");
         }

@@ -12,7 +12,7 @@ use crate::{
     claims::{Claimant, Rank},
     decoded::Decoded,
     directory::{Applicant, Resolved, WorkspaceKey},
-    kind::{Change, FINALIZER, Context, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
+    kind::{Change, Context, FINALIZER, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
     mirror::Known,
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Wanted, Workspace},
     reason::annotation,
@@ -47,7 +47,13 @@ pub(super) type SecretLook = (SecretState, Option<Arc<Output>>);
 
 impl<K: Managed> Controller<K> {
     /// Decides the next step of `object`, whose newest status is `status`.
-    pub(super) fn decide(self: &Arc<Self>, object: &Decoded<K>, status: Option<&K::Status>, secret: &SecretLook, now: Timestamp) -> Decision<K> {
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        object: &Decoded<K>,
+        status: Option<&K::Status>,
+        secret: &SecretLook,
+        now: Timestamp,
+    ) -> Decision<K> {
         let fallback = fallback_status(object);
         let common = status.map_or(&fallback, Status::common);
         let subject = subject(object, common, status);
@@ -61,7 +67,8 @@ impl<K: Managed> Controller<K> {
             _ => None,
         };
         let intent = self.intent_state(&uid, common, session.as_deref(), now);
-        let seen = session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
+        let seen =
+            session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
         let guard = |changes: &[K::Change]| {
             let devices = changes.iter().map(|c| c.class().disturbs).sum();
@@ -109,11 +116,19 @@ impl<K: Managed> Controller<K> {
     pub(super) fn workspace_key(&self, object: &Decoded<K>, common: &CommonStatus) -> WorkspaceKey {
         let workspace = self.workspace_of(object, common).workspace;
         let shared = workspace.kind == Some(WorkspaceKind::ClusterWorkspace);
-        WorkspaceKey { namespace: (!shared).then(|| object.namespace().unwrap_or_default()), name: workspace.name }
+        WorkspaceKey {
+            namespace: (!shared).then(|| object.namespace().unwrap_or_default()),
+            name: workspace.name,
+        }
     }
 
     /// The spec as a request, with everything it refers to.
-    fn wanted(&self, object: &Decoded<K>, common: &CommonStatus, session: Option<&Arc<Session>>) -> (Wanted<K::Want>, Inputs) {
+    fn wanted(
+        &self,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        session: Option<&Arc<Session>>,
+    ) -> (Wanted<K::Want>, Inputs) {
         let who = named(object);
         let nonce = common.intent.as_ref().map(|i| i.nonce.clone());
         let object_name = format!("{}/{}", who.namespace, who.name);
@@ -134,12 +149,21 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    fn resolve(&self, path: &str, source: &Source, session: &Arc<Session>, who: &Named) -> Result<Option<Id>, Wanted<K::Want>> {
+    fn resolve(
+        &self,
+        path: &str,
+        source: &Source,
+        session: &Arc<Session>,
+        who: &Named,
+    ) -> Result<Option<Id>, Wanted<K::Want>> {
         match source {
             Source::Object { kind, name } => self.resolve_object(path, kind, name, session, who).map(Some),
             Source::Mirror { kind, key } => {
                 let Some(any) = self.shared.kind(kind) else {
-                    return Err(Wanted::Invalid(Invalid::new(path, format!("this operator does not serve {kind}"))));
+                    return Err(Wanted::Invalid(Invalid::new(
+                        path,
+                        format!("this operator does not serve {kind}"),
+                    )));
                 };
                 match any.locate(session, key, who) {
                     Located::One(id) => Ok(Some(id)),
@@ -151,20 +175,22 @@ impl<K: Managed> Controller<K> {
                     Located::Several(ids) => Err(Wanted::Invalid(several(path, &key.value, &ids))),
                 }
             }
-            Source::Lookup { table, name, optional } => match session.tables.find(table, &self.named_here(name)) {
-                Lookup::One(id) => Ok(Some(id)),
-                Lookup::Missing if *optional => Ok(None),
-                Lookup::Missing => Err(Wanted::Invalid(Invalid::new(
-                    path,
-                    format!("emnify knows no {} {name}; correct it", table.name),
-                ))),
-                Lookup::Several(ids) => Err(Wanted::Invalid(several(path, name, &ids))),
-                Lookup::Failed(message) => Err(Wanted::Observing(format!("{path}: {message}"))),
-                Lookup::Unread => {
-                    self.load(table, session, who);
-                    Err(Wanted::Observing(format!("{path}: reading the {} table", table.name)))
+            Source::Lookup { table, name, optional } => {
+                match session.tables.find(table, &self.named_here(name)) {
+                    Lookup::One(id) => Ok(Some(id)),
+                    Lookup::Missing if *optional => Ok(None),
+                    Lookup::Missing => Err(Wanted::Invalid(Invalid::new(
+                        path,
+                        format!("emnify knows no {} {name}; correct it", table.name),
+                    ))),
+                    Lookup::Several(ids) => Err(Wanted::Invalid(several(path, name, &ids))),
+                    Lookup::Failed(message) => Err(Wanted::Observing(format!("{path}: {message}"))),
+                    Lookup::Unread => {
+                        self.load(table, session, who);
+                        Err(Wanted::Observing(format!("{path}: reading the {} table", table.name)))
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -173,21 +199,39 @@ impl<K: Managed> Controller<K> {
         name.replace("{installation}", &self.shared.settings.installation)
     }
 
-    fn resolve_object(&self, path: &str, kind: &str, name: &str, session: &Session, who: &Named) -> Result<Id, Wanted<K::Want>> {
-        let state = self.shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
+    fn resolve_object(
+        &self,
+        path: &str,
+        kind: &str,
+        name: &str,
+        session: &Session,
+        who: &Named,
+    ) -> Result<Id, Wanted<K::Want>> {
+        let state =
+            self.shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
         let why = match state {
             RefState::Bound { id, organisation } if organisation == session.organisation => return Ok(id),
             RefState::Bound { organisation, .. } => {
-                format!("{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace")
+                format!(
+                    "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"
+                )
             }
-            RefState::Missing => format!("there is no {kind} {name} in this namespace; create it or correct the name"),
+            RefState::Missing => {
+                format!("there is no {kind} {name} in this namespace; create it or correct the name")
+            }
             RefState::Deleting => format!("{kind} {name} is being deleted"),
             RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
         };
         Err(Wanted::ReferenceNotReady(format!("{path}: {why}")))
     }
 
-    fn intent_state(&self, uid: &str, common: &CommonStatus, session: Option<&Session>, now: Timestamp) -> IntentState {
+    fn intent_state(
+        &self,
+        uid: &str,
+        common: &CommonStatus,
+        session: Option<&Session>,
+        now: Timestamp,
+    ) -> IntentState {
         let Some(intent) = &common.intent else { return IntentState::None };
         let since = match self.memory.attempt(uid, &intent.nonce) {
             Some(Attempt::Unsent) => return IntentState::Unsent,
@@ -234,7 +278,9 @@ impl<K: Managed> Controller<K> {
             let ids = shelf.mirror.find(find.key());
             match ids.as_slice() {
                 [] => {}
-                [id] => return self.known(&shelf, id, object, Some(want), secret, matches!(find, Find::Trace(_))),
+                [id] => {
+                    return self.known(&shelf, id, object, Some(want), secret, matches!(find, Find::Trace(_)));
+                }
                 several => return Seen::Several(several.to_vec()),
             }
         }
@@ -263,8 +309,10 @@ impl<K: Managed> Controller<K> {
         for find in K::find(want?, Some(intent)) {
             let mut ids = shelf.mirror.find(find.key());
             ids.retain(|id| {
-                let recent = shelf.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since);
-                let free = !session.claims.taken(&right_of::<K>(id), &uid) && common.id != Some(id.to_string());
+                let recent =
+                    shelf.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since);
+                let free =
+                    !session.claims.taken(&right_of::<K>(id), &uid) && common.id != Some(id.to_string());
                 free && (recent || matches!(find, Find::Trace(_)))
             });
             match ids.as_slice() {
@@ -276,7 +324,15 @@ impl<K: Managed> Controller<K> {
         None
     }
 
-    fn known(&self, shelf: &Shelf<K>, id: &Id, object: &Decoded<K>, want: Option<&K::Want>, secret: &SecretLook, ours: bool) -> Seen<K> {
+    fn known(
+        &self,
+        shelf: &Shelf<K>,
+        id: &Id,
+        object: &Decoded<K>,
+        want: Option<&K::Want>,
+        secret: &SecretLook,
+        ours: bool,
+    ) -> Seen<K> {
         match shelf.mirror.get(id) {
             Known::Unknown => Seen::Unknown,
             Known::Doubt if K::FACTS.has_read || shelf.mirror.row(id).is_some() => Seen::Doubt(id.clone()),
@@ -303,7 +359,14 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Registers what the object claims; returns who has the better claim, and wakes those who moved up.
-    fn owner(&self, session: &Session, object: &Decoded<K>, common: &CommonStatus, want: Option<&K::Want>, seen: &Seen<K>) -> Option<Claimant> {
+    fn owner(
+        &self,
+        session: &Session,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        want: Option<&K::Want>,
+        seen: &Seen<K>,
+    ) -> Option<Claimant> {
         let mut rights: Vec<String> = Vec::new();
         let ids = [common.id.as_ref(), object.common().id.as_ref()];
         rights.extend(ids.into_iter().flatten().map(|id| right_of::<K>(&Id::parse(id))));
@@ -338,7 +401,14 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Pieces that are due for a slow re-read, or were never read and only the report needs.
-    pub(super) fn due_parts(&self, session: &Session, id: &Id, object: &Decoded<K>, status: Option<&K::Status>, inputs: &Inputs) -> Vec<K::Part> {
+    pub(super) fn due_parts(
+        &self,
+        session: &Session,
+        id: &Id,
+        object: &Decoded<K>,
+        status: Option<&K::Status>,
+        inputs: &Inputs,
+    ) -> Vec<K::Part> {
         let shelf = session.shelf::<K>();
         let want = object.valid().and_then(|o| o.want(inputs).ok());
         let wanted = want.as_ref().map(K::parts).unwrap_or_default();
@@ -390,7 +460,11 @@ pub(super) fn fallback_status<K: Managed>(object: &Decoded<K>) -> CommonStatus {
     }
 }
 
-fn subject<'a, K: Managed>(object: &'a Decoded<K>, common: &'a CommonStatus, whole: Option<&'a K::Status>) -> Subject<'a, K> {
+fn subject<'a, K: Managed>(
+    object: &'a Decoded<K>,
+    common: &'a CommonStatus,
+    whole: Option<&'a K::Status>,
+) -> Subject<'a, K> {
     let says = |key: &str| object.annotations().get(key).is_some_and(|v| v == "true");
     Subject {
         name: named(object).to_string(),

@@ -42,7 +42,9 @@ impl<K: Managed> Controller<K> {
     /// Plans the object of a ticket again and makes the call that it needs.
     pub(super) async fn dispatch(self: Arc<Self>, session: Arc<Session>, api: Api, ticket: Ticket) -> Ticket {
         let place = (ticket.item.namespace.clone(), ticket.item.name.clone());
-        let Some(object) = self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid)) else {
+        let Some(object) =
+            self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid))
+        else {
             return ticket;
         };
         let (status, _) = self.overlay.newest(&object);
@@ -88,7 +90,14 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    async fn read_parts(&self, session: &Session, api: &Api, object: &Decoded<K>, id: &Id, parts: &[K::Part]) {
+    async fn read_parts(
+        &self,
+        session: &Session,
+        api: &Api,
+        object: &Decoded<K>,
+        id: &Id,
+        parts: &[K::Part],
+    ) {
         let shelf = session.shelf::<K>();
         for part in parts {
             let sent = Instant::now();
@@ -147,7 +156,9 @@ impl<K: Managed> Controller<K> {
             if loads.len() >= K::FACTS.max_batch {
                 return;
             }
-            let Some(object) = self.object(&item.namespace, &item.name).filter(|o| o.uid().as_ref() == Some(&item.uid)) else {
+            let Some(object) =
+                self.object(&item.namespace, &item.name).filter(|o| o.uid().as_ref() == Some(&item.uid))
+            else {
                 continue;
             };
             if self.memory.is_alone(&item.uid) {
@@ -205,7 +216,9 @@ impl<K: Managed> Controller<K> {
             (None, None) => {}
         }
         if let Some(id) = id {
-            shelf.mirror.expect_echo(id, session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX));
+            shelf
+                .mirror
+                .expect_echo(id, session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX));
         }
         if let (Some(id), true) = (&load.id, load.change.unsettles()) {
             shelf.mirror.doubt(id);
@@ -216,7 +229,8 @@ impl<K: Managed> Controller<K> {
     /// What a bodiless success means for what we know.
     fn assume(&self, shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
         let Some(row) = shelf.mirror.row(id) else { return };
-        let (mut row, mut parts) = (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
+        let (mut row, mut parts) =
+            (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
         K::assume(change, &mut row, &mut parts);
         shelf.mirror.wrote(row, at);
         shelf.mirror.put_parts(id, parts, &[], at);
@@ -296,7 +310,12 @@ impl<K: Managed> Load<K> {
 }
 
 /// The first change of a step.
-fn load<K: Managed>(object: Arc<Decoded<K>>, status: Option<K::Status>, decision: Decision<K>, ticket: Option<Ticket>) -> Option<Load<K>> {
+fn load<K: Managed>(
+    object: Arc<Decoded<K>>,
+    status: Option<K::Status>,
+    decision: Decision<K>,
+    ticket: Option<Ticket>,
+) -> Option<Load<K>> {
     let (id, change, ends) = match decision.step {
         Step::Create(change) => (None, change, false),
         Step::Apply(id, changes) => (Some(id), changes.into_iter().next()?, false),

@@ -109,7 +109,9 @@ impl<K: Managed> AnyKind for Handle<K> {
             let fallback = fallback_status(object);
             let common = status.as_ref().map_or(&fallback, Status::common);
             let bound = common.id.is_some() || common.intent.is_some();
-            bound && object.finalizers().iter().any(|f| f == FINALIZER) && self.0.workspace_key(object, common) == *workspace
+            bound
+                && object.finalizers().iter().any(|f| f == FINALIZER)
+                && self.0.workspace_key(object, common) == *workspace
         };
         let named = |object: &Decoded<K>| {
             format!("{} {}/{}", K::KIND, object.namespace().unwrap_or_default(), object.name_any())

@@ -59,9 +59,14 @@ impl Memory {
                 Next::Workspace => Duration::from_secs(30),
                 Next::OnChange => Duration::ZERO,
             };
-            let until = now.checked_add(SignedDuration::from_secs_f64(pause.as_secs_f64() * jitter)).unwrap_or(now);
-            let trouble =
-                Trouble { reason: verdict.reason, message: verdict.message.clone(), effect: verdict.effect, until };
+            let until =
+                now.checked_add(SignedDuration::from_secs_f64(pause.as_secs_f64() * jitter)).unwrap_or(now);
+            let trouble = Trouble {
+                reason: verdict.reason,
+                message: verdict.message.clone(),
+                effect: verdict.effect,
+                until,
+            };
             e.trouble = Some((trouble, generation));
         });
     }

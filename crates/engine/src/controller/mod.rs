@@ -64,7 +64,13 @@ impl<K: Managed> Controller<K> {
         let scopes: Vec<Option<String>> =
             if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
         let watches = scopes.into_iter().map(watch::prepare).collect();
-        Arc::new(Self { shared, watches, memory: Memory::default(), overlay: Overlay::default(), holders: Mutex::default() })
+        Arc::new(Self {
+            shared,
+            watches,
+            memory: Memory::default(),
+            overlay: Overlay::default(),
+            holders: Mutex::default(),
+        })
     }
 
     /// The object of that name, as last seen.

@@ -72,7 +72,9 @@ impl<K: Managed> Controller<K> {
         match &decision.step {
             Step::Nothing => return Ok(Action::await_change()),
             Step::AddFinalizer => return self.add_finalizer(object).await,
-            Step::RemoveFinalizer { orphaned } => return self.remove_finalizer(object, &draft, *orphaned).await,
+            Step::RemoveFinalizer { orphaned } => {
+                return self.remove_finalizer(object, &draft, *orphaned).await;
+            }
             Step::ReserveSecret => {
                 if let (Some(valid), Some(to)) = (object.valid(), object.valid().and_then(Managed::output)) {
                     secrets::reserve(&self.shared.client, valid, &to).await?;
@@ -88,7 +90,9 @@ impl<K: Managed> Controller<K> {
                 draft.status.common_mut().intent = None;
                 draft.guarded = true;
             }
-            Step::Bind { id, provenance } => self.bind(object, &decision, id, *provenance, &mut draft, now).await?,
+            Step::Bind { id, provenance } => {
+                self.bind(object, &decision, id, *provenance, &mut draft, now).await?
+            }
             Step::Differs { have, .. } => self.report(object, have.as_ref(), &decision, &mut draft),
             Step::UpToDate { have, .. } => {
                 self.memory.succeeded(&uid);
@@ -227,8 +231,16 @@ impl<K: Managed> Controller<K> {
         Ok(())
     }
 
-    fn report(&self, object: &Decoded<K>, have: Option<&Have<K>>, decision: &Decision<K>, draft: &mut Draft<K>) {
-        let (Some(valid), Some(have), Some(session)) = (object.valid(), have, &decision.session) else { return };
+    fn report(
+        &self,
+        object: &Decoded<K>,
+        have: Option<&Have<K>>,
+        decision: &Decision<K>,
+        draft: &mut Draft<K>,
+    ) {
+        let (Some(valid), Some(have), Some(session)) = (object.valid(), have, &decision.session) else {
+            return;
+        };
         let id = K::id(&have.row);
         let news = session.shelf::<K>().mirror.news(&id).map(|(news, _)| news);
         valid.report(have, news.as_ref(), &mut draft.status);
@@ -236,7 +248,8 @@ impl<K: Managed> Controller<K> {
 
     /// The object has nothing to send, so it no longer counts towards the guard.
     fn withdraw(&self, object: &Decoded<K>, decision: &Decision<K>) {
-        let guarded = matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
+        let guarded =
+            matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
         if let (Some(session), false) = (&decision.session, guarded) {
             session.guard.withdraw(&object.uid().unwrap_or_default());
         }
@@ -262,7 +275,9 @@ impl<K: Managed> Controller<K> {
         } else {
             Lane::Repair
         };
-        let lane_of = |changes: &[K::Change]| if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit };
+        let lane_of = |changes: &[K::Change]| {
+            if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit }
+        };
         let (lane, group) = match &decision.step {
             Step::Read(_) | Step::ReadParts(..) => (edit, None),
             Step::Create(_) => (Lane::Create, K::FACTS.serial),
@@ -306,10 +321,17 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Objects with pieces that no listing shows are looked at when those are due for a re-read.
-    fn scrub_at(&self, object: &Decoded<K>, _have: &Have<K>, decision: &Decision<K>, now: Timestamp) -> Option<Timestamp> {
+    fn scrub_at(
+        &self,
+        object: &Decoded<K>,
+        _have: &Have<K>,
+        decision: &Decision<K>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let want = object.valid()?.want(&decision.inputs).ok()?;
         let every = SignedDuration::try_from(scrub_every::<K>(decision.session.as_ref()?)).ok()?;
-        (!K::parts(&want).is_empty()).then(|| now.saturating_add(every + SignedDuration::from_secs(1)).unwrap_or(now))
+        (!K::parts(&want).is_empty())
+            .then(|| now.saturating_add(every + SignedDuration::from_secs(1)).unwrap_or(now))
     }
 
     /// An open create: a listing begun after it was sent, and one begun after its deadline, settle the matter.
@@ -358,7 +380,12 @@ impl<K: Managed> Controller<K> {
         self.patch_finalizers(object, finalizers).await
     }
 
-    async fn remove_finalizer(&self, object: &Decoded<K>, draft: &Draft<K>, orphaned: bool) -> Result<Action, kube::Error> {
+    async fn remove_finalizer(
+        &self,
+        object: &Decoded<K>,
+        draft: &Draft<K>,
+        orphaned: bool,
+    ) -> Result<Action, kube::Error> {
         let finalizers: Vec<String> =
             object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
         if let Some(id) = &draft.status.common().id {
@@ -371,10 +398,16 @@ impl<K: Managed> Controller<K> {
         Ok(done)
     }
 
-    async fn patch_finalizers(&self, object: &Decoded<K>, finalizers: Vec<String>) -> Result<Action, kube::Error> {
-        let api: Api<K> = Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
+    async fn patch_finalizers(
+        &self,
+        object: &Decoded<K>,
+        finalizers: Vec<String>,
+    ) -> Result<Action, kube::Error> {
+        let api: Api<K> =
+            Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
         let (_, version) = self.overlay.newest(object);
-        let patch = json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+        let patch =
+            json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
         match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(_) => Ok(Action::await_change()),
             Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),

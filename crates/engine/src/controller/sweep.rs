@@ -47,7 +47,12 @@ impl<K: Managed> Controller<K> {
 
     /// `who` looks again after each complete listing of this kind.
     pub(super) fn wait_on_sweep(&self, session: &Session, who: &Named) {
-        session.shelf::<K>().waiting.lock().expect("nobody panics while holding the waiting").insert(who.clone());
+        session
+            .shelf::<K>()
+            .waiting
+            .lock()
+            .expect("nobody panics while holding the waiting")
+            .insert(who.clone());
     }
 
     async fn sweep_for_ever(self: Arc<Self>, session: Arc<Session>) {
@@ -59,7 +64,10 @@ impl<K: Managed> Controller<K> {
                 Swept::Complete => {
                     failures = 0;
                     self.swept(&session, &shelf, first);
-                    session.sweep_every().unwrap_or(K::FACTS.sweep_every).mul_f64(rand::rng().random_range(0.9..1.1))
+                    session
+                        .sweep_every()
+                        .unwrap_or(K::FACTS.sweep_every)
+                        .mul_f64(rand::rng().random_range(0.9..1.1))
                 }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");
@@ -114,7 +122,12 @@ impl<K: Managed> Controller<K> {
             self.shared.poke(&who, "a listing it waits for is complete");
         }
         if first {
-            tracing::info!(kind = K::KIND, organisation = session.organisation, objects = shelf.mirror.len(), "first sweep");
+            tracing::info!(
+                kind = K::KIND,
+                organisation = session.organisation,
+                objects = shelf.mirror.len(),
+                "first sweep"
+            );
             for object in self.objects() {
                 let who = super::named(&object);
                 self.poke(&who.namespace, &who.name, "the first listing is complete");
@@ -129,7 +142,8 @@ impl<K: Managed> Controller<K> {
         }
         let (shared, session) = (self.shared.clone(), session.clone());
         tokio::spawn(async move {
-            let rows = (table.load)(session.client.api(Lane::Create)).await.map_err(|error| error.to_string());
+            let rows =
+                (table.load)(session.client.api(Lane::Create)).await.map_err(|error| error.to_string());
             for waiter in session.tables.store(table, rows) {
                 shared.poke(&waiter, "a table it waits for was read");
             }

@@ -46,7 +46,11 @@ async fn nothing_is_absent_before_the_first_complete_listing() {
     assert_eq!(word(&mirror, 1), "unknown");
     assert_eq!(mirror.complete_since(), None);
     sweep(&mirror, vec![row(2, "b")]).unwrap();
-    assert_eq!((word(&mirror, 1), word(&mirror, 2)), ("doubt".into(), "b".into()), "an id it does not show is read");
+    assert_eq!(
+        (word(&mirror, 1), word(&mirror, 2)),
+        ("doubt".into(), "b".into()),
+        "an id it does not show is read"
+    );
     assert_eq!(mirror.complete_since(), Some(Timestamp::UNIX_EPOCH));
 }
 
@@ -110,7 +114,11 @@ async fn a_listing_that_moved_proves_nothing() {
     assert_eq!((word(&mirror, 2), mirror.complete_since()), ("a".into(), Some(Timestamp::UNIX_EPOCH)));
     let mut untold = Mirror::<Toy>::begin_sweep(at(9));
     mirror.page(&mut untold, vec![row(1, "a"), row(2, "a")], None);
-    assert_eq!(mirror.finish_sweep(untold), Ok(vec![]), "a listing without a total is as complete as it gets");
+    assert_eq!(
+        mirror.finish_sweep(untold),
+        Ok(vec![]),
+        "a listing without a total is as complete as it gets"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +130,11 @@ async fn a_mass_loss_is_believed_only_when_repeated() {
     assert_eq!(sweep(&mirror, few()).unwrap().len(), 3, "the second time it is so");
     assert_eq!(word(&mirror, 20), "doubt");
     let mirror = filled(20);
-    assert_eq!(sweep(&mirror, (1..=18).map(|id| row(id, "a")).collect()).unwrap().len(), 2, "a tenth is no mass loss");
+    assert_eq!(
+        sweep(&mirror, (1..=18).map(|id| row(id, "a")).collect()).unwrap().len(),
+        2,
+        "a tenth is no mass loss"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{Stage, cluster::Cluster, emnify::{Emnify, Fault}, named};
+use crate::support::{
+    Stage,
+    cluster::Cluster,
+    emnify::{Emnify, Fault},
+    named,
+};
 
 fn creates(stage: &Stage) -> usize {
     stage.emnify.asked("POST /api/v1/endpoint").len()
@@ -31,7 +36,11 @@ async fn a_create_that_leaves_no_mark_is_found_by_its_name_and_time() {
 #[tokio::test(start_paused = true)]
 async fn a_create_that_took_no_effect_is_sent_again_after_its_deadline() {
     let stage = Stage::new().await;
-    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Answer(504, json!({"message": "Endpoint request timed out"})));
+    stage.emnify.fail(
+        "POST /api/v1/endpoint",
+        1,
+        Fault::Answer(504, json!({"message": "Endpoint request timed out"})),
+    );
     stage.cluster.apply("a", named("a"));
     stage.until("the create was tried", |s| creates(s) == 1).await;
     stage.pass(60).await;
@@ -92,7 +101,10 @@ async fn what_was_made_in_vain_goes_with_its_object() {
 #[tokio::test(start_paused = true)]
 async fn a_token_is_minted_only_when_its_place_is_ours() {
     let stage = Stage::new().await;
-    stage.cluster.put("/api/v1/namespaces/ns/secrets/out", json!({"metadata": {"name": "out", "namespace": "ns"}, "type": "Opaque"}));
+    stage.cluster.put(
+        "/api/v1/namespaces/ns/secrets/out",
+        json!({"metadata": {"name": "out", "namespace": "ns"}, "type": "Opaque"}),
+    );
     stage.cluster.apply("a", json!({"name": "a", "secret": "out"}));
     stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "SecretNotOwned").await;
     assert_eq!(creates(&stage), 0, "nothing is minted without a place to put it");
@@ -102,5 +114,8 @@ async fn a_token_is_minted_only_when_its_place_is_ours() {
     assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "uid-1", "it goes with its object");
     assert_eq!(secret["data"]["token"], "dG9rZW4tb2YtMQ==");
     assert_eq!(secret["metadata"]["annotations"]["emnify.io/token-id"], "1", "it says which token it holds");
-    assert!(stage.cluster.events().iter().all(|(_, note)| !note.contains("token-of")), "and nobody else does");
+    assert!(
+        stage.cluster.events().iter().all(|(_, note)| !note.contains("token-of")),
+        "and nobody else does"
+    );
 }

@@ -28,10 +28,18 @@ async fn a_second_look_writes_nothing_to_either_side() {
     assert!(before.0 <= 8, "own status writes do not cause a loop: {:?}", stage.cluster.wrote("PATCH"));
     stage.cluster.annotate("a", "example.org/note", "look again");
     stage.pass(1_800).await;
-    assert_eq!((stage.cluster.toy_writes(), stage.emnify.writes()), before, "nothing differs, so nothing is written");
+    assert_eq!(
+        (stage.cluster.toy_writes(), stage.emnify.writes()),
+        before,
+        "nothing differs, so nothing is written"
+    );
     let stage = stage.restart().await;
     stage.pass(900).await;
-    assert_eq!((stage.cluster.toy_writes(), stage.emnify.writes()), before, "a restart writes nothing either");
+    assert_eq!(
+        (stage.cluster.toy_writes(), stage.emnify.writes()),
+        before,
+        "a restart writes nothing either"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +50,12 @@ async fn every_status_write_names_the_object_it_means() {
     let writes = stage.cluster.wrote("PATCH /apis/emnify.io/v1alpha1/namespaces/ns/toys/a/status");
     assert!(!writes.is_empty());
     for write in writes {
-        let tests_uid = write.body.as_array().unwrap().iter().any(|op| op["op"] == "test" && op["path"] == "/metadata/uid");
+        let tests_uid = write
+            .body
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|op| op["op"] == "test" && op["path"] == "/metadata/uid");
         assert!(tests_uid, "a namesake must not receive it: {write:?}");
     }
 }
@@ -96,7 +109,11 @@ async fn an_event_moves_the_status_without_a_read() {
     assert_eq!(stage.emnify.asked("GET /api/v1/endpoint/1").len(), reads, "the event itself says it");
     let writes = stage.cluster.toy_writes();
     stage.pass(60).await;
-    assert_eq!(stage.cluster.toy_writes(), writes, "an event that is read again in the next window counts once");
+    assert_eq!(
+        stage.cluster.toy_writes(),
+        writes,
+        "an event that is read again in the next window counts once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,9 +123,18 @@ async fn deletion_retires_step_by_step_and_lets_go() {
     stage.ready("a").await;
     stage.cluster.delete("a");
     stage.until("the object is gone", |s| s.cluster.toy("a").is_none()).await;
-    let writes: Vec<String> =
-        stage.emnify.asked("").into_iter().map(|a| a.what).filter(|w| w.starts_with("PATCH") || w.starts_with("DELETE")).collect();
-    assert_eq!(writes, ["PATCH /api/v1/endpoint/1", "DELETE /api/v1/endpoint/1"], "disabled first, then deleted");
+    let writes: Vec<String> = stage
+        .emnify
+        .asked("")
+        .into_iter()
+        .map(|a| a.what)
+        .filter(|w| w.starts_with("PATCH") || w.starts_with("DELETE"))
+        .collect();
+    assert_eq!(
+        writes,
+        ["PATCH /api/v1/endpoint/1", "DELETE /api/v1/endpoint/1"],
+        "disabled first, then deleted"
+    );
     assert_eq!(stage.emnify.devices().len(), 0);
 }
 
@@ -119,7 +145,11 @@ async fn a_referent_waits_for_its_referrers_to_leave_first() {
     stage.until("b waits", |s| s.condition("b", "Ready").1 == "ReferenceNotReady").await;
     stage.cluster.apply("a", named("a"));
     stage.ready("b").await;
-    assert_eq!(stage.emnify.asked("POST").last().unwrap().body["service_profile"]["id"], 1, "references are sent as ids");
+    assert_eq!(
+        stage.emnify.asked("POST").last().unwrap().body["service_profile"]["id"],
+        1,
+        "references are sent as ids"
+    );
     stage.cluster.delete("a");
     stage.until("a is in use", |s| s.condition("a", "Ready").1 == "InUse").await;
     stage.cluster.delete("b");
@@ -132,7 +162,10 @@ async fn what_was_adopted_is_left_behind() {
     stage.emnify.add(json!({"name": "old", "status": {"id": 0}}));
     stage.cluster.apply("a", json!({"name": "new", "id": "1"}));
     stage.ready("a").await;
-    assert_eq!((stage.status("a", "provenance"), stage.emnify.devices()[0]["name"].clone()), (json!("Adopted"), json!("new")));
+    assert_eq!(
+        (stage.status("a", "provenance"), stage.emnify.devices()[0]["name"].clone()),
+        (json!("Adopted"), json!("new"))
+    );
     stage.cluster.delete("a");
     stage.until("the object is gone", |s| s.cluster.toy("a").is_none()).await;
     assert_eq!(stage.emnify.devices().len(), 1);

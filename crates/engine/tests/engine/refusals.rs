@@ -20,8 +20,15 @@ async fn a_refused_account_is_told_to_the_session_and_not_to_objects() {
         stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Answer(status, error(1, "no")));
         stage.emnify.edit(1, "name", json!("portal"));
         stage.until("the session hears of it", |_| refusals.borrow().is_some()).await;
-        assert_eq!(stage.condition("a", "Ready"), ("True".into(), "UpToDate".into()), "{status}: the object is fine");
-        assert!(stage.cluster.events().iter().all(|(reason, _)| reason != "Unauthorized"), "{status}: told once");
+        assert_eq!(
+            stage.condition("a", "Ready"),
+            ("True".into(), "UpToDate".into()),
+            "{status}: the object is fine"
+        );
+        assert!(
+            stage.cluster.events().iter().all(|(reason, _)| reason != "Unauthorized"),
+            "{status}: told once"
+        );
         stage.stop().await;
     }
 }
@@ -48,7 +55,10 @@ async fn the_same_refused_request_is_not_sent_again() {
     stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Rejected").await;
     stage.pass(900).await;
     assert_eq!(stage.emnify.asked("POST /api/v1/endpoint").len(), 1);
-    assert!(stage.cluster.events().iter().any(|(r, note)| r == "Rejected" && note.contains("name is taken")), "emnify's words");
+    assert!(
+        stage.cluster.events().iter().any(|(r, note)| r == "Rejected" && note.contains("name is taken")),
+        "emnify's words"
+    );
     stage.cluster.apply("a", named("b"));
     stage.until("an edit is tried", |s| s.emnify.asked("POST /api/v1/endpoint").len() == 2).await;
     stage.cluster.annotate("a", "emnify.io/refresh", "1");
@@ -80,7 +90,11 @@ async fn creates_share_calls() {
         stage.ready(&format!("t{i}")).await;
     }
     assert_eq!(stage.emnify.devices().len(), 8);
-    assert!(stage.emnify.asked("POST").iter().filter(|a| !a.what.contains("auth")).count() <= 3, "{:?}", stage.emnify.asked("POST"));
+    assert!(
+        stage.emnify.asked("POST").iter().filter(|a| !a.what.contains("auth")).count() <= 3,
+        "{:?}",
+        stage.emnify.asked("POST")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +126,9 @@ async fn an_outage_lowers_nothing() {
     stage.until("a correction failed", |s| s.condition("a", "Synced").1 == "Unavailable").await;
     assert_eq!(stage.condition("a", "Ready").0, "True", "Ready of the current generation stays");
     stage.until("it is corrected later", |s| s.emnify.devices()[0]["name"] == "a").await;
-    stage.until("and Synced says so", |s| s.condition("a", "Synced") == ("True".into(), "UpToDate".into())).await;
+    stage
+        .until("and Synced says so", |s| s.condition("a", "Synced") == ("True".into(), "UpToDate".into()))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +139,10 @@ async fn a_device_deleted_in_emnify_is_made_anew_only_when_proven_gone() {
     stage.pass(40).await;
     stage.emnify.remove(1);
     stage.until("it is made anew", |s| s.emnify.devices().len() == 1).await;
-    assert!(!stage.emnify.asked("GET /api/v1/endpoint/1").is_empty(), "a missing line of a listing is only doubt");
+    assert!(
+        !stage.emnify.asked("GET /api/v1/endpoint/1").is_empty(),
+        "a missing line of a listing is only doubt"
+    );
     stage.until("the new one is bound", |s| s.status("a", "id") == "2").await;
     stage.ready("a").await;
 }
@@ -134,7 +153,10 @@ async fn a_listing_that_moves_proves_nothing() {
     stage.emnify.fail("GET /api/v1/endpoint", 3, Fault::WrongTotal);
     stage.cluster.apply("a", named("a"));
     stage.until("the listing was tried", |s| s.emnify.asked("GET /api/v1/endpoint").len() == 3).await;
-    assert!(stage.emnify.asked("POST /api/v1/endpoint").is_empty(), "nothing is created before absence is proven");
+    assert!(
+        stage.emnify.asked("POST /api/v1/endpoint").is_empty(),
+        "nothing is created before absence is proven"
+    );
     stage.ready("a").await;
 }
 

@@ -8,7 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     conditions,
     kind::{Context, Have, Id},
-    plan::{IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Trouble, Wanted, Workspace, next_step},
+    plan::{
+        IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Trouble, Wanted, Workspace,
+        next_step,
+    },
     reason::{self, condition},
     settle,
     spec::{CommonSpec, CommonStatus, Intent, Provenance, Rejected},
@@ -187,14 +190,21 @@ impl Case {
             digest: &digest,
             trouble: self.trouble,
             crd_terminating: self.crd_terminating,
-            context: Context { now: now(), status: None, edited: self.edited, factory_test: false, own_token: None },
+            context: Context {
+                now: now(),
+                status: None,
+                edited: self.edited,
+                factory_test: false,
+                own_token: None,
+            },
         };
         next_step(&subject, known)
     }
 
     /// Remembers that emnify refused this change.
     pub(super) fn rejected(mut self, change: &ToyChange) -> Self {
-        self.status.rejected = Some(Rejected { digest: format!("{change:?}"), message: "emnify said no".into() });
+        self.status.rejected =
+            Some(Rejected { digest: format!("{change:?}"), message: "emnify said no".into() });
         self
     }
 
@@ -242,11 +252,18 @@ pub(super) fn shown(step: &Step<Toy>, before: Vec<Condition>) -> Shown {
     settle::conditions(step, Some(GENERATION), &mut status, now());
     let says = |kind| conditions::get(&status.common.conditions, kind).map(|c| c.status == "True");
     let shown = (says(condition::READY), says(condition::RECONCILING), says(condition::STALLED));
-    assert!(!(shown.0 == Some(true) && (shown.1, shown.2) != (None, None)), "Ready excludes the others: {shown:?}");
+    assert!(
+        !(shown.0 == Some(true) && (shown.1, shown.2) != (None, None)),
+        "Ready excludes the others: {shown:?}"
+    );
     assert!(!(shown.1.is_some() && shown.2.is_some()), "never Reconciling and Stalled at once");
     assert!(shown.1 != Some(false) && shown.2 != Some(false), "they exist only while true");
     if !matches!(step, Step::Nothing | Step::RemoveFinalizer { .. }) {
-        assert_eq!(status.common.observed_generation, Some(GENERATION), "every look moves observedGeneration");
+        assert_eq!(
+            status.common.observed_generation,
+            Some(GENERATION),
+            "every look moves observedGeneration"
+        );
     }
     shown
 }
@@ -254,7 +271,8 @@ pub(super) fn shown(step: &Step<Toy>, before: Vec<Condition>) -> Shown {
 /// `Ready=True` of a generation.
 pub(super) fn ready_of(generation: i64) -> Vec<Condition> {
     let mut all = Vec::new();
-    let wanted = conditions::Wanted { kind: condition::READY, status: true, reason: reason::UP_TO_DATE, message: "" };
+    let wanted =
+        conditions::Wanted { kind: condition::READY, status: true, reason: reason::UP_TO_DATE, message: "" };
     conditions::set(&mut all, &wanted, Some(generation), Timestamp::UNIX_EPOCH);
     all
 }

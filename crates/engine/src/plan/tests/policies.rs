@@ -1,8 +1,8 @@
 //! Policies, intents, renewal and failures: what the rows leave to them.
 
 use super::case::{
-    Case, bound, foreign, found, fresh, leaving, policy, present, renamed, row, strangers, trouble, unbound, wanting,
-    want, with_intent, word,
+    Case, bound, foreign, found, fresh, leaving, policy, present, renamed, row, strangers, trouble, unbound,
+    want, wanting, with_intent, word,
 };
 use crate::{
     kind::Change,
@@ -21,12 +21,20 @@ fn adopting(found: Match<crate::toy::Toy>, allowed: Option<AdoptionPolicy>) -> S
 fn adoption_needs_a_word() {
     use AdoptionPolicy::{Force, IfUnowned, Never};
     for refused in [None, Some(Never)] {
-        assert_eq!(adopting(strangers(), refused), "stall AlreadyExists", "the default is to leave others' objects alone");
+        assert_eq!(
+            adopting(strangers(), refused),
+            "stall AlreadyExists",
+            "the default is to leave others' objects alone"
+        );
     }
     for allowed in [IfUnowned, Force] {
         assert_eq!(adopting(strangers(), Some(allowed)), "bind 7 Adopted");
     }
-    assert_eq!(adopting(foreign(), Some(IfUnowned)), "stall OwnershipConflict", "somebody's mark is not nobody's");
+    assert_eq!(
+        adopting(foreign(), Some(IfUnowned)),
+        "stall OwnershipConflict",
+        "somebody's mark is not nobody's"
+    );
     assert_eq!(adopting(foreign(), Some(Force)), "bind 7 Adopted");
     assert_eq!(adopting(found(row()), Some(Never)), "bind 7 Created", "what carries our mark is ours");
     let message = unbound(Seen::Present(strangers())).message();
@@ -49,7 +57,11 @@ fn observing_takes_nothing_over_and_needs_no_finalizer() {
     let observe = |case| policy(case, |c| c.management_policy = Some(ManagementPolicy::Observe));
     let without = |seen| Case { finalizer: false, ..unbound(Seen::Present(seen)) };
     assert_eq!(observe(without(strangers())).word(), "bind 7 Adopted");
-    assert_eq!(observe(without(foreign())).word(), "bind 7 Adopted", "looking at a foreign object harms nobody");
+    assert_eq!(
+        observe(without(foreign())).word(),
+        "bind 7 Adopted",
+        "looking at a foreign object harms nobody"
+    );
     assert_eq!(observe(Case { finalizer: false, ..bound() }).word(), "up to date");
     assert_eq!(observe(Case { seen: Seen::Present(foreign()), ..bound() }).word(), "up to date");
     let told = observe(renamed()).message();
@@ -91,9 +103,17 @@ fn an_intent_is_accounted_for_before_it_is_forgotten() {
     assert_eq!(unsent(fresh()), "create", "nothing was sent yet, so send it");
     let deleting = Case { deleting: true, ..fresh() };
     assert_eq!(unsent(deleting), "clear intent", "deleted before the create was sent");
-    assert_eq!(unsent(leaving()), "retire state: 1", "a renewal that was never sent does not hold up the end");
+    assert_eq!(
+        unsent(leaving()),
+        "retire state: 1",
+        "a renewal that was never sent does not hold up the end"
+    );
     let open = |case| with_intent(case, IntentState::Open).word();
-    assert_eq!(open(Case { deleting: true, ..unbound(Seen::Unknown) }), "wait Observing", "it may have made something");
+    assert_eq!(
+        open(Case { deleting: true, ..unbound(Seen::Unknown) }),
+        "wait Observing",
+        "it may have made something"
+    );
     let other = Match { ours: false, ..found(row()) };
     assert_eq!(open(unbound(Seen::Present(other))), "wait Observing", "not what the intent made");
     let lapsed = |case| with_intent(case, IntentState::Lapsed).word();
@@ -120,7 +140,11 @@ fn a_renewal_keeps_the_old_object_until_the_new_one_is_bound() {
     let bind = with_intent(Case { seen: Seen::Present(made), ..renewing() }, IntentState::Open);
     assert_eq!(bind.word(), "bind 8 Created");
     let lost = Case { secret: SecretState::Missing, ..renewing() };
-    assert_eq!(with_intent(lost, IntentState::Unsent).word(), "reserve secret", "there is a place before there is a token");
+    assert_eq!(
+        with_intent(lost, IntentState::Unsent).word(),
+        "reserve secret",
+        "there is a place before there is a token"
+    );
     let foreign = Case { secret: SecretState::Foreign, ..renewing() };
     assert_eq!(foreign.word(), "stall SecretNotOwned");
     let refused = renewing().rejected(&ToyChange::Create(crate::toy::ToyWant { renew: true, ..want() }));
@@ -137,33 +161,47 @@ fn ignored_fields_are_set_on_creation_and_left_alone_afterwards() {
     assert_eq!(ignoring("spec.profile", follows), "up to date", "a parent covers its fields");
     assert_eq!(ignoring("prof", follows), "apply follows: 0 -> 9", "half a name covers nothing");
     assert_eq!(ignoring("name", follows), "apply follows: 0 -> 9");
-    assert_eq!(ignoring("serial", &|w| w.serial = Some("2".into())), "up to date", "not even reported as immutable");
+    assert_eq!(
+        ignoring("serial", &|w| w.serial = Some("2".into())),
+        "up to date",
+        "not even reported as immutable"
+    );
     let both: &dyn Fn(&mut crate::toy::ToyWant) = &|w| {
         w.follows = Some(9);
         w.name = Some("b".into());
     };
     assert_eq!(ignoring("name", both), "apply follows: 0 -> 9", "the other change is still sent");
-    let creating = policy(with_intent(fresh(), IntentState::Unsent), |c| c.ignore_fields = vec!["name".into()]);
+    let creating =
+        policy(with_intent(fresh(), IntentState::Unsent), |c| c.ignore_fields = vec!["name".into()]);
     let Step::Create(ToyChange::Create(wanted)) = creating.decide() else { panic!("it is created") };
     assert_eq!(wanted.name.as_deref(), Some("a"));
-    assert!(ToyChange::Create(want()).strip(&|_| true).is_some(), "a change without fields cannot be ignored");
+    assert!(
+        ToyChange::Create(want()).strip(&|_| true).is_some(),
+        "a change without fields cannot be ignored"
+    );
 }
 
 #[test]
 fn warn_reports_drift_and_applies_edits() {
-    let warn = |edited| policy(Case { edited, ..renamed() }, |c| c.drift_policy = Some(DriftPolicy::Warn)).word();
+    let warn =
+        |edited| policy(Case { edited, ..renamed() }, |c| c.drift_policy = Some(DriftPolicy::Warn)).word();
     assert_eq!(warn(false), "differs Drifted");
     assert_eq!(warn(true), "apply name: a -> b", "an edit of the spec is not drift");
 }
 
 #[test]
 fn a_state_is_applied_on_an_edit_and_never_repaired_as_drift() {
-    let disabled = |edited| Case { edited, ..wanting(present(ToyRow { status: 1, ..row() }), |w| w.state = Some(0)) };
+    let disabled =
+        |edited| Case { edited, ..wanting(present(ToyRow { status: 1, ..row() }), |w| w.state = Some(0)) };
     assert_eq!(disabled(true).word(), "apply state: 0");
     assert_eq!(disabled(false).word(), "differs Drifted");
     let broken = wanting(present(ToyRow { status: BROKEN, ..row() }), |w| w.state = Some(0));
     assert_eq!(broken.word(), "stall InvalidSpec", "a transition that emnify does not have");
-    assert_eq!(present(ToyRow { status: BUSY, ..row() }).word(), "wait Progressing", "not wrong, and not done");
+    assert_eq!(
+        present(ToyRow { status: BUSY, ..row() }).word(),
+        "wait Progressing",
+        "not wrong, and not done"
+    );
 }
 
 #[test]
@@ -184,13 +222,24 @@ fn a_secret_that_was_lost_is_reserved_again_and_a_foreign_one_is_left_alone() {
 #[test]
 fn a_failed_attempt_is_not_repeated_before_its_pause_is_over() {
     let unavailable = |seconds| trouble(reason::UNAVAILABLE, Effect::Keep, seconds);
-    for (case, step) in [(renamed(), "apply name: a -> b"), (leaving(), "retire state: 1"), (fresh(), "record intent")] {
+    for (case, step) in
+        [(renamed(), "apply name: a -> b"), (leaving(), "retire state: 1"), (fresh(), "record intent")]
+    {
         let (paused, over) = (unavailable(5), unavailable(-1));
-        let held = Case { trouble: paused, wanted: case.wanted.clone(), common: case.common.clone(), ..clone_of(&case) };
+        let held = Case {
+            trouble: paused,
+            wanted: case.wanted.clone(),
+            common: case.common.clone(),
+            ..clone_of(&case)
+        };
         assert_eq!(held.word(), "wait Unavailable", "{step} waits");
         assert_eq!(Case { trouble: over, ..case }.word(), step);
     }
-    assert_eq!(Case { trouble: unavailable(5), ..bound() }.word(), "up to date", "nothing to send, nothing to wait for");
+    assert_eq!(
+        Case { trouble: unavailable(5), ..bound() }.word(),
+        "up to date",
+        "nothing to send, nothing to wait for"
+    );
 }
 
 /// The same situation again, without what differs from a bound object beyond its life.
@@ -216,7 +265,8 @@ fn messages_are_short_and_name_the_mend() {
     let many: Vec<String> = (0..9).map(|i| format!("Toy {i}")).collect();
     let message = Case { used_by: many, ..leaving() }.message();
     assert_eq!(message, "still referred to by Toy 0, Toy 1, Toy 2, Toy 3, Toy 4 and 4 more");
-    let vanished = policy(Case { seen: Seen::Absent, ..bound() }, |c| c.drift_policy = Some(DriftPolicy::Warn));
+    let vanished =
+        policy(Case { seen: Seen::Absent, ..bound() }, |c| c.drift_policy = Some(DriftPolicy::Warn));
     assert!(vanished.message().contains(reason::annotation::REFRESH), "what to do is said");
     let moved = Case { workspace: Workspace::Ready { organisation: "43".into() }, ..bound() };
     assert!(moved.message().contains(reason::annotation::FORCE_ORPHAN), "so is the way out");
@@ -232,6 +282,9 @@ fn what_cannot_be_created_is_named_by_its_natural_key() {
         })
     };
     let message = missing(Some("89")).message();
-    assert!(message.starts_with("serial: ") && message.contains("89") && message.contains("correct it"), "{message}");
+    assert!(
+        message.starts_with("serial: ") && message.contains("89") && message.contains("correct it"),
+        "{message}"
+    );
     assert!(!missing(None).message().contains("[k8s"), "our mark is no field of the spec");
 }

@@ -1,13 +1,16 @@
 //! One case for each row of the table and each situation that the row names: its step and its conditions column.
 
 use super::case::{
-    Case, GENERATION, ID, NOT_THERE, READY, SILENT, STALLED, Shown, WORKING, bound, foreign, found, fresh, leaving,
-    policy, present, ready_of, renamed, row, shown, strangers, unbound, wanting, want, with_intent, word,
+    Case, GENERATION, ID, NOT_THERE, READY, SILENT, STALLED, Shown, WORKING, bound, foreign, found, fresh,
+    leaving, policy, present, ready_of, renamed, row, shown, strangers, unbound, want, wanting, with_intent,
+    word,
 };
 use crate::{
     kind::Invalid,
     plan::{IntentState, SecretState, Seen, Step, Wanted, Workspace},
-    spec::{AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+    spec::{
+        AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
+    },
     toy::{ToyChange, ToyRow},
     verdict::Effect,
 };
@@ -50,7 +53,13 @@ fn before_the_api() -> Vec<Row> {
     vec![
         (1, "deleting, no finalizer", Case { finalizer: false, ..leaving() }, "nothing", Silent),
         (2, "force-orphan", cut_off(|c| c.force_orphan = true), "orphan", Silent),
-        (2, "policy Orphan", cut_off(|c| c.common.deletion_policy = Some(DeletionPolicy::Orphan)), "orphan", Silent),
+        (
+            2,
+            "policy Orphan",
+            cut_off(|c| c.common.deletion_policy = Some(DeletionPolicy::Orphan)),
+            "orphan",
+            Silent,
+        ),
         (2, "Observe", cut_off(|c| observe(&mut c.common)), "orphan", Silent),
         (2, "adopted", cut_off(|c| c.status.provenance = Some(Provenance::Adopted)), "orphan", Silent),
         (2, "not the owner", cut_off(|c| c.owner = Some("Toy ns/older".into())), "orphan", Silent),
@@ -58,7 +67,13 @@ fn before_the_api() -> Vec<Row> {
         (2, "nothing claimed", cut_off(|c| c.status = CommonStatus::default()), "remove finalizer", Silent),
         (3, "organisation", Case { workspace: other(), ..bound() }, "stall WorkspaceChanged", Is(STALLED)),
         (3, "deleting", Case { workspace: other(), ..leaving() }, "stall WorkspaceChanged", Is(STALLED)),
-        (3, "suspended", Case { suspended: true, workspace: other(), ..bound() }, "stall WorkspaceChanged", Is(STALLED)),
+        (
+            3,
+            "suspended",
+            Case { suspended: true, workspace: other(), ..bound() },
+            "stall WorkspaceChanged",
+            Is(STALLED),
+        ),
         (4, "by annotation", Case { suspended: true, ..bound() }, "wait Suspended", KeepAny),
         (4, "by spec", spec_suspends, "wait Suspended", KeepAny),
         (5, "workspace down", Case { workspace: down(), ..bound() }, "wait WorkspaceNotReady", Keep),
@@ -94,14 +109,27 @@ fn intents_and_leaving() -> Vec<Row> {
 fn before_comparing() -> Vec<Row> {
     let invalid = Wanted::Invalid(Invalid::new("state", "no such state; use Enabled"));
     let missing = Wanted::ReferenceNotReady("follows: there is no Toy b".into());
-    let allowed = policy(unbound(Seen::Present(strangers())), |c| c.adoption_policy = Some(AdoptionPolicy::IfUnowned));
+    let allowed =
+        policy(unbound(Seen::Present(strangers())), |c| c.adoption_policy = Some(AdoptionPolicy::IfUnowned));
     vec![
         (10, "no finalizer", Case { finalizer: false, ..fresh() }, "add finalizer", Silent),
         (11, "reference", Case { wanted: missing, ..bound() }, "wait ReferenceNotReady", Keep),
         (12, "no request", Case { wanted: invalid, ..bound() }, "stall InvalidSpec", Is(STALLED)),
-        (13, "claimed", Case { owner: Some("Toy ns/b".into()), ..bound() }, "stall OwnershipConflict", Is(STALLED)),
+        (
+            13,
+            "claimed",
+            Case { owner: Some("Toy ns/b".into()), ..bound() },
+            "stall OwnershipConflict",
+            Is(STALLED),
+        ),
         (13, "foreign mark", unbound(Seen::Present(foreign())), "stall OwnershipConflict", Is(STALLED)),
-        (13, "marked since", Case { seen: Seen::Present(foreign()), ..bound() }, "stall OwnershipConflict", Is(STALLED)),
+        (
+            13,
+            "marked since",
+            Case { seen: Seen::Present(foreign()), ..bound() },
+            "stall OwnershipConflict",
+            Is(STALLED),
+        ),
         (14, "mirror not complete", Case { seen: Seen::Unknown, ..bound() }, "wait Observing", Keep),
         (14, "in doubt", Case { seen: Seen::Doubt(ID.into()), ..bound() }, "read 7", Keep),
         (15, "our mark", unbound(Seen::Present(found(row()))), "bind 7 Created", Silent),
@@ -121,14 +149,32 @@ fn absent() -> Vec<Row> {
         (18, "cannot create", wanting(fresh(), |w| w.existing = true), "stall NotFound", Is(STALLED)),
         (18, "explicit id", policy(fresh(), |c| c.id = Some("9".into())), "stall NotFound", Is(STALLED)),
         (19, "Warn", policy(vanished(), warn), "stall Vanished", Is(STALLED)),
-        (19, "minted secret", Case { secret: SecretState::Ours, ..vanished() }, "stall Vanished", Is(STALLED)),
-        (20, "foreign Secret", Case { secret: SecretState::Foreign, ..unsent() }, "stall SecretNotOwned", Is(STALLED)),
+        (
+            19,
+            "minted secret",
+            Case { secret: SecretState::Ours, ..vanished() },
+            "stall Vanished",
+            Is(STALLED),
+        ),
+        (
+            20,
+            "foreign Secret",
+            Case { secret: SecretState::Foreign, ..unsent() },
+            "stall SecretNotOwned",
+            Is(STALLED),
+        ),
         (21, "create refused", fresh().rejected(&create), "stall Rejected", Is(STALLED)),
         (21, "change refused", renamed().rejected(&rename), "stall Rejected", Is(STALLED)),
         (22, "guard", Case { guard: Err("too many".into()), ..renamed() }, "stall GuardTripped", Is(STALLED)),
         (23, "absent", fresh(), "record intent", Is(WORKING)),
         (23, "intent recorded", unsent(), "create", Is(WORKING)),
-        (23, "Secret missing", Case { secret: SecretState::Missing, ..unsent() }, "reserve secret", Is(WORKING)),
+        (
+            23,
+            "Secret missing",
+            Case { secret: SecretState::Missing, ..unsent() },
+            "reserve secret",
+            Is(WORKING),
+        ),
         (23, "Secret reserved", Case { secret: SecretState::Ours, ..unsent() }, "create", Is(WORKING)),
         (23, "gone for good", vanished(), "record intent", Is(WORKING)),
     ]
@@ -139,7 +185,13 @@ fn there() -> Vec<Row> {
     vec![
         (24, "Observe", policy(renamed(), observe), "differs Drifted", Is(READY)),
         (24, "Warn", policy(renamed(), warn), "differs Drifted", Is(READY)),
-        (25, "immutable", wanting(bound(), |w| w.serial = Some("2".into())), "stall ImmutableField", Is(STALLED)),
+        (
+            25,
+            "immutable",
+            wanting(bound(), |w| w.serial = Some("2".into())),
+            "stall ImmutableField",
+            Is(STALLED),
+        ),
         (26, "changes", renamed(), "apply name: a -> b", Keep),
         (27, "no changes", bound(), "up to date", Is(READY)),
     ]

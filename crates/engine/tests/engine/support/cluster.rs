@@ -58,10 +58,12 @@ impl Cluster {
     /// A user applies a toy; the generation moves when the spec differs.
     pub(crate) fn apply(&self, name: &str, spec: Value) {
         let mut inner = self.lock();
-        let mut object = inner.objects.get(&toy_path(name)).cloned().unwrap_or_else(|| inner.new_object(name));
+        let mut object =
+            inner.objects.get(&toy_path(name)).cloned().unwrap_or_else(|| inner.new_object(name));
         if object["spec"] != spec {
             object["spec"] = spec;
-            object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+            object["metadata"]["generation"] =
+                json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
         inner.store(&toy_path(name), object);
     }
@@ -126,7 +128,10 @@ impl Cluster {
     /// Reason and note of every Event.
     pub(crate) fn events(&self) -> Vec<(String, String)> {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        self.wrote("POST /apis/events.k8s.io").iter().map(|w| (text(&w.body["reason"]), text(&w.body["note"]))).collect()
+        self.wrote("POST /apis/events.k8s.io")
+            .iter()
+            .map(|w| (text(&w.body["reason"]), text(&w.body["note"])))
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -146,9 +151,13 @@ impl Cluster {
             return inner.watch();
         }
         if method == "GET" && path.ends_with("/toys") {
-            let items: Vec<Value> = inner.objects.iter().filter(|(p, _)| p.contains("/toys/")).map(|(_, o)| o.clone()).collect();
+            let items: Vec<Value> =
+                inner.objects.iter().filter(|(p, _)| p.contains("/toys/")).map(|(_, o)| o.clone()).collect();
             let version = inner.version.to_string();
-            return reply(200, &json!({"apiVersion": "emnify.io/v1alpha1", "kind": "ToyList", "metadata": {"resourceVersion": version}, "items": items}));
+            return reply(
+                200,
+                &json!({"apiVersion": "emnify.io/v1alpha1", "kind": "ToyList", "metadata": {"resourceVersion": version}, "items": items}),
+            );
         }
         let (status, answer) = match method {
             "GET" => inner.objects.get(&path).map_or_else(|| refusal(404, "not found"), |o| (200, o.clone())),

@@ -95,7 +95,8 @@ impl Emnify {
     /// Something happened to a device.
     pub(crate) fn event(&self, id: i64, kind: i64, device: i64) {
         let now = clock::now().to_string();
-        let event = json!({"id": id, "timestamp": now, "event_type": {"id": kind}, "endpoint": {"id": device}});
+        let event =
+            json!({"id": id, "timestamp": now, "event_type": {"id": kind}, "endpoint": {"id": device}});
         self.lock().events.push(event);
     }
 
@@ -106,7 +107,11 @@ impl Emnify {
 
     /// Number of requests that change something.
     pub(crate) fn writes(&self) -> usize {
-        self.lock().asked.iter().filter(|a| !a.what.starts_with("GET") && !a.what.contains("authenticate")).count()
+        self.lock()
+            .asked
+            .iter()
+            .filter(|a| !a.what.starts_with("GET") && !a.what.contains("authenticate"))
+            .count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -145,7 +150,11 @@ impl Inner {
             ("GET", ["v1", "event"]) => list(&self.events, false),
             ("POST", ["v1", "endpoint"]) => {
                 let id = self.add(body.clone());
-                Response::builder().status(201).header("location", format!("/api/v1/endpoint/{id}")).body(Bytes::new()).unwrap()
+                Response::builder()
+                    .status(201)
+                    .header("location", format!("/api/v1/endpoint/{id}"))
+                    .body(Bytes::new())
+                    .unwrap()
             }
             ("POST", ["v2", "endpoint", "multi"]) => {
                 let many = body["endpoints"].as_array().cloned().unwrap_or_default();

@@ -78,14 +78,23 @@ impl Stage {
     pub(crate) async fn until(&self, rule: &str, mut so: impl FnMut(&Self) -> bool) {
         let started = tokio::time::Instant::now();
         while !so(self) {
-            assert!(started.elapsed() < PATIENCE, "never came: {rule}\n{:#?}\n{:#?}\n{:#?}", self.cluster.toy("a"), self.cluster.wrote(""), self.emnify.asked(""));
+            assert!(
+                started.elapsed() < PATIENCE,
+                "never came: {rule}\n{:#?}\n{:#?}\n{:#?}",
+                self.cluster.toy("a"),
+                self.cluster.wrote(""),
+                self.emnify.asked("")
+            );
             sleep(Duration::from_millis(100)).await;
         }
     }
 
     /// Waits until a toy is `Ready` for its generation.
     pub(crate) async fn ready(&self, name: &str) {
-        self.until(&format!("{name} is Ready"), |s| s.condition(name, "Ready") == ("True".into(), "UpToDate".into())).await;
+        self.until(&format!("{name} is Ready"), |s| {
+            s.condition(name, "Ready") == ("True".into(), "UpToDate".into())
+        })
+        .await;
     }
 
     /// Lets time pass.
@@ -97,7 +106,9 @@ impl Stage {
     pub(crate) fn condition(&self, name: &str, kind: &str) -> (String, String) {
         let toy = self.cluster.toy(name).unwrap_or_default();
         let all = toy["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let one = all.into_iter().find(|c| c["type"] == kind && c["observedGeneration"] == toy["metadata"]["generation"]);
+        let one = all
+            .into_iter()
+            .find(|c| c["type"] == kind && c["observedGeneration"] == toy["metadata"]["generation"]);
         let text = |key: &str| one.as_ref().and_then(|c| c[key].as_str()).unwrap_or_default().to_owned();
         (text("status"), text("reason"))
     }

@@ -15,8 +15,8 @@ use emnify::{
 };
 use emnify_engine::{
     kind::{
-        self, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs, Invalid,
-        Key, Managed, OutputRef, Reply, Source, Verb,
+        self, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs,
+        Invalid, Key, Managed, OutputRef, Reply, Source, Verb,
     },
     mark,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent},
@@ -33,7 +33,14 @@ pub(crate) const BUSY: i64 = 9;
 
 /// A toy.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[kube(group = "emnify.io", version = "v1alpha1", kind = "Toy", plural = "toys", namespaced, status = "ToyStatus")]
+#[kube(
+    group = "emnify.io",
+    version = "v1alpha1",
+    kind = "Toy",
+    plural = "toys",
+    namespaced,
+    status = "ToyStatus"
+)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ToySpec {
     /// Policies.
