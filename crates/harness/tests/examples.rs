@@ -11,7 +11,8 @@ use emnify_operator::{
 };
 
 fn manifests(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    let entries =
+        fs::read_dir(folder).expect("a folder of this repository").flatten().map(|entry| entry.path());
     let found = entries.flat_map(|path| if path.is_dir() { manifests(&path) } else { vec![path] });
     found.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect()
 }
