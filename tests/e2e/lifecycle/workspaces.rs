@@ -4,7 +4,7 @@ use emnify_harness::stage::{Options, Place, Stage};
 use emnify_simulator::state::Organisation;
 use serde_json::json;
 
-use crate::support::{Result, apply_ready, delete, edited, holds, options, says};
+use crate::support::{Result, apply_ready, delete, edited, holds, options, says, told};
 
 /// A profile that shows whether a workspace works.
 const PROFILE: &str = r#"
@@ -62,7 +62,7 @@ async fn workspace() -> Result<()> {
     holds(&stage, "the session goes on with the new credential", named("Probe again"), true).await?;
 
     stage.kubectl_ok(&["delete", "workspace", "default", "--wait=false"]).await?;
-    says(&stage, ("Workspace", "default"), ("Ready", "InUse"), &["ServiceProfile", "/probe"]).await?;
+    told(&stage, ("Workspace", "default"), ("Ready", "InUse"), &["ServiceProfile", "/probe"]).await?;
     delete(&stage, "ServiceProfile", "probe").await?;
     holds(&stage, "a Workspace outlives what lives in it", named("Probe again"), false).await?;
     stage.wait_gone("Workspace", "default").await?;

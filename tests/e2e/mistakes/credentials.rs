@@ -75,6 +75,19 @@ async fn wrong_token() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_token_beside_a_session_that_works() -> Result<()> {
+    let stage = stage("wrong-change").await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
+    put_token(&stage, "mistyped").await?;
+    told(&stage, ("Workspace", "default"), ("Stalled", "Unauthorized"), &[FIELD, "into the Secret"]).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
+    holds(&stage, "a token that works is not given up for one that does not", named("Probe again"), true)
+        .await?;
+    put_token(&stage, "metering-token").await?;
+    healed(&stage).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_secret() -> Result<()> {
     let stage = without_workspace("missing-secret").await?;
     stage.apply(&workspace(&stage, None)).await?;

@@ -4,7 +4,7 @@ use emnify_harness::stage::{Stage, condition, is_ready};
 use emnify_simulator::state::{Organisation, SimState};
 use serde_json::Value;
 
-use crate::support::{Result, apply_ready, edited, holds, look, stage, told};
+use crate::support::{ORGANISATION, Result, apply_ready, edited, holds, look, options, stage, told};
 
 const DEVICE: &str = r#"
 apiVersion: emnify.io/v1alpha1
@@ -90,6 +90,60 @@ async fn unknown_iccid() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sim_that_arrives_later() -> Result<()> {
+    let mut options = options("late-sim")?;
+    options.flags.push("--sweep-interval=10s".to_owned());
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    stage.apply(&edited(DEVICE, &[("8988303000000010001", "8988303000000019999")])).await?;
+    told(&stage, ("Endpoint", "meter-1"), ("Stalled", "InvalidSpec"), &["sim.iccid"]).await?;
+    stage.simulator().edit(|state| {
+        let platform = state.organisations.get_mut(&ORGANISATION).expect("the seed's organisation");
+        let mut sim = platform.sims[&10_000_001].clone();
+        (sim.id, sim.iccid, sim.imsi) = (10_000_099, "8988303000000019999".into(), "901430000019999".into());
+        platform.sims.insert(sim.id, sim);
+    })?;
+    healed(&stage, "Endpoint", "meter-1").await?;
+    let sims =
+        |platform: &Organisation| platform.endpoints.values().map(|device| device.sim).collect::<Vec<_>>();
+    holds(&stage, "the device has the SIM that it waited for", sims, vec![Some(10_000_099)]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_by_emnify() -> Result<()> {
+    let stage = stage("refused").await?;
+    // The tariff has it, the organisation does not: only emnify can know.
+    let manifest = r#"
+apiVersion: emnify.io/v1alpha1
+kind: TariffProfile
+metadata:
+  name: meters
+spec:
+  name: Meters
+  tariff:
+    externalName: Pay as you go
+  rateZones:
+    - externalName: Europe
+  inclusiveVolume:
+    id: "82"
+"#;
+    stage.apply(manifest).await?;
+    let words = ["inclusiveVolume", "82", "Inclusive volume was not found"];
+    let meters = ("TariffProfile", "meters");
+    told(&stage, meters, ("Stalled", "Rejected"), &words).await?;
+    let sent = || {
+        let route = "/api/v1/tariff_profile/{tariff_profile_id}/inclusive_volume/{inclusive_volume_id}";
+        stage.simulator().requests().count("PUT", route)
+    };
+    assert_eq!(sent(), 1, "what was refused is not sent again");
+    stage.apply(&edited(manifest, &[("\"82\"", "\"81\"")])).await?;
+    healed(&stage, meters.0, meters.1).await?;
+    assert_eq!(sent(), 2, "the mended one is");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_iccid_of_a_sim() -> Result<()> {
     let stage = stage("unknown-sim").await?;
     let manifest = r#"
@@ -116,10 +170,11 @@ async fn mistyped_iccid() -> Result<()> {
         ("\"8988303000000010001a\"", "spec.sim.iccid"),
         ("\"898830300000001000111\"", "spec.sim.iccid"),
         ("8988303000000010001", "spec.sim.iccid"),
+        ("\"8988303000000010001\"\n    none: true", "set exactly one of iccid, eid, name, none"),
     ] {
         let manifest = edited(DEVICE, &[("\"8988303000000010001\"", wrong)]);
         let output = stage.kubectl_with(&["apply", "-f", "-"], &manifest).await?;
-        assert!(!output.status.success(), "{wrong} is no ICCID, and the API server says so at once");
+        assert!(!output.status.success(), "{wrong} names no SIM, and the API server says so at once");
         assert!(output.stderr.contains(says), "{wrong}: the refusal names the field: {}", output.stderr);
     }
     assert!(stage.get("Endpoint", "meter-1").await?.is_none());
