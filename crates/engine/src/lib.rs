@@ -1,4 +1,4 @@
-//! Reconciles Kubernetes objects against a SaaS API: mirror, plan, dispatch.
+//! Reconciles Kubernetes objects against an HTTP API: mirror, plan, dispatch.
 //!
 //! A kind says what differs between kinds ([`kind::Managed`]); everything else is here, once. [`plan::next_step`]
 //! decides from what is known, purely. A [`controller`] carries out the Kubernetes side of the step and queues the

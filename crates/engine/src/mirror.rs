@@ -275,17 +275,16 @@ impl<K: Managed> Mirror<K> {
 
     /// The last page was read: what was not seen is in doubt. Returns those.
     pub fn finish_sweep(&self, sweep: Sweep) -> Result<Vec<Id>, Incomplete> {
-        let count = u64::try_from(sweep.seen.len()).unwrap_or(u64::MAX);
-        if sweep.totals.len() > 1 || sweep.totals.first().is_some_and(|t| *t != count) {
+        let Sweep { started, wall, seen, totals } = sweep;
+        let count = u64::try_from(seen.len()).unwrap_or(u64::MAX);
+        if totals.len() > 1 || totals.first().is_some_and(|t| *t != count) {
             return Err(Incomplete::Moved);
         }
         let mut inner = self.write();
         let missing: Vec<Id> = inner
             .rows
             .iter()
-            .filter(|(id, e)| {
-                e.as_of <= sweep.started && !e.settles(sweep.started) && !sweep.seen.contains(*id)
-            })
+            .filter(|(id, e)| e.as_of <= started && !e.settles(started) && !seen.contains(*id))
             .map(|(id, _)| id.clone())
             .collect();
         let known = inner.rows.len();
@@ -294,8 +293,9 @@ impl<K: Managed> Mirror<K> {
             return Err(Incomplete::Loss { missing: missing.len(), known });
         }
         inner.loss_seen = loss;
-        inner.complete = Some(sweep.wall);
-        inner.settle(missing)
+        inner.complete = Some(wall);
+        inner.settle(&missing);
+        Ok(missing)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner<K>> {
@@ -370,8 +370,8 @@ impl<K: Managed> Inner<K> {
     }
 
     /// With a read of one object, a miss is doubt until that read; without, the second miss in a row is absence.
-    fn settle(&mut self, missing: Vec<Id>) -> Result<Vec<Id>, Incomplete> {
-        for id in &missing {
+    fn settle(&mut self, missing: &[Id]) {
+        for id in missing {
             let Some(entry) = self.rows.get_mut(id) else { continue };
             entry.missed = entry.missed.saturating_add(1);
             if !K::FACTS.has_read && entry.missed >= 2 {
@@ -379,7 +379,6 @@ impl<K: Managed> Inner<K> {
                 self.gone.insert(id.clone(), Instant::now());
             }
         }
-        Ok(missing)
     }
 }
 

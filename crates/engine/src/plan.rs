@@ -1,241 +1,25 @@
 //! What to do next for one object: pure, and the table of the design as code.
 
+mod known;
+
 use jiff::Timestamp;
 
-use crate::{
-    kind::{Change, Context, Diff, FieldDiff, Find, Have, Id, Invalid, Key, Managed},
-    reason,
-    spec::{
-        AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
-    },
-    verdict::Effect,
+pub use self::known::{
+    Guarding, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Told, Trouble, Wanted,
+    Workspace,
 };
 
-/// What Kubernetes says about the object.
-#[derive(Debug)]
-pub struct Subject<'a, K: Managed> {
-    /// `namespace/name`.
-    pub name: String,
-    /// The whole object, or `None` if it could not be decoded.
-    pub object: Option<&'a K>,
-    /// Why it could not be decoded.
-    pub undecodable: Option<&'a str>,
-    /// Policies.
-    pub common: &'a CommonSpec,
-    /// Last status.
-    pub status: &'a CommonStatus,
-    /// The kind's whole last status.
-    pub whole_status: Option<&'a K::Status>,
-    /// `metadata.generation`.
-    pub generation: Option<i64>,
-    /// `metadata.deletionTimestamp` is set.
-    pub deleting: bool,
-    /// Our finalizer is there.
-    pub finalizer: bool,
-    /// The annotation `emnify.io/suspend` is `"true"`.
-    pub suspended: bool,
-    /// The annotation `emnify.io/force-orphan` is `"true"`.
-    pub force_orphan: bool,
-}
-
-/// The workspace the object belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Workspace {
-    /// Missing, or its credentials do not work; the text says which.
-    NotReady(String),
-    /// Logged in.
-    Ready {
-        /// The organisation.
-        organisation: String,
-    },
-}
-
-/// The spec as a request.
-#[derive(Clone, Debug)]
-pub enum Wanted<W> {
-    /// All inputs were found.
-    Ready(W),
-    /// A reference is missing, deleting, or has no id in this session; the text names it.
-    ReferenceNotReady(String),
-    /// A table or a mirror that an input needs is not read yet.
-    Observing(String),
-    /// It cannot be one.
-    Invalid(Invalid),
-}
-
-/// What is known of the emnify object.
-#[derive(Debug)]
-pub enum Seen<K: Managed> {
-    /// The listing is not complete.
-    Unknown,
-    /// Something says that this entry may be wrong: read it.
-    Doubt(Id),
-    /// Proven not to exist.
-    Absent,
-    /// It exists.
-    Present(Match<K>),
-    /// Several could be meant.
-    Several(Vec<Id>),
-}
-
-/// An emnify object and how it was recognised.
-#[derive(Debug)]
-pub struct Match<K: Managed> {
-    /// Its id.
-    pub id: Id,
-    /// What is known of it.
-    pub have: Have<K>,
-    /// It carries our mark, or an open intent made it.
-    pub ours: bool,
-    /// It carries another installation's or object's mark.
-    pub foreign: Option<String>,
-    /// Pieces that must be read before it can be compared.
-    pub missing: Vec<K::Part>,
-}
-
-/// An intent that is written in the status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntentState {
-    /// None is open.
-    None,
-    /// Recorded by this process and certainly not sent.
-    Unsent,
-    /// It may have been sent, and its deadline has not passed in a complete listing.
-    Open,
-    /// It may have been sent, and a complete listing begun after its deadline shows nothing it made.
-    Lapsed,
-}
-
-/// The output Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretState {
-    /// The kind has none.
-    NotNeeded,
-    /// Not read yet.
-    Unknown,
-    /// Does not exist.
-    Missing,
-    /// Ours.
-    Ours,
-    /// Somebody else's.
-    Foreign,
-}
-
-/// A failed attempt that is not over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// Reason for conditions.
-    pub reason: &'static str,
-    /// For people.
-    pub message: String,
-    /// What becomes of `Ready`.
-    pub effect: Effect,
-    /// No attempt before this time.
-    pub until: Timestamp,
-}
-
-/// Everything else the decision needs.
-pub struct Knowledge<'a, K: Managed> {
-    /// Its workspace.
-    pub workspace: Workspace,
-    /// The spec as a request.
-    pub wanted: Wanted<K::Want>,
-    /// Its emnify object.
-    pub seen: Seen<K>,
-    /// The intent in the status.
-    pub intent: IntentState,
-    /// Another object with a better claim to the same emnify object or right.
-    pub owner: Option<String>,
-    /// Its output Secret.
-    pub secret: SecretState,
-    /// Bound objects that refer to it.
-    pub used_by: Vec<String>,
-    /// The guard's answer: `Err` with the text of the trip.
-    pub guard: &'a dyn Fn(&[K::Change]) -> Result<(), String>,
-    /// Digest of a change with the ids its references mean.
-    pub digest: &'a dyn Fn(&K::Change) -> String,
-    /// The last failure.
-    pub trouble: Option<Trouble>,
-    /// The kind's CRD is being deleted: orphan.
-    pub crd_terminating: bool,
-    /// What diffs may depend on.
-    pub context: Context<'a, K>,
-}
-
-/// Reason and text of a wait or a stall.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// A constant of [`reason`].
-    pub reason: &'static str,
-    /// Deterministic text for people: what is wrong and how to mend it.
-    pub message: String,
-}
-
-impl Told {
-    fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
-    }
-}
-
-/// The next step; each is at most one write to either side.
-#[derive(Debug)]
-pub enum Step<K: Managed> {
-    /// Nothing, and nothing is written.
-    Nothing,
-    /// Let the object go; the emnify object stays if `orphaned`.
-    RemoveFinalizer {
-        /// Something is left behind.
-        orphaned: bool,
-    },
-    /// Before any side effect.
-    AddFinalizer,
-    /// Something else has to happen first.
-    Wait(Told, Effect),
-    /// A person must act.
-    Stall(Told),
-    /// Read one object.
-    Read(Id),
-    /// Read pieces of one object.
-    ReadParts(Id, Vec<K::Part>),
-    /// Write the id into the status and clear the intent.
-    Bind {
-        /// The emnify object.
-        id: Id,
-        /// How it came to be ours.
-        provenance: Provenance,
-    },
-    /// The intent made nothing.
-    ClearIntent,
-    /// Write an intent into the status.
-    RecordIntent,
-    /// Create the empty output Secret.
-    ReserveSecret,
-    /// Send the create.
-    Create(K::Change),
-    /// Send the changes, first one first.
-    Apply(Id, Vec<K::Change>),
-    /// Send what retires the object, first one first.
-    Retire(Id, Vec<K::Change>),
-    /// Differences that are reported and not corrected.
-    Differs {
-        /// The object, unless it does not exist.
-        have: Option<Have<K>>,
-        /// [`reason::DRIFTED`] or [`reason::WOULD_CREATE`].
-        told: Told,
-    },
-    /// In step.
-    UpToDate {
-        /// What is known.
-        have: Have<K>,
-        /// Look again at this time.
-        wake_at: Option<Timestamp>,
-    },
-}
+use crate::{
+    kind::{Change, Diff, FieldDiff, Find, Have, Id, Key, Managed},
+    reason,
+    spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+    verdict::Effect,
+};
 
 type Found<K> = Result<Step<K>, Step<K>>;
 
 /// Decides the next step. Rows are those of the design's table, in its order.
-pub fn next_step<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Step<K> {
+pub fn next_step<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Step<K> {
     if subject.deleting {
         return leave(subject, known).unwrap_or_else(|step| step);
     }
@@ -243,7 +27,7 @@ pub fn next_step<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) 
 }
 
 /// The rows for an object that is being deleted.
-fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<K> {
+fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> {
     if !subject.finalizer {
         return Ok(Step::Nothing); // 1
     }
@@ -283,7 +67,7 @@ fn leave<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found
 }
 
 /// Nothing of ours is to be retired, or nothing may be.
-fn orphans<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> bool {
+fn orphans<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> bool {
     let adopted = subject.status.provenance == Some(Provenance::Adopted);
     subject.force_orphan
         || known.crd_terminating
@@ -296,7 +80,7 @@ fn orphans<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> bo
 }
 
 /// The rows for an object that is to be.
-fn keep<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<K> {
+fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> {
     check_organisation(subject, &known)?; // 3
     if let Some(error) = subject.undecodable {
         let message = format!("the object cannot be decoded, update the CRD or the operator: {error}");
@@ -325,7 +109,7 @@ fn keep<K: Managed>(subject: &Subject<'_, K>, known: Knowledge<'_, K>) -> Found<
     }
 }
 
-fn check_organisation<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+fn check_organisation<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
     let (Workspace::Ready { organisation }, Some(pinned)) =
         (&known.workspace, &subject.status.organisation_id)
     else {
@@ -341,7 +125,7 @@ fn check_organisation<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_
     Err(Step::Stall(Told::new(reason::WORKSPACE_CHANGED, message)))
 }
 
-fn check_workspace<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+fn check_workspace<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
     check_organisation(subject, known)?;
     match &known.workspace {
         Workspace::Ready { .. } => Ok(()),
@@ -353,7 +137,7 @@ fn check_workspace<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K
 
 /// Row 6: an intent that may have been sent is accounted for before anything else.
 fn check_intent<'a, K: Managed>(
-    subject: &Subject<'_, K>,
+    subject: &Subject<'_>,
     known: Knowledge<'a, K>,
 ) -> Result<Knowledge<'a, K>, Step<K>> {
     match known.intent {
@@ -390,7 +174,7 @@ fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Ste
 
 /// Rows 17 to 23: there is no emnify object.
 fn absent<K: Managed>(
-    subject: &Subject<'_, K>,
+    subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     want: &K::Want,
     observe: bool,
@@ -435,7 +219,7 @@ fn absent<K: Managed>(
 }
 
 /// Rows 20 to 23: everything before and including a create.
-fn make<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, create: K::Change) -> Step<K> {
+fn make<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, create: K::Change) -> Step<K> {
     match known.secret {
         SecretState::Foreign => {
             let message = "the output Secret exists and is not ours; name another one or delete it";
@@ -458,7 +242,7 @@ fn make<K: Managed>(subject: &Subject<'_, K>, known: &Knowledge<'_, K>, create: 
 
 /// Rows 21 and 22.
 fn refused<K: Managed>(
-    subject: &Subject<'_, K>,
+    subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     changes: &[K::Change],
 ) -> Option<Step<K>> {
@@ -473,7 +257,7 @@ fn refused<K: Managed>(
 
 /// Rows 15, 16 and 24 to 27: the emnify object is there.
 fn present<K: Managed>(
-    subject: &Subject<'_, K>,
+    subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     want: &K::Want,
     found: Match<K>,
@@ -521,14 +305,14 @@ fn present<K: Managed>(
 }
 
 /// The foreign mark on the object, unless the policies let us ignore it.
-fn taken_over<'a, K: Managed>(subject: &Subject<'_, K>, found: &'a Match<K>) -> Option<&'a str> {
+fn taken_over<'a, K: Managed>(subject: &Subject<'_>, found: &'a Match<K>) -> Option<&'a str> {
     let forced = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption) == AdoptionPolicy::Force;
     let observe = subject.common.management() == ManagementPolicy::Observe;
     found.foreign.as_deref().filter(|_| !forced && !observe)
 }
 
 /// Rows 15 and 16: take the object over, or say which line allows it.
-fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
+fn bind<K: Managed>(subject: &Subject<'_>, found: Match<K>) -> Step<K> {
     if found.ours {
         return Step::Bind { id: found.id, provenance: Provenance::Created };
     }
@@ -548,7 +332,7 @@ fn bind<K: Managed>(subject: &Subject<'_, K>, found: Match<K>) -> Step<K> {
 
 /// Rows 26 and 27.
 fn settle<K: Managed>(
-    subject: &Subject<'_, K>,
+    subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     found: Match<K>,
     diff: Diff<K::Change>,

@@ -116,12 +116,13 @@ impl Queue {
 
     /// The call is over; what was pushed meanwhile waits again.
     pub fn done(&self, ticket: Ticket) {
+        let Ticket { item, group, .. } = ticket;
         let mut inner = self.lock();
-        inner.running.remove(&ticket.item.uid);
-        if let Some(group) = ticket.group {
+        inner.running.remove(&item.uid);
+        if let Some(group) = group {
             inner.busy.remove(group);
         }
-        if let Some((lane, entry)) = inner.again.remove(&ticket.item.uid) {
+        if let Some((lane, entry)) = inner.again.remove(&item.uid) {
             inner.insert(entry, lane);
         }
         drop(inner);

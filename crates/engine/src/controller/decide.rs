@@ -56,7 +56,7 @@ impl<K: Managed> Controller<K> {
     ) -> Decision<K> {
         let fallback = fallback_status(object);
         let common = status.map_or(&fallback, Status::common);
-        let subject = subject(object, common, status);
+        let subject = subject(object, common);
         let uid = object.uid().unwrap_or_default();
         let resolved = self.workspace_of(object, common);
         let session = resolved.state.as_ref().ok().cloned();
@@ -259,7 +259,7 @@ impl<K: Managed> Controller<K> {
         let shelf = self.demand(session);
         if common.id.is_none() || common.intent.is_some() {
             // before looking, so that a listing that completes meanwhile wakes the object
-            self.wait_on_sweep(session, &named(object));
+            Self::wait_on_sweep(session, &named(object));
         }
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
         if open {
@@ -279,7 +279,14 @@ impl<K: Managed> Controller<K> {
             match ids.as_slice() {
                 [] => {}
                 [id] => {
-                    return self.known(&shelf, id, object, Some(want), secret, matches!(find, Find::Trace(_)));
+                    return self.known(
+                        &shelf,
+                        id,
+                        object,
+                        Some(want),
+                        secret,
+                        matches!(find, Find::Trace(_)),
+                    );
                 }
                 several => return Seen::Several(several.to_vec()),
             }
@@ -402,7 +409,6 @@ impl<K: Managed> Controller<K> {
 
     /// Pieces that are due for a slow re-read, or were never read and only the report needs.
     pub(super) fn due_parts(
-        &self,
         session: &Session,
         id: &Id,
         object: &Decoded<K>,
@@ -460,19 +466,12 @@ pub(super) fn fallback_status<K: Managed>(object: &Decoded<K>) -> CommonStatus {
     }
 }
 
-fn subject<'a, K: Managed>(
-    object: &'a Decoded<K>,
-    common: &'a CommonStatus,
-    whole: Option<&'a K::Status>,
-) -> Subject<'a, K> {
+fn subject<'a, K: Managed>(object: &'a Decoded<K>, common: &'a CommonStatus) -> Subject<'a> {
     let says = |key: &str| object.annotations().get(key).is_some_and(|v| v == "true");
     Subject {
-        name: named(object).to_string(),
-        object: object.valid(),
         undecodable: object.error(),
         common: object.common(),
         status: common,
-        whole_status: whole,
         generation: object.meta().generation,
         deleting: object.meta().deletion_timestamp.is_some(),
         finalizer: object.finalizers().iter().any(|f| f == FINALIZER),

@@ -61,7 +61,7 @@ impl<K: Managed> Controller<K> {
             Step::ReadParts(id, parts) => self.read_parts(&session, &api, &object, id, parts).await,
             Step::UpToDate { have, .. } => {
                 let id = K::id(&have.row);
-                let due = self.due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
+                let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
                 self.read_parts(&session, &api, &object, &id, &due).await;
             }
             Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {
@@ -77,7 +77,7 @@ impl<K: Managed> Controller<K> {
         let shelf = session.shelf::<K>();
         if !K::FACTS.has_read {
             shelf.sweep.notify_one();
-            self.wait_on_sweep(session, &super::named(object));
+            Self::wait_on_sweep(session, &super::named(object));
             return;
         }
         let sent = Instant::now();
@@ -203,7 +203,7 @@ impl<K: Managed> Controller<K> {
         if load.makes() {
             match (&reply.id, load.nonce()) {
                 (Some(id), Some(nonce)) => self.memory.set_attempt(&uid, nonce, Attempt::Made(id.clone())),
-                _ => self.sweep_since(&shelf, self.shared.now()),
+                _ => Self::sweep_since(&shelf, self.shared.now()),
             }
         }
         let id = reply.id.as_ref().or(load.id.as_ref());
@@ -212,7 +212,7 @@ impl<K: Managed> Controller<K> {
                 shelf.mirror.wrote(row, now);
             }
             (None, Some(id)) if load.ends => shelf.mirror.forget(id),
-            (None, Some(id)) => self.assume(&shelf, id, &load.change, now),
+            (None, Some(id)) => Self::assume(&shelf, id, &load.change, now),
             (None, None) => {}
         }
         if let Some(id) = id {
@@ -227,7 +227,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// What a bodiless success means for what we know.
-    fn assume(&self, shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
+    fn assume(shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
         let Some(row) = shelf.mirror.row(id) else { return };
         let (mut row, mut parts) =
             (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
@@ -275,7 +275,7 @@ impl<K: Managed> Controller<K> {
                 shelf.mirror.doubt_parts(id);
             }
         } else if ambiguous || matches!(error, Error::Conflict { .. }) {
-            self.sweep_since(&shelf, self.shared.now());
+            Self::sweep_since(&shelf, self.shared.now());
         }
         if let Error::Rejected { .. } = error {
             // emnify's text rarely names the field; the change does

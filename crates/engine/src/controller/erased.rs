@@ -44,7 +44,7 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located {
         let shelf = self.0.demand(session);
-        self.0.wait_on_sweep(session, who);
+        Controller::<K>::wait_on_sweep(session, who);
         let ids = shelf.mirror.find(key);
         match ids.as_slice() {
             [] if shelf.mirror.complete_since().is_some() => Located::Nothing,

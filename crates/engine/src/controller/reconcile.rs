@@ -56,7 +56,7 @@ impl<K: Managed> Controller<K> {
         self.note_shown(object, &draft.status);
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
         self.tell_events(object, &decision.step);
-        self.act(object, decision, draft, &secret, now).await
+        self.act(object, decision, draft, now).await
     }
 
     /// Does the Kubernetes side of the step.
@@ -65,7 +65,6 @@ impl<K: Managed> Controller<K> {
         object: &Decoded<K>,
         decision: Decision<K>,
         mut draft: Draft<K>,
-        secret: &SecretLook,
         now: Timestamp,
     ) -> Result<Action, kube::Error> {
         let uid = object.uid().unwrap_or_default();
@@ -91,15 +90,15 @@ impl<K: Managed> Controller<K> {
                 draft.guarded = true;
             }
             Step::Bind { id, provenance } => {
-                self.bind(object, &decision, id, *provenance, &mut draft, now).await?
+                self.bind(object, &decision, id, *provenance, &mut draft, now).await?;
             }
-            Step::Differs { have, .. } => self.report(object, have.as_ref(), &decision, &mut draft),
+            Step::Differs { have, .. } => Self::report(object, have.as_ref(), &decision, &mut draft),
             Step::UpToDate { have, .. } => {
                 self.memory.succeeded(&uid);
-                self.withdraw(object, &decision);
-                self.report(object, Some(have), &decision, &mut draft);
+                Self::withdraw(object, &decision);
+                Self::report(object, Some(have), &decision, &mut draft);
             }
-            Step::Wait(..) | Step::Stall(_) => self.withdraw(object, &decision),
+            Step::Wait(..) | Step::Stall(_) => Self::withdraw(object, &decision),
             Step::Read(_) | Step::ReadParts(..) | Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {}
         }
         let again = matches!(
@@ -115,7 +114,7 @@ impl<K: Managed> Controller<K> {
             self.poke_self(object);
             return Ok(Action::await_change());
         }
-        self.enqueue(object, &decision, &draft, secret);
+        Self::enqueue(object, &decision, &draft);
         Ok(self.next_look(&decision, &uid, object, now))
     }
 
@@ -231,13 +230,7 @@ impl<K: Managed> Controller<K> {
         Ok(())
     }
 
-    fn report(
-        &self,
-        object: &Decoded<K>,
-        have: Option<&Have<K>>,
-        decision: &Decision<K>,
-        draft: &mut Draft<K>,
-    ) {
+    fn report(object: &Decoded<K>, have: Option<&Have<K>>, decision: &Decision<K>, draft: &mut Draft<K>) {
         let (Some(valid), Some(have), Some(session)) = (object.valid(), have, &decision.session) else {
             return;
         };
@@ -247,7 +240,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// The object has nothing to send, so it no longer counts towards the guard.
-    fn withdraw(&self, object: &Decoded<K>, decision: &Decision<K>) {
+    fn withdraw(object: &Decoded<K>, decision: &Decision<K>) {
         let guarded =
             matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
         if let (Some(session), false) = (&decision.session, guarded) {
@@ -265,7 +258,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Queues what has to be sent or read in emnify.
-    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>, _secret: &SecretLook) {
+    fn enqueue(object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>) {
         let Some(session) = &decision.session else { return };
         let deleting = object.meta().deletion_timestamp.is_some();
         let edit = if draft.status.common().id.is_none() {
@@ -284,7 +277,7 @@ impl<K: Managed> Controller<K> {
             Step::Apply(_, changes) | Step::Retire(_, changes) => (lane_of(changes), K::FACTS.serial),
             Step::UpToDate { have, .. } => {
                 let id = K::id(&have.row);
-                if self.due_parts(session, &id, object, Some(&draft.status), &decision.inputs).is_empty() {
+                if Self::due_parts(session, &id, object, Some(&draft.status), &decision.inputs).is_empty() {
                     return;
                 }
                 (Lane::Scrub, None)
@@ -307,8 +300,8 @@ impl<K: Managed> Controller<K> {
                 Some(trouble) if trouble.until > now => until(trouble.until),
                 _ => net(),
             },
-            Step::UpToDate { have, wake_at } => {
-                let scrub = self.scrub_at(object, have, decision, now);
+            Step::UpToDate { wake_at, .. } => {
+                let scrub = Self::scrub_at(object, decision, now);
                 match (wake_at, scrub) {
                     (Some(a), Some(b)) => until(*a.min(&b)),
                     (Some(at), None) => until(*at),
@@ -321,13 +314,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Objects with pieces that no listing shows are looked at when those are due for a re-read.
-    fn scrub_at(
-        &self,
-        object: &Decoded<K>,
-        _have: &Have<K>,
-        decision: &Decision<K>,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
+    fn scrub_at(object: &Decoded<K>, decision: &Decision<K>, now: Timestamp) -> Option<Timestamp> {
         let want = object.valid()?.want(&decision.inputs).ok()?;
         let every = SignedDuration::try_from(scrub_every::<K>(decision.session.as_ref()?)).ok()?;
         (!K::parts(&want).is_empty())
@@ -347,10 +334,10 @@ impl<K: Managed> Controller<K> {
         let shelf = session.shelf::<K>();
         let deadline = since.saturating_add(SEND_DEADLINE).unwrap_or(since);
         if now >= deadline {
-            self.sweep_since(&shelf, deadline);
+            Self::sweep_since(&shelf, deadline);
             return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
         }
-        self.sweep_since(&shelf, since);
+        Self::sweep_since(&shelf, since);
         Some(deadline)
     }
 

@@ -46,7 +46,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// `who` looks again after each complete listing of this kind.
-    pub(super) fn wait_on_sweep(&self, session: &Session, who: &Named) {
+    pub(super) fn wait_on_sweep(session: &Session, who: &Named) {
         session
             .shelf::<K>()
             .waiting
@@ -151,7 +151,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Asks for a complete listing now, if the last one began before `since`.
-    pub(super) fn sweep_since(&self, shelf: &Shelf<K>, since: Timestamp) {
+    pub(super) fn sweep_since(shelf: &Shelf<K>, since: Timestamp) {
         if shelf.mirror.complete_since().is_none_or(|at| at < since) {
             shelf.sweep.notify_one();
         }

@@ -1,5 +1,7 @@
 //! The engine at work: one process with a toy kind, an API server and an emnify in memory, paused time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
+
 mod crashes;
 mod life;
 mod refusals;

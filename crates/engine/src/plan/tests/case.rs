@@ -33,6 +33,7 @@ pub(super) const STALLED: Shown = (Some(false), None, Some(true));
 pub(super) const NOT_THERE: Shown = (Some(false), None, None);
 pub(super) const SILENT: Shown = (None, None, None);
 
+#[allow(clippy::struct_excessive_bools, reason = "it mirrors what it is about")]
 pub(super) struct Case {
     pub(super) common: CommonSpec,
     pub(super) status: CommonStatus,
@@ -82,9 +83,9 @@ pub(super) fn foreign() -> Match<Toy> {
 }
 
 /// A failure whose pause ends in so many seconds.
-pub(super) fn trouble(reason: &'static str, effect: Effect, seconds: i64) -> Option<Trouble> {
+pub(super) fn trouble(reason: &'static str, effect: Effect, seconds: i64) -> Trouble {
     let until = now().checked_add(SignedDuration::from_secs(seconds)).unwrap();
-    Some(Trouble { reason, message: "as emnify said".into(), effect, until })
+    Trouble { reason, message: "as emnify said".into(), effect, until }
 }
 
 /// An object that is bound and as it should be.
@@ -163,13 +164,10 @@ pub(super) fn renamed() -> Case {
 
 impl Case {
     pub(super) fn decide(self) -> Step<Toy> {
-        let subject = Subject::<Toy> {
-            name: "Toy a".into(),
-            object: None,
+        let subject = Subject {
             undecodable: self.undecodable,
             common: &self.common,
             status: &self.status,
-            whole_status: None,
             generation: Some(GENERATION),
             deleting: self.deleting,
             finalizer: self.finalizer,

@@ -221,7 +221,7 @@ fn a_secret_that_was_lost_is_reserved_again_and_a_foreign_one_is_left_alone() {
 
 #[test]
 fn a_failed_attempt_is_not_repeated_before_its_pause_is_over() {
-    let unavailable = |seconds| trouble(reason::UNAVAILABLE, Effect::Keep, seconds);
+    let unavailable = |seconds| Some(trouble(reason::UNAVAILABLE, Effect::Keep, seconds));
     for (case, step) in
         [(renamed(), "apply name: a -> b"), (leaving(), "retire state: 1"), (fresh(), "record intent")]
     {

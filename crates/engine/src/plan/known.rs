@@ -1,0 +1,228 @@
+//! What a decision is made from, and what it can be.
+
+use jiff::Timestamp;
+
+use crate::{
+    kind::{Context, Have, Id, Invalid, Managed},
+    spec::{CommonSpec, CommonStatus, Provenance},
+    verdict::Effect,
+};
+
+/// May these changes disturb as many devices as they would? Otherwise the text of the trip.
+pub type Guarding<'a, C> = dyn Fn(&[C]) -> Result<(), String> + 'a;
+
+/// What Kubernetes says about the object.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the object")]
+pub struct Subject<'a> {
+    /// Why it could not be decoded.
+    pub undecodable: Option<&'a str>,
+    /// Policies.
+    pub common: &'a CommonSpec,
+    /// Last status.
+    pub status: &'a CommonStatus,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// Our finalizer is there.
+    pub finalizer: bool,
+    /// The annotation `emnify.io/suspend` is `"true"`.
+    pub suspended: bool,
+    /// The annotation `emnify.io/force-orphan` is `"true"`.
+    pub force_orphan: bool,
+}
+
+/// The workspace the object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workspace {
+    /// Missing, or its credentials do not work; the text says which.
+    NotReady(String),
+    /// Logged in.
+    Ready {
+        /// The organisation.
+        organisation: String,
+    },
+}
+
+/// The spec as a request.
+#[derive(Clone, Debug)]
+pub enum Wanted<W> {
+    /// All inputs were found.
+    Ready(W),
+    /// A reference is missing, deleting, or has no id in this session; the text names it.
+    ReferenceNotReady(String),
+    /// A table or a mirror that an input needs is not read yet.
+    Observing(String),
+    /// It cannot be one.
+    Invalid(Invalid),
+}
+
+/// What is known of the emnify object.
+#[derive(Debug)]
+pub enum Seen<K: Managed> {
+    /// The listing is not complete.
+    Unknown,
+    /// Something says that this entry may be wrong: read it.
+    Doubt(Id),
+    /// Proven not to exist.
+    Absent,
+    /// It exists.
+    Present(Match<K>),
+    /// Several could be meant.
+    Several(Vec<Id>),
+}
+
+/// An emnify object and how it was recognised.
+#[derive(Debug)]
+pub struct Match<K: Managed> {
+    /// Its id.
+    pub id: Id,
+    /// What is known of it.
+    pub have: Have<K>,
+    /// It carries our mark, or an open intent made it.
+    pub ours: bool,
+    /// It carries another installation's or object's mark.
+    pub foreign: Option<String>,
+    /// Pieces that must be read before it can be compared.
+    pub missing: Vec<K::Part>,
+}
+
+/// An intent that is written in the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentState {
+    /// None is open.
+    None,
+    /// Recorded by this process and certainly not sent.
+    Unsent,
+    /// It may have been sent, and its deadline has not passed in a complete listing.
+    Open,
+    /// It may have been sent, and a complete listing begun after its deadline shows nothing it made.
+    Lapsed,
+}
+
+/// The output Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretState {
+    /// The kind has none.
+    NotNeeded,
+    /// Not read yet.
+    Unknown,
+    /// Does not exist.
+    Missing,
+    /// Ours.
+    Ours,
+    /// Somebody else's.
+    Foreign,
+}
+
+/// A failed attempt that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Reason for conditions.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// What becomes of `Ready`.
+    pub effect: Effect,
+    /// No attempt before this time.
+    pub until: Timestamp,
+}
+
+/// Everything else the decision needs.
+pub struct Knowledge<'a, K: Managed> {
+    /// Its workspace.
+    pub workspace: Workspace,
+    /// The spec as a request.
+    pub wanted: Wanted<K::Want>,
+    /// Its emnify object.
+    pub seen: Seen<K>,
+    /// The intent in the status.
+    pub intent: IntentState,
+    /// Another object with a better claim to the same emnify object or right.
+    pub owner: Option<String>,
+    /// Its output Secret.
+    pub secret: SecretState,
+    /// Bound objects that refer to it.
+    pub used_by: Vec<String>,
+    /// The guard's answer: `Err` with the text of the trip.
+    pub guard: &'a Guarding<'a, K::Change>,
+    /// Digest of a change with the ids its references mean.
+    pub digest: &'a dyn Fn(&K::Change) -> String,
+    /// The last failure.
+    pub trouble: Option<Trouble>,
+    /// The kind's CRD is being deleted: orphan.
+    pub crd_terminating: bool,
+    /// What diffs may depend on.
+    pub context: Context<'a, K>,
+}
+
+/// Reason and text of a wait or a stall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// A constant of [`reason`].
+    pub reason: &'static str,
+    /// Deterministic text for people: what is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Told {
+    pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+/// The next step; each is at most one write to either side.
+#[derive(Debug)]
+pub enum Step<K: Managed> {
+    /// Nothing, and nothing is written.
+    Nothing,
+    /// Let the object go; the emnify object stays if `orphaned`.
+    RemoveFinalizer {
+        /// Something is left behind.
+        orphaned: bool,
+    },
+    /// Before any side effect.
+    AddFinalizer,
+    /// Something else has to happen first.
+    Wait(Told, Effect),
+    /// A person must act.
+    Stall(Told),
+    /// Read one object.
+    Read(Id),
+    /// Read pieces of one object.
+    ReadParts(Id, Vec<K::Part>),
+    /// Write the id into the status and clear the intent.
+    Bind {
+        /// The emnify object.
+        id: Id,
+        /// How it came to be ours.
+        provenance: Provenance,
+    },
+    /// The intent made nothing.
+    ClearIntent,
+    /// Write an intent into the status.
+    RecordIntent,
+    /// Create the empty output Secret.
+    ReserveSecret,
+    /// Send the create.
+    Create(K::Change),
+    /// Send the changes, first one first.
+    Apply(Id, Vec<K::Change>),
+    /// Send what retires the object, first one first.
+    Retire(Id, Vec<K::Change>),
+    /// Differences that are reported and not corrected.
+    Differs {
+        /// The object, unless it does not exist.
+        have: Option<Have<K>>,
+        /// [`reason::DRIFTED`] or [`reason::WOULD_CREATE`].
+        told: Told,
+    },
+    /// In step.
+    UpToDate {
+        /// What is known.
+        have: Have<K>,
+        /// Look again at this time.
+        wake_at: Option<Timestamp>,
+    },
+}
