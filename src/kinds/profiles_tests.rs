@@ -46,13 +46,12 @@ async fn settle<K: Managed>(
 ) -> (Id, Vec<String>, Have<K>) {
     let want = object.want(&inputs(api, object).await).unwrap();
     let mut sent = Vec::new();
-    let id = match id {
-        Some(id) => id,
-        None => {
-            let create = K::create(&want, None).expect("this kind can be created");
-            let reply = K::send(api, &[(None, create)]).await.unwrap().remove(0);
-            reply.id.expect("a create names the new id")
-        }
+    let id = if let Some(id) = id {
+        id
+    } else {
+        let create = K::create(&want, None).expect("this kind can be created");
+        let reply = K::send(api, &[(None, create)]).await.unwrap().remove(0);
+        reply.id.expect("a create names the new id")
     };
     for _ in 0..5 {
         let row = K::read(api, &id).await.unwrap().expect("it is there");
@@ -146,7 +145,7 @@ async fn a_tariff_profile_gets_its_zones_volume_and_blocklist() {
     settle(&api, &edited, Some(id.clone()), diff).await;
     let cleared = tariff(json!({"name": "world", "id": "1", "operatorBlocklist": []}));
     let (_, _, have) = settle(&api, &cleared, Some(id.clone()), diff).await;
-    assert_eq!(have.parts.blocklist.as_ref().map(|list| list.len()), Some(0));
+    assert_eq!(have.parts.blocklist.as_ref().map(std::collections::BTreeMap::len), Some(0));
 
     let delete = tariff_profile::change::Change::Delete;
     TariffProfile::send(&api, &[(Some(id.clone()), delete)]).await.unwrap();

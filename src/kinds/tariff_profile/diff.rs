@@ -76,7 +76,7 @@ pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         }),
         Change::Unblock { operator } => edit(parts, *operator, |entry| entry.whole = false),
         Change::UnblockRat { operator, rat } => {
-            edit(parts, *operator, |entry| entry.rats.retain(|known| known != rat))
+            edit(parts, *operator, |entry| entry.rats.retain(|known| known != rat));
         }
         Change::Delete => {}
     }

@@ -58,7 +58,7 @@ async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<T
         Change::SelectZone { zone, .. } => api.select_rate_zone(id, *zone).await?,
         Change::DeselectZone { zone, .. } => api.deselect_rate_zone(id, *zone).await?,
         Change::Block { operator, rats, .. } if rats.is_empty() => {
-            api.blocklist_operator(id, *operator).await?
+            api.blocklist_operator(id, *operator).await?;
         }
         Change::Block { operator, rats, .. } => api.blocklist_rat_types(id, *operator, rats).await?,
         Change::Unblock { operator } => api.unblocklist_operator(id, *operator).await?,
