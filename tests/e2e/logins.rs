@@ -136,9 +136,9 @@ async fn a_restart_needs_no_login() -> Result<()> {
     stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
     for (name, end) in [("stopped", true), ("crashed", false)] {
         if end {
-            stage.stop_operator().await?
+            stage.stop_operator().await?;
         } else {
-            stage.crash_operator().await?
+            stage.crash_operator().await?;
         }
         stage.start_operator()?;
         apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", name)])).await?;

@@ -4,7 +4,7 @@ use emnify_simulator::state::{BlockedOperator, ProfileService};
 
 use crate::support::{Result, apply_ready, delete, edited, holds, id, look, stage};
 
-const SERVICE_PROFILE: &str = r#"
+const SERVICE_PROFILE: &str = r"
 apiVersion: emnify.io/v1alpha1
 kind: ServiceProfile
 metadata:
@@ -31,7 +31,7 @@ spec:
     externalName: 9.9.9.9, 149.112.112.112
   breakoutRegion:
     externalName: Europe (Ireland)
-"#;
+";
 
 const DATA: u64 = 38;
 const SMS_MT: u64 = 4;
@@ -150,6 +150,8 @@ async fn tariff_profile() -> Result<()> {
 
 fn blocked(mut list: Vec<BlockedOperator>) -> Vec<BlockedOperator> {
     list.sort_by_key(|blocked| blocked.operator);
-    list.iter_mut().for_each(|blocked| blocked.rat_types.sort_unstable());
+    for blocked in &mut list {
+        blocked.rat_types.sort_unstable();
+    }
     list
 }

@@ -7,19 +7,19 @@ use serde_json::json;
 use crate::support::{Result, apply_ready, delete, edited, holds, options, says, told};
 
 /// A profile that shows whether a workspace works.
-const PROFILE: &str = r#"
+const PROFILE: &str = r"
 apiVersion: emnify.io/v1alpha1
 kind: ServiceProfile
 metadata:
   name: probe
 spec:
   name: Probe
-"#;
+";
 
 fn manifest(stage: &Stage) -> String {
     let base_url = stage.base_url();
     format!(
-        r#"
+        r"
 apiVersion: emnify.io/v1alpha1
 kind: Workspace
 metadata:
@@ -33,7 +33,7 @@ spec:
   guard:
     maxDevices: 50
     window: 1h
-"#
+"
     )
 }
 
@@ -110,14 +110,14 @@ spec:
 
 const SHARED: &str = "spec:\n  workspaceRef:\n    kind: ClusterWorkspace\n    name: fleet";
 
-const TOKEN: &str = r#"
+const TOKEN: &str = r"
 apiVersion: emnify.io/v1alpha1
 kind: ApplicationToken
 metadata:
   name: probe
 spec:
   description: Probe
-"#;
+";
 
 /// In a control plane of its own, for an operator that serves all namespaces: others do not serve this kind, and two
 /// would fight over its objects.
