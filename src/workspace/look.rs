@@ -108,7 +108,6 @@ impl<'a, W: Served> Look<'a, W> {
         };
         status::show(&shown, status);
         if let Some(session) = office.session.clone().filter(|_| decision.serve) {
-            self.configure(&session);
             self.survey(&session, office, status).await;
             self.count(&session, status);
             Self::budget(&session, status);
@@ -201,7 +200,11 @@ impl<'a, W: Served> Look<'a, W> {
         }
         self.watch_refusals(office);
         let state = match (&office.session, decision.serve) {
-            (Some(session), true) => Ok(session.clone()),
+            (Some(session), true) => {
+                // before anybody uses it: no send without the guard, no listing with another interval
+                self.configure(session);
+                Ok(session.clone())
+            }
             _ => Err(why(&decision.verdict)),
         };
         let allows = self.object.allows(&self.desk.namespaces);
