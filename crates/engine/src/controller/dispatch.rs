@@ -290,8 +290,11 @@ impl<K: Managed> Controller<K> {
     fn failed(&self, session: &Session, object: &Decoded<K>, error: &Error) {
         let verdict = Verdict::from(error);
         tracing::warn!(kind = K::KIND, object = %super::named(object), %error, "call failed");
-        if verdict.next == Next::Workspace {
-            session.report_refusal(error);
+        match verdict.next {
+            Next::Workspace => session.report_refusal(error),
+            // the door is closed for everybody, and the object waits behind it without a mark
+            Next::Reopen => return,
+            Next::OnChange | Next::Backoff(_) | Next::Observe | Next::Absent => {}
         }
         let uid = object.uid().unwrap_or_default();
         self.memory.failed(&uid, &verdict, object.meta().generation, self.shared.now());

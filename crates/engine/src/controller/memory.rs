@@ -55,9 +55,9 @@ impl Memory {
             e.failures = if same { e.failures.saturating_add(1) } else { 1 };
             let pause = match verdict.next {
                 Next::Backoff(cap) => BASE.saturating_mul(1 << (e.failures - 1).min(16)).min(cap),
-                Next::Observe | Next::Absent | Next::Reopen => BASE,
+                Next::Observe | Next::Absent => BASE,
                 Next::Workspace => Duration::from_secs(30),
-                Next::OnChange => Duration::ZERO,
+                Next::OnChange | Next::Reopen => Duration::ZERO,
             };
             let until =
                 now.checked_add(SignedDuration::from_secs_f64(pause.as_secs_f64() * jitter)).unwrap_or(now);
