@@ -119,3 +119,19 @@ async fn a_token_is_minted_only_when_its_place_is_ours() {
         "and nobody else does"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_create_whose_answer_was_lost_makes_nothing_twice() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(std::time::Duration::from_secs(5)));
+    stage.emnify.fail("POST /api/v2/endpoint/multi", 1, Fault::LostAnswer);
+    for i in 0..6 {
+        stage.cluster.apply(&format!("t{i}"), named(&format!("t{i}")));
+    }
+    for i in 0..6 {
+        stage.ready(&format!("t{i}")).await;
+    }
+    assert_eq!(stage.emnify.devices().len(), 6, "each was found by its mark");
+    stage.pass(600).await;
+    assert_eq!(stage.emnify.devices().len(), 6);
+}

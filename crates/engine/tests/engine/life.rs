@@ -1,9 +1,9 @@
 //! From apply to delete.
 
-use emnify_engine::kind::FINALIZER;
+use emnify_engine::{directory::Entry, kind::FINALIZER};
 use serde_json::json;
 
-use crate::support::{Stage, emnify::Fault, named};
+use crate::support::{Stage, emnify::Fault, named, workspace};
 
 #[tokio::test(start_paused = true)]
 async fn an_object_is_created_once_and_bound() {
@@ -104,7 +104,7 @@ async fn an_event_moves_the_status_without_a_read() {
     stage.cluster.apply("a", named("a"));
     stage.ready("a").await;
     let reads = stage.emnify.asked("GET /api/v1/endpoint/1").len();
-    stage.emnify.event(1 << 50, 3, 1);
+    stage.emnify.event(1 << 50, 3, 1, 0);
     stage.until("it is online", |s| s.status("a", "online") == true).await;
     assert_eq!(stage.emnify.asked("GET /api/v1/endpoint/1").len(), reads, "the event itself says it");
     let writes = stage.cluster.toy_writes();
@@ -219,4 +219,68 @@ async fn a_suspended_object_is_not_touched_and_keeps_ready() {
     assert_eq!(stage.condition("a", "Ready").0, "True");
     stage.cluster.annotate("a", "emnify.io/suspend", "false");
     stage.until("it is corrected after", |s| s.emnify.devices()[0]["name"] == "a").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_appears_late_is_heard_and_an_older_one_changes_nothing() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.pass(120).await;
+    stage.emnify.event(2, 3, 1, 40);
+    stage.until("it is online", |s| s.status("a", "online") == true).await;
+    stage.emnify.event(1, 4, 1, 50);
+    stage.pass(60).await;
+    assert_eq!(stage.status("a", "online"), true, "what happened before does not undo it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_somebody_elses_change_brings_the_correction_before_the_sweep() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.pass(60).await;
+    let listings =
+        |s: &Stage| s.emnify.asked("GET").iter().filter(|a| a.what.ends_with("v1/endpoint")).count();
+    let before = listings(&stage);
+    stage.emnify.edit(1, "name", json!("portal"));
+    stage.emnify.event(7, 99, 1, 0);
+    stage.until("the name is set back", |s| s.emnify.devices()[0]["name"] == "a").await;
+    assert_eq!(listings(&stage), before, "one read of one device was enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workspace_that_goes_away_lowers_nothing_and_heals_by_itself() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    let down = Entry { state: Err("the credentials are refused".into()), allows: None, generation: Some(1) };
+    stage.engine.shared.publish(&workspace(), down);
+    stage.pass(10).await;
+    assert_eq!(stage.condition("a", "Ready"), ("True".into(), "UpToDate".into()));
+    stage.cluster.apply("a", named("b"));
+    stage
+        .until("an edit says what it waits for", |s| s.condition("a", "Ready").1 == "WorkspaceNotReady")
+        .await;
+    let up = Entry { state: Ok(stage.session.clone()), allows: None, generation: Some(1) };
+    stage.engine.shared.publish(&workspace(), up);
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices()[0]["name"], "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_token_is_minted_anew_only_on_request() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", json!({"name": "a", "secret": "mine"}));
+    stage.ready("a").await;
+    stage.pass(60).await;
+    stage.emnify.remove(1);
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Vanished").await;
+    stage.pass(600).await;
+    assert_eq!(stage.emnify.devices().len(), 0, "a person decides");
+    stage.cluster.annotate("a", "emnify.io/refresh", "now");
+    stage.ready("a").await;
+    let secret = stage.cluster.get("/api/v1/namespaces/ns/secrets/mine").unwrap();
+    assert_eq!(secret["metadata"]["annotations"]["emnify.io/token-id"], "2", "the Secret holds the new one");
+    assert_eq!(stage.status("a", "id"), "2");
 }

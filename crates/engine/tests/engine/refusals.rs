@@ -173,3 +173,20 @@ async fn two_objects_for_one_device_do_not_fight() {
     stage.ready("b").await;
     assert_eq!(stage.emnify.devices()[0]["name"], "y", "whoever waited moves up");
 }
+
+#[tokio::test(start_paused = true)]
+async fn being_throttled_is_nobodys_condition() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.emnify.fail("PATCH", 3, Fault::Answer(429, error(0, "slow down")));
+    stage.cluster.apply("a", named("b"));
+    stage
+        .until("the edit arrives", |s| {
+            let reason = s.condition("a", "Ready").1;
+            assert_ne!(reason, "Throttled", "an account-wide problem is not told on objects");
+            s.emnify.devices()[0]["name"] == "b"
+        })
+        .await;
+    stage.ready("a").await;
+}

@@ -12,6 +12,7 @@ use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, Transp
 use emnify_engine::session::Session;
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::clock;
@@ -92,11 +93,11 @@ impl Emnify {
         self.lock().devices.values().cloned().collect()
     }
 
-    /// Something happened to a device.
-    pub(crate) fn event(&self, id: i64, kind: i64, device: i64) {
-        let now = clock::now().to_string();
+    /// Something happened to a device, so many seconds ago.
+    pub(crate) fn event(&self, id: i64, kind: i64, device: i64, ago: i64) {
+        let at = clock::now().saturating_sub(SignedDuration::from_secs(ago)).unwrap().to_string();
         let event =
-            json!({"id": id, "timestamp": now, "event_type": {"id": kind}, "endpoint": {"id": device}});
+            json!({"id": id, "timestamp": at, "event_type": {"id": kind}, "endpoint": {"id": device}});
         self.lock().events.push(event);
     }
 
@@ -141,13 +142,25 @@ impl Inner {
         Some(fault)
     }
 
-    fn serve(&mut self, method: &str, path: &str, body: &Value, wrong: bool) -> Response<Bytes> {
+    /// Events of the window in `q=from:..,until:..`.
+    fn events_in(&self, query: &str) -> Vec<Value> {
+        let query = query.replace("%3A", ":").replace("%2C", ",");
+        let end = |key: &str| -> Timestamp {
+            let (_, rest) = query.split_once(&format!("{key}:")).unwrap();
+            rest[.."2026-05-01T12:00:00Z".len()].parse().unwrap()
+        };
+        let at = |event: &Value| -> Timestamp { event["timestamp"].as_str().unwrap().parse().unwrap() };
+        let inside = |event: &&Value| end("from") <= at(event) && at(event) <= end("until");
+        self.events.iter().filter(inside).cloned().collect()
+    }
+
+    fn serve(&mut self, method: &str, path: &str, query: &str, body: &Value, wrong: bool) -> Response<Bytes> {
         let segments: Vec<&str> = path.trim_start_matches("/api/").split('/').collect();
         let id = segments.get(2).and_then(|s| s.parse::<i64>().ok()).unwrap_or_default();
         match (method, segments.as_slice()) {
             ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt()})),
             ("GET", ["v1", "endpoint"]) => list(&self.devices.values().cloned().collect::<Vec<_>>(), wrong),
-            ("GET", ["v1", "event"]) => list(&self.events, false),
+            ("GET", ["v1", "event"]) => list(&self.events_in(query), false),
             ("POST", ["v1", "endpoint"]) => {
                 let id = self.add(body.clone());
                 Response::builder()
@@ -191,6 +204,7 @@ impl Transport for Emnify {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Answer> {
         let method = request.method().to_string();
         let path = request.uri().path().to_owned();
+        let query = request.uri().query().unwrap_or_default().to_owned();
         let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
         let what = format!("{method} {path}");
         Box::pin(async move {
@@ -206,7 +220,7 @@ impl Transport for Emnify {
                 _ => {}
             }
             let wrong = matches!(fault, Some(Fault::WrongTotal));
-            let answer = self.lock().serve(&method, &path, &body, wrong);
+            let answer = self.lock().serve(&method, &path, &query, &body, wrong);
             match fault {
                 Some(Fault::LostAnswer) => Err(TransportError::AfterSend("the connection was reset".into())),
                 _ => Ok(answer),
