@@ -120,3 +120,36 @@ impl<K: Kind> Resource for Decoded<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{spec::DeletionPolicy, toy::Toy};
+
+    fn decode(spec: &serde_json::Value) -> Decoded<Toy> {
+        let object = json!({
+            "apiVersion": "emnify.io/v1alpha1", "kind": "Toy", "metadata": {"name": "a", "uid": "u"},
+            "spec": spec, "status": {"id": "7", "name": "seven"}
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn an_object_of_another_version_keeps_its_claim_and_its_policies() {
+        let broken = decode(&json!({"name": 5, "deletionPolicy": "Orphan"}));
+        assert!(broken.valid().is_none() && broken.error().is_some());
+        assert_eq!(broken.meta().uid.as_deref(), Some("u"));
+        assert_eq!(broken.common().deletion_policy, Some(DeletionPolicy::Orphan));
+        let status = broken.status().unwrap();
+        assert_eq!((status.common.id.as_deref(), status.name.as_deref()), (Some("7"), Some("seven")));
+    }
+
+    #[test]
+    fn a_good_object_is_read_whole() {
+        let good = decode(&json!({"name": "a"}));
+        assert_eq!(good.valid().and_then(|t| t.spec.name.as_deref()), Some("a"));
+        assert_eq!(good.error(), None);
+    }
+}

@@ -128,3 +128,80 @@ fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp
     common.rejected = None;
     common.settled_generation = generation;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        conditions::get,
+        toy::{Toy, ToyStatus},
+    };
+
+    const GENERATION: Option<i64> = Some(2);
+
+    fn up_to(status: &mut ToyStatus, step: &Step<Toy>) {
+        conditions(step, GENERATION, status, Timestamp::UNIX_EPOCH);
+    }
+
+    fn waits(reason: &'static str, effect: Effect) -> Step<Toy> {
+        Step::Wait(Told { reason, message: "why".into() }, effect)
+    }
+
+    fn says(status: &ToyStatus, kind: &str) -> Option<(bool, String)> {
+        get(&status.common.conditions, kind).map(|c| (c.status == "True", c.reason.clone()))
+    }
+
+    fn ready() -> ToyStatus {
+        let mut status = ToyStatus::default();
+        super::up_to_date(&mut status.common, GENERATION, Timestamp::UNIX_EPOCH);
+        status.common.observed_generation = GENERATION;
+        status
+    }
+
+    #[test]
+    fn a_failure_shows_in_synced_and_takes_nothing_else_away() {
+        let mut status = ready();
+        up_to(&mut status, &waits(reason::UNAVAILABLE, Effect::Keep));
+        assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));
+        assert_eq!(says(&status, SYNCED), Some((false, "Unavailable".into())));
+        assert_eq!(says(&status, RECONCILING), None);
+    }
+
+    #[test]
+    fn an_account_wide_wait_leaves_a_ready_object_as_it_is() {
+        for why in [reason::WORKSPACE_NOT_READY, reason::UNAUTHORIZED, reason::THROTTLED, reason::OBSERVING] {
+            let mut status = ready();
+            let before = status.clone();
+            up_to(&mut status, &waits(why, Effect::Keep));
+            assert_eq!(status, before, "{why} is written on no object");
+        }
+    }
+
+    #[test]
+    fn success_takes_back_everything_that_was_said() {
+        let mut status = ToyStatus::default();
+        up_to(&mut status, &Step::Stall(Told { reason: reason::REJECTED, message: "no".into() }));
+        status.common.rejected = Some(crate::spec::Rejected { digest: "d".into(), message: "no".into() });
+        assert_eq!(says(&status, STALLED), Some((true, "Rejected".into())));
+        super::up_to_date(&mut status.common, GENERATION, Timestamp::UNIX_EPOCH);
+        assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));
+        assert_eq!((says(&status, STALLED), says(&status, DRIFTED)), (None, None));
+        assert_eq!((status.common.rejected, status.common.settled_generation), (None, GENERATION));
+    }
+
+    #[test]
+    fn a_reported_difference_is_ready_and_drifted() {
+        let mut status = ready();
+        super::differs(
+            &mut status.common,
+            &Told { reason: reason::DRIFTED, message: "name: a -> b".into() },
+            true,
+            GENERATION,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));
+        assert_eq!(says(&status, DRIFTED), Some((true, "Drifted".into())));
+        let told = get(&status.common.conditions, DRIFTED).unwrap().message.clone();
+        assert_eq!(told, "name: a -> b");
+    }
+}

@@ -131,3 +131,53 @@ impl<K: Kind> Overlay<K> {
 fn number(version: &str) -> u64 {
     version.parse().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toy::{Toy, ToySpec, ToyStatus};
+
+    /// A toy as the watch or an answer shows it.
+    fn toy(uid: &str, version: &str, name: &str) -> Decoded<Toy> {
+        let mut toy = Toy::new("a", ToySpec::default());
+        toy.metadata.uid = Some(uid.into());
+        toy.metadata.resource_version = Some(version.into());
+        toy.status = Some(ToyStatus { name: Some(name.into()), ..ToyStatus::default() });
+        Decoded::Valid(Box::new(toy))
+    }
+
+    fn newest(overlay: &Overlay<Toy>, seen: &Decoded<Toy>) -> (Option<String>, String) {
+        let (status, version) = overlay.newest(seen);
+        (status.and_then(|s| s.name), version)
+    }
+
+    #[test]
+    fn our_last_write_covers_the_time_until_the_watch_echoes_it() {
+        let overlay = Overlay::default();
+        let seen = toy("u", "9", "old");
+        assert_eq!(newest(&overlay, &seen), (Some("old".into()), "9".into()));
+        overlay.wrote(&toy("u", "10", "ours"));
+        assert_eq!(newest(&overlay, &seen), (Some("ours".into()), "10".into()), "10 is later than 9");
+        assert_eq!(newest(&overlay, &toy("u", "10", "ours")), (Some("ours".into()), "10".into()));
+        assert_eq!(
+            newest(&overlay, &seen).0,
+            Some("old".into()),
+            "the echo has arrived, so nothing is covered"
+        );
+    }
+
+    #[test]
+    fn a_namesake_never_sees_the_status_of_its_predecessor() {
+        let overlay = Overlay::default();
+        overlay.wrote(&toy("u", "10", "ours"));
+        assert_eq!(newest(&overlay, &toy("other", "9", "its own")).0, Some("its own".into()));
+        overlay.forget("u");
+        assert_eq!(newest(&overlay, &toy("u", "9", "old")).0, Some("old".into()));
+    }
+
+    #[test]
+    fn a_schema_violation_is_not_taken_for_a_change() {
+        assert!(is_schema("Toy.emnify.io \"a\" is invalid: status.name: too long"));
+        assert!(!is_schema("the server rejected our request due to an error in our request"));
+    }
+}

@@ -98,4 +98,41 @@ mod tests {
         let ambiguous = Error::Ambiguous { message: "reset".into() };
         assert_eq!(Verdict::from(&ambiguous).next, Next::Observe, "never repeated blindly");
     }
+
+    #[test]
+    fn every_error_has_its_row() {
+        use Effect::{Keep, Stalled, Working};
+        let text = String::new;
+        let rows = [
+            (
+                Error::Rejected { status: 400, code: None, message: text() },
+                (reason::REJECTED, Next::OnChange, Stalled, true),
+            ),
+            (Error::NotFound { message: text() }, (reason::NOT_FOUND, Next::Absent, Keep, false)),
+            (
+                Error::Capacity { message: text() },
+                (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Working, true),
+            ),
+            (
+                Error::Conflict { code: None, message: text() },
+                (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Keep, true),
+            ),
+            (
+                Error::Unauthorized { status: 401, message: text() },
+                (reason::UNAUTHORIZED, Next::Workspace, Keep, false),
+            ),
+            (Error::Throttled { retry_after: None }, (reason::THROTTLED, Next::Reopen, Keep, false)),
+            (Error::Ambiguous { message: text() }, (reason::OUTCOME_UNKNOWN, Next::Observe, Keep, true)),
+            (
+                Error::Unavailable { message: text() },
+                (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Keep, false),
+            ),
+            (Error::Unreadable { message: text() }, (reason::UNREADABLE, Next::Backoff(HOUR), Keep, true)),
+        ];
+        for (error, row) in rows {
+            let v = Verdict::from(&error);
+            assert_eq!((v.reason, v.next, v.effect, v.event), row, "{}", error.kind());
+            assert_eq!(v.message, error.to_string(), "{}: people read what emnify said", error.kind());
+        }
+    }
 }

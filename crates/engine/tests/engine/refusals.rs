@@ -188,5 +188,6 @@ async fn being_throttled_is_nobodys_condition() {
             s.emnify.devices()[0]["name"] == "b"
         })
         .await;
+    assert_eq!(stage.emnify.asked("PATCH").len(), 4, "it was tried until it worked");
     stage.ready("a").await;
 }
