@@ -99,7 +99,17 @@ async fn endpoint() -> Result<()> {
     assert_eq!(device.sim, Some(ISSUED), "what was not edited stays");
     assert_eq!(platform.sims[&ISSUED].status, SimState::Activated);
 
+    stage.simulator().clear_requests();
     delete(&stage, "Endpoint", "meter-1").await?;
+    let log = stage.simulator().requests().log;
+    let writes = log.iter().filter(|call| call.method != "GET");
+    let writes: Vec<_> = writes.map(|call| (call.method.as_str(), call.route.as_str())).collect();
+    assert_eq!(
+        writes.first(),
+        Some(&("PATCH", "/api/v1/sim/{sim_id}")),
+        "first the SIM is suspended: {writes:?}"
+    );
+    assert_eq!(writes.last().map(|last| last.0), Some("DELETE"), "the device goes last: {writes:?}");
     let platform = look(&stage, Clone::clone);
     assert!(!platform.endpoints.contains_key(&id), "a deleted Endpoint is deleted in emnify");
     assert_eq!(
