@@ -259,12 +259,10 @@ impl<K: Managed> Controller<K> {
         if let (true, false, Some(nonce)) = (load.makes(), ambiguous, load.nonce()) {
             self.memory.set_attempt(&uid, nonce, Attempt::Unsent);
         }
-        if several && !matches!(error, Error::Throttled { .. } | Error::Unauthorized { .. }) {
+        if several && may_be_one_items_fault(error) {
             // one bad item must not hold up the others: from now on each goes alone
             self.memory.isolate(&uid);
-            if !ambiguous {
-                return;
-            }
+            return;
         }
         if let Some(id) = &load.id {
             if load.ends && matches!(error, Error::NotFound { .. }) {
@@ -309,6 +307,20 @@ impl<K: Managed> Load<K> {
     /// It makes the object itself, not a sub-resource of it.
     fn makes(&self) -> bool {
         self.change.class().verb == Verb::Create && self.id.is_none()
+    }
+}
+
+/// A bulk call failed for what may be wrong with one of its items only.
+fn may_be_one_items_fault(error: &Error) -> bool {
+    match error {
+        Error::Rejected { .. } | Error::NotFound { .. } | Error::Capacity { .. } | Error::Conflict { .. } => {
+            true
+        }
+        Error::Unauthorized { .. }
+        | Error::Throttled { .. }
+        | Error::Ambiguous { .. }
+        | Error::Unavailable { .. }
+        | Error::Unreadable { .. } => false,
     }
 }
 

@@ -191,3 +191,19 @@ async fn being_throttled_is_nobodys_condition() {
     assert_eq!(stage.emnify.asked("PATCH").len(), 4, "it was tried until it worked");
     stage.ready("a").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_call_that_met_an_outage_stays_a_bulk_call() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(Duration::from_secs(5)));
+    stage.emnify.fail("POST /api/v2/endpoint/multi", 1, Fault::Answer(500, error(0, "broken")));
+    for i in 0..8 {
+        stage.cluster.apply(&format!("t{i}"), named(&format!("t{i}")));
+    }
+    for i in 0..8 {
+        stage.ready(&format!("t{i}")).await;
+    }
+    let calls = stage.emnify.asked("POST /api/v1/endpoint").len() + stage.emnify.asked("POST /api/v2").len();
+    assert_eq!(stage.emnify.devices().len(), 8);
+    assert!(calls <= 5, "no item was at fault, so none goes alone: {calls} calls");
+}
