@@ -8,4 +8,6 @@ mod lifecycle;
 mod logins;
 mod mistakes;
 mod portal;
+mod scale;
+mod secrets;
 mod support;

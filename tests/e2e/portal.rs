@@ -58,7 +58,11 @@ pub(crate) struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     /// From now on.
     pub(crate) fn from_now(stage: &'a Stage) -> Self {
-        let after = stage.simulator().requests().log.last().map_or(0, |entry| entry.number);
+        Self::since(stage, last_request(stage))
+    }
+
+    /// From after the request of this number.
+    pub(crate) fn since(stage: &'a Stage, after: u64) -> Self {
         Self { stage, after }
     }
 
@@ -87,6 +91,11 @@ impl<'a> Traffic<'a> {
         let what = format!("{path} is listed again and again");
         self.stage.eventually(&what, async || Ok(self.listings(path) >= wanted)).await
     }
+}
+
+/// Number of the last request so far.
+pub(crate) fn last_request(stage: &Stage) -> u64 {
+    stage.simulator().requests().log.last().map_or(0, |entry| entry.number)
 }
 
 fn has_later_page(query: &str) -> bool {
