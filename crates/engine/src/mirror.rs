@@ -173,10 +173,14 @@ impl<K: Managed> Mirror<K> {
         }
     }
 
-    /// An event of `at` says that the object changed; true if it is known here and the event is no echo of our write.
-    pub fn doubt_since(&self, id: &Id, at: Timestamp) -> bool {
-        let echo = self.read().rows.get(id).is_some_and(|e| e.echo_until.is_some_and(|until| at <= until));
-        !echo && self.doubt(id)
+    /// An event of `at` says that the object changed; true if it is known here and the event is news: neither an echo
+    /// of our write, nor so old (`now` is the server's time too) that what was read since shows it.
+    pub fn doubt_since(&self, id: &Id, at: Timestamp, now: Timestamp) -> bool {
+        let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+        let old = |e: &Entry<K::Row>| {
+            e.echo_until.is_some_and(|until| at <= until) || e.as_of.elapsed() + SETTLE < age
+        };
+        !self.read().rows.get(id).is_some_and(old) && self.doubt(id)
     }
 
     /// Something says that the object changed; true if it is known here.

@@ -91,7 +91,7 @@ impl<K: Managed> AnyKind for Handle<K> {
         let shelf = session.shelf::<K>();
         let fresh = match heard.news {
             Some(news) => shelf.mirror.hear(&heard.id, news, at),
-            None => shelf.mirror.doubt_since(&heard.id, at),
+            None => shelf.mirror.doubt_since(&heard.id, at, session.client.server_time()),
         };
         if fresh {
             self.0.tell(&session.organisation, &heard.id);

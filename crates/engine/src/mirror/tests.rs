@@ -5,6 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, advance};
 
+mod listed;
+
+use self::listed::Listed;
 use super::*;
 use crate::toy::{Toy, ToyPart, ToyParts, ToyRow};
 
@@ -224,8 +227,46 @@ async fn an_event_of_our_own_write_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
     mirror.expect_echo(&id, at(100));
-    assert!(!mirror.doubt_since(&id, at(100)), "our own write");
+    assert!(!mirror.doubt_since(&id, at(100), at(101)), "our own write");
     assert_eq!(word(&mirror, 1), "a");
-    assert!(mirror.doubt_since(&id, at(101)), "somebody else's");
+    assert!(mirror.doubt_since(&id, at(101), at(101)), "somebody else's");
     assert_eq!(word(&mirror, 1), "doubt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_read_the_second_miss_in_a_row_is_absence() {
+    let mirror = Mirror::<Listed>::default();
+    let all = || (1..=20).map(|id| row(id, "a")).collect::<Vec<_>>();
+    let rest = || (2..=20).map(|id| row(id, "a")).collect::<Vec<_>>();
+    sweep(&mirror, all()).unwrap();
+    sweep(&mirror, rest()).unwrap();
+    assert_eq!(word(&mirror, 1), "doubt", "one miss is doubt");
+    sweep(&mirror, all()).unwrap();
+    sweep(&mirror, rest()).unwrap();
+    assert_eq!(word(&mirror, 1), "doubt", "it was seen in between");
+    sweep(&mirror, rest()).unwrap();
+    assert_eq!((word(&mirror, 1), mirror.len()), ("absent".into(), 19));
+    advance(Duration::from_secs(1)).await;
+    sweep(&mirror, all()).unwrap();
+    assert_eq!(word(&mirror, 1), "a", "a listing brings it back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_older_than_what_was_read_since_is_no_doubt() {
+    let mirror = filled(1);
+    let id = Id::Int(1);
+    advance(Duration::from_secs(5)).await;
+    assert!(
+        !mirror.doubt_since(&id, at(960), at(1_000)),
+        "40 s old, and the listing that shows it is 5 s old"
+    );
+    assert!(mirror.doubt_since(&id, at(980), at(1_000)), "listings lag for up to 30 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_listing_already_shows_is_no_doubt() {
+    let mirror = filled(1);
+    let id = Id::Int(1);
+    assert!(!mirror.doubt_since(&id, at(0), at(31)), "a listing half a minute after the event shows what it did");
+    assert!(mirror.doubt_since(&id, at(2), at(31)), "a listing lags behind");
 }
