@@ -267,6 +267,9 @@ async fn an_event_older_than_what_was_read_since_is_no_doubt() {
 async fn an_event_that_the_listing_already_shows_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
-    assert!(!mirror.doubt_since(&id, at(0), at(31)), "a listing half a minute after the event shows what it did");
+    assert!(
+        !mirror.doubt_since(&id, at(0), at(31)),
+        "a listing half a minute after the event shows what it did"
+    );
     assert!(mirror.doubt_since(&id, at(2), at(31)), "a listing lags behind");
 }
