@@ -46,7 +46,7 @@ async fn fleet() -> Result<Stage> {
     options.simulator.seed = Seed::from_state(state)?;
     options.flags.push("--sweep-interval=10s".to_owned());
     // The log of a thousand devices helps nobody.
-    options.log = "info".to_owned();
+    "info".clone_into(&mut options.log);
     Stage::start(options).await
 }
 
