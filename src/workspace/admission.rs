@@ -65,7 +65,11 @@ mod tests {
         let labelled = spec(json!({"allowedNamespaces": {"matchLabels": {"team": "iot"}}}));
         assert!(labelled.admits(&who("Endpoint", "b"), &labels("iot")).is_ok());
         assert!(labelled.admits(&who("Endpoint", "b"), &labels("web")).is_err());
-        assert!(spec(json!({"allowedNamespaces": {"all": true}})).admits(&who("Sim", "c"), &labels("web")).is_ok());
+        assert!(
+            spec(json!({"allowedNamespaces": {"all": true}}))
+                .admits(&who("Sim", "c"), &labels("web"))
+                .is_ok()
+        );
     }
 
     #[test]

@@ -178,11 +178,17 @@ impl Desk {
     }
 
     /// With the finalizer a deleted workspace stays until nothing lives in emnify through it.
-    pub(super) async fn set_finalizer<W: Served>(&self, object: &W, present: bool) -> Result<Action, kube::Error> {
-        let mut finalizers: Vec<String> = object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+    pub(super) async fn set_finalizer<W: Served>(
+        &self,
+        object: &W,
+        present: bool,
+    ) -> Result<Action, kube::Error> {
+        let mut finalizers: Vec<String> =
+            object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
         finalizers.extend(present.then(|| FINALIZER.to_owned()));
         let version = object.resource_version();
-        let patch = json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+        let patch =
+            json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
         let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
         match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(_) => Ok(Action::await_change()),

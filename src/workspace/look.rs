@@ -116,7 +116,8 @@ impl<'a, W: Served> Look<'a, W> {
         self.tell(&decision.verdict);
         self.desk.write(self.object, status).await?;
         let wake = decision.wake_at.and_then(|at| Duration::try_from(at.duration_since(self.now)).ok());
-        let most = if self.object.meta().deletion_timestamp.is_some() { Duration::from_secs(1) } else { LOOK };
+        let most =
+            if self.object.meta().deletion_timestamp.is_some() { Duration::from_secs(1) } else { LOOK };
         Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), most)))
     }
 
@@ -124,7 +125,10 @@ impl<'a, W: Served> Look<'a, W> {
     fn leave(&self) -> Option<Verdict> {
         let dependents = self.desk.engine.shared.dependents(&self.key);
         let first = dependents.iter().min()?;
-        let message = format!("{} objects still live in emnify through this workspace, such as {first}", dependents.len());
+        let message = format!(
+            "{} objects still live in emnify through this workspace, such as {first}",
+            dependents.len()
+        );
         Some(Verdict::Waiting { reason: reason::IN_USE, message })
     }
 
@@ -336,7 +340,9 @@ async fn open<W: Served>(
         return match api.create(&PostParams::default(), &kept.write(&name, namespace, owner(object))).await {
             Ok(_) => Ok((kept, None)),
             // a terminating namespace takes no new Secret; the login at hand is in memory
-            Err(kube::Error::Api(e)) if e.code == 403 && object.meta().deletion_timestamp.is_some() => Ok((kept, None)),
+            Err(kube::Error::Api(e)) if e.code == 403 && object.meta().deletion_timestamp.is_some() => {
+                Ok((kept, None))
+            }
             Err(error) => Err(error),
         };
     };

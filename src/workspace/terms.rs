@@ -85,10 +85,7 @@ mod tests {
     #[test]
     fn unset_limits_have_safe_defaults() {
         let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
-        assert_eq!(
-            terms,
-            Terms { guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None }
-        );
+        assert_eq!(terms, Terms { guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None });
     }
 
     #[test]

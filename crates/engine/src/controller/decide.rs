@@ -89,7 +89,7 @@ impl<K: Managed> Controller<K> {
             guard: &guard,
             digest: &digest_of,
             trouble: self.memory.trouble(&uid, subject.generation),
-            crd_terminating: false,
+            crd_terminating: self.terminating(),
             context: Context {
                 now,
                 status,

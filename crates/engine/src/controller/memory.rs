@@ -32,6 +32,7 @@ struct Entry {
     alone: bool,
     shown: Option<(Option<String>, bool)>,
     heard: Option<Timestamp>,
+    saw_definition: bool,
 }
 
 /// Entries by uid, dropped with the object.
@@ -125,6 +126,15 @@ impl Memory {
                 Ok(())
             }
         })
+    }
+
+    /// The kind's definition was looked at since the object was deleted.
+    pub(crate) fn saw_definition(&self, uid: &str) -> bool {
+        self.with(uid, |e| e.saw_definition)
+    }
+
+    pub(crate) fn set_saw_definition(&self, uid: &str) {
+        self.with(uid, |e| e.saw_definition = true);
     }
 
     /// Forgets failures, on request.

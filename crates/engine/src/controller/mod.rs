@@ -3,6 +3,7 @@
 //! `decide` gathers what is known and asks the plan; `reconcile` does the Kubernetes side of the step and queues the
 //! emnify side; `dispatch` decides again when the turn has come and sends; `sweep` keeps the mirror.
 
+mod crd;
 mod decide;
 mod dispatch;
 mod erased;
@@ -14,7 +15,7 @@ mod watch;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use kube::{
@@ -53,6 +54,8 @@ pub struct Controller<K: Managed> {
     watches: Vec<Watch<K>>,
     memory: Memory,
     overlay: Overlay<K>,
+    /// The kind's definition is being deleted.
+    terminating: AtomicBool,
     /// Who holds which emnify object: (organisation, id) to the object's place.
     holders: Mutex<HashMap<(String, Id), (String, String)>>,
 }
@@ -69,6 +72,7 @@ impl<K: Managed> Controller<K> {
             watches,
             memory: Memory::default(),
             overlay: Overlay::default(),
+            terminating: AtomicBool::new(false),
             holders: Mutex::default(),
         })
     }

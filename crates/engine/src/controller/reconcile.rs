@@ -51,6 +51,7 @@ impl<K: Managed> Controller<K> {
         let mut draft = self.draft(object);
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
+        self.look_definition(object).await?;
         let secret = self.look_secret(object).await?;
         let decision = self.decide(object, Some(&draft.status), &secret, now);
         self.note_shown(object, &draft.status);

@@ -173,6 +173,21 @@ async fn what_was_adopted_is_left_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn removing_the_kind_from_the_cluster_deletes_nothing_in_emnify() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    let definition = json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": {"name": "toys.emnify.io", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["cleanup"]},
+    });
+    stage.cluster.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/toys.emnify.io", definition);
+    stage.cluster.delete("a");
+    stage.until("the object is gone", |s| s.cluster.toy("a").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 1, "a definition deleted by mistake costs no device");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_undecodable_object_stalls_and_can_be_deleted() {
     let stage = Stage::new().await;
     stage.cluster.apply("a", named("a"));
