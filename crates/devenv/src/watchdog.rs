@@ -121,6 +121,7 @@ mod tests {
     use std::{
         env, fs,
         io::{PipeReader, Read},
+        path::Path,
         sync::mpsc,
         time::{Duration, Instant},
     };
@@ -208,11 +209,23 @@ mod tests {
         }
     }
 
+    /// A program that dies by SIGINT and SIGTERM even if this process was started with them ignored, as shells start jobs
+    /// in the background.
+    fn mortal(program: &Path) -> Command {
+        if cfg!(target_os = "linux") {
+            let mut command = Command::new("env");
+            command.arg("--default-signal=INT,TERM").arg(program);
+            command
+        } else {
+            Command::new(program)
+        }
+    }
+
     fn dies_without_a_trace(death: &str) {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("state");
         let (held, holder) = std::io::pipe().unwrap();
-        let status = Command::new(env::current_exe().unwrap())
+        let status = mortal(&env::current_exe().unwrap())
             .args(["--exact", "watchdog::tests::victim"])
             .env(VICTIM, format!("{} {death}", folder.display()))
             .stdout(holder)
