@@ -8,25 +8,8 @@ use serde_json::Value;
 
 use crate::{
     portal::Traffic,
-    support::{Result, apply_ready, id, stage},
+    support::{DEVICE, Result, apply_ready, id, stage},
 };
-
-const DEVICE: &str = r#"
-apiVersion: emnify.io/v1alpha1
-kind: Endpoint
-metadata:
-  name: meter-1
-spec:
-  name: Meter 1
-  enabled: true
-  serviceProfile:
-    id: "101"
-  tariffProfile:
-    id: "201"
-  sim:
-    iccid: "8988303000000010001"
-    state: Activated
-"#;
 
 /// Waits until the device is shown in this state; Ready may not fall meanwhile.
 async fn shown(stage: &Stage, state: &str, connected: &str) -> Result<Value> {

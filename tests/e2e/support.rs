@@ -14,6 +14,24 @@ pub(crate) use anyhow::Result;
 /// The organisation that the operator works for.
 pub(crate) const ORGANISATION: u64 = 1001;
 
+/// A device with profiles of the seed and a SIM that it activates.
+pub(crate) const DEVICE: &str = r#"
+apiVersion: emnify.io/v1alpha1
+kind: Endpoint
+metadata:
+  name: meter-1
+spec:
+  name: Meter 1
+  enabled: true
+  serviceProfile:
+    id: "101"
+  tariffProfile:
+    id: "201"
+  sim:
+    iccid: "8988303000000010001"
+    state: Activated
+"#;
+
 /// Options of a stage with this module's seed.
 pub(crate) fn options(name: &str) -> Result<Options> {
     let mut options = Options::shared(name);

@@ -144,11 +144,6 @@ impl<K: Managed> Mirror<K> {
         self.read().complete
     }
 
-    /// Every row, for counts and tables.
-    pub fn rows(&self) -> Vec<Arc<K::Row>> {
-        self.read().rows.values().map(|e| e.row.clone()).collect()
-    }
-
     /// Stores what a direct read sent at `as_of` brought; true if it differs from what was known.
     pub fn put(&self, row: K::Row, as_of: Instant) -> bool {
         self.write().put(row, as_of, false)

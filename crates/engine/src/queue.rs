@@ -129,15 +129,6 @@ impl Queue {
         self.moved.notify_waiters();
     }
 
-    /// Number of waiting objects by lane.
-    pub fn depth(&self) -> BTreeMap<Lane, usize> {
-        let mut depth = BTreeMap::new();
-        for (lane, _) in self.lock().waiting.keys() {
-            *depth.entry(*lane).or_default() += 1;
-        }
-        depth
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().expect("nobody panics while holding the queue")
     }

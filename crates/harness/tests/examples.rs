@@ -17,6 +17,27 @@ fn manifests(folder: &Path) -> Vec<PathBuf> {
     found.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect()
 }
 
+/// The blocks of YAML in a page of Markdown.
+fn blocks(page: &str) -> Vec<&str> {
+    let starts = page.split("```yaml\n").skip(1);
+    starts.filter_map(|rest| rest.split_once("```").map(|(block, _)| block)).collect()
+}
+
+#[test]
+fn what_the_readme_explains_is_valid() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let found = blocks(&text);
+    assert!(!found.is_empty(), "the readme explains a manifest");
+    let checker = Checker::new(&kinds::crds());
+    let mut report = Report::default();
+    for block in &found {
+        checker.file("README.md", block, &mut report);
+    }
+    let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty() && report.objects == found.len(), "a reader would be refused: {findings:#?}");
+}
+
 #[test]
 fn examples_are_valid_and_show_every_kind() {
     let crds = kinds::crds();

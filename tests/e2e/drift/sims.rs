@@ -7,25 +7,8 @@ use serde_json::{Value, json};
 use super::quick_stage;
 use crate::{
     portal::{Portal, Traffic},
-    support::{Result, apply_ready, edited, holds, look},
+    support::{DEVICE, Result, apply_ready, edited, holds, look},
 };
-
-const DEVICE: &str = r#"
-apiVersion: emnify.io/v1alpha1
-kind: Endpoint
-metadata:
-  name: meter-1
-spec:
-  name: Meter 1
-  enabled: true
-  serviceProfile:
-    id: "101"
-  tariffProfile:
-    id: "201"
-  sim:
-    iccid: "8988303000000010001"
-    state: Activated
-"#;
 
 const SIM: &str = r#"
 apiVersion: emnify.io/v1alpha1
