@@ -19,6 +19,7 @@ pub mod decoded;
 pub mod directory;
 pub mod engine;
 pub mod events;
+pub mod fleet;
 pub mod guard;
 pub mod kind;
 pub mod mark;

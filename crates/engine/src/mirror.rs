@@ -129,6 +129,11 @@ impl<K: Managed> Mirror<K> {
         self.read().index.get(key).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Shows every object as last seen, in no order, while nothing can be written.
+    pub fn each(&self, show: &mut dyn FnMut(&K::Row)) {
+        self.read().rows.values().filter(|e| !K::gone(&e.row)).for_each(|e| show(&e.row));
+    }
+
     /// Number of objects.
     pub fn len(&self) -> usize {
         self.read().rows.len()

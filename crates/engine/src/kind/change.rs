@@ -118,6 +118,10 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     fn refreshes(&self) -> Option<&'static Table> {
         None
     }
+    /// It activates a device, which may start billing: sets limit how many of these are sent per window.
+    fn activates(&self) -> bool {
+        false
+    }
     /// It changes the object in ways that its answer does not show: the object and its pieces are read again before
     /// the next decision (a tariff change wipes rate zones, another SIM brings its own state).
     fn unsettles(&self) -> bool {
