@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod control;
 pub mod families;
+pub mod fleet;
 pub mod http;
 pub mod operations;
 pub mod rules;
@@ -29,6 +30,7 @@ pub use control::Signal;
 pub use http::faults::Fault;
 pub use http::log::{Count, Entry, Requests};
 pub use http::serve::{Reset, Served};
+pub use http::service::Source;
 pub use seed::{Seed, SeedError};
 pub use state::State;
 

@@ -45,6 +45,11 @@ impl Seed {
     pub fn state(&self) -> &State {
         &self.0
     }
+
+    /// The state, to change it.
+    pub fn into_state(self) -> State {
+        self.0
+    }
 }
 
 impl Default for Seed {

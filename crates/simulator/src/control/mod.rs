@@ -14,13 +14,23 @@ pub(crate) use routes::routes;
 
 use crate::families::authentication::totp;
 use crate::http::faults::Fault;
-use crate::http::log::Requests;
+use crate::http::log::{Entry, Requests};
 use crate::{Seed, SeedError, Simulator, State};
 
 impl Simulator {
     /// Requests since the start or the last clearing, with the ordered log.
     pub fn requests(&self) -> Requests {
         self.shared.lock().log.read(true)
+    }
+
+    /// Number of the last request; 0 before the first.
+    pub fn last_request(&self) -> u64 {
+        self.shared.lock().log.last()
+    }
+
+    /// Requests after the one of that number, in order of arrival.
+    pub fn requests_after(&self, number: u64) -> Vec<Entry> {
+        self.shared.lock().log.after(number)
     }
 
     /// Forgets the requests so far.

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::body::Body;
 use http::Request;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::testing::Driver;
-use crate::{Dialect, Fault, Limits, Options, Reset, Seed, Signal};
+use crate::{Dialect, Fault, Limits, Options, Reset, Seed, Signal, Source};
 
 const METER: u64 = 11_000_001;
 
@@ -41,6 +41,24 @@ async fn requests_are_counted_by_route_and_logged_in_order() {
     assert_eq!(logged["log"][0]["route"], "/api/v1/authenticate");
     assert_eq!(driver.delete("/simulator/requests").await.status, 204);
     assert_eq!(driver.simulator.requests().total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_memory_say_where_they_come_from() {
+    let driver = Driver::example().await;
+    let last = driver.simulator.last_request();
+    let elsewhere = Source([192, 0, 2, 1].into());
+    let request =
+        Request::get("/api/v1/event/types").extension(elsewhere).body(Body::empty()).expect("a request");
+    driver.simulator.router().oneshot(request).await.expect("a router never fails");
+    driver.get("/api/v1/endpoint/7").await;
+    let since = driver.simulator.requests_after(last);
+    let sources: Vec<_> = since.iter().map(|entry| entry.source).collect();
+    assert_eq!(
+        sources,
+        [elsewhere.0, IpAddr::from([127, 0, 0, 1])],
+        "from loopback unless they say otherwise"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Which requests came, counted and in order.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub struct Entry {
     pub status: u16,
     /// Id of the organisation, once the token was read.
     pub organisation: Option<u64>,
+    /// Where it came from.
+    pub source: IpAddr,
 }
 
 /// How often a route was called with that outcome.
@@ -112,6 +115,16 @@ impl Log {
             counts,
             log: if with_log { self.entries.values().cloned().collect() } else { Vec::new() },
         }
+    }
+
+    /// Number of the last request; 0 before the first.
+    pub fn last(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Requests after the one of that number, in order of arrival; without the oldest where there are too many to keep.
+    pub fn after(&self, number: u64) -> Vec<Entry> {
+        self.entries.range(number + 1..).map(|(_, entry)| entry.clone()).collect()
     }
 
     /// Forgets everything so far; numbers go on.

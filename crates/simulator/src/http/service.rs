@@ -29,6 +29,13 @@ use crate::{Limits, Options};
 /// Largest request body, as at the gateway.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
+/// Where requests in memory come from unless they say otherwise.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// As an extension of a request in memory: the address it comes from, for somebody who is not where the operator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source(pub IpAddr);
+
 /// Everything a simulator is made of, shared by its router, its servers and its handle.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -89,7 +96,8 @@ impl Shared {
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let connection = parts.extensions.get::<ConnectInfo<Cut>>().map(|info| info.0.clone());
-    let source = connection.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), Cut::source);
+    let told = parts.extensions.get::<Source>().map(|source| source.0);
+    let source = told.or_else(|| connection.as_ref().map(Cut::source)).unwrap_or(LOOPBACK);
     let host = parts
         .headers
         .get(http::header::HOST)
@@ -100,7 +108,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Respo
     let path = parts.uri.path();
     let found = operations::find(&parts.method, path);
     let template = found.as_ref().map_or(path, |(operation, _)| &operation.path).to_owned();
-    let number = shared.note(&parts.method, &template, path, parts.uri.query());
+    let number = shared.note(&parts.method, &template, &parts.uri, source);
     let mut organisation = None;
     let outcome = match found {
         None => Outcome::answered(Err(unknown_path(&parts.method, path))),
@@ -142,17 +150,18 @@ impl Outcome {
 }
 
 impl Shared {
-    fn note(&self, method: &Method, route: &str, path: &str, query: Option<&str>) -> u64 {
+    fn note(&self, method: &Method, route: &str, uri: &http::Uri, source: IpAddr) -> u64 {
         let mut core = self.lock();
         let entry = Entry {
             number: 0,
             at: core.clock.now(),
             method: method.to_string(),
             route: route.to_owned(),
-            path: path.to_owned(),
-            query: query.unwrap_or("").to_owned(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or("").to_owned(),
             status: 0,
             organisation: None,
+            source,
         };
         core.log.arrive(entry)
     }
