@@ -7,20 +7,22 @@ use kube::{Resource, ResourceExt};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::{Controller, claimant, memory::Attempt, named};
+use super::{
+    Controller,
+    memory::Attempt,
+    object::{claimant, fallback_status, named, rank, subject, workspace_of},
+    resolve,
+};
 use crate::{
-    claims::{Claimant, Rank},
+    claims::Claimant,
     decoded::Decoded,
-    directory::{Applicant, Resolved, WorkspaceKey},
-    kind::{Change, Context, FINALIZER, Find, Have, Id, Inputs, Invalid, Managed, Output, Source, Status},
+    kind::{Change, Context, Find, Have, Id, Inputs, Managed, Output, Status},
     mirror::Known,
-    plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Wanted, Workspace},
-    reason::annotation,
+    plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Wanted, Workspace},
     refs::Named,
     session::{Session, Shelf},
-    shared::{Located, RefState},
-    spec::{AdoptionPolicy, CommonStatus, Intent, WorkspaceKind, WorkspaceRef},
-    tables::Lookup,
+    shared::RefState,
+    spec::{CommonStatus, Intent, WorkspaceRef},
 };
 
 /// A create that got no answer is accounted for only by a listing that began this long after it was sent: the
@@ -58,7 +60,7 @@ impl<K: Managed> Controller<K> {
         let common = status.map_or(&fallback, Status::common);
         let subject = subject(object, common);
         let uid = object.uid().unwrap_or_default();
-        let resolved = self.workspace_of(object, common);
+        let resolved = workspace_of(&self.shared, object, common);
         let session = resolved.state.as_ref().ok().cloned();
         let edited = common.settled_generation != object.meta().generation;
         let (wanted, inputs) = self.wanted(object, common, session.as_ref());
@@ -103,25 +105,6 @@ impl<K: Managed> Controller<K> {
         Decision { step, session, workspace: resolved.workspace, edited, inputs, open }
     }
 
-    /// The workspace that the spec names, else the one that was pinned, else the default.
-    pub(super) fn workspace_of(&self, object: &Decoded<K>, common: &CommonStatus) -> Resolved {
-        let spec = object.common();
-        let namespace = object.namespace().unwrap_or_default();
-        let force = spec.adoption_policy == Some(AdoptionPolicy::Force);
-        let who = Applicant { namespace: &namespace, kind: K::KIND, force };
-        self.shared.directory.resolve(&who, spec.workspace_ref.as_ref().or(common.workspace.as_ref()))
-    }
-
-    /// Identity of the workspace that the object belongs to.
-    pub(super) fn workspace_key(&self, object: &Decoded<K>, common: &CommonStatus) -> WorkspaceKey {
-        let workspace = self.workspace_of(object, common).workspace;
-        let shared = workspace.kind == Some(WorkspaceKind::ClusterWorkspace);
-        WorkspaceKey {
-            namespace: (!shared).then(|| object.namespace().unwrap_or_default()),
-            name: workspace.name,
-        }
-    }
-
     /// The spec as a request, with everything it refers to.
     fn wanted(
         &self,
@@ -131,98 +114,20 @@ impl<K: Managed> Controller<K> {
     ) -> (Wanted<K::Want>, Inputs) {
         let who = named(object);
         let nonce = common.intent.as_ref().map(|i| i.nonce.clone());
-        let object_name = format!("{}/{}", who.namespace, who.name);
-        let mut inputs = Inputs::new(&self.shared.settings.installation, object_name, nonce);
         let (Some(valid), Some(session)) = (object.valid(), session) else {
-            return (Wanted::Observing("waiting for the workspace".into()), inputs);
+            return (
+                Wanted::Observing("waiting for the workspace".into()),
+                resolve::nothing(&self.shared, &who, nonce),
+            );
         };
-        for input in valid.inputs() {
-            match self.resolve(&input.path, &input.source, session, &who) {
-                Ok(Some(id)) => inputs.put(input.path, id),
-                Ok(None) => {}
-                Err(wanted) => return (wanted, inputs),
-            }
+        let (found, inputs) = resolve::inputs(&self.shared, session, &who, valid.inputs(), nonce);
+        if let Err(unresolved) = found {
+            return (unresolved.into(), inputs);
         }
         match valid.want(&inputs) {
             Ok(want) => (Wanted::Ready(want), inputs),
             Err(invalid) => (Wanted::Invalid(invalid), inputs),
         }
-    }
-
-    fn resolve(
-        &self,
-        path: &str,
-        source: &Source,
-        session: &Arc<Session>,
-        who: &Named,
-    ) -> Result<Option<Id>, Wanted<K::Want>> {
-        match source {
-            Source::Object { kind, name } => self.resolve_object(path, kind, name, session, who).map(Some),
-            Source::Mirror { kind, key } => {
-                let Some(any) = self.shared.kind(kind) else {
-                    return Err(Wanted::Invalid(Invalid::new(
-                        path,
-                        format!("this operator does not serve {kind}"),
-                    )));
-                };
-                match any.locate(session, key, who) {
-                    Located::One(id) => Ok(Some(id)),
-                    Located::Unread => Err(Wanted::Observing(format!("{path}: reading the {kind} listing"))),
-                    Located::Nothing => Err(Wanted::Invalid(Invalid::new(
-                        path,
-                        format!("the organisation has no {kind} with {} {}; correct it", key.name, key.value),
-                    ))),
-                    Located::Several(ids) => Err(Wanted::Invalid(several(path, &key.value, &ids))),
-                }
-            }
-            Source::Lookup { table, name, optional } => {
-                match session.tables.find(table, &self.named_here(name)) {
-                    Lookup::One(id) => Ok(Some(id)),
-                    Lookup::Missing if *optional => Ok(None),
-                    Lookup::Missing => Err(Wanted::Invalid(Invalid::new(
-                        path,
-                        format!("emnify knows no {} {name}; correct it", table.name),
-                    ))),
-                    Lookup::Several(ids) => Err(Wanted::Invalid(several(path, name, &ids))),
-                    Lookup::Failed(message) => Err(Wanted::Observing(format!("{path}: {message}"))),
-                    Lookup::Unread => {
-                        self.load(table, session, who);
-                        Err(Wanted::Observing(format!("{path}: reading the {} table", table.name)))
-                    }
-                }
-            }
-        }
-    }
-
-    /// Names of lookup rows may hold the installation's name.
-    fn named_here(&self, name: &str) -> String {
-        name.replace("{installation}", &self.shared.settings.installation)
-    }
-
-    fn resolve_object(
-        &self,
-        path: &str,
-        kind: &str,
-        name: &str,
-        session: &Session,
-        who: &Named,
-    ) -> Result<Id, Wanted<K::Want>> {
-        let state =
-            self.shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
-        let why = match state {
-            RefState::Bound { id, organisation } if organisation == session.organisation => return Ok(id),
-            RefState::Bound { organisation, .. } => {
-                format!(
-                    "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"
-                )
-            }
-            RefState::Missing => {
-                format!("there is no {kind} {name} in this namespace; create it or correct the name")
-            }
-            RefState::Deleting => format!("{kind} {name} is being deleted"),
-            RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
-        };
-        Err(Wanted::ReferenceNotReady(format!("{path}: {why}")))
     }
 
     fn intent_state(
@@ -235,6 +140,13 @@ impl<K: Managed> Controller<K> {
         let Some(intent) = &common.intent else { return IntentState::None };
         let since = match self.memory.attempt(uid, &intent.nonce) {
             Some(Attempt::Unsent) => return IntentState::Unsent,
+            Some(Attempt::Refused(at)) => {
+                let shelf = session.map(Session::shelf::<K>);
+                let known = shelf.is_some_and(|s| {
+                    s.refuses_whole() || s.mirror.complete_since().is_some_and(|complete| complete >= at)
+                });
+                return if known { IntentState::Refused } else { IntentState::Open };
+            }
             Some(Attempt::Made(_)) => return IntentState::Open,
             Some(Attempt::Sent(at)) => at,
             None => intent.since.parse().unwrap_or(now),
@@ -261,12 +173,21 @@ impl<K: Managed> Controller<K> {
             // before looking, so that a listing that completes meanwhile wakes the object
             Self::wait_on_sweep(session, &named(object));
         }
-        let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
-        if open {
+        if matches!(intent, IntentState::Open | IntentState::Lapsed | IntentState::Refused) {
             if let Some(found) = self.made(&shelf, object, common, want, session, secret) {
+                if let Seen::Present(_) = found
+                    && intent == IntentState::Refused
+                {
+                    shelf.learn_partial();
+                }
                 return found;
             }
-            return if intent == IntentState::Lapsed { Seen::Absent } else { Seen::Unknown };
+            match intent {
+                IntentState::Open => return Seen::Unknown,
+                IntentState::Lapsed => return Seen::Absent,
+                // nothing of ours, perhaps something of somebody else
+                _ => {}
+            }
         }
         if let Some(id) = common.id.as_ref().or(object.common().id.as_ref()) {
             let id = Id::parse(id);
@@ -444,45 +365,11 @@ pub(super) fn right_of<K: Managed>(id: &Id) -> String {
     format!("{}#{id}", K::KIND)
 }
 
-pub(super) fn rank<K: Managed>(object: &Decoded<K>, common: &CommonStatus) -> Rank {
-    Rank {
-        unbound: common.id.is_none(),
-        created: object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default(),
-        uid: object.uid().unwrap_or_default(),
-    }
-}
-
 /// Digest of a change and of the ids that its references mean: what a refusal is remembered by.
 pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
     let mut sha = Sha256::new();
     sha.update(format!("{change:?}|{:?}", inputs.ids()));
     data_encoding::HEXLOWER.encode(&sha.finalize()[..12])
-}
-
-pub(super) fn fallback_status<K: Managed>(object: &Decoded<K>) -> CommonStatus {
-    match object {
-        Decoded::Valid(_) => CommonStatus::default(),
-        Decoded::Invalid(u) => u.status.clone(),
-    }
-}
-
-fn subject<'a, K: Managed>(object: &'a Decoded<K>, common: &'a CommonStatus) -> Subject<'a> {
-    let says = |key: &str| object.annotations().get(key).is_some_and(|v| v == "true");
-    Subject {
-        undecodable: object.error(),
-        common: object.common(),
-        status: common,
-        generation: object.meta().generation,
-        deleting: object.meta().deletion_timestamp.is_some(),
-        finalizer: object.finalizers().iter().any(|f| f == FINALIZER),
-        suspended: says(annotation::SUSPEND),
-        force_orphan: says(annotation::FORCE_ORPHAN),
-    }
-}
-
-fn several(path: &str, name: &str, ids: &[Id]) -> Invalid {
-    let ids: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-    Invalid::new(path, format!("{name} is ambiguous; use one of the ids {}", ids.join(", ")))
 }
 
 /// An intent for a create that is about to be sent.

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 
 use super::{
-    Controller, claimant,
-    decide::{fallback_status, rank, right_of},
+    Controller,
+    decide::right_of,
+    object::{claimant, fallback_status, rank, workspace_key},
 };
 use crate::{
     decoded::Decoded,
@@ -111,7 +112,7 @@ impl<K: Managed> AnyKind for Handle<K> {
             let bound = common.id.is_some() || common.intent.is_some();
             bound
                 && object.finalizers().iter().any(|f| f == FINALIZER)
-                && self.0.workspace_key(object, common) == *workspace
+                && workspace_key(&self.0.shared, object, common) == *workspace
         };
         let named = |object: &Decoded<K>| {
             format!("{} {}/{}", K::KIND, object.namespace().unwrap_or_default(), object.name_any())

@@ -8,7 +8,9 @@ mod decide;
 mod dispatch;
 mod erased;
 mod memory;
+pub(crate) mod object;
 mod reconcile;
+pub(crate) mod resolve;
 mod sweep;
 mod watch;
 
@@ -28,13 +30,13 @@ use kube::{
 use tokio::sync::mpsc;
 
 pub(crate) use self::erased::Handle;
-use self::memory::Memory;
+use self::{
+    memory::Memory,
+    object::{item, named},
+};
 use crate::{
-    claims::Claimant,
     decoded::Decoded,
     kind::{Id, Managed},
-    queue::Item,
-    refs::Named,
     shared::Shared,
     status::Overlay,
 };
@@ -131,21 +133,4 @@ impl<K: Managed> fmt::Debug for Controller<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controller").field("kind", &K::KIND).finish_non_exhaustive()
     }
-}
-
-fn named<K: Managed>(object: &Decoded<K>) -> Named {
-    Named { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
-}
-
-fn item<K: Managed>(object: &Decoded<K>) -> Item {
-    Item {
-        kind: K::KIND,
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
-    }
-}
-
-fn claimant<K: Managed>(object: &Decoded<K>) -> Claimant {
-    Claimant { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }

@@ -14,10 +14,11 @@ use serde_json::json;
 
 use super::{
     Controller,
-    decide::{Decision, SEND_DEADLINE, SecretLook, fallback_status, new_intent, scrub_every},
+    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent, scrub_every},
     item,
     memory::Attempt,
     named,
+    object::{fallback_status, workspace_of},
 };
 use crate::{
     decoded::Decoded,
@@ -115,7 +116,7 @@ impl<K: Managed> Controller<K> {
             self.poke_self(object);
             return Ok(Action::await_change());
         }
-        Self::enqueue(object, &decision, &draft);
+        self.enqueue(object, &decision, &draft);
         Ok(self.next_look(&decision, &uid, object, now))
     }
 
@@ -172,7 +173,7 @@ impl<K: Managed> Controller<K> {
         common.last_handled_refresh_at = Some(asked);
         common.rejected = None;
         self.memory.refresh(&object.uid().unwrap_or_default());
-        let resolved = self.workspace_of(object, common);
+        let resolved = workspace_of(&self.shared, object, common);
         let (Ok(session), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
         let shelf = session.shelf::<K>();
         if matches!(shelf.mirror.get(&id), crate::mirror::Known::Absent) {
@@ -259,10 +260,11 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Queues what has to be sent or read in emnify.
-    fn enqueue(object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>) {
+    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>) {
         let Some(session) = &decision.session else { return };
         let deleting = object.meta().deletion_timestamp.is_some();
-        let edit = if draft.status.common().id.is_none() {
+        let edit = if draft.status.common().settled_generation.is_none() && !deleting {
+            // still being brought up: nobody relies on it yet
             Lane::Create
         } else if decision.edited || deleting {
             Lane::Interactive
@@ -272,20 +274,26 @@ impl<K: Managed> Controller<K> {
         let lane_of = |changes: &[K::Change]| {
             if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit }
         };
-        let (lane, group) = match &decision.step {
-            Step::Read(_) | Step::ReadParts(..) => (edit, None),
-            Step::Create(_) => (Lane::Create, K::FACTS.serial),
-            Step::Apply(_, changes) | Step::Retire(_, changes) => (lane_of(changes), K::FACTS.serial),
+        let ride = |changes: &[K::Change]| {
+            let uid = object.uid().unwrap_or_default();
+            changes.first().and_then(|change| self.ride(session, &uid, change))
+        };
+        let (lane, group, ride) = match &decision.step {
+            Step::Read(_) | Step::ReadParts(..) => (edit, None, None),
+            Step::Create(change) => (Lane::Create, K::FACTS.serial, ride(std::slice::from_ref(change))),
+            Step::Apply(_, changes) | Step::Retire(_, changes) => {
+                (lane_of(changes), K::FACTS.serial, ride(changes))
+            }
             Step::UpToDate { have, .. } => {
                 let id = K::id(&have.row);
                 if Self::due_parts(session, &id, object, Some(&draft.status), &decision.inputs).is_empty() {
                     return;
                 }
-                (Lane::Scrub, None)
+                (Lane::Scrub, None, None)
             }
             _ => return,
         };
-        session.queue.push(item(object), lane, group);
+        session.queue.push(item(object), lane, group, ride);
     }
 
     fn next_look(&self, decision: &Decision<K>, uid: &str, object: &Decoded<K>, now: Timestamp) -> Action {
@@ -330,6 +338,10 @@ impl<K: Managed> Controller<K> {
         let since: Timestamp = match self.memory.attempt(&object.uid()?, &intent.nonce) {
             Some(Attempt::Made(_)) => return None, // its row is being read
             Some(Attempt::Sent(at)) => at,
+            Some(Attempt::Refused(at)) => {
+                Self::sweep_since(&session.shelf::<K>(), at);
+                return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
+            }
             _ => intent.since.parse().ok()?,
         };
         let shelf = session.shelf::<K>();
@@ -417,7 +429,7 @@ impl<K: Managed> Controller<K> {
             self.unhold(organisation, &Id::parse(id));
         }
         let fallback = fallback_status(object);
-        let resolved = self.workspace_of(object, status.as_ref().map_or(&fallback, Status::common));
+        let resolved = workspace_of(&self.shared, object, status.as_ref().map_or(&fallback, Status::common));
         if let Ok(session) = resolved.state {
             session.guard.withdraw(uid);
             for next in session.claims.release(uid) {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::Controller;
 use crate::{
-    kind::{Managed, Table},
+    kind::Managed,
     mirror::{Incomplete, Mirror},
     refs::Named,
     session::{Session, Shelf},
@@ -133,21 +133,6 @@ impl<K: Managed> Controller<K> {
                 self.poke(&who.namespace, &who.name, "the first listing is complete");
             }
         }
-    }
-
-    /// Reads a lookup table, once for all who wait for it.
-    pub(super) fn load(&self, table: &'static Table, session: &Arc<Session>, who: &Named) {
-        if !session.tables.wait_for(table, who.clone()) {
-            return;
-        }
-        let (shared, session) = (self.shared.clone(), session.clone());
-        tokio::spawn(async move {
-            let rows =
-                (table.load)(session.client.api(Lane::Create)).await.map_err(|error| error.to_string());
-            for waiter in session.tables.store(table, rows) {
-                shared.poke(&waiter, "a table it waits for was read");
-            }
-        });
     }
 
     /// Asks for a complete listing now, if the last one began before `since`.

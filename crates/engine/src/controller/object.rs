@@ -1,0 +1,88 @@
+//! What is read off any object, whatever its kind.
+
+use kube::{Resource, ResourceExt};
+
+use crate::{
+    claims::{Claimant, Rank},
+    decoded::Decoded,
+    directory::{Applicant, Resolved, WorkspaceKey},
+    kind::{FINALIZER, Kind},
+    plan::Subject,
+    queue::Item,
+    reason::annotation,
+    refs::Named,
+    shared::Shared,
+    spec::{AdoptionPolicy, CommonStatus, WorkspaceKind},
+};
+
+/// The workspace that the spec names, else the one that was pinned, else the default.
+pub(crate) fn workspace_of<K: Kind>(shared: &Shared, object: &Decoded<K>, common: &CommonStatus) -> Resolved {
+    let spec = object.common();
+    let namespace = object.namespace().unwrap_or_default();
+    let force = spec.adoption_policy == Some(AdoptionPolicy::Force);
+    let who = Applicant { namespace: &namespace, kind: K::KIND, force };
+    shared.directory.resolve(&who, spec.workspace_ref.as_ref().or(common.workspace.as_ref()))
+}
+
+/// Identity of the workspace that the object belongs to.
+pub(crate) fn workspace_key<K: Kind>(
+    shared: &Shared,
+    object: &Decoded<K>,
+    common: &CommonStatus,
+) -> WorkspaceKey {
+    let workspace = workspace_of(shared, object, common).workspace;
+    let cluster = workspace.kind == Some(WorkspaceKind::ClusterWorkspace);
+    WorkspaceKey {
+        namespace: (!cluster).then(|| object.namespace().unwrap_or_default()),
+        name: workspace.name,
+    }
+}
+
+/// The status fields of an object that has no readable status of its own.
+pub(crate) fn fallback_status<K: Kind>(object: &Decoded<K>) -> CommonStatus {
+    match object {
+        Decoded::Valid(_) => CommonStatus::default(),
+        Decoded::Invalid(u) => u.status.clone(),
+    }
+}
+
+/// What the plan asks about an object.
+pub(crate) fn subject<'a, K: Kind>(object: &'a Decoded<K>, common: &'a CommonStatus) -> Subject<'a> {
+    let says = |key: &str| object.annotations().get(key).is_some_and(|v| v == "true");
+    Subject {
+        undecodable: object.error(),
+        common: object.common(),
+        status: common,
+        generation: object.meta().generation,
+        deleting: object.meta().deletion_timestamp.is_some(),
+        finalizer: object.finalizers().iter().any(|f| f == FINALIZER),
+        suspended: says(annotation::SUSPEND),
+        force_orphan: says(annotation::FORCE_ORPHAN),
+    }
+}
+
+/// How strong its claims are.
+pub(crate) fn rank<K: Kind>(object: &Decoded<K>, common: &CommonStatus) -> Rank {
+    Rank {
+        unbound: common.id.is_none(),
+        created: object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default(),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+pub(crate) fn named<K: Kind>(object: &Decoded<K>) -> Named {
+    Named { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
+
+pub(crate) fn item<K: Kind>(object: &Decoded<K>) -> Item {
+    Item {
+        kind: K::KIND,
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+    }
+}
+
+pub(crate) fn claimant<K: Kind>(object: &Decoded<K>) -> Claimant {
+    Claimant { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
