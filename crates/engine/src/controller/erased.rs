@@ -121,7 +121,7 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn listed(&self) -> bool {
-        self.0.watches.iter().all(|w| w.store.wait_until_ready().now_or_never().is_some())
+        self.0.watches.listed()
     }
 }
 

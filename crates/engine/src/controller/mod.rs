@@ -12,7 +12,7 @@ pub(crate) mod object;
 mod reconcile;
 pub(crate) mod resolve;
 mod sweep;
-mod watch;
+pub(crate) mod watch;
 
 use std::{
     collections::HashMap,
@@ -20,19 +20,15 @@ use std::{
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
-use kube::{
-    ResourceExt,
-    runtime::{
-        controller::{ReconcileReason, ReconcileRequest},
-        reflector::{ObjectRef, Store},
-    },
-};
-use tokio::sync::mpsc;
+use futures::{FutureExt, future::BoxFuture};
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::sync::watch::Receiver;
 
 pub(crate) use self::erased::Handle;
 use self::{
     memory::Memory,
     object::{item, named},
+    watch::{Looks, Watches},
 };
 use crate::{
     decoded::Decoded,
@@ -41,19 +37,10 @@ use crate::{
     status::Overlay,
 };
 
-/// The watch of one namespace, or of all.
-struct Watch<K: Managed> {
-    namespace: Option<String>,
-    store: Store<Decoded<K>>,
-    trigger: mpsc::UnboundedSender<ReconcileRequest<Decoded<K>>>,
-    /// Taken when the watch starts.
-    parts: Mutex<Option<watch::Parts<K>>>,
-}
-
 /// One kind at work.
 pub struct Controller<K: Managed> {
     shared: Arc<Shared>,
-    watches: Vec<Watch<K>>,
+    watches: Watches<K>,
     memory: Memory,
     overlay: Overlay<K>,
     /// The kind's definition is being deleted.
@@ -65,10 +52,7 @@ pub struct Controller<K: Managed> {
 impl<K: Managed> Controller<K> {
     /// A controller that watches nothing yet.
     pub fn new(shared: Arc<Shared>) -> Arc<Self> {
-        let namespaces = &shared.settings.namespaces;
-        let scopes: Vec<Option<String>> =
-            if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
-        let watches = scopes.into_iter().map(watch::prepare).collect();
+        let watches = Watches::new(&shared.settings.namespaces);
         Arc::new(Self {
             shared,
             watches,
@@ -79,29 +63,23 @@ impl<K: Managed> Controller<K> {
         })
     }
 
+    /// Watches and reconciles until `shutdown` says true; running reconciles are finished.
+    pub async fn run(self: Arc<Self>, shutdown: Receiver<bool>) {
+        self.watches.run(&self.shared.client, &self, &shutdown).await;
+    }
+
     /// The object of that name, as last seen.
     fn object(&self, namespace: &str, name: &str) -> Option<Arc<Decoded<K>>> {
-        let key = ObjectRef::<Decoded<K>>::new(name).within(namespace);
-        self.watch_of(namespace)?.store.get(&key)
+        self.watches.object(namespace, name)
     }
 
     /// Every object, as last seen.
     fn objects(&self) -> Vec<Arc<Decoded<K>>> {
-        self.watches.iter().flat_map(|w| w.store.state()).collect()
-    }
-
-    fn watch_of(&self, namespace: &str) -> Option<&Watch<K>> {
-        self.watches.iter().find(|w| w.namespace.as_deref().is_none_or(|n| n == namespace))
+        self.watches.objects()
     }
 
     fn poke(&self, namespace: &str, name: &str, why: &str) {
-        let Some(watch) = self.watch_of(namespace) else { return };
-        let request = ReconcileRequest {
-            obj_ref: ObjectRef::new(name).within(namespace),
-            reason: ReconcileReason::Custom { reason: why.to_owned() },
-        };
-        // the receiver only goes away on shutdown, when dropping the request is right
-        let _sent = watch.trigger.send(request).is_ok();
+        self.watches.poke(namespace, name, why);
     }
 
     /// Wakes whoever holds an emnify object.
@@ -132,5 +110,26 @@ impl<K: Managed> Controller<K> {
 impl<K: Managed> fmt::Debug for Controller<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controller").field("kind", &K::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<K: Managed> Looks<K> for Controller<K> {
+    type Error = kube::Error;
+
+    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Action, kube::Error>> {
+        async move { self.reconcile(&object).await }.boxed()
+    }
+
+    /// The object left the cluster: its claims, references and memory go with it.
+    fn gone(&self, object: &Decoded<K>) {
+        let uid = object.uid().unwrap_or_default();
+        let who = named(object);
+        for target in self.shared.refs.set(&who, Vec::new()) {
+            self.shared.poke(&target, "an object that referred to it is gone");
+        }
+        self.forget(object, &uid);
+        for referrer in self.shared.refs.referrers(&who) {
+            self.shared.poke(&referrer, "the object it refers to is gone");
+        }
     }
 }

@@ -87,7 +87,9 @@ fn one(
             match session.tables.find(table, &named) {
                 Lookup::One(id) => Ok(Some(id)),
                 Lookup::Missing if *optional => Ok(None),
-                Lookup::Missing => invalid(path, format!("emnify knows no {} {name}; correct it", table.name)),
+                Lookup::Missing => {
+                    invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
+                }
                 Lookup::Several(ids) => several(path, name, &ids),
                 Lookup::Failed(message) => Err(Unresolved::Observing(format!("{path}: {message}"))),
                 Lookup::Unread => {

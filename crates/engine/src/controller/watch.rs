@@ -1,55 +1,124 @@
 //! The watch of a kind: pruned objects in a store, and a queue fed by changes that matter and by triggers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, ResourceExt,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
-        controller::{Action, Config, ReconcileRequest, trigger_self},
-        predicates, reflector, watcher,
+        controller::{Action, Config, ReconcileReason, ReconcileRequest, trigger_self},
+        predicates,
+        reflector::{self, ObjectRef, Store},
+        watcher,
     },
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{Controller, Watch};
-use crate::{decoded::Decoded, kind::Managed};
+use crate::{decoded::Decoded, kind::Kind};
 
 /// Reconciles at once per kind; they wait for nothing but the API server.
 const CONCURRENCY: u16 = 64;
 
+/// Looks at objects of a kind.
+pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
+    /// Why a look failed.
+    type Error: Display + std::error::Error + Send + 'static;
+    /// One look at one object.
+    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Action, Self::Error>>;
+    /// The object left the cluster.
+    fn gone(&self, object: &Decoded<K>);
+}
+
+/// The watch of one namespace, or of all.
+struct Watch<K: Kind> {
+    namespace: Option<String>,
+    store: Store<Decoded<K>>,
+    trigger: mpsc::UnboundedSender<ReconcileRequest<Decoded<K>>>,
+    /// Taken when the watch starts.
+    parts: Mutex<Option<Parts<K>>>,
+}
+
 /// What a running watch owns.
-pub(super) struct Parts<K: Managed> {
+struct Parts<K: Kind> {
     writer: reflector::store::Writer<Decoded<K>>,
     requests: mpsc::UnboundedReceiver<ReconcileRequest<Decoded<K>>>,
 }
 
-pub(super) fn prepare<K: Managed>(namespace: Option<String>) -> Watch<K> {
-    let (trigger, requests) = mpsc::unbounded_channel();
-    let (store, writer) = reflector::store();
-    Watch { namespace, store, trigger, parts: std::sync::Mutex::new(Some(Parts { writer, requests })) }
+/// Every watch of a kind.
+pub(crate) struct Watches<K: Kind>(Vec<Watch<K>>);
+
+impl<K: Kind> Watches<K> {
+    /// Watches of these namespaces, or of all; nothing runs yet.
+    pub(crate) fn new(namespaces: &[String]) -> Self {
+        let scopes: Vec<Option<String>> =
+            if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+        let prepare = |namespace| {
+            let (trigger, requests) = mpsc::unbounded_channel();
+            let (store, writer) = reflector::store();
+            Watch { namespace, store, trigger, parts: Mutex::new(Some(Parts { writer, requests })) }
+        };
+        Self(scopes.into_iter().map(prepare).collect())
+    }
+
+    /// The object of that name, as last seen.
+    pub(crate) fn object(&self, namespace: &str, name: &str) -> Option<Arc<Decoded<K>>> {
+        let key = ObjectRef::<Decoded<K>>::new(name).within(namespace);
+        self.of(namespace)?.store.get(&key)
+    }
+
+    /// Every object, as last seen.
+    pub(crate) fn objects(&self) -> Vec<Arc<Decoded<K>>> {
+        self.0.iter().flat_map(|w| w.store.state()).collect()
+    }
+
+    /// True once every object was listed.
+    pub(crate) fn listed(&self) -> bool {
+        self.0.iter().all(|w| w.store.wait_until_ready().now_or_never().is_some())
+    }
+
+    /// Asks for a look.
+    pub(crate) fn poke(&self, namespace: &str, name: &str, why: &str) {
+        let Some(watch) = self.of(namespace) else { return };
+        let request = ReconcileRequest {
+            obj_ref: ObjectRef::new(name).within(namespace),
+            reason: ReconcileReason::Custom { reason: why.to_owned() },
+        };
+        // the receiver only goes away on shutdown, when dropping the request is right
+        let _sent = watch.trigger.send(request).is_ok();
+    }
+
+    /// Watches until `shutdown` says true; looks under way are finished.
+    pub(crate) async fn run<L: Looks<K>>(
+        &self,
+        client: &Client,
+        looks: &Arc<L>,
+        shutdown: &watch::Receiver<bool>,
+    ) {
+        let running = self.0.iter().map(|w| w.run(client.clone(), looks.clone(), shutdown.clone()));
+        futures::future::join_all(running).await;
+    }
+
+    fn of(&self, namespace: &str) -> Option<&Watch<K>> {
+        self.0.iter().find(|w| w.namespace.as_deref().is_none_or(|n| n == namespace))
+    }
 }
 
 /// Drops what is never read before it reaches the cache.
-fn prune<K: Managed>(object: &mut Decoded<K>) {
+fn prune<K: Kind>(object: &mut Decoded<K>) {
     object.managed_fields_mut().clear();
     object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
-impl<K: Managed> Controller<K> {
-    /// Watches and reconciles until `shutdown` says true; running reconciles are finished.
-    pub async fn run(self: Arc<Self>, shutdown: watch::Receiver<bool>) {
-        let running = (0..self.watches.len()).map(|i| self.clone().run_one(i, shutdown.clone()));
-        futures::future::join_all(running).await;
-    }
-
-    async fn run_one(self: Arc<Self>, index: usize, mut shutdown: watch::Receiver<bool>) {
-        let watch = &self.watches[index];
-        let taken = watch.parts.lock().expect("nobody panics while taking the parts").take();
+impl<K: Kind> Watch<K> {
+    async fn run<L: Looks<K>>(&self, client: Client, looks: Arc<L>, mut shutdown: watch::Receiver<bool>) {
+        let taken = self.parts.lock().expect("nobody panics while taking the parts").take();
         let Some(Parts { writer, requests }) = taken else { return };
-        let client = self.shared.client.clone();
-        let api: Api<Decoded<K>> = match &watch.namespace {
+        let api: Api<Decoded<K>> = match &self.namespace {
             Some(namespace) => Api::namespaced(client, namespace),
             None => Api::all(client),
         };
@@ -57,7 +126,7 @@ impl<K: Managed> Controller<K> {
             .combine(predicates::finalizers)
             .combine(predicates::annotations)
             .combine(predicates::labels);
-        let gone = self.clone();
+        let gone = looks.clone();
         let events = watcher(api, watcher::Config::default())
             .modify(prune)
             .default_backoff()
@@ -77,13 +146,13 @@ impl<K: Managed> Controller<K> {
         };
         let queue = stream::select(own.boxed(), foreign.boxed()).take_until(Box::pin(end));
         applier(
-            |object, context: Arc<Self>| Box::pin(async move { context.reconcile(&object).await }),
+            |object, looks: Arc<L>| looks.look(object),
             |_, error, _| {
                 tracing::warn!(kind = K::KIND, %error, "reconcile failed");
                 Action::requeue(Duration::from_secs(5))
             },
-            self.clone(),
-            watch.store.clone(),
+            looks,
+            self.store.clone(),
             Box::pin(queue),
             Config::default().concurrency(CONCURRENCY),
         )
@@ -94,18 +163,5 @@ impl<K: Managed> Controller<K> {
             }
         })
         .await;
-    }
-
-    /// The object left the cluster: its claims, references and memory go with it.
-    fn gone(&self, object: &Decoded<K>) {
-        let uid = object.uid().unwrap_or_default();
-        let who = super::named(object);
-        for target in self.shared.refs.set(&who, Vec::new()) {
-            self.shared.poke(&target, "an object that referred to it is gone");
-        }
-        self.forget(object, &uid);
-        for referrer in self.shared.refs.referrers(&who) {
-            self.shared.poke(&referrer, "the object it refers to is gone");
-        }
     }
 }
