@@ -6,7 +6,26 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Resource, ResourceExt};
 
 use super::Controller;
-use crate::{decoded::Decoded, kind::Managed};
+use crate::{
+    decoded::Decoded,
+    kind::{Kind, Managed},
+};
+
+/// The definition of the kind is being deleted.
+pub(crate) async fn definition_goes<K: Kind>(client: kube::Client) -> Result<bool, kube::Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(client);
+    match api.get_metadata_opt(K::crd_name()).await {
+        Ok(definition) => Ok(definition.is_some_and(|d| d.metadata.deletion_timestamp.is_some())),
+        Err(kube::Error::Api(e)) if e.code == 403 => {
+            tracing::warn!(
+                kind = K::KIND,
+                "not allowed to read the definition; a removed kind would delete in emnify"
+            );
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 impl<K: Managed> Controller<K> {
     /// Looks once per deleted object: the definition is marked before its objects are, so the first look is not too early.
@@ -15,18 +34,7 @@ impl<K: Managed> Controller<K> {
         if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
             return Ok(());
         }
-        let api: Api<CustomResourceDefinition> = Api::all(self.shared.client.clone());
-        let terminating = match api.get_metadata_opt(K::crd_name()).await {
-            Ok(definition) => definition.is_some_and(|d| d.metadata.deletion_timestamp.is_some()),
-            Err(kube::Error::Api(e)) if e.code == 403 => {
-                tracing::warn!(
-                    kind = K::KIND,
-                    "not allowed to read the definition; a removed kind would delete in emnify"
-                );
-                false
-            }
-            Err(error) => return Err(error),
-        };
+        let terminating = definition_goes::<K>(self.shared.client.clone()).await?;
         self.terminating.store(terminating, Ordering::Relaxed);
         self.memory.set_saw_definition(&uid);
         Ok(())

@@ -3,7 +3,7 @@
 //! `decide` gathers what is known and asks the plan; `reconcile` does the Kubernetes side of the step and queues the
 //! emnify side; `dispatch` decides again when the turn has come and sends; `sweep` keeps the mirror.
 
-mod crd;
+pub(crate) mod crd;
 mod decide;
 mod dispatch;
 mod erased;

@@ -1,6 +1,13 @@
 //! What is read off any object, whatever its kind.
 
-use kube::{Resource, ResourceExt};
+use std::time::Duration;
+
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::controller::Action,
+};
+use serde_json::json;
 
 use crate::{
     claims::{Claimant, Rank},
@@ -85,4 +92,22 @@ pub(crate) fn item<K: Kind>(object: &Decoded<K>) -> Item {
 
 pub(crate) fn claimant<K: Kind>(object: &Decoded<K>) -> Claimant {
     Claimant { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+}
+
+/// Replaces the finalizers of exactly this version of the object.
+pub(crate) async fn patch_finalizers<K: Kind>(
+    client: &Client,
+    object: &Decoded<K>,
+    version: &str,
+    finalizers: Vec<String>,
+) -> Result<Action, kube::Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let patch =
+        json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+    match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        Ok(_) => Ok(Action::await_change()),
+        Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
+        Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(Duration::from_secs(1))),
+        Err(error) => Err(error),
+    }
 }

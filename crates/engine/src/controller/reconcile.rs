@@ -4,13 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
-use kube::{
-    Api, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    runtime::controller::Action,
-};
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 use rand::Rng;
-use serde_json::json;
 
 use super::{
     Controller,
@@ -18,7 +13,7 @@ use super::{
     item,
     memory::Attempt,
     named,
-    object::{fallback_status, workspace_of},
+    object::{fallback_status, patch_finalizers, workspace_of},
 };
 use crate::{
     decoded::Decoded,
@@ -377,7 +372,8 @@ impl<K: Managed> Controller<K> {
     async fn add_finalizer(&self, object: &Decoded<K>) -> Result<Action, kube::Error> {
         let mut finalizers = object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
-        self.patch_finalizers(object, finalizers).await
+        let (_, version) = self.overlay.newest(object);
+        patch_finalizers(&self.shared.client, object, &version, finalizers).await
     }
 
     async fn remove_finalizer(
@@ -393,27 +389,10 @@ impl<K: Managed> Controller<K> {
                 if orphaned { (reason::ORPHANED, "left behind") } else { (reason::DELETED, "deleted") };
             self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
         }
-        let done = self.patch_finalizers(object, finalizers).await?;
+        let (_, version) = self.overlay.newest(object);
+        let done = patch_finalizers(&self.shared.client, object, &version, finalizers).await?;
         self.forget(object, &object.uid().unwrap_or_default());
         Ok(done)
-    }
-
-    async fn patch_finalizers(
-        &self,
-        object: &Decoded<K>,
-        finalizers: Vec<String>,
-    ) -> Result<Action, kube::Error> {
-        let api: Api<K> =
-            Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
-        let (_, version) = self.overlay.newest(object);
-        let patch =
-            json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
-        match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(_) => Ok(Action::await_change()),
-            Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
-            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(SOON)),
-            Err(error) => Err(error),
-        }
     }
 
     fn poke_self(&self, object: &Decoded<K>) {
