@@ -32,8 +32,8 @@ pub use self::{
     connectivity::Connectivity,
     rows::{Part, Parts, Row, Want},
     spec::{
-        AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSim, EndpointSimStatus, EndpointSpec,
-        EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
+        AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim, EndpointSimStatus,
+        EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
     },
 };
 use self::{diff::Memory, rows::key};

@@ -60,7 +60,7 @@ fn sim_status_of(object: &Endpoint, sim: &RowSim) -> EndpointSimStatus {
 /// Tags on the device that this object wants, or wanted until the spec changed and still has to take off.
 fn tags(object: &Endpoint, row: &Row, before: &[String]) -> Vec<String> {
     let Some(held) = &row.tags else { return before.to_vec() };
-    let wanted = object.spec.tags.as_deref().unwrap_or_default();
+    let wanted = object.spec.settings.tags.as_deref().unwrap_or_default();
     let mut tags: Vec<String> = held
         .iter()
         .map(|tag| &tag.name)
@@ -74,9 +74,9 @@ fn tags(object: &Endpoint, row: &Row, before: &[String]) -> Vec<String> {
 /// Allowances as they were last set: kept until they are seen to be gone.
 fn quotas(object: &Endpoint, parts: &Parts, before: Option<QuotaStatus>) -> Option<QuotaStatus> {
     let before = before.unwrap_or_default();
-    let wanted = object.spec.quota.clone().unwrap_or_default();
-    let data = super::want::data_quota(wanted.data.as_ref()).ok().flatten();
-    let sms = super::want::sms_quota(wanted.sms.as_ref()).ok().flatten();
+    let wanted = object.spec.settings.quota.clone().unwrap_or_default();
+    let data = super::want::data_quota(wanted.data.as_ref(), "").ok().flatten();
+    let sms = super::want::sms_quota(wanted.sms.as_ref(), "").ok().flatten();
     let after = QuotaStatus {
         data: allowance(data.as_ref(), parts.data_quota.as_ref(), before.data),
         sms: allowance(sms.as_ref(), parts.sms_quota.as_ref(), before.sms),

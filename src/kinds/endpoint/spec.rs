@@ -57,16 +57,6 @@ pub struct EndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub name: Option<String>,
-    /// Whether the device may use the network; it also needs an activated SIM. Unset: created disabled, then left
-    /// alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// Service profile. Needed to create the device. Devices see a change after they attach anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_profile: Option<Reference>,
-    /// Tariff profile. Needed to create the device. Devices see a change after they attach anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tariff_profile: Option<Reference>,
     /// SIM of the device, and the state it should be in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sim: Option<EndpointSim>,
@@ -81,6 +71,31 @@ pub struct EndpointSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9A-Fa-f.:]+$"), length(max = 45))]
     pub ip_address: Option<String>,
+    /// What does not make it this device and no other.
+    #[serde(flatten)]
+    pub settings: EndpointSettings,
+    /// Policy.
+    #[serde(flatten)]
+    pub common: CommonSpec,
+}
+
+/// What can be said about a device without saying which: what the template of a fleet and a single device share.
+///
+/// A lock to an IMEI is not among it: what emnify does with a lock and no IMEI is not documented, and a device that is
+/// refused service has to be visited.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointSettings {
+    /// Whether the device may use the network; it also needs an activated SIM. Unset: created disabled, then left
+    /// alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Service profile. Needed to create the device. Devices see a change after they attach anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_profile: Option<Reference>,
+    /// Tariff profile. Needed to create the device. Devices see a change after they attach anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff_profile: Option<Reference>,
     /// Space that the address is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_address_space: Option<AddressSpace>,
@@ -104,9 +119,6 @@ pub struct EndpointSpec {
     /// `sim.state: Suspended` meets a SIM in Factory Test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledge_factory_test_end: Option<bool>,
-    /// Policy.
-    #[serde(flatten)]
-    pub common: CommonSpec,
 }
 
 /// A SIM by ICCID, EID or object; or `none: true` for a device without one. Exactly one.

@@ -14,7 +14,7 @@ use emnify_engine::{
 };
 
 use super::{
-    Endpoint, EndpointSim, EndpointSpec, EndpointStatus,
+    Endpoint, EndpointSettings, EndpointSim, EndpointSpec, EndpointStatus,
     diff::Memory,
     rows::{Row, RowSim, Tag, Want, status},
 };
@@ -29,8 +29,11 @@ fn profile(id: &str) -> Reference {
 /// A device with a SIM.
 fn endpoint(change: impl FnOnce(&mut EndpointSpec)) -> Endpoint {
     let mut spec = EndpointSpec {
-        service_profile: Some(profile("1")),
-        tariff_profile: Some(profile("2")),
+        settings: EndpointSettings {
+            service_profile: Some(profile("1")),
+            tariff_profile: Some(profile("2")),
+            ..EndpointSettings::default()
+        },
         sim: Some(EndpointSim { iccid: Some(ICCID.into()), ..EndpointSim::default() }),
         ..EndpointSpec::default()
     };

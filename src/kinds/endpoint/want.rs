@@ -2,14 +2,14 @@
 
 use emnify_engine::{
     kind::{Id, Input, Inputs, Invalid, Key, Kind, Source},
-    spec::AdoptionPolicy,
+    spec::{AdoptionPolicy, CommonSpec},
 };
 use kube::ResourceExt;
 
 use super::{
     lookups, quota,
     rows::{Tag, Want},
-    spec::{DataQuota, Endpoint, EndpointSim, SmsQuota},
+    spec::{AddressSpace, DataQuota, Endpoint, EndpointSettings, EndpointSim, SmsQuota},
 };
 use crate::{
     api::{Reference, References, Target},
@@ -26,8 +26,12 @@ const MARK_PREFIX: &str = "k8s:";
 /// emnify counts data in MB.
 const MEGABYTE: i64 = 1_000_000;
 
-fn tag_path(name: &str) -> String {
-    format!("tags[{name}]")
+fn tag_path(at: &str, name: &str) -> String {
+    format!("{at}tags[{name}]")
+}
+
+fn operator_path(at: &str, index: usize) -> String {
+    format!("{at}operatorBlocklist[{index}]")
 }
 
 /// Path of the member that names the SIM.
@@ -41,30 +45,36 @@ fn sim_path(sim: &EndpointSim) -> &'static str {
 
 /// Everything to look up. The engine puts the name of the installation into that of the mark.
 pub fn inputs(object: &Endpoint) -> Vec<Input> {
-    let spec = &object.spec;
+    let mut inputs = settings_inputs(&object.spec.settings, "");
+    let sim = object.spec.sim.as_ref();
+    inputs.extend(sim.and_then(|sim| Some(Input::new(sim_path(sim), sim_source(sim)?))));
+    inputs
+}
+
+/// What settings refer to, and the mark; `at` is put before every path.
+pub fn settings_inputs(settings: &EndpointSettings, at: &str) -> Vec<Input> {
     let profile = |reference: &Option<Reference>, path, kind| {
-        reference.as_ref().and_then(|reference| reference.input(path, Target::Kind(kind)))
+        reference.as_ref().and_then(|reference| reference.input(&format!("{at}{path}"), Target::Kind(kind)))
     };
     let mut inputs: Vec<Input> = [
-        profile(&spec.service_profile, SERVICE_PROFILE, "ServiceProfile"),
-        profile(&spec.tariff_profile, TARIFF_PROFILE, "TariffProfile"),
+        profile(&settings.service_profile, SERVICE_PROFILE, "ServiceProfile"),
+        profile(&settings.tariff_profile, TARIFF_PROFILE, "TariffProfile"),
     ]
     .into_iter()
     .flatten()
     .collect();
-    inputs.extend(spec.sim.as_ref().and_then(|sim| Some(Input::new(sim_path(sim), sim_source(sim)?))));
-    if let Some(cidr) = spec.ip_address_space.as_ref().and_then(|space| space.cidr.clone()) {
+    if let Some(cidr) = settings.ip_address_space.as_ref().and_then(|space| space.cidr.clone()) {
         let source = Source::Lookup { table: &lookups::IP_ADDRESS_SPACES, name: cidr, optional: false };
-        inputs.push(Input::new(SPACE, source));
+        inputs.push(Input::new(format!("{at}{SPACE}"), source));
     }
-    for name in spec.tags.iter().flatten() {
+    for name in settings.tags.iter().flatten() {
         let source = Source::Lookup { table: &lookups::TAGS, name: name.clone(), optional: true };
-        inputs.push(Input::new(tag_path(name), source));
+        inputs.push(Input::new(tag_path(at, name), source));
     }
     let mark = Source::Lookup { table: &lookups::TAGS, name: mark_name("{installation}"), optional: true };
     inputs.push(Input::new(MARK, mark));
-    for (index, operator) in spec.operator_blocklist.iter().flatten().enumerate() {
-        inputs.extend(operator.input(&format!("operatorBlocklist[{index}]"), &OPERATORS));
+    for (index, operator) in settings.operator_blocklist.iter().flatten().enumerate() {
+        inputs.extend(operator.input(&operator_path(at, index), &OPERATORS));
     }
     inputs
 }
@@ -84,58 +94,70 @@ fn sim_source(sim: &EndpointSim) -> Option<Source> {
 /// The spec with ids for references.
 pub fn want(object: &Endpoint, from: &Inputs) -> Result<Want, Invalid> {
     let spec = &object.spec;
-    let profile = |reference: &Option<Reference>, path| match reference {
-        Some(reference) => reference.required(path, from).map(Some),
-        None => needed(object, path).map(|()| None),
-    };
-    let quota = spec.quota.clone().unwrap_or_default();
+    let settings = settings_want(&spec.settings, "", needs_profiles(object), from)?;
     Ok(Want {
         name: spec.name.clone(),
         create_name: object.name_any(),
-        enabled: spec.enabled,
-        service_profile: profile(&spec.service_profile, SERVICE_PROFILE)?,
-        tariff_profile: profile(&spec.tariff_profile, TARIFF_PROFILE)?,
         sim: spec.sim.as_ref().map(|sim| sim_id(sim, from)).transpose()?,
         sim_state: spec.sim.as_ref().and_then(|sim| sim.state),
         imei: spec.imei.as_ref().map(ToString::to_string),
         imei_lock: spec.imei_lock,
         address: spec.ip_address.clone(),
-        space: match &spec.ip_address_space {
-            Some(space) => Some(match &space.id {
-                Some(id) => id.int(SPACE)?,
-                None => {
-                    from.int(SPACE).ok_or_else(|| Invalid::new(SPACE, "no address space has this CIDR"))?
-                }
-            }),
-            None => None,
-        },
-        tags: spec
-            .tags
-            .as_ref()
-            .map(|names| names.iter().map(|name| tag(name, &tag_path(name), from)).collect()),
-        mark: (!from.installation.is_empty()).then(|| tag(&mark_name(&from.installation), MARK, from)),
-        blocklist: blocklist(object, from)?,
-        data_quota: data_quota(quota.data.as_ref())?,
-        sms_quota: sms_quota(quota.sms.as_ref())?,
-        acknowledged: spec.acknowledge_factory_test_end == Some(true),
+        ..settings
     })
 }
 
-/// Both profiles are needed to make a device, and only then.
-fn needed(object: &Endpoint, path: &str) -> Result<(), Invalid> {
-    let bound = Kind::status(object).is_some_and(|status| status.common.id.is_some());
-    let adopts = object.spec.common.id.is_some()
-        || matches!(
-            object.spec.common.adoption_policy,
-            Some(AdoptionPolicy::IfUnowned | AdoptionPolicy::Force)
-        );
-    if bound || adopts {
-        return Ok(());
+/// What settings want of any device; who it is is left open. `new`: a device may have to be made, which takes both
+/// profiles. `at` is put before every path.
+pub fn settings_want(
+    settings: &EndpointSettings,
+    at: &str,
+    new: bool,
+    from: &Inputs,
+) -> Result<Want, Invalid> {
+    let profile = |reference: &Option<Reference>, path| match reference {
+        Some(reference) => reference.required(&format!("{at}{path}"), from).map(Some),
+        None if new => Err(Invalid::new(
+            format!("{at}{path}"),
+            format!("emnify needs it to create a device: set {at}{path}, or adopt what exists"),
+        )),
+        None => Ok(None),
+    };
+    let quota = settings.quota.clone().unwrap_or_default();
+    let tags = settings.tags.as_ref();
+    Ok(Want {
+        enabled: settings.enabled,
+        service_profile: profile(&settings.service_profile, SERVICE_PROFILE)?,
+        tariff_profile: profile(&settings.tariff_profile, TARIFF_PROFILE)?,
+        space: settings.ip_address_space.as_ref().map(|space| space_id(space, at, from)).transpose()?,
+        tags: tags.map(|names| names.iter().map(|name| tag(name, &tag_path(at, name), from)).collect()),
+        mark: (!from.installation.is_empty()).then(|| tag(&mark_name(&from.installation), MARK, from)),
+        blocklist: blocklist(settings, at, from)?,
+        data_quota: data_quota(quota.data.as_ref(), at)?,
+        sms_quota: sms_quota(quota.sms.as_ref(), at)?,
+        acknowledged: settings.acknowledge_factory_test_end == Some(true),
+        ..Want::default()
+    })
+}
+
+fn space_id(space: &AddressSpace, at: &str, from: &Inputs) -> Result<i64, Invalid> {
+    let path = format!("{at}{SPACE}");
+    match &space.id {
+        Some(id) => id.int(&path),
+        None => from.int(&path).ok_or_else(|| Invalid::new(path, "no address space has this CIDR")),
     }
-    Err(Invalid::new(
-        path,
-        format!("emnify needs it to create a device: set {path}, or adopt one that exists with id"),
-    ))
+}
+
+/// Both profiles are needed to make a device, and only then.
+fn needs_profiles(object: &Endpoint) -> bool {
+    let common = &object.spec.common;
+    let bound = Kind::status(object).is_some_and(|status| status.common.id.is_some());
+    !bound && common.id.is_none() && !adopts(common)
+}
+
+/// Devices that are already there may be taken over.
+pub fn adopts(common: &CommonSpec) -> bool {
+    matches!(common.adoption_policy, Some(AdoptionPolicy::IfUnowned | AdoptionPolicy::Force))
 }
 
 /// The id of the SIM; `None` for no SIM.
@@ -171,12 +193,12 @@ fn tag(name: &str, path: &str, from: &Inputs) -> Tag {
 }
 
 /// Sorted and without doubles: two names may mean one operator.
-fn blocklist(object: &Endpoint, from: &Inputs) -> Result<Option<Vec<i64>>, Invalid> {
-    let Some(operators) = &object.spec.operator_blocklist else { return Ok(None) };
+fn blocklist(settings: &EndpointSettings, at: &str, from: &Inputs) -> Result<Option<Vec<i64>>, Invalid> {
+    let Some(operators) = &settings.operator_blocklist else { return Ok(None) };
     let ids = operators
         .iter()
         .enumerate()
-        .map(|(index, operator)| operator.required(&format!("operatorBlocklist[{index}]"), from));
+        .map(|(index, operator)| operator.required(&operator_path(at, index), from));
     let mut ids = ids.collect::<Result<Vec<i64>, Invalid>>()?;
     ids.sort_unstable();
     ids.dedup();
@@ -184,23 +206,25 @@ fn blocklist(object: &Endpoint, from: &Inputs) -> Result<Option<Vec<i64>>, Inval
 }
 
 /// The allowance of data in MB.
-pub fn data_quota(spec: Option<&DataQuota>) -> Result<Option<quota::Want>, Invalid> {
+pub fn data_quota(spec: Option<&DataQuota>, at: &str) -> Result<Option<quota::Want>, Invalid> {
     let Some(spec) = spec else { return Ok(None) };
-    let bytes = spec.allowance.bytes("quota.data.allowance")?;
+    let path = format!("{at}quota.data");
+    let bytes = spec.allowance.bytes(&format!("{path}.allowance"))?;
     Ok(Some(quota::Want {
         allowance: as_float(bytes) / as_float(MEGABYTE),
-        term: quota::Want::term("quota.data", spec.period.as_ref(), spec.expiry.as_ref())?,
+        term: quota::Want::term(&path, spec.period.as_ref(), spec.expiry.as_ref())?,
         auto_refill: spec.auto_refill,
         threshold: spec.threshold_percentage.map(as_float),
     }))
 }
 
 /// The allowance of messages.
-pub fn sms_quota(spec: Option<&SmsQuota>) -> Result<Option<quota::Want>, Invalid> {
+pub fn sms_quota(spec: Option<&SmsQuota>, at: &str) -> Result<Option<quota::Want>, Invalid> {
     let Some(spec) = spec else { return Ok(None) };
+    let path = format!("{at}quota.sms");
     Ok(Some(quota::Want {
         allowance: as_float(spec.allowance),
-        term: quota::Want::term("quota.sms", spec.period.as_ref(), spec.expiry.as_ref())?,
+        term: quota::Want::term(&path, spec.period.as_ref(), spec.expiry.as_ref())?,
         auto_refill: spec.auto_refill,
         threshold: spec.threshold_percentage.map(as_float),
     }))

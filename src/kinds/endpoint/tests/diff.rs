@@ -31,8 +31,8 @@ fn a_device_in_step_needs_nothing() {
 fn only_what_differs_is_sent_and_reads_like_the_spec() {
     let want = want(|spec| {
         spec.name = Some("meter".into());
-        spec.enabled = Some(true);
-        spec.service_profile = Some(profile("14"));
+        spec.settings.enabled = Some(true);
+        spec.settings.service_profile = Some(profile("14"));
     });
     assert_eq!(
         changes(&want, &row(0)),
@@ -44,7 +44,7 @@ fn only_what_differs_is_sent_and_reads_like_the_spec() {
 fn ignored_fields_are_taken_out_of_a_patch() {
     let want = want(|spec| {
         spec.name = Some("meter".into());
-        spec.enabled = Some(true);
+        spec.settings.enabled = Some(true);
     });
     let patch = decide(&want, &row(0), true).changes.remove(0);
     assert_eq!(patch.clone().strip(&|path| path == "name").unwrap().to_string(), "enabled: false -> true");
@@ -79,7 +79,7 @@ fn an_imei_counts_only_while_locked_and_by_its_first_14_digits() {
 fn an_address_travels_with_its_space() {
     let want = want(|spec| {
         spec.ip_address = Some("10.0.0.4".into());
-        spec.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
+        spec.settings.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
     });
     let moved = Row { address: Some("10.0.0.9".into()), space: Some(4), ..row(0) };
     assert_eq!(changes(&want, &moved), ["ipAddress: 10.0.0.9 -> 10.0.0.4; ipAddressSpace: 4 -> 4"]);
@@ -121,9 +121,9 @@ fn factory_test_is_satisfied_by_activated_and_set_through_the_sim_alone() {
 fn a_device_in_factory_test_is_not_enabled_or_disabled_without_consent() {
     let enable = |acknowledged| {
         want(move |spec| {
-            spec.enabled = Some(true);
+            spec.settings.enabled = Some(true);
             spec.name = Some("meter".into());
-            spec.acknowledge_factory_test_end = acknowledged;
+            spec.settings.acknowledge_factory_test_end = acknowledged;
         })
     };
     let refused = decide(&enable(None), &row(sim_status::FACTORY_TEST), true);
@@ -138,7 +138,7 @@ fn a_device_in_factory_test_is_not_enabled_or_disabled_without_consent() {
 #[test]
 fn a_wanted_activation_ends_the_test_before_the_device_is_touched() {
     let want = want(|spec| {
-        spec.enabled = Some(true);
+        spec.settings.enabled = Some(true);
         set_state(spec, SimState::Activated);
     });
     let first = decide(&want, &row(sim_status::FACTORY_TEST), true);
@@ -156,7 +156,7 @@ fn an_illegal_state_names_the_field() {
 
 #[test]
 fn missing_tags_are_made_then_added_and_only_ours_are_removed() {
-    let mut want = want(|spec| spec.tags = Some(vec!["roof".into(), "north".into()]));
+    let mut want = want(|spec| spec.settings.tags = Some(vec!["roof".into(), "north".into()]));
     let have = Row { tags: Some(vec![tag(5, "k8s:prod"), tag(6, "theirs"), tag(7, "old")]), ..row(0) };
     let mut status = created();
     status.tags = vec!["old".into()];
@@ -204,7 +204,7 @@ fn allowance() -> quota::Want {
 
 #[test]
 fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() {
-    let mut give = want(|spec| spec.service_profile = Some(profile("14")));
+    let mut give = want(|spec| spec.settings.service_profile = Some(profile("14")));
     give.data_quota = Some(allowance());
     let none = Parts { data_quota: Some(None), ..Parts::default() };
     let order = lines(&diff(&give, &row(0), &none, memory(&created(), true)).changes);
@@ -212,7 +212,7 @@ fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() 
     let mut status = created();
     let set = SetAllowance { allowance: "100".into(), term: "720h".into() };
     status.quota = Some(QuotaStatus { data: Some(set), sms: None });
-    let take = want(|spec| spec.service_profile = Some(profile("14")));
+    let take = want(|spec| spec.settings.service_profile = Some(profile("14")));
     let order = lines(&diff(&take, &row(0), &Parts::default(), memory(&status, true)).changes);
     assert_eq!(order, ["serviceProfile: 1 -> 14", "quota.data: remove"]);
 }
@@ -228,7 +228,7 @@ fn the_mirror_believes_what_was_accepted() {
     let (mut row, mut parts) = (row(sim_status::ISSUED), Parts::default());
     let mut want = want(|spec| {
         spec.name = Some("meter".into());
-        spec.enabled = Some(true);
+        spec.settings.enabled = Some(true);
         set_state(spec, SimState::Activated);
     });
     want.blocklist = Some(vec![4]);

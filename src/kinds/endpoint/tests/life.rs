@@ -164,8 +164,8 @@ async fn a_device_lives_and_goes_in_every_dialect() {
         assert_eq!(Endpoint::mark(&row).as_deref(), tagged.then_some("prod"));
         assert_eq!(world.settle().await, [""; 0], "{dialect:?}: in step, nothing is sent");
 
-        world.object.spec.tags = Some(vec!["roof".into()]);
-        world.object.spec.quota = None;
+        world.object.spec.settings.tags = Some(vec!["roof".into()]);
+        world.object.spec.settings.quota = None;
         world.object.spec.name = Some("renamed".into());
         let sent = world.settle().await;
         let expected = ["name: meter-9 -> renamed", "tags: remove lab", "quota.data: remove"];

@@ -88,14 +88,14 @@ fn lists_merge_and_columns_are_shown() {
 #[test]
 fn a_device_cannot_be_made_without_profiles_but_can_be_adopted() {
     let missing = |change: fn(&mut EndpointSpec)| super::super::want::want(&endpoint(change), &inputs());
-    let invalid = missing(|spec| spec.tariff_profile = None).unwrap_err();
+    let invalid = missing(|spec| spec.settings.tariff_profile = None).unwrap_err();
     assert_eq!(invalid.path, "tariffProfile", "the message names the field");
     let adopted = missing(|spec| {
-        spec.tariff_profile = None;
+        spec.settings.tariff_profile = None;
         spec.common.adoption_policy = Some(AdoptionPolicy::IfUnowned);
     });
     assert!(adopted.is_ok(), "what exists has profiles");
-    let mut bound = endpoint(|spec| spec.service_profile = None);
+    let mut bound = endpoint(|spec| spec.settings.service_profile = None);
     bound.status = Some(created());
     assert!(super::super::want::want(&bound, &inputs()).is_ok(), "unset is unmanaged once it exists");
 }
@@ -112,11 +112,11 @@ fn a_bad_iccid_and_an_unknown_sim_name_the_field() {
 #[test]
 fn references_are_looked_up_where_they_live() {
     let object = endpoint(|spec| {
-        spec.service_profile = Some(Reference { name: Some("gold".into()), ..Reference::default() });
-        spec.ip_address_space = Some(AddressSpace { cidr: Some("10.0.0.0/24".into()), id: None });
-        spec.tags = Some(vec!["roof".into()]);
+        spec.settings.service_profile = Some(Reference { name: Some("gold".into()), ..Reference::default() });
+        spec.settings.ip_address_space = Some(AddressSpace { cidr: Some("10.0.0.0/24".into()), id: None });
+        spec.settings.tags = Some(vec!["roof".into()]);
         let tap_code = Some("DEUD1".into());
-        spec.operator_blocklist = Some(vec![OperatorReference { tap_code, ..OperatorReference::default() }]);
+        spec.settings.operator_blocklist = Some(vec![OperatorReference { tap_code, ..OperatorReference::default() }]);
     });
     let inputs = object.inputs();
     let source = |path: &str| &inputs.iter().find(|input| input.path == path).unwrap().source;
@@ -143,7 +143,7 @@ fn a_device_is_found_by_sim_then_address_then_only_after_an_intent_by_likeness()
         &want(|spec| {
             bare(spec);
             spec.ip_address = Some("10.0.0.4".into());
-            spec.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
+            spec.settings.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
         }),
         None,
     );
@@ -183,7 +183,7 @@ fn only_parts_that_the_spec_sets_are_read() {
             auto_refill: None,
             threshold_percentage: None,
         };
-        spec.quota.get_or_insert_default().data = Some(data);
+        spec.settings.quota.get_or_insert_default().data = Some(data);
     });
     assert_eq!(Endpoint::parts(&quota), [Part::DataQuota]);
     assert!((quota.data_quota.unwrap().allowance - 1000.0).abs() < f64::EPSILON, "MB");
@@ -211,7 +211,7 @@ fn creates_share_a_call_only_when_the_answer_can_tell_them_apart() {
     let batch = |change: fn(&mut EndpointSpec)| Endpoint::create(&want(change), None).unwrap().batch();
     assert!(batch(|_| ()).is_some());
     assert_eq!(batch(|_| ()), batch(|spec| spec.name = Some("other".into())));
-    assert_ne!(batch(|_| ()), batch(|spec| spec.enabled = Some(true)), "one status per call");
-    assert_ne!(batch(|_| ()), batch(|spec| spec.tariff_profile = Some(profile("3"))), "one profile per call");
+    assert_ne!(batch(|_| ()), batch(|spec| spec.settings.enabled = Some(true)), "one status per call");
+    assert_ne!(batch(|_| ()), batch(|spec| spec.settings.tariff_profile = Some(profile("3"))), "one profile per call");
     assert_eq!(batch(|spec| spec.sim = None), None, "names repeat");
 }

@@ -89,11 +89,11 @@ fn a_session_keeps_the_place_that_the_location_told() {
 
 #[test]
 fn tags_that_left_the_spec_are_remembered_until_they_left_the_device() {
-    let mut object = endpoint(|spec| spec.tags = Some(vec!["roof".into()]));
+    let mut object = endpoint(|spec| spec.settings.tags = Some(vec!["roof".into()]));
     let tagged = Row { tags: Some(vec![tag(6, "roof"), tag(7, "theirs")]), ..row(0) };
     object.status = Some(shown(&object, &tagged, &Parts::default(), None));
     assert_eq!(object.status.as_ref().unwrap().tags, ["roof"]);
-    object.spec.tags = Some(Vec::new());
+    object.spec.settings.tags = Some(Vec::new());
     let pending = shown(&object, &tagged, &Parts::default(), None);
     assert_eq!(pending.tags, ["roof"], "still to be removed");
     let bare = Row { tags: Some(vec![tag(7, "theirs")]), ..tagged };
@@ -110,7 +110,7 @@ fn an_allowance_is_remembered_when_posted_or_found_and_forgotten_when_gone() {
             auto_refill: None,
             threshold_percentage: None,
         };
-        spec.quota.get_or_insert_default().data = Some(data);
+        spec.settings.quota.get_or_insert_default().data = Some(data);
     });
     let parts = |live: Option<Live>| Parts { data_quota: Some(live), ..Parts::default() };
     let other = Live { last_added: Some(50.0), volume: 50.0, ..Live::default() };
@@ -120,7 +120,7 @@ fn an_allowance_is_remembered_when_posted_or_found_and_forgotten_when_gone() {
     let set = status.quota.clone().unwrap().data.unwrap();
     assert_eq!((set.allowance.as_str(), set.term.as_str()), ("100", "720h"));
     let mut removed = Endpoint { status: Some(status), ..object };
-    removed.spec.quota = None;
+    removed.spec.settings.quota = None;
     assert!(shown(&removed, &row(0), &Parts::default(), None).quota.is_some(), "still to be deleted");
     assert_eq!(shown(&removed, &row(0), &parts(None), None).quota, None);
 }
