@@ -31,6 +31,7 @@ use serde_json::json;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 
 use super::{
+    budget::Rarely,
     decide::{Held, Memory},
     kept::Login,
     look::{Alarm, Look},
@@ -53,6 +54,8 @@ pub(super) struct Office {
     /// Tariff plan and test mode were read for this organisation.
     pub(super) surveyed: Option<i64>,
     pub(super) opened: bool,
+    /// When to write figures that always move.
+    pub(super) figures: Rarely,
 }
 
 impl Office {

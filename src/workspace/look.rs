@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use emnify::{BaseUrl, Client, Credentials, Error, Lane, Ledger};
+use emnify::{BaseUrl, Client, Credentials, Error, Lane, Pace};
 use emnify_engine::{
     directory::{Entry, WorkspaceKey},
     guard::GuardLimit,
@@ -20,11 +20,12 @@ use kube::{
 use tokio::sync::mpsc;
 
 use super::{
+    budget,
     controller::{Desk, LOOK, Office, Served},
     credentials::{Offer, Secrets},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     kept::{Foreign, Kept, Login},
-    spec::{BudgetStatus, Counts, WorkspaceStatus},
+    spec::{Counts, WorkspaceStatus},
     status::{self, Shown},
     terms::Terms,
 };
@@ -110,7 +111,7 @@ impl<'a, W: Served> Look<'a, W> {
         if let Some(session) = office.session.clone().filter(|_| decision.serve) {
             self.survey(&session, office, status).await;
             self.count(&session, status);
-            Self::budget(&session, status);
+            self.budget(&session, office, status);
             status::guard(status, session.guard.tripped().as_deref(), generation, self.now);
         }
         self.tell(&decision.verdict);
@@ -257,6 +258,7 @@ impl<'a, W: Served> Look<'a, W> {
     fn configure(&self, session: &Session) {
         let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
         session.guard.set_limit(limit.unwrap_or_default());
+        session.client.set_month_share(self.desk.sessions.share(&self.key, self.terms.budget_percent));
         session.set_sweep_every(self.terms.sweep.or(self.desk.settings.sweep_interval));
         if let Some(approval) = self.object.annotations().get(annotation::APPROVE)
             && session.guard.approve(approval)
@@ -303,16 +305,20 @@ impl<'a, W: Served> Look<'a, W> {
         });
     }
 
-    /// The month's requests survive a restart to the thousand.
-    fn budget(session: &Session, status: &mut WorkspaceStatus) {
-        if let Some(BudgetStatus { month, requests }) = status.budget.clone() {
-            // the larger count wins, so that this may be repeated
-            let used = u64::try_from(requests).unwrap_or_default();
-            session.client.restore_ledger(&Ledger { month, used });
+    /// The month's requests survive a restart, to the thousand.
+    fn budget(&self, session: &Session, office: &mut Office, status: &mut WorkspaceStatus) {
+        if let Some(before) = &status.budget {
+            session.client.restore_ledger(&budget::kept(before));
         }
-        let Ledger { month, used } = session.client.ledger();
-        let requests = i64::try_from(used / 1000 * 1000).unwrap_or(i64::MAX);
-        status.budget = Some(BudgetStatus { month, requests }).filter(|b| !b.month.is_empty());
+        if office.figures.now() {
+            status.budget = budget::told(&session.client.ledger());
+        }
+        let pace = session.client.pace();
+        budget::pace(status, pace, self.object.meta().generation, self.now);
+        if pace == Pace::Spent {
+            let message = "the month's share of requests is used up";
+            self.desk.engine.shared.events.say(self.object, true, reason::BUDGET_SPENT, message);
+        }
     }
 
     fn tell(&self, verdict: &Verdict) {
@@ -355,7 +361,10 @@ async fn open<W: Served>(
 fn terms<W: Served>(object: &W, status: &WorkspaceStatus) -> (Terms, Option<Invalid>) {
     match object.access().terms(Some(status)) {
         Ok(terms) => (terms, None),
-        Err(invalid) => (Terms { guard: None, sweep: None, pinned: None }, Some(invalid)),
+        Err(invalid) => {
+            let budget_percent = object.access().share().unwrap_or(100);
+            (Terms { guard: None, budget_percent, sweep: None, pinned: None }, Some(invalid))
+        }
     }
 }
 

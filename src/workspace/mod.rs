@@ -2,12 +2,13 @@
 //!
 //! [`spec`] is what users write and [`terms`] what it means; [`credentials`] turns Secrets into credentials and digests;
 //! [`kept`] is the Secret of a session; [`decide`] says when to log in, with what, and how that stands; [`status`] writes it
-//! down; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`look`] does all that for one of them;
+//! down; [`budget`] tells the month's requests; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`look`] does all that for one of them;
 //! [`sessions`] are shared by workspaces of one organisation.
 
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
 
 mod admission;
+pub mod budget;
 pub mod controller;
 pub mod credentials;
 pub mod decide;

@@ -1,7 +1,7 @@
 //! Live sessions by host and organisation: workspaces with credentials of one organisation share one.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -14,7 +14,8 @@ type Place = (String, i64);
 
 struct Shared {
     session: Arc<Session>,
-    users: BTreeSet<WorkspaceKey>,
+    /// Each with its percent of the monthly quota.
+    users: BTreeMap<WorkspaceKey, u8>,
 }
 
 /// All live sessions, and what new ones are made with.
@@ -55,14 +56,23 @@ impl Sessions {
             shared.session.client.set_credentials(credentials.clone());
             shared.session.client.set_token(jwt.clone())?;
             shared.session.clear_refusal();
-            shared.users.insert(who.clone());
+            shared.users.insert(who.clone(), 100);
             return Ok(shared.session.clone());
         }
         let session = Session::new(client, place.1.to_string());
         self.engine.serve(&session);
-        let users = BTreeSet::from([who.clone()]);
+        let users = BTreeMap::from([(who.clone(), 100)]);
         live.insert(place, Shared { session: session.clone(), users });
         Ok(session)
+    }
+
+    /// Notes the percent of the monthly quota that a workspace allows; what holds for its session is the smallest.
+    pub fn share(&self, who: &WorkspaceKey, percent: u8) -> u8 {
+        let mut live = self.live.lock().expect("nobody panics while holding the sessions");
+        let shared = live.values_mut().find(|shared| shared.users.contains_key(who));
+        let Some(shared) = shared else { return percent };
+        shared.users.insert(who.clone(), percent);
+        shared.users.values().copied().min().unwrap_or(percent)
     }
 
     /// The workspace uses no session any more; one that nobody uses ends.

@@ -94,7 +94,13 @@ pub struct Access {
     /// Stops mass changes until somebody approves them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guard: Option<GuardSpec>,
-    /// Time between two complete listings of each kind, at least `10s`. Default: chosen per kind.
+    /// How many percent of the organisation's monthly request quota (ten million) this installation may use. Default 100.
+    /// Before the share is used up, what can wait slows down; then nothing is sent until the next month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub budget_percent: Option<i64>,
+    /// Time between two complete listings of each kind, at least `10s`. Default: chosen per kind, and longer for kinds
+    /// with many thousands of objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_interval: Option<Duration>,
     /// `true`: no calls at all for this workspace, until set back.
@@ -233,13 +239,16 @@ pub struct WorkspaceStatus {
     /// Objects in emnify, as of the last complete listings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
-    /// Requests of the calendar month, written now and then.
+    /// Requests of the calendar month, written every ten minutes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetStatus>,
+    /// Slow re-reading of what no listing shows, written every ten minutes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scrub: Option<ScrubStatus>,
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
-    /// `Ready`, `Reconciling`, `Stalled`.
+    /// `Ready`, `Reconciling`, `Stalled`; `GuardTripped` and `BudgetLow` while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -326,6 +335,20 @@ pub struct BudgetStatus {
     /// Requests so far, in full thousands, so that the status does not move with each request.
     #[schemars(range(min = 0))]
     pub requests: i64,
+    /// How many percent of them were made in which lane, in steps of five.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lanes: BTreeMap<String, i64>,
+}
+
+/// Quotas, blocklists, details of profiles, rate zones, first-time connectivity: read one by one, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScrubStatus {
+    /// How many there are to read, rounded up to two digits.
+    #[schemars(range(min = 0))]
+    pub objects: i64,
+    /// How old what was read may become, rounded up: they are read with a small share of the request budget.
+    pub rotation: Duration,
 }
 
 /// A `Workspace` or a `ClusterWorkspace`.

@@ -11,6 +11,8 @@ use super::spec::{Access, WorkspaceStatus};
 pub struct Terms {
     /// Most devices that may be disturbed, and in which time.
     pub guard: Option<(u64, Duration)>,
+    /// Percent of the organisation's monthly quota, 1 to 100.
+    pub budget_percent: u8,
     /// Overrides the kinds' own sweep cadence.
     pub sweep: Option<Duration>,
     /// Organisation the credentials must belong to: the one in the spec, else that of the first login.
@@ -29,7 +31,14 @@ impl Access {
             Some(id) => Some(id.int("spec.organisationId")?),
             None => known,
         };
-        Ok(Terms { guard: self.guarded()?, sweep: self.sweep()?, pinned })
+        Ok(Terms { guard: self.guarded()?, budget_percent: self.share()?, sweep: self.sweep()?, pinned })
+    }
+
+    /// Percent of the monthly quota.
+    pub(super) fn share(&self) -> Result<u8, Invalid> {
+        let percent = self.budget_percent.unwrap_or(100);
+        let percent = u8::try_from(percent).ok().filter(|percent| (1..=100).contains(percent));
+        percent.ok_or_else(|| Invalid::new("spec.budgetPercent", "write a number from 1 to 100"))
     }
 
     fn guarded(&self) -> Result<Option<(u64, Duration)>, Invalid> {
@@ -85,7 +94,8 @@ mod tests {
     #[test]
     fn unset_limits_have_safe_defaults() {
         let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
-        assert_eq!(terms, Terms { guard: Some((5, Duration::from_secs(3600))), sweep: None, pinned: None });
+        let guard = Some((5, Duration::from_secs(3600)));
+        assert_eq!(terms, Terms { guard, budget_percent: 100, sweep: None, pinned: None });
     }
 
     #[test]
@@ -94,6 +104,8 @@ mod tests {
             (json!({"guard": {"maxDevices": 0}}), "spec.guard.maxDevices"),
             (json!({"guard": {"maxDevices": 1, "window": "0s"}}), "spec.guard.window"),
             (json!({"sweepInterval": "5s"}), "spec.sweepInterval"),
+            (json!({"budgetPercent": 0}), "spec.budgetPercent"),
+            (json!({"budgetPercent": 101}), "spec.budgetPercent"),
         ] {
             assert_eq!(terms(spec.clone(), None).unwrap_err().path, path, "{spec}");
         }

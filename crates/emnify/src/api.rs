@@ -62,19 +62,20 @@ impl Api {
         Ok(answer)
     }
 
-    /// The turn waited for in advance, else a new one. The held one may still have to wait for its organisation's class.
+    /// The turn waited for in advance, else a new one. The held one may still have to wait for what it was granted without.
     async fn turn_for(&self, call: &Call, organisation: i64) -> Turn {
         let limits = self.client.limits();
         let class = Class::of(&call.method, call.route).map(|class| (organisation, class));
+        let month = Some(organisation);
         let held = self.held.lock().expect("no code panics while it takes the turn").take();
-        match (held, class) {
-            (Some(held), None) => held,
-            (Some(held), Some(_)) => {
-                limits.turn(self.lane, Ask { class, ..Ask::NOTHING }).await.spend();
-                held
-            }
-            (None, class) => limits.turn(self.lane, Ask { class, ..Ask::REQUEST }).await,
+        let Some(held) = held else {
+            return limits.turn(self.lane, Ask { class, month, ..Ask::REQUEST }).await;
+        };
+        let rest = Ask { class, month: month.filter(|_| held.month().is_none()), ..Ask::NOTHING };
+        if rest != Ask::NOTHING {
+            limits.turn(self.lane, rest).await.spend();
         }
+        held
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client of one organisation on one host.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,11 +10,10 @@ use secrecy::SecretString;
 use crate::api::Api;
 use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
 use crate::base_url::BaseUrl;
-use crate::counters::Counters;
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::lane::Lane;
-use crate::limits::{Ask, HostLimits, Ledger};
+use crate::limits::{Ask, HostLimits, Ledger, Pace};
 use crate::transport::Transport;
 
 /// What a client needs.
@@ -71,9 +70,6 @@ impl Client {
             transport: config.transport,
             limits: config.limits,
             timeout: config.request_timeout,
-            counters: Arc::default(),
-            ledger: Mutex::default(),
-            clock: Mutex::default(),
         };
         Self { inner: Arc::new(Inner { exchange, auth: Auth::new(config.credentials) }) }
     }
@@ -123,7 +119,8 @@ impl Client {
 
     /// Waits for a turn in `lane` now; the first call of the handle uses it.
     pub async fn turn(&self, lane: Lane) -> Api {
-        let turn = self.inner.exchange.limits.turn(lane, Ask::REQUEST).await;
+        let ask = Ask { month: self.organisation(), ..Ask::REQUEST };
+        let turn = self.inner.exchange.limits.turn(lane, ask).await;
         Api::new(self.clone(), lane, Some(turn))
     }
 
@@ -137,24 +134,37 @@ impl Client {
         &self.inner.exchange.limits
     }
 
-    /// Requests so far.
-    pub fn counters(&self) -> &Arc<Counters> {
-        &self.inner.exchange.counters
-    }
-
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
     pub fn server_time(&self) -> Timestamp {
         self.inner.exchange.server_now()
     }
 
-    /// Requests of the month.
+    /// Requests of the month for the organisation; nothing before the first login.
     pub fn ledger(&self) -> Ledger {
-        self.inner.exchange.ledger.lock().expect("no code panics while it counts").clone()
+        self.organisation().map(|id| self.limits().ledger(id)).unwrap_or_default()
     }
 
-    /// Continues the count of the month after a restart.
+    /// Whether the month's quota holds requests up.
+    pub fn pace(&self) -> Pace {
+        self.organisation().map(|id| self.limits().pace(id)).unwrap_or_default()
+    }
+
+    /// Continues the count of the month after a restart. Does nothing before the first login.
     pub fn restore_ledger(&self, earlier: &Ledger) {
-        self.inner.exchange.ledger.lock().expect("no code panics while it counts").restore(earlier);
+        if let Some(id) = self.organisation() {
+            self.limits().restore_ledger(id, earlier);
+        }
+    }
+
+    /// Sets how many percent (1 to 100) of the organisation's monthly quota may be used. Does nothing before the first login.
+    pub fn set_month_share(&self, percent: u8) {
+        if let Some(id) = self.organisation() {
+            self.limits().set_month_share(id, percent);
+        }
+    }
+
+    fn organisation(&self) -> Option<i64> {
+        self.inner.auth.live().map(|live| live.jwt.identity.organisation_id)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Count {
     pub duration: Duration,
 }
 
-/// Requests of one client by method, route, status and lane.
+/// Requests to one host by method, route, status and lane.
 #[derive(Debug, Default)]
 pub struct Counters {
     counts: Mutex<BTreeMap<CountKey, Count>>,

@@ -1,20 +1,20 @@
 //! One request over the wire: takes its turn, sends, times, counts and tells the limits what came back.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::base_url::BaseUrl;
 use crate::call::{self, Call, Reply};
 use crate::classify::{classify, retry_after, unanswered};
-use crate::counters::{CountKey, Counters};
+use crate::counters::CountKey;
 use crate::error::Error;
 use crate::lane::Lane;
-use crate::limits::{HostLimits, Ledger, Turn};
+use crate::limits::{HostLimits, Turn};
 use crate::transport::{Transport, TransportError};
 
 pub(crate) struct Exchange {
@@ -22,9 +22,6 @@ pub(crate) struct Exchange {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) limits: Arc<HostLimits>,
     pub(crate) timeout: Duration,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) ledger: Mutex<Ledger>,
-    pub(crate) clock: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 impl Exchange {
@@ -45,8 +42,7 @@ impl Exchange {
         self.note(lane, call, status, started.elapsed());
         let answer = answer.map_err(|failure| unanswered(call, &failure))?;
         if let Some(date) = call::date(answer.headers()) {
-            *self.clock.lock().expect("no code panics while it sets the clock") =
-                Some((date, Instant::now()));
+            self.limits.set_clock(date);
         }
         if matches!(status, 429 | 503) {
             self.limits.throttled(granted, retry_after(answer.headers()));
@@ -58,10 +54,7 @@ impl Exchange {
 
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
     pub(crate) fn server_now(&self) -> Timestamp {
-        let clock = *self.clock.lock().expect("no code panics while it reads the clock");
-        clock
-            .and_then(|(date, at)| date.checked_add(SignedDuration::try_from(at.elapsed()).ok()?).ok())
-            .unwrap_or_else(Timestamp::now)
+        self.limits.server_now()
     }
 
     fn request(&self, call: &Call, bearer: Option<&HeaderValue>) -> Result<Request<Bytes>, Error> {
@@ -92,8 +85,7 @@ impl Exchange {
             "request"
         );
         let key = CountKey { method: call.method.to_string(), route: call.route, status, lane };
-        self.counters.add(key, took);
-        self.ledger.lock().expect("no code panics while it counts").count(self.server_now());
+        self.limits.counters().add(key, took);
     }
 }
 

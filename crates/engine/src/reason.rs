@@ -88,6 +88,10 @@ reasons! {
     BLOCKED = "Blocked";
     /// Nothing is known of the device's connectivity yet.
     UNKNOWN = "Unknown";
+    /// Requests come faster than the month's quota lasts; what can wait is read less often.
+    BUDGET_SLOWED = "BudgetSlowed";
+    /// The month's quota of requests is used up; raise the workspace's `spec.budgetPercent` or wait for the next month.
+    BUDGET_SPENT = "BudgetSpent";
     /// The emnify object was left behind as the policy says.
     ORPHANED = "Orphaned";
 }
@@ -116,6 +120,8 @@ pub mod condition {
     pub const SYNCED: &str = "Synced";
     /// A difference is reported and not corrected.
     pub const DRIFTED: &str = "Drifted";
+    /// On workspaces: the month's quota of requests holds some or all of them up.
+    pub const BUDGET_LOW: &str = "BudgetLow";
     /// On devices: a network carries it. Never part of `Ready`.
     pub const CONNECTED: &str = "Connected";
 }

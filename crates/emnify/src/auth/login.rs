@@ -63,7 +63,7 @@ pub(super) async fn login(
     if let Some(refresh) = refresh {
         let body = Body { refresh_token: Some(refresh.expose_secret()), ..Body::default() };
         match post(exchange, &body).await {
-            Ok(tokens) => return finish(tokens, Some(refresh)),
+            Ok(tokens) => return finish(exchange, tokens, Some(refresh)),
             Err(Error::Unauthorized { .. } | Error::Rejected { .. }) => {}
             Err(other) => return Err(other),
         }
@@ -71,7 +71,7 @@ pub(super) async fn login(
     match credentials {
         Credentials::ApplicationToken(token) => {
             let body = Body { application_token: Some(token.expose_secret()), ..Body::default() };
-            finish(post(exchange, &body).await?, None)
+            finish(exchange, post(exchange, &body).await?, None)
         }
         Credentials::User { username, password, totp_key, trusted_device, mfa_code } => {
             let password = password_digest(password);
@@ -83,7 +83,7 @@ pub(super) async fn login(
                 ..Body::default()
             };
             let tokens = post(exchange, &body).await?;
-            let Some(mfa_token) = tokens.mfa_token else { return finish(tokens, None) };
+            let Some(mfa_token) = tokens.mfa_token else { return finish(exchange, tokens, None) };
             let code = second_factor(exchange, totp_key.as_ref(), mfa_code.as_ref())?;
             let device = fingerprint.map(|fingerprint| TrustedDevice {
                 fingerprint,
@@ -97,7 +97,7 @@ pub(super) async fn login(
                 trusted_device: device,
                 ..Body::default()
             };
-            finish(post(exchange, &body).await?, None)
+            finish(exchange, post(exchange, &body).await?, None)
         }
     }
 }
@@ -125,8 +125,11 @@ async fn post(exchange: &Exchange, body: &Body<'_>) -> Result<Tokens, Error> {
     outcome(&call, answer)?.json()
 }
 
-fn finish(tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
+fn finish(exchange: &Exchange, tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
     let token =
         tokens.auth_token.ok_or_else(|| Error::unreadable("the login was answered without a token"))?;
-    Ok(Jwt::parse(token)?.with_refresh_token(tokens.refresh_token.or(refresh)))
+    let jwt = Jwt::parse(token)?.with_refresh_token(tokens.refresh_token.or(refresh));
+    // only now it is known whose request it was
+    exchange.limits.charge(jwt.identity.organisation_id, Lane::Safety);
+    Ok(jwt)
 }

@@ -14,6 +14,15 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// The label in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Class::Listing => "listing",
+            Class::Detail => "detail",
+            Class::Light => "light",
+        }
+    }
+
     pub(super) const fn burst_and_rate(self) -> (f64, f64) {
         match self {
             Class::Listing => (5.0, 10.0),

@@ -1,25 +1,30 @@
 //! Limits of one process towards one host, and the granter that hands out turns.
 //!
-//! All clients of a host share one [`HostLimits`]. A request takes a *turn*: one token of the IP window, and one of its
-//! organisation's class where its operation has one. Turns go strictly by [`Lane`], first come first served within a lane,
-//! and lanes of low urgency leave a reserve of the burst untouched. After a 429 or 503 nobody gets a turn for a while.
+//! All clients of a host share one [`HostLimits`]. A request takes a *turn*: one token of the IP window, one of its
+//! organisation's class where its operation has one, and one of its organisation's requests of the month. Turns go strictly
+//! by [`Lane`], first come first served within a lane, and lanes of low urgency leave a reserve of the burst untouched.
+//! After a 429 or 503 nobody gets a turn for a while.
 
 mod bucket;
 mod class;
 mod door;
 mod ledger;
+mod month;
 mod queue;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use self::class::Class;
 pub use self::ledger::Ledger;
+pub use self::month::{MonthSnapshot, Pace};
 pub(crate) use self::queue::Ask;
 use self::queue::{Place, Queue};
+use crate::counters::Counters;
 use crate::lane::Lane;
 
 /// What one process may ask of one host, shared by all clients of that host.
@@ -27,6 +32,7 @@ use crate::lane::Lane;
 pub struct HostLimits {
     queue: Mutex<Queue>,
     changed: Notify,
+    counters: Counters,
 }
 
 /// How the limits stand, for metrics.
@@ -40,6 +46,23 @@ pub struct LimitsSnapshot {
     pub closed_for: Duration,
     /// Requests waiting for a turn, per lane in the order of [`Lane::ALL`].
     pub waiting: [usize; 7],
+    /// Every window: of the IP address, of logins, and the classes that were used.
+    pub windows: Vec<WindowSnapshot>,
+    /// Every organisation that requests were made for.
+    pub months: Vec<MonthSnapshot>,
+}
+
+/// What is left of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowSnapshot {
+    /// `ip`, `login`, or a class of operations: `listing`, `detail`, `light`.
+    pub name: &'static str,
+    /// The organisation whose window it is; `None` where all share it.
+    pub organisation: Option<i64>,
+    /// Requests that could start at once.
+    pub available: f64,
+    /// The most that could ever start at once.
+    pub burst: f64,
 }
 
 impl HostLimits {
@@ -47,7 +70,13 @@ impl HostLimits {
     /// requests/s in all, within the 2,000 per 5 minutes [D], and 100 logins per 5 minutes [D].
     pub fn new(ip_share: f64) -> Arc<Self> {
         let share = ip_share.clamp(0.01, 1.0);
-        Arc::new(Self { queue: Mutex::new(Queue::new(share, Instant::now())), changed: Notify::new() })
+        let queue = Mutex::new(Queue::new(share, Instant::now()));
+        Arc::new(Self { queue, changed: Notify::new(), counters: Counters::default() })
+    }
+
+    /// Requests to the host so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// How the limits stand now.
@@ -60,6 +89,9 @@ impl HostLimits {
         let (grant, granted) = oneshot::channel();
         let (place, serve) = {
             let mut queue = self.lock();
+            if let Some(organisation) = ask.month {
+                queue.month(organisation, Instant::now());
+            }
             let place = queue.push(lane, ask, grant);
             (place, queue.grant(Instant::now()).is_some() && queue.start_serving())
         };
@@ -70,11 +102,11 @@ impl HostLimits {
             self.changed.notify_one();
         }
         let at = (&mut pending.granted).await.expect("the queue keeps a waiter until it is granted");
-        Turn { limits: Arc::clone(self), ask, at, used: false }
+        Turn { limits: Arc::clone(self), lane, ask, at, used: false }
     }
 
-    fn put_back(&self, ask: Ask) {
-        self.lock().put_back(ask);
+    fn put_back(&self, lane: Lane, ask: Ask) {
+        self.lock().put_back(lane, ask);
         self.changed.notify_one();
     }
 
@@ -87,6 +119,38 @@ impl HostLimits {
     pub(crate) fn throttled(&self, granted: Instant, retry_after: Option<Duration>) {
         self.lock().throttled(granted, retry_after, Instant::now());
         self.changed.notify_one();
+    }
+
+    /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
+    pub(crate) fn server_now(&self) -> Timestamp {
+        self.lock().server_now(Instant::now())
+    }
+
+    pub(crate) fn set_clock(&self, date: Timestamp) {
+        self.lock().set_clock(date, Instant::now());
+    }
+
+    pub(crate) fn ledger(&self, organisation: i64) -> Ledger {
+        self.lock().month(organisation, Instant::now()).ledger().clone()
+    }
+
+    /// Counts a request whose organisation was not known when its turn came: a login.
+    pub(crate) fn charge(&self, organisation: i64, lane: Lane) {
+        self.lock().month(organisation, Instant::now()).take(lane);
+    }
+
+    pub(crate) fn restore_ledger(&self, organisation: i64, earlier: &Ledger) {
+        self.lock().month(organisation, Instant::now()).restore(earlier);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn set_month_share(&self, organisation: i64, percent: u8) {
+        self.lock().month(organisation, Instant::now()).set_percent(percent);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn pace(&self, organisation: i64) -> Pace {
+        self.lock().month(organisation, Instant::now()).pace()
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -124,7 +188,7 @@ impl Drop for Pending<'_> {
         self.limits.lock().leave(self.place);
         self.granted.close();
         if self.granted.try_recv().is_ok() {
-            self.limits.put_back(self.ask);
+            self.limits.put_back(self.place.0, self.ask);
         }
     }
 }
@@ -133,12 +197,18 @@ impl Drop for Pending<'_> {
 #[derive(Debug)]
 pub(crate) struct Turn {
     limits: Arc<HostLimits>,
+    lane: Lane,
     ask: Ask,
     at: Instant,
     used: bool,
 }
 
 impl Turn {
+    /// The organisation whose month the request counts towards.
+    pub(crate) fn month(&self) -> Option<i64> {
+        self.ask.month
+    }
+
     /// Uses the turn up; returns when it was granted.
     pub(crate) fn spend(mut self) -> Instant {
         self.used = true;
@@ -149,7 +219,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.used {
-            self.limits.put_back(self.ask);
+            self.limits.put_back(self.lane, self.ask);
         }
     }
 }

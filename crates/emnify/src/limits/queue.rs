@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::LimitsSnapshot;
 use super::bucket::Bucket;
 use super::class::Class;
 use super::door::Door;
+use super::month::{Month, MonthSnapshot};
+use super::{LimitsSnapshot, WindowSnapshot};
 use crate::lane::Lane;
 
 /// The part of the IP window that one process may use at once, and per second.
@@ -28,12 +30,14 @@ pub(crate) struct Ask {
     pub(crate) login: bool,
     /// A token of an organisation's class.
     pub(crate) class: Option<(i64, Class)>,
+    /// One of an organisation's requests of the month.
+    pub(crate) month: Option<i64>,
 }
 
 impl Ask {
-    pub(crate) const NOTHING: Ask = Ask { ip: false, login: false, class: None };
-    pub(crate) const REQUEST: Ask = Ask { ip: true, login: false, class: None };
-    pub(crate) const LOGIN: Ask = Ask { ip: true, login: true, class: None };
+    pub(crate) const NOTHING: Ask = Ask { ip: false, login: false, class: None, month: None };
+    pub(crate) const REQUEST: Ask = Ask { ip: true, ..Ask::NOTHING };
+    pub(crate) const LOGIN: Ask = Ask { ip: true, login: true, ..Ask::NOTHING };
 }
 
 /// A place in the queue: more urgent, then earlier first.
@@ -51,6 +55,9 @@ pub(super) struct Queue {
     ip: Bucket,
     login: Bucket,
     classes: HashMap<(i64, Class), Bucket>,
+    months: BTreeMap<i64, Month>,
+    /// What the server's clock showed, and when.
+    clock: Option<(Timestamp, Instant)>,
     waiting: BTreeMap<Place, Waiter>,
     /// How many of those need no token of the IP window.
     windowless: usize,
@@ -65,6 +72,8 @@ impl Queue {
             ip: Bucket::full((IP.0 * share).max(1.0), IP.1 * share, now),
             login: Bucket::full((LOGIN.0 * share).max(1.0), LOGIN.1 * share, now),
             classes: HashMap::new(),
+            months: BTreeMap::new(),
+            clock: None,
             waiting: BTreeMap::new(),
             windowless: 0,
             arrivals: 0,
@@ -108,8 +117,9 @@ impl Queue {
     }
 
     /// In order of urgency. A waiter held by the IP window holds everyone behind it who needs that window too;
-    /// one held by its own class or by the login window holds nobody.
+    /// one held by its own class, by the month of its organisation or by the login window holds nobody.
     fn grant_by_lane(&mut self, now: Instant) -> Instant {
+        self.settle_months(now);
         let mut next = now + IDLE;
         let mut granted = Vec::new();
         let mut window_held = false;
@@ -135,6 +145,9 @@ impl Queue {
             if let Some(key) = waiter.ask.class {
                 ready = ready.max(class_bucket(&mut self.classes, key, now).ready_at(0.0, now));
             }
+            if let Some(month) = waiter.ask.month.and_then(|organisation| self.months.get(&organisation)) {
+                ready = ready.max(month.ready_at(place.0));
+            }
             if ready > now {
                 next = next.min(ready);
                 continue;
@@ -148,19 +161,53 @@ impl Queue {
             if let Some(key) = waiter.ask.class {
                 class_bucket(&mut self.classes, key, now).take();
             }
+            if let Some(month) = waiter.ask.month.and_then(|organisation| self.months.get_mut(&organisation))
+            {
+                month.take(place.0);
+            }
             granted.push(place);
         }
         for place in granted {
             let Some(waiter) = self.remove(place) else { continue };
             if waiter.grant.send(now).is_err() {
-                self.put_back(waiter.ask);
+                self.put_back(place.0, waiter.ask);
                 next = now;
             }
         }
         next
     }
 
-    pub(super) fn put_back(&mut self, ask: Ask) {
+    fn settle_months(&mut self, now: Instant) {
+        let wall = self.server_now(now);
+        self.months.values_mut().for_each(|month| month.settle(now, wall));
+    }
+
+    /// The month of an organisation, as it stands now.
+    pub(super) fn month(&mut self, organisation: i64, now: Instant) -> &mut Month {
+        let wall = self.server_now(now);
+        let month = self.months.entry(organisation).or_insert_with(|| Month::new(now, wall));
+        month.settle(now, wall);
+        month
+    }
+
+    /// The server's time: what it last showed, moved on; this machine's clock before the first answer.
+    pub(super) fn server_now(&self, now: Instant) -> Timestamp {
+        self.clock
+            .and_then(|(date, at)| {
+                let passed = SignedDuration::try_from(now.saturating_duration_since(at)).ok()?;
+                date.checked_add(passed).ok()
+            })
+            .unwrap_or_else(Timestamp::now)
+    }
+
+    pub(super) fn set_clock(&mut self, date: Timestamp, now: Instant) {
+        self.clock = Some((date, now));
+    }
+
+    pub(super) fn put_back(&mut self, lane: Lane, ask: Ask) {
+        if let Some(month) = ask.month.and_then(|organisation| self.months.get_mut(&organisation)) {
+            month.put_back(lane);
+        }
         if ask.ip {
             self.ip.put_back();
         }
@@ -179,17 +226,42 @@ impl Queue {
     }
 
     pub(super) fn snapshot(&mut self, now: Instant) -> LimitsSnapshot {
+        self.settle_months(now);
         let mut waiting = [0; 7];
         for (lane, _) in self.waiting.keys() {
             waiting[*lane as usize] += 1;
         }
+        let classes = self
+            .classes
+            .iter_mut()
+            .map(|((organisation, class), bucket)| window(class.as_str(), Some(*organisation), bucket, now));
+        let mut windows: Vec<_> = classes.collect();
+        windows.extend([window("ip", None, &mut self.ip, now), window("login", None, &mut self.login, now)]);
+        windows.sort_by_key(|window| (window.organisation, window.name));
+        let months = self.months.iter().map(|(organisation, month)| MonthSnapshot {
+            organisation: *organisation,
+            ledger: month.ledger().clone(),
+            limit: month.limit(),
+            pace: month.pace(),
+        });
         LimitsSnapshot {
             available: self.ip.level(now).max(0.0),
             burst: self.ip.burst(),
             closed_for: self.door.open_at().saturating_duration_since(now),
             waiting,
+            windows,
+            months: months.collect(),
         }
     }
+}
+
+fn window(
+    name: &'static str,
+    organisation: Option<i64>,
+    bucket: &mut Bucket,
+    now: Instant,
+) -> WindowSnapshot {
+    WindowSnapshot { name, organisation, available: bucket.level(now).max(0.0), burst: bucket.burst() }
 }
 
 fn reserve(lane: Lane, ip: &Bucket) -> f64 {

@@ -154,12 +154,12 @@ async fn requests_are_counted_by_route_status_and_lane() {
     let client = stage.app_client();
     client.api(Lane::Sweep).services().await.unwrap();
     client.api(Lane::Sweep).services().await.unwrap();
-    let counts = client.counters().snapshot();
+    let counts = client.limits().counters().snapshot();
     let (key, count) = counts.iter().find(|(key, _)| key.route == "/api/v1/service").unwrap();
     assert_eq!((key.status, key.lane, count.requests), (200, Lane::Sweep, 2));
     assert!(count.duration >= Duration::from_millis(20));
     assert_eq!(client.ledger().used, 3, "logins count too");
-    assert_eq!(client.counters().total(), 3);
+    assert_eq!(client.limits().counters().total(), 3);
 }
 
 #[tokio::test(start_paused = true)]
