@@ -1,7 +1,10 @@
 //! What we last saw of one listing. Newest knowledge wins; one absence is doubt.
 
+mod listed;
+mod table;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -9,10 +12,17 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::table::{Entry, Table};
 use crate::kind::{Id, Key, Managed};
 
 /// A listing cannot contradict our own write for this long: the API's listings lag behind its writes.
 const SETTLE: Duration = Duration::from_secs(30);
+/// An absence is remembered this long; after that it is in doubt, and a read proves it anew.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// Nanoseconds since the mirror was made: a third of what an optional [`Instant`] takes.
+type Moment = i64;
+const NEVER: Moment = i64::MIN;
 
 /// What is known about one id.
 #[derive(Debug, Clone)]
@@ -27,12 +37,14 @@ pub enum Known<R> {
     Present(Arc<R>),
 }
 
-/// A sweep in progress; dropping it without finishing changes nothing.
+/// A sweep in progress, one at a time; dropping it without finishing changes nothing.
 #[derive(Debug)]
 pub struct Sweep {
     started: Instant,
     wall: Timestamp,
-    seen: HashSet<Id>,
+    /// What the rows it sees are marked with; 0 before the first page.
+    number: u32,
+    seen: u64,
     totals: BTreeSet<u64>,
 }
 
@@ -52,39 +64,33 @@ pub enum Incomplete {
     },
 }
 
+/// What the API said does not exist.
 #[derive(Debug)]
-struct Entry<R> {
-    row: Arc<R>,
-    as_of: Instant,
-    written: Option<Instant>,
-    /// Events up to this server time tell of our own write.
-    echo_until: Option<Timestamp>,
-    missed: u8,
-    stale: bool,
-}
-
-impl<R> Entry<R> {
-    /// Our own write is so fresh that a listing begun at `started` cannot contradict it.
-    fn settles(&self, started: Instant) -> bool {
-        self.written.is_some_and(|written| started < written + SETTLE)
-    }
+struct Grave {
+    at: Moment,
+    /// The last sweep that showed it all the same.
+    sweep: u32,
+    doubted: bool,
 }
 
 #[derive(Debug)]
 struct PartsEntry<K: Managed> {
     parts: Arc<K::Parts>,
-    as_of: HashMap<K::Part, Instant>,
+    as_of: Vec<(K::Part, Moment)>,
 }
 
 #[derive(Debug)]
 struct Inner<K: Managed> {
-    rows: HashMap<Id, Entry<K::Row>>,
-    index: HashMap<Key, BTreeSet<Id>>,
-    gone: HashMap<Id, Instant>,
+    /// Moment zero.
+    born: Instant,
+    rows: Table<K>,
+    gone: HashMap<Id, Grave>,
     parts: HashMap<Id, PartsEntry<K>>,
     news: HashMap<Id, (K::News, Timestamp)>,
     complete: Option<Timestamp>,
     loss_seen: bool,
+    /// Number of the last sweep.
+    sweeps: u32,
 }
 
 /// Last known state of one kind in one session.
@@ -94,13 +100,14 @@ pub struct Mirror<K: Managed>(RwLock<Inner<K>>);
 impl<K: Managed> Default for Mirror<K> {
     fn default() -> Self {
         Self(RwLock::new(Inner {
-            rows: HashMap::new(),
-            index: HashMap::new(),
+            born: Instant::now(),
+            rows: Table::default(),
             gone: HashMap::new(),
             parts: HashMap::new(),
             news: HashMap::new(),
             complete: None,
             loss_seen: false,
+            sweeps: 0,
         }))
     }
 }
@@ -113,7 +120,7 @@ impl<K: Managed> Mirror<K> {
             Some(e) if K::gone(&e.row) => Known::Absent,
             Some(e) if e.missed > 0 || e.stale => Known::Doubt,
             Some(e) => Known::Present(e.row.clone()),
-            None if inner.gone.contains_key(id) => Known::Absent,
+            None if inner.gone.get(id).is_some_and(|grave| !grave.doubted) => Known::Absent,
             None if inner.complete.is_some() => Known::Doubt,
             None => Known::Unknown,
         }
@@ -124,14 +131,25 @@ impl<K: Managed> Mirror<K> {
         self.read().rows.get(id).map(|e| e.row.clone())
     }
 
-    /// Ids whose rows carry `key`.
+    /// Ids whose rows carry `key`, in order.
     pub fn find(&self, key: &Key) -> Vec<Id> {
-        self.read().index.get(key).map(|ids| ids.iter().cloned().collect()).unwrap_or_default()
+        let mut ids: Vec<Id> = self.read().rows.carrying(key).map(|e| K::id(&e.row)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// The row that carries `key`, if exactly one does.
+    pub fn find_one(&self, key: &Key) -> Option<Arc<K::Row>> {
+        let inner = self.read();
+        let mut found = inner.rows.carrying(key).map(|e| &e.row);
+        let first = found.next()?;
+        found.all(|other| Arc::ptr_eq(first, other)).then(|| first.clone())
     }
 
     /// Shows every object as last seen, in no order, while nothing can be written.
     pub fn each(&self, show: &mut dyn FnMut(&K::Row)) {
-        self.read().rows.values().filter(|e| !K::gone(&e.row)).for_each(|e| show(&e.row));
+        self.read().rows.iter().filter(|e| !K::gone(&e.row)).for_each(|e| show(&e.row));
     }
 
     /// Number of objects.
@@ -151,42 +169,46 @@ impl<K: Managed> Mirror<K> {
 
     /// Stores what a direct read sent at `as_of` brought; true if it differs from what was known.
     pub fn put(&self, row: K::Row, as_of: Instant) -> bool {
-        self.write().put(row, as_of, false)
+        let mut inner = self.write();
+        let as_of = inner.moment(as_of);
+        inner.put(row, as_of, false)
     }
 
     /// Stores what a write's answer showed or implies; nothing older contradicts it.
     pub fn wrote(&self, row: K::Row, at: Instant) -> bool {
-        self.write().put(row, at, true)
+        let mut inner = self.write();
+        let at = inner.moment(at);
+        inner.put(row, at, true)
     }
 
     /// The API said that the object does not exist.
     pub fn forget(&self, id: &Id) {
-        let mut inner = self.write();
-        inner.drop_row(id);
-        inner.gone.insert(id.clone(), Instant::now());
+        self.write().bury(id);
     }
 
     /// Our own write will show in the event log with times up to `until`.
     pub fn expect_echo(&self, id: &Id, until: Timestamp) {
         if let Some(entry) = self.write().rows.get_mut(id) {
-            entry.echo_until = Some(until);
+            entry.echo_until = until.as_microsecond();
         }
     }
 
-    /// An event of `at` says that the object changed; true if it is known here and the event is news: neither an echo
-    /// of our write, nor so old (`now` is the server's time too) that what was read since shows it.
-    pub fn doubt_since(&self, id: &Id, at: Timestamp, now: Timestamp) -> bool {
+    /// An event of `at` says that the object changed; true if that is news: neither an echo of our write, nor so old
+    /// (`now` is the server's time too) that what was read since shows it.
+    pub fn is_news(&self, id: &Id, at: Timestamp, now: Timestamp) -> bool {
         let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
-        let old = |e: &Entry<K::Row>| {
-            e.echo_until.is_some_and(|until| at <= until) || e.as_of.elapsed() + SETTLE < age
-        };
-        !self.read().rows.get(id).is_some_and(old) && self.doubt(id)
+        let inner = self.read();
+        let now = inner.moment(Instant::now());
+        let shows = |e: &Entry<K::Row>| now - e.as_of + nanos(SETTLE) < nanos(age);
+        !inner.rows.get(id).is_some_and(|e| at.as_microsecond() <= e.echo_until || shows(e))
     }
 
     /// Something says that the object changed; true if it is known here.
     pub fn doubt(&self, id: &Id) -> bool {
         let mut inner = self.write();
-        inner.gone.remove(id);
+        if let Some(grave) = inner.gone.get_mut(id) {
+            grave.doubted = true;
+        }
         match inner.rows.get_mut(id) {
             Some(entry) => {
                 entry.stale = true;
@@ -205,21 +227,25 @@ impl<K: Managed> Mirror<K> {
     ) -> (Arc<K::Parts>, Vec<K::Part>) {
         let inner = self.read();
         let Some(entry) = inner.parts.get(id) else { return (Arc::default(), wanted.to_vec()) };
-        let fresh = |p: &K::Part| entry.as_of.get(p).is_some_and(|at| oldest.is_none_or(|o| *at >= o));
+        let oldest = oldest.map_or(NEVER, |oldest| inner.moment(oldest));
+        let fresh = |p: &K::Part| entry.as_of.iter().any(|(part, at)| part == p && *at >= oldest);
         (entry.parts.clone(), wanted.iter().copied().filter(|p| !fresh(p)).collect())
     }
 
     /// Stores pieces that were read at `as_of` or changed by us.
     pub fn put_parts(&self, id: &Id, parts: K::Parts, read: &[K::Part], as_of: Instant) {
         let mut inner = self.write();
+        let as_of = inner.moment(as_of);
+        if read.is_empty() && !inner.parts.contains_key(id) && parts == K::Parts::default() {
+            return; // of most objects nothing is known but the row
+        }
         let entry = inner
             .parts
             .entry(id.clone())
-            .or_insert_with(|| PartsEntry { parts: Arc::default(), as_of: HashMap::new() });
+            .or_insert_with(|| PartsEntry { parts: Arc::default(), as_of: Vec::new() });
         entry.parts = Arc::new(parts);
-        for part in read {
-            entry.as_of.insert(*part, as_of);
-        }
+        entry.as_of.retain(|(part, _)| !read.contains(part));
+        entry.as_of.extend(read.iter().map(|part| (*part, as_of)));
     }
 
     /// Forgets how fresh the pieces of an object are, so that they are read before the next decision.
@@ -256,21 +282,22 @@ impl<K: Managed> Mirror<K> {
     /// Starts reading the whole listing.
     #[must_use]
     pub fn begin_sweep(now: Timestamp) -> Sweep {
-        Sweep { started: Instant::now(), wall: now, seen: HashSet::new(), totals: BTreeSet::new() }
+        Sweep { started: Instant::now(), wall: now, number: 0, seen: 0, totals: BTreeSet::new() }
     }
 
     /// Folds in one page; returns what changed.
     pub fn page(&self, sweep: &mut Sweep, rows: Vec<K::Row>, total: Option<u64>) -> Vec<Id> {
         sweep.totals.extend(total);
         let mut inner = self.write();
+        inner.number(sweep);
+        let started = inner.moment(sweep.started);
         let mut changed = Vec::new();
         for row in rows {
             let id = K::id(&row);
-            sweep.seen.insert(id.clone());
-            if inner.rows.get(&id).is_some_and(|e| e.settles(sweep.started)) {
-                continue;
-            }
-            if inner.put(row, sweep.started, false) {
+            let settled = inner.rows.get(&id).is_some_and(|e| e.settles(started));
+            let news = !settled && inner.put(row, started, false);
+            sweep.seen += u64::from(inner.see(&id, sweep.number));
+            if news {
                 changed.push(id);
             }
         }
@@ -278,27 +305,25 @@ impl<K: Managed> Mirror<K> {
     }
 
     /// The last page was read: what was not seen is in doubt. Returns those.
-    pub fn finish_sweep(&self, sweep: Sweep) -> Result<Vec<Id>, Incomplete> {
-        let Sweep { started, wall, seen, totals } = sweep;
-        let count = u64::try_from(seen.len()).unwrap_or(u64::MAX);
-        if totals.len() > 1 || totals.first().is_some_and(|t| *t != count) {
+    pub fn finish_sweep(&self, mut sweep: Sweep) -> Result<Vec<Id>, Incomplete> {
+        if sweep.totals.len() > 1 || sweep.totals.first().is_some_and(|t| *t != sweep.seen) {
             return Err(Incomplete::Moved);
         }
         let mut inner = self.write();
-        let missing: Vec<Id> = inner
-            .rows
-            .iter()
-            .filter(|(id, e)| e.as_of <= started && !e.settles(started) && !seen.contains(*id))
-            .map(|(id, _)| id.clone())
-            .collect();
+        inner.number(&mut sweep);
+        let started = inner.moment(sweep.started);
+        let unseen = |e: &&Entry<K::Row>| e.as_of <= started && !e.settles(started) && e.sweep < sweep.number;
+        let missing: Vec<Id> = inner.rows.iter().filter(unseen).map(|e| K::id(&e.row)).collect();
         let known = inner.rows.len();
         let loss = missing.len() > 1 && missing.len() * 10 > known;
         if loss && !std::mem::replace(&mut inner.loss_seen, true) {
             return Err(Incomplete::Loss { missing: missing.len(), known });
         }
         inner.loss_seen = loss;
-        inner.complete = Some(wall);
+        inner.complete = Some(sweep.wall);
         inner.settle(&missing);
+        let forgotten = inner.moment(Instant::now()) - nanos(REMEMBERED);
+        inner.gone.retain(|_, grave| grave.at > forgotten);
         Ok(missing)
     }
 
@@ -312,63 +337,71 @@ impl<K: Managed> Mirror<K> {
 }
 
 impl<K: Managed> Inner<K> {
-    fn put(&mut self, row: K::Row, as_of: Instant, ours: bool) -> bool {
+    fn moment(&self, at: Instant) -> Moment {
+        match at.checked_duration_since(self.born) {
+            Some(since) => nanos(since),
+            None => -nanos(self.born.duration_since(at)),
+        }
+    }
+
+    /// A sweep is numbered when its first page is there.
+    fn number(&mut self, sweep: &mut Sweep) {
+        if sweep.number == 0 {
+            self.sweeps += 1;
+            sweep.number = self.sweeps;
+        }
+    }
+
+    /// True if this sweep had not seen it yet.
+    fn see(&mut self, id: &Id, sweep: u32) -> bool {
+        let mark = match self.rows.get_mut(id) {
+            Some(entry) => Some(&mut entry.sweep),
+            None => self.gone.get_mut(id).map(|grave| &mut grave.sweep),
+        };
+        mark.is_some_and(|mark| std::mem::replace(mark, sweep.max(*mark)) < sweep)
+    }
+
+    fn put(&mut self, row: K::Row, as_of: Moment, ours: bool) -> bool {
         let id = K::id(&row);
-        if self.gone.get(&id).is_some_and(|at| *at > as_of) {
+        let grave = self.gone.get(&id);
+        if grave.is_some_and(|grave| !grave.doubted && grave.at > as_of) {
             return false;
         }
-        self.gone.remove(&id);
-        let written = ours.then_some(as_of);
-        if let Some(entry) = self.rows.get_mut(&id) {
-            if entry.as_of > as_of {
-                return false;
+        let sweep = self.gone.remove(&id).map_or(0, |grave| grave.sweep);
+        let Some(entry) = self.rows.get_mut(&id) else {
+            let mut entry = Entry::new(row, as_of, sweep);
+            if ours {
+                entry.written = as_of;
             }
-            entry.as_of = as_of;
-            entry.written = written.or(entry.written);
-            entry.missed = 0;
-            let doubted = std::mem::replace(&mut entry.stale, false);
-            if *entry.row == row {
-                return doubted;
-            }
-            let old = std::mem::replace(&mut entry.row, Arc::new(row));
-            let new = entry.row.clone();
-            self.reindex(&id, Some(&old), Some(&new));
-            // what the listing shows moved without us, so what it does not show may have moved too
-            if !ours && let Some(parts) = self.parts.get_mut(&id) {
-                parts.as_of.clear();
-            }
+            self.rows.insert(&id, entry);
             return true;
+        };
+        if entry.as_of > as_of {
+            return false;
         }
-        self.reindex(&id, None, Some(&row));
-        self.rows.insert(
-            id,
-            Entry { row: Arc::new(row), as_of, written, echo_until: None, missed: 0, stale: false },
-        );
+        entry.as_of = as_of;
+        if ours {
+            entry.written = as_of;
+        }
+        entry.missed = 0;
+        let doubted = std::mem::replace(&mut entry.stale, false);
+        if *entry.row == row {
+            return doubted;
+        }
+        self.rows.replace(&id, row);
+        // what the listing shows moved without us, so what it does not show may have moved too
+        if !ours && let Some(parts) = self.parts.get_mut(&id) {
+            parts.as_of.clear();
+        }
         true
     }
 
-    fn reindex(&mut self, id: &Id, old: Option<&K::Row>, new: Option<&K::Row>) {
-        if let Some(row) = old {
-            K::keys(row, &mut |key| {
-                if let Some(ids) = self.index.get_mut(&key) {
-                    ids.remove(id);
-                    if ids.is_empty() {
-                        self.index.remove(&key);
-                    }
-                }
-            });
-        }
-        if let Some(row) = new {
-            K::keys(row, &mut |key| {
-                self.index.entry(key).or_default().insert(id.clone());
-            });
-        }
-    }
-
-    fn drop_row(&mut self, id: &Id) {
-        if let Some(entry) = self.rows.remove(id) {
-            self.reindex(id, Some(&entry.row), None);
-        }
+    /// The object does not exist; that a sweep saw it is not forgotten.
+    fn bury(&mut self, id: &Id) {
+        let at = self.moment(Instant::now());
+        let seen = self.rows.remove(id).map(|entry| entry.sweep);
+        let sweep = seen.or_else(|| self.gone.get(id).map(|grave| grave.sweep)).unwrap_or(0);
+        self.gone.insert(id.clone(), Grave { at, sweep, doubted: false });
         self.parts.remove(id);
         self.news.remove(id);
     }
@@ -379,11 +412,14 @@ impl<K: Managed> Inner<K> {
             let Some(entry) = self.rows.get_mut(id) else { continue };
             entry.missed = entry.missed.saturating_add(1);
             if !K::FACTS.has_read && entry.missed >= 2 {
-                self.drop_row(id);
-                self.gone.insert(id.clone(), Instant::now());
+                self.bury(id);
             }
         }
     }
+}
+
+fn nanos(duration: Duration) -> Moment {
+    Moment::try_from(duration.as_nanos()).unwrap_or(Moment::MAX)
 }
 
 #[cfg(test)]
