@@ -86,6 +86,18 @@ impl Directory {
         self.0.write().expect("nobody panics while holding the directory").remove(key);
     }
 
+    /// Every session in use, once.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let all = self.0.read().expect("nobody panics while holding the directory");
+        let mut sessions: Vec<Arc<Session>> = Vec::new();
+        for session in all.values().filter_map(|entry| entry.state.as_ref().ok()) {
+            if !sessions.iter().any(|known| Arc::ptr_eq(known, session)) {
+                sessions.push(session.clone());
+            }
+        }
+        sessions
+    }
+
     /// Finds the workspace of an object.
     pub fn resolve(&self, who: &Applicant<'_>, wanted: Option<&WorkspaceRef>) -> Resolved {
         let all = self.0.read().expect("nobody panics while holding the directory");

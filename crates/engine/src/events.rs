@@ -2,20 +2,26 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 /// Events are dropped, and counted in the log, when the API server cannot take them this fast.
 const WAITING: usize = 1024;
 /// An event is not repeated within this time while its text stays the same.
 const QUIET: Duration = Duration::from_secs(3600);
+/// Notes that are remembered so as not to repeat them.
+const REMEMBERED: usize = 4096;
 /// The API server refuses longer notes.
 const LONGEST: usize = 1000;
+/// Names have up to 253 letters, 25 of which say what happened.
+const LONGEST_NAME: usize = 228;
 
 /// One thing to say about one object.
 #[derive(Clone, Debug)]
@@ -28,6 +34,17 @@ pub struct Note {
     pub reason: &'static str,
     /// For people.
     pub note: String,
+    /// What happened in emnify: said once for ever, by whichever process.
+    pub once: Option<Once>,
+}
+
+/// Identity of something that happened in emnify.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// Unique among what is said about one object.
+    pub key: String,
+    /// When it happened.
+    pub at: Timestamp,
 }
 
 /// Sends notes as Events.
@@ -50,7 +67,24 @@ impl Events {
         reason: &'static str,
         note: &str,
     ) {
-        let note = Note { about: object.object_ref(&()), warning, reason, note: note.to_owned() };
+        self.send(Note { about: object.object_ref(&()), warning, reason, note: note.to_owned(), once: None });
+    }
+
+    /// Warns of something that happened to an object in emnify; once, even if it is said again after a restart.
+    pub fn say_once<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        reason: &'static str,
+        note: &str,
+        key: &str,
+        at: Timestamp,
+    ) {
+        let once = Some(Once { key: key.to_owned(), at });
+        self.send(Note { about: object.object_ref(&()), warning: true, reason, note: note.to_owned(), once });
+    }
+
+    fn send(&self, note: Note) {
+        let reason = note.reason;
         if self.0.try_send(note).is_err() {
             tracing::warn!(reason, "event dropped: the API server does not keep up");
         }
@@ -62,39 +96,68 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>)
     let mut said: HashMap<(String, &'static str), (String, tokio::time::Instant)> = HashMap::new();
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
-        if said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET) {
-            continue;
+        let repeats =
+            || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
+        if note.once.is_none() {
+            if repeats() {
+                continue;
+            }
+            said.retain(|_, (_, at)| at.elapsed() < QUIET);
+            said.insert(key, (note.note.clone(), tokio::time::Instant::now()));
         }
-        said.retain(|_, (_, at)| at.elapsed() < QUIET);
-        said.insert(key, (note.note.clone(), tokio::time::Instant::now()));
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        // what a condition says too may be lost; what happened in emnify is said nowhere else
+        let tries = if note.once.is_some() { 3 } else { 1 };
         let event = event(note, &reporter, &instance);
-        let sent =
-            tokio::time::timeout(Duration::from_secs(5), api.create(&PostParams::default(), &event)).await;
-        if let Ok(Err(error)) = sent {
-            // a terminating namespace refuses events; the condition says the same
-            tracing::debug!(%error, event = %event.name_any(), "event refused");
+        for _ in 0..tries {
+            if sent(&api, &event).await {
+                break;
+            }
         }
     }
 }
 
+/// Tries to create an event; true if trying again is useless.
+async fn sent(api: &Api<Event>, event: &Event) -> bool {
+    let post = PostParams::default();
+    match tokio::time::timeout(Duration::from_secs(5), api.create(&post, event)).await {
+        Ok(Ok(_)) => true,
+        // it was said before, by an earlier process or another replica
+        Ok(Err(kube::Error::Api(e))) if e.code == 409 => true,
+        Ok(Err(error)) => {
+            // a terminating namespace refuses events; the condition says the same
+            tracing::debug!(%error, event = %event.name_any(), "event refused");
+            matches!(error, kube::Error::Api(e) if e.code < 500 && e.code != 429)
+        }
+        Err(_) => false,
+    }
+}
+
+/// Names the object and the time, as client-go does; for what is said once, the object and what happened.
+fn name(note: &Note) -> String {
+    let object = note.about.name.as_deref().unwrap_or("object");
+    let Some(once) = &note.once else { return format!("{object}.{:x}", Timestamp::now().as_nanosecond()) };
+    let mut sha = Sha256::new();
+    sha.update(format!("{}|{}|{}", note.about.uid.as_deref().unwrap_or_default(), note.reason, once.key));
+    // the name of an event may be as long as that of its object
+    let object = object.get(..LONGEST_NAME).unwrap_or(object).trim_end_matches(['-', '.']);
+    format!("{object}.{}", HEXLOWER.encode(&sha.finalize()[..12]))
+}
+
 fn event(note: Note, reporter: &str, instance: &str) -> Event {
     let end = note.note.char_indices().map(|(i, _)| i).take_while(|i| *i <= LONGEST).last().unwrap_or(0);
+    let name = name(&note);
     let text = if note.note.len() > LONGEST { note.note[..end].to_owned() } else { note.note };
+    let at = note.once.map_or_else(Timestamp::now, |once| once.at);
     Event {
         metadata: ObjectMeta {
-            // as client-go names them: the object and the time
-            name: Some(format!(
-                "{}.{:x}",
-                note.about.name.as_deref().unwrap_or("object"),
-                Timestamp::now().as_nanosecond()
-            )),
+            name: Some(name),
             namespace: note.about.namespace.clone().or_else(|| Some("default".into())),
             ..ObjectMeta::default()
         },
         action: Some("Reconcile".into()),
-        event_time: Some(MicroTime(Timestamp::now())),
+        event_time: Some(MicroTime(at)),
         note: Some(text),
         reason: Some(note.reason.into()),
         regarding: Some(note.about),
@@ -102,5 +165,37 @@ fn event(note: Note, reporter: &str, instance: &str) -> Event {
         reporting_instance: Some(instance.to_owned()),
         type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(uid: &str, object: &str, key: &str) -> Note {
+        let about = ObjectReference {
+            name: Some(object.into()),
+            uid: Some(uid.into()),
+            ..ObjectReference::default()
+        };
+        let once = Some(Once { key: key.into(), at: Timestamp::UNIX_EPOCH });
+        Note { about, warning: true, reason: "QuotaUsedUp", note: "text".into(), once }
+    }
+
+    #[test]
+    fn what_happened_once_has_one_name_for_ever() {
+        let first = name(&note("u1", "meter-1", "7"));
+        assert_eq!(first, name(&note("u1", "meter-1", "7")), "a restart says the same, which exists already");
+        assert_ne!(first, name(&note("u1", "meter-1", "8")), "another event");
+        assert_ne!(first, name(&note("u2", "meter-1", "7")), "a namesake");
+        let long = name(&note("u1", &format!("{}.{}", "a".repeat(LONGEST_NAME - 1), "b".repeat(30)), "7"));
+        assert!(long.len() <= 253 && long.contains("aa."), "a valid name: {long}");
+    }
+
+    #[test]
+    fn an_event_carries_the_time_of_what_happened() {
+        let event = event(note("u1", "meter-1", "7"), "r", "i");
+        assert_eq!(event.event_time, Some(MicroTime(Timestamp::UNIX_EPOCH)));
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
     }
 }

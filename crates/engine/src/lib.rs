@@ -12,6 +12,7 @@ extern crate self as emnify_engine;
 #[path = "../tests/engine/support/toy.rs"]
 mod toy;
 
+pub mod batch;
 pub mod claims;
 pub mod conditions;
 pub mod controller;
@@ -21,6 +22,7 @@ pub mod engine;
 pub mod events;
 pub mod fleet;
 pub mod guard;
+pub mod hints;
 pub mod kind;
 pub mod mark;
 pub mod mirror;
@@ -35,5 +37,4 @@ pub mod shared;
 pub mod spec;
 pub mod status;
 pub mod tables;
-pub mod tail;
 pub mod verdict;

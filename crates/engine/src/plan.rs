@@ -140,13 +140,14 @@ fn check_intent<'a, K: Managed>(
     subject: &Subject<'_>,
     known: Knowledge<'a, K>,
 ) -> Result<Knowledge<'a, K>, Step<K>> {
-    match known.intent {
-        IntentState::None => return Ok(known),
+    match (known.intent, &known.seen) {
+        (IntentState::None, _) => return Ok(known),
+        (IntentState::Refused, Seen::Present(found)) if found.ours => {}
         // being deleted with an intent that was never sent: nothing was made
-        IntentState::Unsent if !subject.deleting => return Ok(known),
-        IntentState::Unsent if subject.status.id.is_some() => return Ok(known),
-        IntentState::Unsent => return Err(Step::ClearIntent),
-        IntentState::Open | IntentState::Lapsed => {}
+        (IntentState::Unsent | IntentState::Refused, _) if !subject.deleting => return Ok(known),
+        (IntentState::Unsent | IntentState::Refused, _) if subject.status.id.is_some() => return Ok(known),
+        (IntentState::Unsent | IntentState::Refused, _) => return Err(Step::ClearIntent),
+        (IntentState::Open | IntentState::Lapsed, _) => {}
     }
     match known.seen {
         Seen::Present(ref found)
@@ -392,7 +393,7 @@ fn ambiguous<K: Managed>(ids: &[Id]) -> Step<K> {
 }
 
 /// True if an `ignoreFields` entry names the path or a parent of it.
-fn covers(entry: &str, path: &str) -> bool {
+pub(crate) fn covers(entry: &str, path: &str) -> bool {
     let entry = entry.strip_prefix("spec.").unwrap_or(entry);
     path.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

@@ -1,12 +1,23 @@
 //! What is waiting to be sent in one session: at most one entry per object, most urgent lane first.
+//!
+//! Entries stand in lines: one per lane, kind, serial group and batch key. A line of changes that nobody waits for
+//! (creates, repairs) gathers before it is served, so that what arrives together goes together.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::Mutex,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use emnify::Lane;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::kind::BatchKey;
+
+/// A line is served when nothing joined it for this long.
+const QUIET: Duration = Duration::from_secs(1);
+/// A line that is joined all the time is served after this long.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One object that has something to send. What that is gets decided when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,19 +32,55 @@ pub struct Item {
     pub uid: String,
 }
 
-#[derive(Debug)]
-struct Entry {
-    item: Item,
+/// Which other entries may ride in the same call, and how many fill one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ride {
+    /// Equal keys may share a call.
+    pub key: BatchKey,
+    /// With so many the line does not wait for more.
+    pub full: usize,
+}
+
+/// What entries of one line have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LineKey {
+    lane: Lane,
+    kind: &'static str,
     group: Option<&'static str>,
+    batch: Option<BatchKey>,
+}
+
+#[derive(Debug)]
+struct Line {
+    waiting: BTreeMap<u64, Item>,
+    full: usize,
+    /// When it began to gather.
+    since: Instant,
+    /// When it was joined last.
+    joined: Instant,
+}
+
+#[derive(Debug)]
+struct Place {
+    line: Arc<LineKey>,
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Again {
+    item: Item,
+    line: LineKey,
+    full: usize,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: BTreeMap<(Lane, u64), Entry>,
-    place: HashMap<String, (Lane, u64)>,
+    lines: BTreeMap<Arc<LineKey>, Line>,
+    place: HashMap<String, Place>,
     running: HashSet<String>,
-    again: HashMap<String, (Lane, Entry)>,
+    again: HashMap<String, Again>,
     busy: HashSet<&'static str>,
+    held: HashMap<&'static str, Instant>,
     sequence: u64,
 }
 
@@ -54,18 +101,28 @@ pub struct Ticket {
     group: Option<&'static str>,
 }
 
+impl Ticket {
+    /// Its calls go one after another with those of this group.
+    pub fn group(&self) -> Option<&'static str> {
+        self.group
+    }
+}
+
 impl Queue {
     /// Adds an object, or moves it up if it waits in a less urgent lane. Entries that share `group` are sent one
-    /// after another.
-    pub fn push(&self, item: Item, lane: Lane, group: Option<&'static str>) {
+    /// after another. Entries that may `ride` with others wait for them in lanes where nobody waits for the answer.
+    pub fn push(&self, item: Item, lane: Lane, group: Option<&'static str>, ride: Option<Ride>) {
+        let full = ride.as_ref().map_or(1, |r| r.full);
+        let line = LineKey { lane, kind: item.kind, group, batch: ride.map(|r| r.key) };
         let mut inner = self.lock();
-        let uid = item.uid.clone();
-        if inner.running.contains(&uid) {
-            let lane = inner.again.get(&uid).map_or(lane, |(l, _)| lane.min(*l));
-            inner.again.insert(uid, (lane, Entry { item, group }));
+        if inner.running.contains(&item.uid) {
+            match inner.again.get(&item.uid) {
+                Some(again) if again.line.lane < lane => {}
+                _ => drop(inner.again.insert(item.uid.clone(), Again { item, line, full })),
+            }
             return;
         }
-        inner.insert(Entry { item, group }, lane);
+        inner.insert(item, line, full);
         drop(inner);
         self.moved.notify_waiters();
     }
@@ -76,42 +133,49 @@ impl Queue {
             let moved = self.moved.notified();
             tokio::pin!(moved);
             moved.as_mut().enable();
-            if let Some(lane) = self.lock().top().filter(|lane| than.is_none_or(|t| *lane < t)) {
+            let (top, later) = self.lock().top(Instant::now());
+            if let Some(lane) = top.map(|line| line.lane).filter(|lane| than.is_none_or(|t| *lane < t)) {
                 return lane;
             }
-            moved.await;
+            match later {
+                Some(at) => tokio::select! {
+                    () = moved => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                None => moved.await,
+            }
         }
     }
 
-    /// Takes the most urgent entry whose group is free.
+    /// Takes the most urgent entry that is due and whose group is free.
     pub fn pop(&self) -> Option<Ticket> {
         let mut inner = self.lock();
-        let key = inner.eligible()?;
-        let entry = inner.waiting.remove(&key)?;
-        inner.place.remove(&entry.item.uid);
-        inner.running.insert(entry.item.uid.clone());
-        inner.busy.extend(entry.group);
-        Some(Ticket { item: entry.item, lane: key.0, group: entry.group })
+        let now = Instant::now();
+        let key = inner.top(now).0?;
+        let line = inner.lines.get_mut(&key)?;
+        let (_, item) = line.waiting.pop_first()?;
+        // those left behind gather anew
+        line.since = now;
+        inner.left(&key, &item);
+        inner.busy.extend(key.group);
+        Some(Ticket { item, lane: key.lane, group: key.group })
     }
 
-    /// Objects of `kind` that wait, in the order of their turns, at most `most`.
-    pub fn peers(&self, kind: &str, most: usize) -> Vec<Item> {
-        self.lock()
-            .waiting
-            .values()
-            .filter(|e| e.item.kind == kind)
-            .take(most)
-            .map(|e| e.item.clone())
-            .collect()
+    /// Objects of `kind` that wait with this batch key, in the order of their turns, at most `most`.
+    pub fn peers(&self, kind: &str, batch: &BatchKey, most: usize) -> Vec<Item> {
+        let inner = self.lock();
+        let lines = inner.lines.iter().filter(|(key, _)| key.kind == kind && key.batch.as_ref() == Some(batch));
+        lines.flat_map(|(_, line)| line.waiting.values()).take(most).cloned().collect()
     }
 
     /// Takes one waiting object along in somebody else's call.
     pub fn take(&self, item: &Item) -> Option<Ticket> {
         let mut inner = self.lock();
-        let key = inner.place.remove(&item.uid)?;
-        let entry = inner.waiting.remove(&key)?;
-        inner.running.insert(item.uid.clone());
-        Some(Ticket { item: entry.item, lane: key.0, group: None })
+        let Place { line: key, sequence } = inner.place.remove(&item.uid)?;
+        let line = inner.lines.get_mut(&key)?;
+        let item = line.waiting.remove(&sequence)?;
+        inner.left(&key, &item);
+        Some(Ticket { item, lane: key.lane, group: None })
     }
 
     /// The call is over; what was pushed meanwhile waits again.
@@ -122,11 +186,24 @@ impl Queue {
         if let Some(group) = group {
             inner.busy.remove(group);
         }
-        if let Some((lane, entry)) = inner.again.remove(&item.uid) {
-            inner.insert(entry, lane);
+        if let Some(Again { item, line, full }) = inner.again.remove(&item.uid) {
+            inner.insert(item, line, full);
         }
         drop(inner);
         self.moved.notify_waiters();
+    }
+
+    /// Nothing of `group` is sent before `until`: a call whose outcome is unknown may still be under way.
+    pub fn hold(&self, group: &'static str, until: Instant) {
+        let mut inner = self.lock();
+        let held = inner.held.entry(group).or_insert(until);
+        *held = until.max(*held);
+    }
+
+    /// Number of entries that wait or are under way in `lane`, and none of the others.
+    pub fn len(&self, lane: Lane) -> usize {
+        let inner = self.lock();
+        inner.lines.iter().filter(|(key, _)| key.lane == lane).map(|(_, line)| line.waiting.len()).sum()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -135,28 +212,72 @@ impl Queue {
 }
 
 impl Inner {
-    fn insert(&mut self, entry: Entry, lane: Lane) {
-        let uid = entry.item.uid.clone();
-        match self.place.get(&uid) {
-            Some(key) if key.0 <= lane => return,
-            Some(key) => {
-                let key = *key;
-                self.waiting.remove(&key);
+    fn insert(&mut self, item: Item, line: LineKey, full: usize) {
+        let now = Instant::now();
+        if let Some(place) = self.place.get(&item.uid) {
+            if place.line.lane < line.lane || *place.line == line {
+                return;
             }
-            None => {}
+            let Place { line: key, sequence } = self.place.remove(&item.uid).expect("it was just seen");
+            if let Some(old) = self.lines.get_mut(&key) {
+                old.waiting.remove(&sequence);
+                if old.waiting.is_empty() {
+                    self.lines.remove(&key);
+                }
+            }
         }
         self.sequence += 1;
-        let key = (lane, self.sequence);
-        self.waiting.insert(key, entry);
-        self.place.insert(uid, key);
+        let sequence = self.sequence;
+        let key = self.lines.get_key_value(&line).map_or_else(|| Arc::new(line), |(key, _)| key.clone());
+        self.place.insert(item.uid.clone(), Place { line: key.clone(), sequence });
+        let line = self.lines.entry(key).or_insert_with(|| Line {
+            waiting: BTreeMap::new(),
+            full,
+            since: now,
+            joined: now,
+        });
+        line.full = full;
+        line.joined = now;
+        line.waiting.insert(sequence, item);
     }
 
-    fn eligible(&self) -> Option<(Lane, u64)> {
-        self.waiting.iter().find(|(_, e)| e.group.is_none_or(|g| !self.busy.contains(g))).map(|(key, _)| *key)
+    /// `item` left its line and is under way.
+    fn left(&mut self, key: &Arc<LineKey>, item: &Item) {
+        self.place.remove(&item.uid);
+        self.running.insert(item.uid.clone());
+        if self.lines.get(key).is_some_and(|line| line.waiting.is_empty()) {
+            self.lines.remove(key);
+        }
     }
 
-    fn top(&self) -> Option<Lane> {
-        self.eligible().map(|(lane, _)| lane)
+    /// The line to serve next, and when that may change without anybody pushing.
+    fn top(&self, now: Instant) -> (Option<Arc<LineKey>>, Option<Instant>) {
+        let mut best: Option<((Lane, u64), &Arc<LineKey>)> = None;
+        let mut later: Option<Instant> = None;
+        for (key, line) in &self.lines {
+            let Some((first, _)) = line.waiting.first_key_value() else { continue };
+            if key.group.is_some_and(|group| self.busy.contains(group)) {
+                continue;
+            }
+            let free = key.group.and_then(|group| self.held.get(group)).copied();
+            let due = line.due(key).max(free);
+            match due {
+                Some(at) if at > now => later = Some(later.map_or(at, |l| l.min(at))),
+                _ if best.is_none_or(|(turn, _)| (key.lane, *first) < turn) => {
+                    best = Some(((key.lane, *first), key));
+                }
+                _ => {}
+            }
+        }
+        (best.map(|(_, key)| key.clone()), later)
+    }
+}
+
+impl Line {
+    /// When it is served; `None` is at once.
+    fn due(&self, key: &LineKey) -> Option<Instant> {
+        let gathers = key.batch.is_some() && matches!(key.lane, Lane::Create | Lane::Repair);
+        (gathers && self.waiting.len() < self.full).then(|| (self.joined + QUIET).min(self.since + PATIENCE))
     }
 }
 
@@ -172,19 +293,19 @@ mod tests {
     fn an_edit_overtakes_queued_creates() {
         let queue = Queue::default();
         for i in 0..100 {
-            queue.push(item(&format!("c{i}")), Lane::Create, Some("g"));
+            queue.push(item(&format!("c{i}")), Lane::Create, Some("g"), None);
         }
-        queue.push(item("edit"), Lane::Interactive, Some("g"));
+        queue.push(item("edit"), Lane::Interactive, Some("g"), None);
         assert_eq!(queue.pop().unwrap().item.name, "edit");
     }
 
     #[test]
     fn an_object_waits_once_and_moves_up() {
         let queue = Queue::default();
-        queue.push(item("a"), Lane::Create, None);
-        queue.push(item("b"), Lane::Repair, None);
-        queue.push(item("b"), Lane::Safety, None);
-        queue.push(item("b"), Lane::Scrub, None);
+        queue.push(item("a"), Lane::Create, None, None);
+        queue.push(item("b"), Lane::Repair, None, None);
+        queue.push(item("b"), Lane::Safety, None, None);
+        queue.push(item("b"), Lane::Scrub, None, None);
         let first = queue.pop().unwrap();
         assert_eq!((first.item.name.as_str(), first.lane), ("b", Lane::Safety));
         assert_eq!(queue.pop().unwrap().item.name, "a");
@@ -194,8 +315,8 @@ mod tests {
     #[test]
     fn writes_of_one_group_never_overlap() {
         let queue = Queue::default();
-        queue.push(item("a"), Lane::Create, Some("endpoint"));
-        queue.push(item("b"), Lane::Create, Some("endpoint"));
+        queue.push(item("a"), Lane::Create, Some("endpoint"), None);
+        queue.push(item("b"), Lane::Create, Some("endpoint"), None);
         let first = queue.pop().unwrap();
         assert!(queue.pop().is_none(), "one write in flight");
         queue.done(first);
@@ -205,9 +326,9 @@ mod tests {
     #[test]
     fn what_is_pushed_during_its_own_call_waits_again() {
         let queue = Queue::default();
-        queue.push(item("a"), Lane::Create, None);
+        queue.push(item("a"), Lane::Create, None, None);
         let first = queue.pop().unwrap();
-        queue.push(item("a"), Lane::Interactive, None);
+        queue.push(item("a"), Lane::Interactive, None, None);
         assert!(queue.pop().is_none(), "never twice at once");
         queue.done(first);
         assert_eq!(queue.pop().unwrap().lane, Lane::Interactive);
@@ -216,11 +337,68 @@ mod tests {
     #[tokio::test]
     async fn somebody_who_waits_for_less_hears_of_more_urgent_work() {
         let queue = std::sync::Arc::new(Queue::default());
-        queue.push(item("a"), Lane::Create, None);
+        queue.push(item("a"), Lane::Create, None, None);
         let other = queue.clone();
         let waiting = tokio::spawn(async move { other.ready(Some(Lane::Create)).await });
         tokio::task::yield_now().await;
-        queue.push(item("b"), Lane::Interactive, None);
+        queue.push(item("b"), Lane::Interactive, None, None);
         assert_eq!(waiting.await.unwrap(), Lane::Interactive);
+    }
+
+    fn ride(key: &str, full: usize) -> Option<Ride> {
+        Some(Ride { key: BatchKey(key.into()), full })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn creates_gather_until_nothing_joins_for_a_second() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        for i in 0..3 {
+            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 10));
+            tokio::time::advance(Duration::from_millis(600)).await;
+        }
+        assert!(queue.pop().is_none(), "more may come");
+        assert_eq!(queue.ready(None).await, Lane::Create);
+        assert_eq!(start.elapsed(), Duration::from_millis(1200) + QUIET, "a second after the last");
+        assert_eq!(queue.peers("Toy", &BatchKey("create".into()), 10).len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_creates_is_sent_every_five_seconds_and_a_full_batch_at_once() {
+        let queue = Queue::default();
+        let start = Instant::now();
+        for i in 0.. {
+            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 100));
+            if queue.pop().is_some() {
+                break;
+            }
+            tokio::time::advance(Duration::from_millis(500)).await;
+        }
+        assert_eq!(start.elapsed(), PATIENCE);
+        assert!(queue.pop().is_none(), "those left behind gather anew");
+        for i in 100..200 {
+            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 100));
+        }
+        assert!(queue.pop().is_some(), "it is full");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_never_gathers() {
+        let queue = Queue::default();
+        queue.push(item("c"), Lane::Create, Some("g"), ride("create", 10));
+        queue.push(item("e"), Lane::Interactive, Some("g"), ride("patch", 10));
+        assert_eq!(queue.pop().unwrap().item.name, "e");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_group_waits_and_the_others_do_not() {
+        let queue = Queue::default();
+        queue.push(item("a"), Lane::Interactive, Some("g"), None);
+        queue.push(item("b"), Lane::Scrub, None, None);
+        let until = Instant::now() + Duration::from_secs(30);
+        queue.hold("g", until);
+        assert_eq!(queue.pop().unwrap().item.name, "b");
+        assert_eq!(queue.ready(None).await, Lane::Interactive);
+        assert_eq!(Instant::now(), until);
     }
 }

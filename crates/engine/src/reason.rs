@@ -92,6 +92,26 @@ reasons! {
     BUDGET_SLOWED = "BudgetSlowed";
     /// The month's quota of requests is used up; raise the workspace's `spec.budgetPercent` or wait for the next month.
     BUDGET_SPENT = "BudgetSpent";
+    /// emnify alert: the device used up a traffic limit of its service profile and is blocked; extend the limit or wait.
+    TRAFFIC_LIMIT_REACHED = "TrafficLimitReached";
+    /// emnify alert: the device used much of a traffic limit of its service profile.
+    TRAFFIC_LIMIT_NEAR = "TrafficLimitNear";
+    /// emnify alert: little is left of the device's quota.
+    QUOTA_LOW = "QuotaLow";
+    /// emnify alert: the device's quota is used up; add volume to it.
+    QUOTA_USED_UP = "QuotaUsedUp";
+    /// emnify alert: the device's quota is over.
+    QUOTA_EXPIRED = "QuotaExpired";
+    /// emnify alert: the device asked for a data session and was refused; the message says why.
+    SESSION_REFUSED = "SessionRefused";
+    /// emnify alert: the device's data session was ended to apply a limit or quota.
+    SESSION_CUT = "SessionCut";
+    /// emnify alert: the SIM was deleted.
+    SIM_DELETED = "SimDeleted";
+    /// emnify alert: the SIM moved to another workspace.
+    SIM_MIGRATED = "SimMigrated";
+    /// emnify alert of another kind; the message is emnify's.
+    EMNIFY_ALERT = "EmnifyAlert";
     /// The emnify object was left behind as the policy says.
     ORPHANED = "Orphaned";
 }

@@ -11,11 +11,22 @@ use std::{
     time::Duration,
 };
 
-use emnify::{Client, Error};
-use tokio::sync::{Notify, watch};
+use emnify::{Client, Error, Lane};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
-    claims::Claims, guard::Guard, kind::Managed, mirror::Mirror, queue::Queue, refs::Named, tables::Tables,
+    batch::{Cohorts, Pace},
+    claims::Claims,
+    guard::Guard,
+    hints::Hints,
+    kind::{BatchKey, Managed},
+    mirror::Mirror,
+    queue::Queue,
+    refs::Named,
+    tables::Tables,
 };
 
 /// The mirror of one kind and the wish for a sweep of it.
@@ -29,6 +40,74 @@ pub struct Shelf<K: Managed> {
     pub(crate) waiting: Mutex<BTreeSet<Named>>,
     /// Sweeping has been started.
     pub(crate) swept: AtomicBool,
+    bulk: Mutex<Bulk>,
+}
+
+/// What was learnt of the bulk calls of one kind.
+#[derive(Debug, Default)]
+struct Bulk {
+    paces: HashMap<BatchKey, Pace>,
+    rooms: HashMap<BatchKey, (usize, Instant)>,
+    /// A refused bulk create makes nothing (`Some(true)`), or some of it (`Some(false)`).
+    whole: Option<bool>,
+}
+
+/// A capacity that was read is believed for so long.
+const ROOM_KEPT: Duration = Duration::from_secs(600);
+/// A lack of capacity is believed for so long.
+const FULL_KEPT: Duration = Duration::from_secs(60);
+
+impl<K: Managed> Shelf<K> {
+    /// How many changes with this key the next call may carry.
+    pub fn pace(&self, key: &BatchKey, most: usize) -> usize {
+        self.bulk().paces.get(key).copied().unwrap_or_else(|| Pace::new(most)).size()
+    }
+
+    /// A call of `items` changes took `time`; new objects took up room.
+    pub fn took(&self, key: &BatchKey, most: usize, items: usize, time: Duration) {
+        let mut bulk = self.bulk();
+        bulk.paces.entry(key.clone()).or_insert_with(|| Pace::new(most)).took(items, time);
+        if let Some((room, _)) = bulk.rooms.get_mut(key) {
+            *room = room.saturating_sub(items);
+        }
+    }
+
+    /// Room for `wanted` new objects, as far as it is known and still to be believed.
+    pub fn room(&self, key: &BatchKey, wanted: usize) -> Option<usize> {
+        let (room, at) = *self.bulk().rooms.get(key)?;
+        let kept = if room >= wanted { ROOM_KEPT } else { FULL_KEPT };
+        (at.elapsed() < kept).then_some(room)
+    }
+
+    /// The API said for how many new objects it has room.
+    pub fn set_room(&self, key: &BatchKey, room: usize) -> usize {
+        self.bulk().rooms.insert(key.clone(), (room, Instant::now()));
+        room
+    }
+
+    /// The API has less room than it said.
+    pub fn forget_room(&self, key: &BatchKey) {
+        self.bulk().rooms.remove(key);
+    }
+
+    /// A refused bulk create had made nothing, as far as a complete listing shows.
+    pub(crate) fn learn_whole(&self) {
+        self.bulk().whole.get_or_insert(true);
+    }
+
+    /// A refused bulk create had made some of its objects.
+    pub(crate) fn learn_partial(&self) {
+        self.bulk().whole = Some(false);
+    }
+
+    /// Refused bulk creates are known to make nothing.
+    pub(crate) fn refuses_whole(&self) -> bool {
+        self.bulk().whole == Some(true)
+    }
+
+    fn bulk(&self) -> std::sync::MutexGuard<'_, Bulk> {
+        self.bulk.lock().expect("nobody panics while holding the bulk facts")
+    }
 }
 
 /// One live organisation on one host.
@@ -45,6 +124,10 @@ pub struct Session {
     pub claims: Claims,
     /// Limit on disturbed devices.
     pub guard: Guard,
+    /// What says between listings that something changed.
+    pub hints: Hints,
+    /// Who shares calls after one failed.
+    pub cohorts: Cohorts,
     shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
     factory_test: AtomicBool,
     sweep_every: Mutex<Option<Duration>>,
@@ -64,6 +147,8 @@ impl Session {
             tables: Tables::default(),
             claims: Claims::default(),
             guard: Guard::default(),
+            hints: Hints::default(),
+            cohorts: Cohorts::default(),
             shelves: Mutex::default(),
             factory_test: AtomicBool::new(false),
             sweep_every: Mutex::new(None),
@@ -84,6 +169,7 @@ impl Session {
                     sweep: Notify::new(),
                     waiting: Mutex::default(),
                     swept: AtomicBool::new(false),
+                    bulk: Mutex::default(),
                 })
             })
             .clone();
@@ -99,6 +185,11 @@ impl Session {
     /// Sets what [`Session::factory_test`] says.
     pub fn set_factory_test(&self, on: bool) {
         self.factory_test.store(on, Ordering::Relaxed);
+    }
+
+    /// Objects are being made: most of what hints would tell is about them.
+    pub fn creating(&self) -> bool {
+        self.queue.len(Lane::Create) > 0
     }
 
     /// Id of the application token that the session logs in with.

@@ -54,6 +54,18 @@ pub fn conditions<K: Managed>(
     common.observed_generation = generation;
 }
 
+/// The two differ in nothing but which step of the work is under way: worth a write only if it lasts.
+pub fn is_passing<S: Status>(before: &S, after: &S) -> bool {
+    const STEPS: &[&str] = &[reason::PENDING, reason::PROGRESSING, reason::OBSERVING];
+    let working = |status: &S| {
+        let conditions = &status.common().conditions;
+        conditions::get(conditions, RECONCILING).is_some_and(|c| STEPS.contains(&c.reason.as_str()))
+    };
+    let mut same = after.clone();
+    same.common_mut().conditions.clone_from(&before.common().conditions);
+    working(before) && working(after) && same == *before
+}
+
 fn put(
     common: &mut CommonStatus,
     kind: &str,
@@ -187,6 +199,22 @@ mod tests {
         assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));
         assert_eq!((says(&status, STALLED), says(&status, DRIFTED)), (None, None));
         assert_eq!((status.common.rejected, status.common.settled_generation), (None, GENERATION));
+    }
+
+    #[test]
+    fn only_the_name_of_the_step_is_passing() {
+        let mut preparing = ToyStatus::default();
+        up_to(&mut preparing, &Step::RecordIntent);
+        let mut making = preparing.clone();
+        up_to(&mut making, &waits(reason::PROGRESSING, Effect::Working));
+        assert!(preparing != making && is_passing(&preparing, &making));
+        assert!(!is_passing(&ToyStatus::default(), &making), "the first thing said is said at once");
+        assert!(!is_passing(&making, &ready()), "success is said at once");
+        let mut failed = making.clone();
+        up_to(&mut failed, &waits(reason::UNAVAILABLE, Effect::Working));
+        assert!(!is_passing(&making, &failed), "and so is a failure");
+        making.common.id = Some("7".into());
+        assert!(!is_passing(&preparing, &making), "an id is more than a step");
     }
 
     #[test]

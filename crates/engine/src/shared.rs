@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use emnify::{Api, wire::event::Event};
+use emnify::{
+    Api,
+    wire::event::{Event, Record},
+};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
@@ -76,8 +79,18 @@ pub trait AnyKind: Send + Sync {
     fn claim_all(&self, session: &Arc<Session>);
     /// Sends what the object of a ticket needs.
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket>;
-    /// Takes note of an event of the emnify log.
-    fn hear(&self, session: &Arc<Session>, event: &Event, at: jiff::Timestamp);
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// Events may tell of it.
+    fn listens(&self) -> bool;
+    /// Reads what changed last until the session is stopped, where the kind can be asked for it.
+    fn follow(&self, session: &Arc<Session>);
+    /// Takes note of events of the emnify log, oldest first.
+    fn hear(&self, session: &Arc<Session>, events: &[(Event, Timestamp)]);
+    /// Takes note of records of a data stream, in a session of their organisation.
+    fn stale(&self, session: &Arc<Session>, records: &[Record]);
+    /// Asks for a complete listing, if the last one began before `since` and any is wanted.
+    fn sweep_since(&self, session: &Session, since: Timestamp);
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
     fn count(&self, session: &Session) -> Option<usize>;
     /// Objects that live, or may live, in emnify through a workspace.

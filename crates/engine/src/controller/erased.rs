@@ -1,10 +1,13 @@
 //! The controller without its types.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
-use emnify::{Api, wire::event::Event};
+use emnify::{
+    Api,
+    wire::event::{Event, Record},
+};
 use futures::{FutureExt, future::BoxFuture};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
 use super::{
@@ -21,9 +24,6 @@ use crate::{
     session::Session,
     shared::{AnyKind, Located, RefState},
 };
-
-/// News about one object is written at most this often.
-const NEWS_EVERY: SignedDuration = SignedDuration::from_secs(10);
 
 /// A controller behind [`AnyKind`].
 pub(crate) struct Handle<K: Managed>(pub(crate) Arc<Controller<K>>);
@@ -87,15 +87,30 @@ impl<K: Managed> AnyKind for Handle<K> {
         self.0.clone().dispatch(session, api, ticket).boxed()
     }
 
-    fn hear(&self, session: &Arc<Session>, event: &Event, at: Timestamp) {
-        let Some(heard) = K::hear(event) else { return };
+    fn name(&self) -> &'static str {
+        K::KIND
+    }
+
+    fn listens(&self) -> bool {
+        K::LISTENS
+    }
+
+    fn follow(&self, session: &Arc<Session>) {
+        self.0.follow(session);
+    }
+
+    fn hear(&self, session: &Arc<Session>, events: &[(Event, Timestamp)]) {
+        self.0.hear(session, events);
+    }
+
+    fn stale(&self, session: &Arc<Session>, records: &[Record]) {
+        self.0.stale(session, records);
+    }
+
+    fn sweep_since(&self, session: &Session, since: Timestamp) {
         let shelf = session.shelf::<K>();
-        let fresh = match heard.news {
-            Some(news) => shelf.mirror.hear(&heard.id, news, at),
-            None => shelf.mirror.doubt_since(&heard.id, at, session.client.server_time()),
-        };
-        if fresh {
-            self.0.tell(&session.organisation, &heard.id);
+        if shelf.swept.load(Ordering::Relaxed) {
+            Controller::<K>::sweep_since(&shelf, since);
         }
     }
 
@@ -122,25 +137,5 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn listed(&self) -> bool {
         self.0.watches.listed()
-    }
-}
-
-impl<K: Managed> Controller<K> {
-    /// Wakes the holder of an object that an event spoke of, not more often than news may be written.
-    fn tell(self: &Arc<Self>, organisation: &str, id: &Id) {
-        let key = (organisation.to_owned(), id.clone());
-        let place = self.holders.lock().expect("nobody panics while holding the holders").get(&key).cloned();
-        let Some((namespace, name)) = place else { return };
-        let uid = self.object(&namespace, &name).and_then(|o| o.uid()).unwrap_or_default();
-        match self.memory.may_tell(&uid, self.shared.now(), NEWS_EVERY) {
-            Ok(()) => self.poke(&namespace, &name, "an event spoke of it"),
-            Err(wait) => {
-                let controller = self.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(wait).await;
-                    controller.poke(&namespace, &name, "an event spoke of it");
-                });
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
 use crate::{
+    batch::Cohort,
     kind::Id,
     plan::Trouble,
     spec::Rejected,
@@ -19,6 +20,8 @@ pub(crate) enum Attempt {
     Unsent,
     /// Sent at this time, without an id for an answer.
     Sent(Timestamp),
+    /// Sent in a bulk call that was refused at this time: whether some of it was made, a listing begun later shows.
+    Refused(Timestamp),
     /// It made this object.
     Made(Id),
 }
@@ -29,10 +32,11 @@ struct Entry {
     failures: u32,
     attempt: Option<(String, Attempt)>,
     rejected: Option<Rejected>,
-    alone: bool,
+    cohort: Option<Cohort>,
     shown: Option<(Option<String>, bool)>,
     heard: Option<Timestamp>,
     saw_definition: bool,
+    passing: Option<Timestamp>,
 }
 
 /// Entries by uid, dropped with the object.
@@ -76,7 +80,7 @@ impl Memory {
         self.with(uid, |e| {
             e.trouble = None;
             e.failures = 0;
-            e.alone = false;
+            e.cohort = None;
         });
     }
 
@@ -96,13 +100,13 @@ impl Memory {
         self.with(uid, |e| e.rejected.take())
     }
 
-    /// After a failed bulk call its members go alone, so that one bad item holds up nobody else.
-    pub(crate) fn isolate(&self, uid: &str) {
-        self.with(uid, |e| e.alone = true);
+    /// After a failed bulk call its members share calls with their half only.
+    pub(crate) fn set_cohort(&self, uid: &str, cohort: Cohort) {
+        self.with(uid, |e| e.cohort = Some(cohort));
     }
 
-    pub(crate) fn is_alone(&self, uid: &str) -> bool {
-        self.with(uid, |e| e.alone)
+    pub(crate) fn cohort(&self, uid: &str) -> Option<Cohort> {
+        self.with(uid, |e| e.cohort)
     }
 
     /// True if the id or the deletion of the object changed since those who refer to it were told.
@@ -128,6 +132,16 @@ impl Memory {
         })
     }
 
+    /// Since when the status in the cluster lags behind a step of the work.
+    pub(crate) fn passing_since(&self, uid: &str, now: Timestamp) -> Timestamp {
+        self.with(uid, |e| *e.passing.get_or_insert(now))
+    }
+
+    /// The status in the cluster says what is so.
+    pub(crate) fn not_passing(&self, uid: &str) {
+        self.with(uid, |e| e.passing = None);
+    }
+
     /// The kind's definition was looked at since the object was deleted.
     pub(crate) fn saw_definition(&self, uid: &str) -> bool {
         self.with(uid, |e| e.saw_definition)
@@ -143,6 +157,7 @@ impl Memory {
             e.trouble = None;
             e.failures = 0;
             e.rejected = None;
+            e.cohort = None;
         });
     }
 

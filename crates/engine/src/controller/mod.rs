@@ -7,6 +7,7 @@ pub(crate) mod crd;
 mod decide;
 mod dispatch;
 mod erased;
+mod hear;
 mod memory;
 pub(crate) mod object;
 mod reconcile;

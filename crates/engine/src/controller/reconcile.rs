@@ -27,6 +27,8 @@ use crate::{
 
 /// Looked at again after this time even if nothing happened: the net under everything else.
 const SAFETY_NET: Duration = Duration::from_secs(36_000);
+/// A step of the work that is over sooner than this is not written into the status.
+const PASSING: Duration = Duration::from_secs(2);
 /// After a conflict with another writer.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -102,8 +104,12 @@ impl<K: Managed> Controller<K> {
             decision.step,
             Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
         );
+        if self.may_pass(&draft, &uid, now) {
+            self.enqueue(object, &decision, &draft);
+            return Ok(Action::requeue(PASSING));
+        }
         match self.write(object, &draft).await {
-            Ok(()) => {}
+            Ok(()) => self.memory.not_passing(&uid),
             Err(WriteError::Changed) => return Ok(Action::requeue(SOON)),
             Err(WriteError::Kube(error)) => return Err(error),
         }
@@ -252,6 +258,14 @@ impl<K: Managed> Controller<K> {
         let stored = self.shared.writer.write(object, &draft.version, &draft.status, draft.guarded).await?;
         self.overlay.wrote(&stored);
         Ok(())
+    }
+
+    /// What is different is only which step is under way, and the next one is likely to follow soon.
+    fn may_pass(&self, draft: &Draft<K>, uid: &str, now: Timestamp) -> bool {
+        let passing = !draft.guarded
+            && draft.before.as_ref().is_some_and(|b| *b != draft.status && settle::is_passing(b, &draft.status));
+        let lasting = || now.duration_since(self.memory.passing_since(uid, now)).unsigned_abs() >= PASSING;
+        passing && !lasting()
     }
 
     /// Queues what has to be sent or read in emnify.

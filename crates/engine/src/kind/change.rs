@@ -99,7 +99,7 @@ pub enum Verb {
 }
 
 /// Equal keys may share one call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchKey(pub String);
 
 /// One API call, or one item of a bulk call, that brings an object closer to its spec. Prints itself for people.

@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use emnify::{Api, Cursor, Error, Page};
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::event::{Event, Record},
+};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::{CustomResourceExt, core::NamespaceResourceScope};
 use secrecy::SecretString;
@@ -245,6 +249,19 @@ pub struct Heard<P> {
     pub news: Option<P>,
 }
 
+/// Something that people should know about an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The object.
+    pub id: Id,
+    /// A constant of [`crate::reason`].
+    pub reason: &'static str,
+    /// For people.
+    pub note: String,
+    /// Alerts with the same key are one, whoever sees them how often.
+    pub key: String,
+}
+
 /// One kind of emnify object that is kept in step with a custom resource.
 ///
 /// Implementations are stateless. Everything but the last four functions is pure; those make one call each and
@@ -265,6 +282,8 @@ pub trait Managed: Kind {
 
     /// What never changes about the kind.
     const FACTS: Facts;
+    /// [`Managed::hear`] may hear something.
+    const LISTENS: bool = false;
 
     /// Id of a row.
     fn id(row: &Self::Row) -> Id;
@@ -324,12 +343,28 @@ pub trait Managed: Kind {
         news
     }
     /// What an event says, if it speaks of this kind.
-    fn hear(_event: &emnify::wire::event::Event) -> Option<Heard<Self::News>> {
+    fn hear(_event: &Event) -> Option<Heard<Self::News>> {
+        None
+    }
+    /// What an event warns of, if it concerns this kind.
+    fn alert(_event: &Event) -> Option<Alert> {
+        None
+    }
+    /// The object that a record of a data stream names, if it is of this kind.
+    fn concerns(_record: &Record) -> Option<Id> {
+        None
+    }
+    /// When the row was last changed by anybody, where [`Managed::recent`] sorts by it.
+    fn changed(_row: &Self::Row) -> Option<Timestamp> {
         None
     }
 
     /// One page of the listing.
     fn list(api: &Api, at: Cursor) -> impl Future<Output = Result<Page<Self::Row>, Error>> + Send;
+    /// One page of the listing by last change, newest first; `None` where the API cannot sort by that.
+    fn recent(_api: &Api, _at: Cursor) -> Option<BoxFuture<'_, Result<Page<Self::Row>, Error>>> {
+        None
+    }
     /// One object; `None` when the API says that it does not exist.
     fn read(api: &Api, id: &Id) -> impl Future<Output = Result<Option<Self::Row>, Error>> + Send;
     /// One piece of one object.
@@ -339,6 +374,14 @@ pub trait Managed: Kind {
         part: Self::Part,
         into: &mut Self::Parts,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+    /// For how many objects like the one that `create` makes the API has room; `None` where it has no such limit or
+    /// does not say. Asked before objects are made in bulk.
+    fn room(
+        _api: &Api,
+        _create: &Self::Change,
+    ) -> impl Future<Output = Result<Option<usize>, Error>> + Send {
+        async { Ok(None) }
+    }
     /// Sends changes that share a batch key (or a single one); one reply each, in order.
     fn send(
         api: &Api,

@@ -227,9 +227,9 @@ async fn an_event_of_our_own_write_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
     mirror.expect_echo(&id, at(100));
-    assert!(!mirror.doubt_since(&id, at(100), at(101)), "our own write");
+    assert!(!mirror.is_news(&id, at(100), at(101)), "our own write");
     assert_eq!(word(&mirror, 1), "a");
-    assert!(mirror.doubt_since(&id, at(101), at(101)), "somebody else's");
+    assert!(mirror.is_news(&id, at(101), at(101)), "somebody else's");
     assert_eq!(word(&mirror, 1), "doubt");
 }
 
@@ -257,10 +257,10 @@ async fn an_event_older_than_what_was_read_since_is_no_doubt() {
     let id = Id::Int(1);
     advance(Duration::from_secs(5)).await;
     assert!(
-        !mirror.doubt_since(&id, at(960), at(1_000)),
+        !mirror.is_news(&id, at(960), at(1_000)),
         "40 s old, and the listing that shows it is 5 s old"
     );
-    assert!(mirror.doubt_since(&id, at(980), at(1_000)), "listings lag for up to 30 s");
+    assert!(mirror.is_news(&id, at(980), at(1_000)), "listings lag for up to 30 s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -268,8 +268,8 @@ async fn an_event_that_the_listing_already_shows_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
     assert!(
-        !mirror.doubt_since(&id, at(0), at(31)),
+        !mirror.is_news(&id, at(0), at(31)),
         "a listing half a minute after the event shows what it did"
     );
-    assert!(mirror.doubt_since(&id, at(2), at(31)), "a listing lags behind");
+    assert!(mirror.is_news(&id, at(2), at(31)), "a listing lags behind");
 }

@@ -95,6 +95,9 @@ pub enum IntentState {
     None,
     /// Recorded by this process and certainly not sent.
     Unsent,
+    /// It was part of a bulk call that was refused, and made nothing as far as is known: as good as unsent, but what
+    /// does turn up is ours.
+    Refused,
     /// It may have been sent, and its deadline has not passed in a complete listing.
     Open,
     /// It may have been sent, and a complete listing begun after its deadline shows nothing it made.

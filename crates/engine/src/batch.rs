@@ -1,0 +1,128 @@
+//! How many changes share a call, and who may share one after a call failed.
+
+use std::time::Duration;
+
+/// A call should take about this long: an edit waits for the call under way, whatever that carries.
+pub const AIM: Duration = Duration::from_millis(500);
+/// What is tried first, before anything was measured.
+const FIRST: usize = 500;
+
+/// The size of batches, from how long the last ones took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    size: usize,
+    most: usize,
+}
+
+impl Pace {
+    /// A pace for calls that may carry `most` changes.
+    pub fn new(most: usize) -> Self {
+        Self { size: FIRST.clamp(1, most.max(1)), most: most.max(1) }
+    }
+
+    /// Changes for the next call.
+    pub fn size(self) -> usize {
+        self.size
+    }
+
+    /// A call of `items` changes took `time`. A call much smaller than the size tells nothing of what a full one would
+    /// take, unless it was too slow already. Growth is at most twofold, so that one lucky call is not believed.
+    pub fn took(&mut self, items: usize, time: Duration) {
+        if items == 0 || (items * 2 < self.size && time <= AIM) {
+            return;
+        }
+        let fit = if time.is_zero() { self.most } else { scaled(items, time) };
+        self.size = fit.clamp(1, self.size.saturating_mul(2)).min(self.most);
+    }
+}
+
+/// How many changes would have taken [`AIM`], if `items` took `time`.
+fn scaled(items: usize, time: Duration) -> usize {
+    let items = u128::try_from(items).unwrap_or(u128::MAX);
+    usize::try_from(items.saturating_mul(AIM.as_nanos()) / time.as_nanos().max(1)).unwrap_or(usize::MAX)
+}
+
+/// Who shares a call with whom after one failed for what may be the fault of a single item: the batch is halved until
+/// the culprit is alone, and everyone else gets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cohort(u64);
+
+impl std::fmt::Display for Cohort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Hands out cohorts.
+#[derive(Debug, Default)]
+pub struct Cohorts(std::sync::atomic::AtomicU64);
+
+impl Cohorts {
+    /// The cohort of each of `items` items of a failed batch, in order: two halves, or one that stays alone.
+    pub fn halve(&self, items: usize) -> Vec<Cohort> {
+        let next = || Cohort(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let (first, second) = (next(), next());
+        let middle = items.div_ceil(2);
+        (0..items).map(|i| if i < middle { first } else { second }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn batches_grow_until_a_call_takes_half_a_second_and_shrink_when_it_takes_longer() {
+        let mut pace = Pace::new(2000);
+        assert_eq!(pace.size(), 500, "nothing is known yet");
+        pace.took(500, Duration::from_millis(50));
+        assert_eq!(pace.size(), 1000, "at most twofold");
+        pace.took(1000, Duration::from_millis(100));
+        assert_eq!(pace.size(), 2000);
+        pace.took(2000, Duration::from_millis(200));
+        assert_eq!(pace.size(), 2000, "never more than the API takes");
+        pace.took(2000, Duration::from_secs(2));
+        assert_eq!(pace.size(), 500, "one millisecond each");
+        pace.took(400, Duration::from_secs(60));
+        assert_eq!(pace.size(), 3);
+        pace.took(3, Duration::from_secs(60));
+        assert_eq!(pace.size(), 1, "never nothing");
+    }
+
+    #[test]
+    fn a_small_call_tells_nothing_of_a_full_one() {
+        let mut pace = Pace::new(2000);
+        pace.took(1, Duration::from_millis(200));
+        assert_eq!(pace.size(), 500, "the way there and back is most of it");
+        pace.took(1, Duration::from_millis(900));
+        assert_eq!(pace.size(), 1, "but slow is slow");
+    }
+
+    #[test]
+    fn halving_finds_the_culprits_and_lets_everyone_else_through() {
+        let cohorts = Cohorts::default();
+        let bad = [17, 400, 999];
+        let (mut through, mut culprits, mut calls) = (0, Vec::new(), 0);
+        let mut open: Vec<Vec<usize>> = vec![(0..1000).collect()];
+        while let Some(batch) = open.pop() {
+            calls += 1;
+            if !batch.iter().any(|i| bad.contains(i)) {
+                through += batch.len();
+            } else if batch.len() == 1 {
+                culprits.extend(batch);
+            } else {
+                let mut parts: HashMap<Cohort, Vec<usize>> = HashMap::new();
+                for (item, cohort) in batch.iter().zip(cohorts.halve(batch.len())) {
+                    parts.entry(cohort).or_default().push(*item);
+                }
+                assert_eq!(parts.len(), 2, "always smaller");
+                open.extend(parts.into_values());
+            }
+        }
+        culprits.sort_unstable();
+        assert_eq!((through, culprits.as_slice()), (997, bad.as_slice()));
+        assert!(calls < 60, "{calls} calls for three culprits among a thousand");
+    }
+}

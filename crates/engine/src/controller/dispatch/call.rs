@@ -1,0 +1,221 @@
+//! One call: who shares it, how many fit, and sending it.
+
+use std::{sync::Arc, time::Duration};
+
+use emnify::{Api, Error, Lane};
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::super::{Controller, decide::Decision, memory::Attempt, named};
+use crate::{
+    decoded::Decoded,
+    kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb},
+    plan::Step,
+    queue::{Item, Ride, Ticket},
+    session::Session,
+};
+
+/// The API's front door gives up on a request after this time: what got no answer may be under way until then.
+const GATEWAY: Duration = Duration::from_secs(30);
+
+/// One object's share of a call.
+pub(super) struct Load<K: Managed> {
+    pub(super) object: Arc<Decoded<K>>,
+    pub(super) status: Option<K::Status>,
+    pub(super) id: Option<Id>,
+    pub(super) change: K::Change,
+    pub(super) inputs: Inputs,
+    /// The last change of a retirement: its success is the end of the object.
+    pub(super) ends: bool,
+    ticket: Option<Ticket>,
+}
+
+impl<K: Managed> Load<K> {
+    /// The first change of a decided step.
+    fn first(object: Arc<Decoded<K>>, status: Option<K::Status>, decision: Decision<K>) -> Option<Self> {
+        let (id, change, ends) = match decision.step {
+            Step::Create(change) => (None, change, false),
+            Step::Apply(id, changes) => (Some(id), changes.into_iter().next()?, false),
+            Step::Retire(id, changes) => {
+                let last = changes.len() == 1;
+                let change = changes.into_iter().next()?;
+                let ends = last && change.class().verb == Verb::Delete;
+                (Some(id), change, ends)
+            }
+            _ => return None,
+        };
+        Some(Self { object, status, id, change, inputs: decision.inputs, ends, ticket: None })
+    }
+
+    pub(super) fn nonce(&self) -> Option<&str> {
+        self.status.as_ref()?.common().intent.as_ref().map(|i| i.nonce.as_str())
+    }
+
+    /// It makes the object itself, not a sub-resource of it.
+    pub(super) fn makes(&self) -> bool {
+        self.change.class().verb == Verb::Create && self.id.is_none()
+    }
+}
+
+impl<K: Managed> Controller<K> {
+    /// Who may share a call with this change of the object, and how many fill one.
+    pub(in crate::controller) fn ride(&self, session: &Session, uid: &str, change: &K::Change) -> Option<Ride> {
+        let key = change.batch()?;
+        let full = session.shelf::<K>().pace(&key, K::FACTS.max_batch);
+        Some(Ride { key: self.within_cohort(uid, key), full })
+    }
+
+    /// After a failed call its members share calls with their own half only.
+    fn within_cohort(&self, uid: &str, key: BatchKey) -> BatchKey {
+        match self.memory.cohort(uid) {
+            Some(cohort) => BatchKey(format!("{}#{cohort}", key.0)),
+            None => key,
+        }
+    }
+
+    /// Sends the first change of the object, together with those of others that may share the call.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        api: &Api,
+        object: &Arc<Decoded<K>>,
+        status: Option<K::Status>,
+        decision: Decision<K>,
+        ticket: &Ticket,
+    ) {
+        let Some(first) = Load::first(object.clone(), status, decision) else { return };
+        let mut loads = vec![first];
+        let key = loads[0].change.batch();
+        if let Some(key) = &key {
+            self.take_along(session, key, &ticket.item, &mut loads).await;
+        }
+        let left_out = self.leave_out(session, api, key.as_ref(), &mut loads).await;
+        self.call(session, api, key.as_ref(), &loads, ticket).await;
+        for load in loads.into_iter().chain(left_out) {
+            if let Some(ticket) = load.ticket {
+                self.poke(&ticket.item.namespace, &ticket.item.name, "its call is over");
+                session.queue.done(ticket);
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        session: &Session,
+        api: &Api,
+        key: Option<&BatchKey>,
+        loads: &[Load<K>],
+        ticket: &Ticket,
+    ) {
+        if loads.is_empty() {
+            return;
+        }
+        for load in loads {
+            self.before_send(session, load);
+        }
+        self.tell_sending(api.lane(), loads);
+        let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
+        let began = Instant::now();
+        match K::send(api, &batch).await {
+            Ok(replies) => {
+                if let Some(key) = key {
+                    session.shelf::<K>().took(key, K::FACTS.max_batch, loads.len(), began.elapsed());
+                }
+                for (load, reply) in loads.iter().zip(replies) {
+                    self.succeeded(session, load, reply).await;
+                }
+            }
+            Err(error) => {
+                if let (Error::Ambiguous { .. }, Some(group)) = (&error, ticket.group()) {
+                    session.queue.hold(group, began + GATEWAY);
+                }
+                self.all_refused(session, key, loads, &error);
+            }
+        }
+    }
+
+    /// Adds waiting objects whose next change has the same batch key.
+    async fn take_along(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        key: &BatchKey,
+        first: &Item,
+        loads: &mut Vec<Load<K>>,
+    ) {
+        let most = session.shelf::<K>().pace(key, K::FACTS.max_batch);
+        let shared = self.within_cohort(&first.uid, key.clone());
+        for item in session.queue.peers(K::KIND, &shared, most) {
+            if loads.len() >= most {
+                return;
+            }
+            let Some(object) =
+                self.object(&item.namespace, &item.name).filter(|o| o.uid().as_ref() == Some(&item.uid))
+            else {
+                continue;
+            };
+            let (status, _) = self.overlay.newest(&object);
+            let Ok(secret) = self.look_secret(&object).await else { continue };
+            let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
+            let Some(mut load) = Load::first(object, status, decision) else { continue };
+            if load.change.batch().as_ref() != Some(key) {
+                continue;
+            }
+            load.ticket = session.queue.take(&item);
+            if load.ticket.is_some() {
+                loads.push(load);
+            }
+        }
+    }
+
+    /// Takes those out for which the API has no room, before it refuses all of them for the sake of one.
+    async fn leave_out(
+        &self,
+        session: &Session,
+        api: &Api,
+        key: Option<&BatchKey>,
+        loads: &mut Vec<Load<K>>,
+    ) -> Vec<Load<K>> {
+        let Some(key) = key.filter(|_| loads.len() > 1 && loads[0].makes()) else { return Vec::new() };
+        let shelf = session.shelf::<K>();
+        let room = match shelf.room(key, loads.len()) {
+            Some(room) => room,
+            None => match K::room(api, &loads[0].change).await {
+                Ok(Some(room)) => shelf.set_room(key, room),
+                Ok(None) => return Vec::new(),
+                Err(error) => {
+                    // not knowing is no reason not to try
+                    tracing::warn!(kind = K::KIND, %error, "capacity not read");
+                    return Vec::new();
+                }
+            },
+        };
+        let left_out = loads.split_off(room.min(loads.len()));
+        let error = Error::Capacity { message: format!("there is room for {room} more") };
+        for load in &left_out {
+            self.failed(session, &load.object, &error);
+        }
+        left_out
+    }
+
+    fn before_send(&self, session: &Session, load: &Load<K>) {
+        let uid = load.object.uid().unwrap_or_default();
+        let class = load.change.class();
+        session.guard.sent(&uid, class.disturbs);
+        if let (true, Some(nonce)) = (load.makes(), load.nonce()) {
+            if let Some(Attempt::Refused(_)) = self.memory.attempt(&uid, nonce) {
+                session.shelf::<K>().learn_whole();
+            }
+            self.memory.set_attempt(&uid, nonce, Attempt::Sent(self.shared.now()));
+        }
+    }
+
+    /// One line for a call, however many share it; each of them at debug level.
+    fn tell_sending(&self, lane: Lane, loads: &[Load<K>]) {
+        let Some(first) = loads.first() else { return };
+        let (object, change, others) = (named(&first.object), &first.change, loads.len() - 1);
+        tracing::info!(kind = K::KIND, %object, %change, others, %lane, "sending");
+        for load in &loads[1..] {
+            tracing::debug!(kind = K::KIND, object = %named(&load.object), change = %load.change, "in the same call");
+        }
+    }
+}

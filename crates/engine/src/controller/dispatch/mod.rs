@@ -1,0 +1,95 @@
+//! The emnify side: when the turn of an object has come, it is planned again and one call is sent.
+
+mod call;
+mod outcome;
+
+use std::sync::Arc;
+
+use emnify::{Api, Error};
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::Controller;
+use crate::{
+    decoded::Decoded,
+    kind::{Id, Managed},
+    plan::{SecretState, Step},
+    queue::Ticket,
+    session::Session,
+};
+
+impl<K: Managed> Controller<K> {
+    /// Plans the object of a ticket again and makes the call that it needs.
+    pub(super) async fn dispatch(self: Arc<Self>, session: Arc<Session>, api: Api, ticket: Ticket) -> Ticket {
+        let place = (ticket.item.namespace.clone(), ticket.item.name.clone());
+        let Some(object) =
+            self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid))
+        else {
+            return ticket;
+        };
+        let (status, _) = self.overlay.newest(&object);
+        let secret = match self.look_secret(&object).await {
+            Ok(secret) => secret,
+            Err(error) => {
+                tracing::warn!(kind = K::KIND, %error, "output Secret not read");
+                (SecretState::Unknown, None)
+            }
+        };
+        let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
+        match &decision.step {
+            Step::Read(id) => self.read(&session, &api, &object, id).await,
+            Step::ReadParts(id, parts) => self.read_parts(&session, &api, &object, id, parts).await,
+            Step::UpToDate { have, .. } => {
+                let id = K::id(&have.row);
+                let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
+                self.read_parts(&session, &api, &object, &id, &due).await;
+            }
+            Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {
+                self.send(&session, &api, &object, status, decision, &ticket).await;
+            }
+            _ => {}
+        }
+        self.poke(&place.0, &place.1, "its call is over");
+        ticket
+    }
+
+    async fn read(&self, session: &Session, api: &Api, object: &Decoded<K>, id: &Id) {
+        let shelf = session.shelf::<K>();
+        if !K::FACTS.has_read {
+            shelf.sweep.notify_one();
+            Self::wait_on_sweep(session, &super::named(object));
+            return;
+        }
+        let sent = Instant::now();
+        match K::read(api, id).await {
+            Ok(Some(row)) => {
+                shelf.mirror.put(row, sent);
+            }
+            Ok(None) => shelf.mirror.forget(id),
+            Err(error) => self.failed(session, object, &error),
+        }
+    }
+
+    async fn read_parts(
+        &self,
+        session: &Session,
+        api: &Api,
+        object: &Decoded<K>,
+        id: &Id,
+        parts: &[K::Part],
+    ) {
+        let shelf = session.shelf::<K>();
+        for part in parts {
+            let sent = Instant::now();
+            let mut into = K::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
+            match K::read_part(api, id, *part, &mut into).await {
+                Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
+                Err(Error::NotFound { .. }) => {
+                    shelf.mirror.doubt(id);
+                    return;
+                }
+                Err(error) => return self.failed(session, object, &error),
+            }
+        }
+    }
+}

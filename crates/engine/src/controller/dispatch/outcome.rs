@@ -1,0 +1,186 @@
+//! What the answer to a call means: for the mirror, the memory of the object, and who goes alone from now on.
+
+use emnify::Error;
+use jiff::{SignedDuration, Timestamp};
+use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
+
+use super::{
+    super::{Controller, decide::digest, memory::Attempt, named},
+    call::Load,
+};
+use crate::{
+    decoded::Decoded,
+    kind::{BatchKey, Change, Id, Managed, Reply, Status, Verb},
+    reason, secrets,
+    session::{Session, Shelf},
+    spec::Rejected,
+    verdict::{Next, Verdict},
+};
+
+/// Events of our own write carry times up to this long after its answer.
+const ECHO: SignedDuration = SignedDuration::from_secs(5);
+
+impl<K: Managed> Controller<K> {
+    pub(super) async fn succeeded(&self, session: &Session, load: &Load<K>, reply: Reply<K>) {
+        let shelf = session.shelf::<K>();
+        let uid = load.object.uid().unwrap_or_default();
+        let now = Instant::now();
+        self.keep_secret(load, &reply).await;
+        self.memory.succeeded(&uid);
+        let settled = load.status.as_ref().is_some_and(|s| s.common().settled_generation.is_some());
+        // until it is in step for the first time, what is sent belongs to its making
+        if load.change.class().verb == Verb::Update && settled {
+            self.shared.events.say(&*load.object, false, reason::UPDATED, &load.change.to_string());
+        }
+        if let Some(table) = load.change.refreshes() {
+            session.tables.refresh(table);
+        }
+        if load.makes() {
+            match (&reply.id, load.nonce()) {
+                (Some(id), Some(nonce)) => self.memory.set_attempt(&uid, nonce, Attempt::Made(id.clone())),
+                _ => Self::sweep_since(&shelf, self.shared.now()),
+            }
+        }
+        let id = reply.id.as_ref().or(load.id.as_ref());
+        match (reply.row, &load.id) {
+            (Some(row), _) => {
+                shelf.mirror.wrote(row, now);
+            }
+            (None, Some(id)) if load.ends => shelf.mirror.forget(id),
+            (None, Some(id)) => Self::assume(&shelf, id, &load.change, now),
+            (None, None) => {}
+        }
+        if let Some(id) = id {
+            shelf
+                .mirror
+                .expect_echo(id, session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX));
+        }
+        if let (Some(id), true) = (&load.id, load.change.unsettles()) {
+            shelf.mirror.doubt(id);
+            shelf.mirror.doubt_parts(id);
+        }
+    }
+
+    /// What a bodiless success means for what we know.
+    fn assume(shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
+        let Some(row) = shelf.mirror.row(id) else { return };
+        let (mut row, mut parts) =
+            (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
+        K::assume(change, &mut row, &mut parts);
+        shelf.mirror.wrote(row, at);
+        shelf.mirror.put_parts(id, parts, &[], at);
+    }
+
+    /// Values shown once go into the Secret before anything else; what cannot be stored is made anew and revoked.
+    async fn keep_secret(&self, load: &Load<K>, reply: &Reply<K>) {
+        let Some((valid, to)) = load.object.valid().and_then(|v| Some((v, v.output()?))) else { return };
+        if reply.secret.is_empty() {
+            return;
+        }
+        let nonce = load.nonce().filter(|_| load.makes());
+        for attempt in 1..=3 {
+            match secrets::store(&self.shared.client, valid, &to, &reply.secret, nonce).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(kind = K::KIND, %error, attempt, "output Secret not written"),
+            }
+        }
+    }
+
+    /// The call failed. What may be the fault of one item is found by halving; the others go on in their own half.
+    pub(super) fn all_refused(
+        &self,
+        session: &Session,
+        key: Option<&BatchKey>,
+        loads: &[Load<K>],
+        error: &Error,
+    ) {
+        let shelf = session.shelf::<K>();
+        if let (Error::Capacity { .. }, Some(key)) = (error, key) {
+            shelf.forget_room(key);
+        }
+        let halves = loads.len() > 1 && may_be_one_items_fault(error);
+        let cohorts = if halves { session.cohorts.halve(loads.len()) } else { Vec::new() };
+        if halves {
+            tracing::warn!(kind = K::KIND, items = loads.len(), %error, "bulk call failed, halved");
+        }
+        for (i, load) in loads.iter().enumerate() {
+            let uid = load.object.uid().unwrap_or_default();
+            let doubtful = self.note_attempt(load, &uid, halves, error);
+            match cohorts.get(i) {
+                Some(cohort) => {
+                    self.memory.set_cohort(&uid, *cohort);
+                    // some of the batch may have been carried out
+                    if let (Some(id), false) = (&load.id, load.change.repeatable()) {
+                        shelf.mirror.doubt(id);
+                    }
+                }
+                None => self.refused(session, load, &uid, error, doubtful),
+            }
+        }
+    }
+
+    /// Writes down what is known of a create that failed; true if it may have taken effect.
+    fn note_attempt(&self, load: &Load<K>, uid: &str, in_bulk: bool, error: &Error) -> bool {
+        let doubtful = matches!(error, Error::Ambiguous { .. })
+            || (matches!(error, Error::Unavailable { .. }) && !load.change.repeatable());
+        if let (true, false, Some(nonce)) = (load.makes(), doubtful, load.nonce()) {
+            let was_in_bulk = in_bulk || self.memory.cohort(uid).is_some();
+            let attempt =
+                if was_in_bulk { Attempt::Refused(self.shared.now()) } else { Attempt::Unsent };
+            self.memory.set_attempt(uid, nonce, attempt);
+        }
+        doubtful
+    }
+
+    fn refused(&self, session: &Session, load: &Load<K>, uid: &str, error: &Error, doubtful: bool) {
+        let shelf = session.shelf::<K>();
+        if let Some(id) = &load.id {
+            if load.ends && matches!(error, Error::NotFound { .. }) {
+                return shelf.mirror.forget(id);
+            }
+            if doubtful || matches!(error, Error::NotFound { .. } | Error::Conflict { .. }) {
+                shelf.mirror.doubt(id);
+                shelf.mirror.doubt_parts(id);
+            }
+        } else if doubtful || matches!(error, Error::Conflict { .. }) {
+            Self::sweep_since(&shelf, self.shared.now());
+        }
+        if let Error::Rejected { .. } = error {
+            // emnify's text rarely names the field; the change does
+            let message = format!("{}: {error}", load.change);
+            let rejected = Rejected { digest: digest(&load.change, &load.inputs), message };
+            self.memory.reject(uid, rejected);
+        }
+        self.failed(session, &load.object, error);
+    }
+
+    /// One table decides what follows from an error.
+    pub(super) fn failed(&self, session: &Session, object: &Decoded<K>, error: &Error) {
+        let verdict = Verdict::from(error);
+        tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
+        match verdict.next {
+            Next::Workspace => session.report_refusal(error),
+            // the door is closed for everybody, and the object waits behind it without a mark
+            Next::Reopen => return,
+            Next::OnChange | Next::Backoff(_) | Next::Observe | Next::Absent => {}
+        }
+        let uid = object.uid().unwrap_or_default();
+        self.memory.failed(&uid, &verdict, object.meta().generation, self.shared.now());
+    }
+}
+
+/// A bulk call failed for what may be wrong with one of its items only.
+fn may_be_one_items_fault(error: &Error) -> bool {
+    match error {
+        Error::Rejected { .. } | Error::NotFound { .. } | Error::Conflict { .. } => true,
+        // what is used up is used up for all of them
+        Error::Capacity { .. }
+        | Error::Unauthorized { .. }
+        | Error::Throttled { .. }
+        | Error::Ambiguous { .. }
+        | Error::Unavailable { .. }
+        | Error::Unreadable { .. } => false,
+    }
+}
+

@@ -1,0 +1,179 @@
+//! What hints say about objects of a kind: who is woken, what is read again, what is told to people.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use emnify::{
+    Cursor, Error, Lane,
+    wire::event::{Event, Record},
+};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Controller;
+use crate::{
+    decoded::Decoded,
+    hints::{
+        pace::Reader,
+        recent::{Next, Recent},
+    },
+    kind::{Alert, Id, Managed},
+    session::Session,
+};
+
+/// News about one object is written at most this often.
+const NEWS_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// Objects that nobody here holds are marked too, up to this many at a time: somebody may want to take one over.
+const UNHELD: usize = 20;
+
+impl<K: Managed> Controller<K> {
+    /// Takes note of events, oldest first.
+    pub(super) fn hear(self: &Arc<Self>, session: &Arc<Session>, events: &[(Event, Timestamp)]) {
+        let shelf = session.shelf::<K>();
+        let mut fresh: BTreeSet<Id> = BTreeSet::new();
+        let mut doubts: BTreeMap<Id, Timestamp> = BTreeMap::new();
+        for (event, at) in events {
+            if let Some(alert) = K::alert(event) {
+                self.warn(session, &alert, *at);
+            }
+            let Some(heard) = K::hear(event) else { continue };
+            match heard.news {
+                Some(news) => {
+                    if shelf.mirror.hear(&heard.id, news, *at) {
+                        fresh.insert(heard.id);
+                    }
+                }
+                None => {
+                    doubts.insert(heard.id, *at);
+                }
+            }
+        }
+        let now = session.client.server_time();
+        doubts.retain(|id, at| shelf.mirror.is_news(id, *at, now));
+        fresh.extend(self.doubt(session, doubts.into_keys().collect()));
+        self.tell(session, fresh);
+    }
+
+    /// Records of a data stream name objects that may have changed.
+    pub(super) fn stale(self: &Arc<Self>, session: &Arc<Session>, records: &[Record]) {
+        let shelf = session.shelf::<K>();
+        let mut ids: BTreeSet<Id> = records.iter().filter_map(K::concerns).collect();
+        ids.retain(|id| self.holder(session, id).is_some() && shelf.mirror.row(id).is_some());
+        let marked = self.doubt(session, ids.into_iter().collect());
+        self.tell(session, marked.into_iter().collect());
+    }
+
+    /// Marks objects as doubtful, as long as that is cheaper than a listing; returns those whose holders are to look.
+    fn doubt(&self, session: &Arc<Session>, ids: Vec<Id>) -> Vec<Id> {
+        let shelf = session.shelf::<K>();
+        let (mut held, free): (Vec<Id>, Vec<Id>) =
+            ids.into_iter().partition(|id| self.holder(session, id).is_some());
+        for id in free.iter().take(UNHELD) {
+            shelf.mirror.doubt(id);
+        }
+        let allowed = session.hints.allow(K::KIND, held.len(), shelf.mirror.len());
+        if held.len() > allowed {
+            session.hints.wish(K::KIND, self.shared.now());
+        }
+        held.truncate(allowed);
+        held.retain(|id| shelf.mirror.doubt(id));
+        held
+    }
+
+    /// Says an alert on the object that holds what it is about.
+    fn warn(&self, session: &Session, alert: &Alert, at: Timestamp) {
+        if let Some(object) = self.held_object(session, &alert.id) {
+            self.shared.events.say_once(&*object, alert.reason, &alert.note, &alert.key, at);
+        }
+    }
+
+    fn holder(&self, session: &Session, id: &Id) -> Option<(String, String)> {
+        let key = (session.organisation.clone(), id.clone());
+        self.holders.lock().expect("nobody panics while holding the holders").get(&key).cloned()
+    }
+
+    fn held_object(&self, session: &Session, id: &Id) -> Option<Arc<Decoded<K>>> {
+        let (namespace, name) = self.holder(session, id)?;
+        self.object(&namespace, &name)
+    }
+
+    /// Wakes the holders of objects that hints spoke of, not more often than news may be written.
+    fn tell(self: &Arc<Self>, session: &Arc<Session>, ids: BTreeSet<Id>) {
+        let (now, start) = (self.shared.now(), Instant::now());
+        let mut due: Vec<(Instant, String, String)> = Vec::new();
+        for object in ids.iter().filter_map(|id| self.held_object(session, id)) {
+            let uid = object.uid().unwrap_or_default();
+            let wait = self.memory.may_tell(&uid, now, NEWS_EVERY).err().unwrap_or_default();
+            due.push((start + wait, object.namespace().unwrap_or_default(), object.name_any()));
+        }
+        if due.is_empty() {
+            return;
+        }
+        due.sort_unstable();
+        let (controller, hints) = (self.clone(), session.clone());
+        crate::hints::run(session, async move {
+            for (at, namespace, name) in due {
+                sleep_until(at).await;
+                sleep_until(hints.hints.slot()).await;
+                controller.poke(&namespace, &name, "a hint spoke of it");
+            }
+        });
+    }
+
+    /// Reads what changed last, where the kind can be asked for it, until the session is stopped.
+    pub(super) fn follow(self: &Arc<Self>, session: &Arc<Session>) {
+        let api = session.client.api(Lane::Hints);
+        if K::recent(&api, Cursor::first()).is_some() {
+            crate::hints::run(session, self.clone().recent_for_ever(session.clone()));
+        }
+    }
+
+    async fn recent_for_ever(self: Arc<Self>, session: Arc<Session>) {
+        let shelf = session.shelf::<K>();
+        let (mut recent, mut failures, mut last) = (Recent::default(), 0u32, None::<Instant>);
+        loop {
+            sleep(Reader::Recent.tick()).await;
+            let pause = Reader::Recent.pause(session.creating(), failures);
+            if shelf.mirror.complete_since().is_none() || last.is_some_and(|last| last.elapsed() < pause) {
+                continue;
+            }
+            last = Some(Instant::now());
+            failures = match self.read_recent(&session, &mut recent).await {
+                Ok(()) => 0,
+                Err(error) => {
+                    tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
+                    failures.saturating_add(1)
+                }
+            };
+        }
+    }
+
+    async fn read_recent(&self, session: &Arc<Session>, recent: &mut Recent) -> Result<(), Error> {
+        let shelf = session.shelf::<K>();
+        let api = session.client.api(Lane::Hints);
+        let mut reading = recent.begin(session.creating());
+        let mut at = Cursor::first();
+        while let Some(asked) = K::recent(&api, at) {
+            let sent = Instant::now();
+            let page = asked.await?;
+            let following = page.next();
+            let changed: Vec<_> = page.items.iter().map(K::changed).collect();
+            for id in shelf.mirror.put_listed(page.items, sent) {
+                self.poke_holder(&session.organisation, &id, "it is among what changed last");
+            }
+            match (reading.page(&changed, following.is_none()), following) {
+                (Next::More, Some(next)) => at = next,
+                (Next::GiveUp, _) => {
+                    session.hints.wish(K::KIND, self.shared.now());
+                    break;
+                }
+                _ => break,
+            }
+        }
+        recent.close(&reading);
+        Ok(())
+    }
+}

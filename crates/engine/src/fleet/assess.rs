@@ -1,0 +1,316 @@
+//! What one member needs: pure. The rows of the plan's table that can happen to a member, in the same order.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Failure, Fleet, Marks, MemberChange, MemberRow, MemberWant, Pool,
+    roster::{Leaver, Seat, Trouble},
+};
+use crate::{
+    kind::{Change, Context, FieldDiff, Have, Id, Kind, Managed},
+    mirror::{Known, Mirror},
+    plan::covers,
+    reason,
+    spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
+};
+
+/// emnify may round `created` by a second, and two clocks differ.
+const SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+type Status<F> = <<F as Fleet>::Member as Kind>::Status;
+type Part<F> = <<F as Fleet>::Member as Managed>::Part;
+
+/// Says who else has a better right to what a member holds.
+pub(crate) type Rival<'a> = dyn Fn(i64, Option<&Id>) -> Option<String> + 'a;
+
+/// What members are assessed by; the same for all of them.
+pub(crate) struct Measure<'a, F: Fleet> {
+    /// What all members share.
+    pub(crate) base: &'a MemberWant<F>,
+    /// Policies of the set.
+    pub(crate) common: &'a CommonSpec,
+    /// What is known of members.
+    pub(crate) members: &'a Mirror<F::Member>,
+    /// What is known of what they hold.
+    pub(crate) pool: &'a dyn Pool<F::Pool>,
+    /// The set's mark: `installation/namespace/name`.
+    pub(crate) set: &'a str,
+    /// The installation's mark.
+    pub(crate) installation: &'a str,
+    /// Status that a member we made sees.
+    pub(crate) made: &'a Status<F>,
+    /// Status that an adopted member sees.
+    pub(crate) adopted: &'a Status<F>,
+    /// Since when creates of ours may have had no answer.
+    pub(crate) intent: Option<Timestamp>,
+    /// Nothing was sent by this process yet, so any create of an open intent may be under way.
+    pub(crate) inherited: bool,
+    /// The organisation activates SIMs into Factory Test.
+    pub(crate) factory_test: bool,
+    /// Wall clock.
+    pub(crate) now: Timestamp,
+    /// So many seats are left as they are.
+    pub(crate) partition: usize,
+    /// Others with a better right.
+    pub(crate) rival: &'a Rival<'a>,
+}
+
+/// What a member needs.
+#[derive(Debug)]
+pub(crate) enum Need<F: Fleet> {
+    /// Nothing can be said yet.
+    Wait,
+    /// A read of the member.
+    Read(Id),
+    /// Pieces of the member that no listing shows.
+    ReadParts(Id, Vec<Part<F>>),
+    /// To be made.
+    Create(MemberChange<F>),
+    /// A change.
+    Send(Id, MemberChange<F>),
+    /// Nothing: the partition holds it back.
+    Held(Id),
+    /// Nothing: the difference is reported only.
+    Drifted(Option<Id>),
+    /// Nothing.
+    Settled(Id, Option<Timestamp>),
+    /// A person.
+    Fail(&'static str, String),
+}
+
+/// A need, and whether the set made the member.
+#[derive(Debug)]
+pub(crate) struct Assessed<F: Fleet> {
+    pub(crate) need: Need<F>,
+    pub(crate) made: bool,
+}
+
+impl<F: Fleet> From<Need<F>> for Assessed<F> {
+    fn from(need: Need<F>) -> Self {
+        Self { need, made: false }
+    }
+}
+
+impl<F: Fleet> Measure<'_, F> {
+    /// Assesses the seat at `place` of the rollout order. `unsure`: a create of it has no answer.
+    pub(crate) fn seat(&self, place: usize, seat: &Seat, unsure: bool) -> Assessed<F> {
+        let want = match self.want(seat.pool) {
+            Ok(want) => want,
+            Err((reason, message)) => return Need::Fail(reason, message).into(),
+        };
+        if let Some(owner) = (self.rival)(seat.pool, None) {
+            let message = format!("{owner} already manages the same emnify object; delete one of the two");
+            return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
+        }
+        let ids = self.members.find(&F::key(seat.pool));
+        match ids.as_slice() {
+            [] => self.absent(seat, &want, unsure).into(),
+            [id] => match self.members.get(id) {
+                Known::Unknown => Need::Wait.into(),
+                Known::Doubt => Need::Read(id.clone()).into(),
+                Known::Absent => self.absent(seat, &want, unsure).into(),
+                Known::Present(row) => self.present(place, seat, &want, id, row),
+            },
+            several => {
+                let ids: Vec<String> = several.iter().take(5).map(ToString::to_string).collect();
+                let message = format!("several emnify objects hold it: {}", ids.join(", "));
+                Need::Fail(reason::AMBIGUOUS_CREATE, message).into()
+            }
+        }
+    }
+
+    /// What retires a former member; `None` when nothing is left to do. `all`: also what was adopted.
+    pub(crate) fn leaver(&self, leaver: &Leaver) -> Need<F> {
+        let id = Id::Int(leaver.id);
+        let row = match self.members.get(&id) {
+            Known::Unknown => return Need::Wait,
+            Known::Doubt => return Need::Read(id),
+            Known::Absent => return Need::Settled(id, None),
+            Known::Present(row) => row,
+        };
+        let deletes = match self.common.deletion_policy {
+            Some(policy) => policy == DeletionPolicy::Delete,
+            None => leaver.made,
+        };
+        let (parts, _) = self.members.parts(&id, &[], None);
+        let have = Have { row, parts, output: None };
+        let changes = if deletes {
+            F::Member::retire(&have, &self.context(leaver.made, false))
+        } else {
+            F::release(&have)
+        };
+        match changes.into_iter().next() {
+            Some(change) => Need::Send(id, change),
+            None => Need::Settled(id, None),
+        }
+    }
+
+    fn want(&self, pool: i64) -> Result<MemberWant<F>, (&'static str, String)> {
+        let mut want = None;
+        self.pool.with(pool, &mut |row| want = Some(F::member(self.base, row)));
+        match want {
+            Some(Ok(want)) => Ok(want),
+            Some(Err(invalid)) => Err((reason::INVALID_SPEC, invalid.to_string())),
+            None => Err((
+                reason::NOT_FOUND,
+                format!("the organisation has no {} {pool} any more", F::Pool::KIND),
+            )),
+        }
+    }
+
+    fn observes(&self) -> bool {
+        self.common.management() == ManagementPolicy::Observe
+    }
+
+    fn absent(&self, seat: &Seat, want: &MemberWant<F>, unsure: bool) -> Need<F> {
+        if self.members.complete_since().is_none() || unsure || self.inherited {
+            return Need::Wait;
+        }
+        let vanished = seat.settled && self.common.drift() == DriftPolicy::Warn;
+        if self.observes() || vanished {
+            return Need::Drifted(None);
+        }
+        match F::Member::create(want, None) {
+            Some(create) => Need::Create(create),
+            None => Need::Fail(
+                reason::NOT_FOUND,
+                format!("emnify has no such {}, and one cannot be created", F::Member::KIND),
+            ),
+        }
+    }
+
+    /// Whose the member is: `Ok(made)` if it is, or may become, the set's.
+    fn whose(
+        &self,
+        seat: &Seat,
+        want: &MemberWant<F>,
+        id: &Id,
+        row: &MemberRow<F>,
+        marks: Marks<'_>,
+    ) -> Result<bool, (&'static str, String)> {
+        let kind = F::Member::KIND;
+        let known = seat.id != 0 && Id::Int(seat.id) == *id;
+        let ours = marks.made_by == Some(self.installation);
+        if marks.set == Some(self.set) || known {
+            return Ok(ours || (known && seat.made));
+        }
+        let forced = self.common.adoption_policy == Some(AdoptionPolicy::Force) || self.observes();
+        let stranger = marks.set.or(marks.made_by.filter(|_| !ours));
+        if let Some(owner) = stranger.filter(|_| !forced) {
+            let message = format!(
+                "{kind} {id} is marked as owned by {owner}; set adoptionPolicy: Force to take such members over"
+            );
+            return Err((reason::OWNERSHIP_CONFLICT, message));
+        }
+        // an interrupted create of ours: it appeared since, and is what we would have made
+        let since = self.intent.and_then(|at| at.checked_sub(SKEW).ok());
+        let appeared = since.is_some_and(|since| F::Member::created(row).is_some_and(|at| at >= since));
+        if stranger.is_none() && (ours || (appeared && F::resembles(want, row))) {
+            return Ok(true);
+        }
+        let policy = self.common.adoption_policy.unwrap_or(F::Member::FACTS.adoption);
+        if policy == AdoptionPolicy::Never && !self.observes() {
+            let message = format!(
+                "emnify has it already as {kind} {id}; set adoptionPolicy: IfUnowned to take such members over"
+            );
+            return Err((reason::ALREADY_EXISTS, message));
+        }
+        Ok(false)
+    }
+
+    fn present(
+        &self,
+        place: usize,
+        seat: &Seat,
+        want: &MemberWant<F>,
+        id: &Id,
+        row: std::sync::Arc<MemberRow<F>>,
+    ) -> Assessed<F> {
+        let Some(marks) = F::marks(&row) else { return Need::Read(id.clone()).into() };
+        let made = match self.whose(seat, want, id, &row, marks) {
+            Ok(made) => made,
+            Err((reason, message)) => return Need::Fail(reason, message).into(),
+        };
+        if let Some(owner) = (self.rival)(seat.pool, Some(id)) {
+            let message = format!("{owner} already manages {} {id}; delete one of the two", F::Member::KIND);
+            return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
+        }
+        // those without the set's mark are still being brought up
+        if place < self.partition && marks.set == Some(self.set) {
+            return Assessed { need: Need::Held(id.clone()), made };
+        }
+        let (parts, missing) = self.members.parts(id, &F::Member::parts(want), None);
+        if !missing.is_empty() {
+            return Assessed { need: Need::ReadParts(id.clone(), missing), made };
+        }
+        let have = Have { row, parts, output: None };
+        Assessed { need: self.differs(want, &have, id, made, seat.settled), made }
+    }
+
+    fn differs(
+        &self,
+        want: &MemberWant<F>,
+        have: &Have<F::Member>,
+        id: &Id,
+        made: bool,
+        settled: bool,
+    ) -> Need<F> {
+        let ignored = |path: &str| self.common.ignore_fields.iter().any(|f| covers(f, path));
+        let mut diff = F::Member::diff(want, have, &self.context(made, !settled));
+        diff.changes = diff.changes.into_iter().filter_map(|c| c.strip(&ignored)).collect();
+        diff.immutable.retain(|f| !ignored(&f.path));
+        let warns = self.common.drift() == DriftPolicy::Warn && settled;
+        if self.observes() || warns {
+            let differs = !(diff.changes.is_empty() && diff.immutable.is_empty() && diff.reported.is_empty());
+            return if differs { Need::Drifted(Some(id.clone())) } else { Need::Settled(id.clone(), diff.wake_at) };
+        }
+        if let Some(invalid) = diff.illegal {
+            return Need::Fail(reason::INVALID_SPEC, invalid.to_string());
+        }
+        if let Some(field) = diff.immutable.first() {
+            return Need::Fail(reason::IMMUTABLE_FIELD, immutable(field));
+        }
+        match diff.changes.into_iter().next() {
+            Some(change) => Need::Send(id.clone(), change),
+            None if diff.waiting.is_some() => Need::Wait,
+            None if !diff.reported.is_empty() => Need::Drifted(Some(id.clone())),
+            None => Need::Settled(id.clone(), diff.wake_at),
+        }
+    }
+
+    fn context(&self, made: bool, edited: bool) -> Context<'_, F::Member> {
+        Context {
+            now: self.now,
+            status: Some(if made { self.made } else { self.adopted }),
+            edited,
+            factory_test: self.factory_test,
+            own_token: None,
+        }
+    }
+
+    /// The name of what a member holds, for people.
+    pub(crate) fn called(&self, pool: i64) -> String {
+        let mut called = None;
+        self.pool.with(pool, &mut |row| called = Some(F::called(row)));
+        called.unwrap_or_else(|| format!("{} {pool}", F::Pool::KIND))
+    }
+
+    /// What stands in a member's way, for its failure.
+    pub(crate) fn trouble(&self, pool: i64, reason: &'static str, message: String) -> Trouble {
+        let failure = Failure { member: self.called(pool), reason, message };
+        Trouble { failure, refused: None, until: None }
+    }
+}
+
+fn immutable(field: &FieldDiff) -> String {
+    format!("{field} cannot be changed in emnify; set it back, or let the member go and be made anew")
+}
+
+/// What a refused change is remembered by.
+pub(crate) fn digest<C: Change>(change: &C) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{change:?}").hash(&mut hasher);
+    hasher.finish()
+}

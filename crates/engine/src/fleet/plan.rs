@@ -1,0 +1,387 @@
+//! The next call of a set: pure. Members are brought up first, then brought in step, then let go.
+
+use emnify::Lane;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Fleet, MemberChange, Rollout,
+    assess::{Measure, Need, digest},
+    roster::{Leaver, Roster, Seat, Stand},
+};
+use crate::{
+    batch::Cohort,
+    kind::{BatchKey, Change, Id, Managed, Verb},
+};
+
+/// More doubts than this are settled by one listing instead of single reads.
+const READS: u64 = 20;
+/// Failures without a refused request are kept up to this number: they are found again at every look.
+const KEPT_FAILURES: usize = 1000;
+
+type Part<F> = <<F as Fleet>::Member as Managed>::Part;
+
+/// What bounds a call.
+pub(crate) struct Bounds<'a> {
+    /// How fast changes may reach members.
+    pub(crate) rollout: Rollout,
+    /// Changes of this key that fit a call.
+    pub(crate) fits: &'a dyn Fn(&BatchKey) -> usize,
+    /// May so many members more be disturbed? Otherwise the text of the trip.
+    pub(crate) guard: &'a dyn Fn(u64) -> Result<(), String>,
+    /// An intent is recorded, so creates may be sent.
+    pub(crate) intent: bool,
+    /// The set is being brought up or was edited, rather than drifted.
+    pub(crate) edited: bool,
+}
+
+/// One member's share of a call.
+#[derive(Debug)]
+pub(crate) struct Load<F: Fleet> {
+    /// What it holds; for a leaver its negated id.
+    pub(crate) key: i64,
+    /// Its own id, if it exists.
+    pub(crate) id: Option<Id>,
+    /// The change.
+    pub(crate) change: MemberChange<F>,
+}
+
+/// The next thing to do.
+#[derive(Debug)]
+pub(crate) enum Next<F: Fleet> {
+    /// Nothing now.
+    Rest,
+    /// Write down that creates may follow.
+    RecordIntent,
+    /// Read one member.
+    Read(Id),
+    /// Read pieces of one member.
+    ReadParts(Id, Vec<Part<F>>),
+    /// Ask for a complete listing.
+    Sweep,
+    /// One call.
+    Send(Vec<Load<F>>, Option<BatchKey>),
+}
+
+/// What comes next, how urgent it is, and what holds the rest back.
+#[derive(Debug)]
+pub(crate) struct Outlook<F: Fleet> {
+    pub(crate) next: Next<F>,
+    pub(crate) lane: Lane,
+    /// Text of the guard's trip.
+    pub(crate) tripped: Option<String>,
+}
+
+/// Assesses what changed; everyone afterwards stands where they stand.
+pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, bounds: &Rollout) {
+    let now = measure.now;
+    if let Some(complete) = measure.members.complete_since() {
+        roster.unsure.retain(|_, sent| complete < deadline(*sent));
+    }
+    for place in 0..roster.seats.len() {
+        let seat = roster.seats[place];
+        let again = matches!(seat.stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Failed);
+        if again {
+            assess(roster, measure, place, seat);
+        }
+    }
+    roster.disturbed.retain(|_, since| since.checked_add(duration(bounds)).is_ok_and(|end| end > now));
+    let stuck: Vec<(i64, Timestamp)> = roster
+        .seats
+        .iter()
+        .filter(|seat| seat.counted && !serves(measure, seat))
+        .map(|seat| (seat.pool, now))
+        .collect();
+    roster.disturbed.extend(stuck);
+    roster.leavers.retain(|leaver| !matches!(measure.leaver(leaver), Need::Settled(..)));
+}
+
+/// A create without an answer is accounted for by a listing begun after this.
+pub(crate) fn deadline(sent: Timestamp) -> Timestamp {
+    sent.saturating_add(crate::controller::SEND_DEADLINE).unwrap_or(sent)
+}
+
+fn duration(rollout: &Rollout) -> SignedDuration {
+    SignedDuration::try_from(rollout.min_ready).unwrap_or(SignedDuration::MAX)
+}
+
+/// A disturbed member that is in step and reachable again.
+fn serves<F: Fleet>(measure: &Measure<'_, F>, seat: &Seat) -> bool {
+    if seat.stand != Stand::Settled {
+        return false;
+    }
+    let id = Id::Int(seat.id);
+    let news = measure.members.news(&id).map(|(news, _)| news);
+    measure.members.row(&id).is_some_and(|row| F::available(&row, news.as_ref()))
+}
+
+fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize, mut seat: Seat) {
+    let pool = seat.pool;
+    let assessed = measure.seat(place, &seat, roster.unsure.contains_key(&pool));
+    let was = (seat.id != 0).then_some(seat.id);
+    let id = match &assessed.need {
+        Need::Send(id, _)
+        | Need::Held(id)
+        | Need::Settled(id, _)
+        | Need::ReadParts(id, _)
+        | Need::Drifted(Some(id)) => id.int(),
+        Need::Create(_) | Need::Drifted(None) => None,
+        Need::Wait | Need::Read(_) | Need::Fail(..) => was,
+    };
+    if id != was {
+        // another one, or none: nothing that was known of its predecessor holds
+        seat.settled = false;
+        seat.counted = false;
+    }
+    seat.id = id.unwrap_or(0);
+    if id.is_some() {
+        roster.unsure.remove(&pool);
+        seat.made |= assessed.made;
+    } else {
+        seat.made = false;
+    }
+    seat.stand = match assessed.need {
+        Need::Wait => Stand::Waiting,
+        Need::Read(_) | Need::ReadParts(..) => Stand::Doubted,
+        Need::Create(change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
+        Need::Create(_) => Stand::Missing,
+        Need::Send(_, change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
+        Need::Send(_, change) if change.class().disturbs > 0 => Stand::Disturbing,
+        Need::Send(..) => Stand::Quiet,
+        Need::Held(_) => Stand::Held,
+        Need::Drifted(_) => Stand::Drifted,
+        Need::Settled(..) => {
+            seat.settled = true;
+            Stand::Settled
+        }
+        Need::Fail(reason, message) => {
+            if roster.failures.len() < KEPT_FAILURES || roster.failures.contains_key(&pool) {
+                roster.failures.insert(pool, measure.trouble(pool, reason, message));
+            }
+            Stand::Failed
+        }
+    };
+    if matches!(seat.stand, Stand::Settled | Stand::Held | Stand::Drifted) {
+        roster.cohorts.remove(&pool);
+    }
+    if seat.stand != Stand::Failed {
+        roster.failures.remove(&pool);
+    }
+    roster.seats[place] = seat;
+}
+
+/// emnify refused exactly this change, or the pause after a failure is not over.
+fn blocked<C: Change>(roster: &Roster, key: i64, change: &C, now: Timestamp) -> bool {
+    roster.failures.get(&key).is_some_and(|trouble| {
+        trouble.until.is_some_and(|until| until > now)
+            || trouble.refused.is_some_and(|refused| refused == digest(change))
+    })
+}
+
+/// Finds the next call after a [`survey`].
+pub(crate) fn next<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, bounds: &Bounds<'_>) -> Outlook<F> {
+    let mut outlook = Outlook { next: Next::Rest, lane: Lane::Repair, tripped: None };
+    let edit = if bounds.edited { Lane::Interactive } else { Lane::Repair };
+    // what was begun is finished first: until its marks are on, only the intent tells that a member is ours
+    if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Quiet && !s.settled, None) {
+        return Outlook { next: send, lane: Lane::Create, ..outlook };
+    }
+    if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Missing, None) {
+        let next = if bounds.intent { send } else { Next::RecordIntent };
+        return Outlook { next, lane: Lane::Create, ..outlook };
+    }
+    if let Some(next) = doubt(roster, measure) {
+        return Outlook { next, lane: edit, ..outlook };
+    }
+    if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Quiet, None) {
+        return Outlook { next: send, lane: edit, ..outlook };
+    }
+    outlook.tripped = (bounds.guard)(pending(roster, measure)).err();
+    let free = outlook.tripped.is_none();
+    let room = bounds.rollout.max_unavailable.map(|most| most.saturating_sub(roster.unavailable()));
+    let disturb = |s: &Seat| s.stand == Stand::Disturbing && (free || s.counted);
+    if let Some(send) = gather(roster, measure, bounds, disturb, room) {
+        return Outlook { next: send, lane: edit, ..outlook };
+    }
+    if let Some((next, urgent)) = retire(roster, measure, bounds, free) {
+        let lane = if urgent { Lane::Safety } else { Lane::Interactive };
+        return Outlook { next, lane, ..outlook };
+    }
+    outlook
+}
+
+/// Members that would be disturbed and are not counted yet.
+fn pending<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> u64 {
+    let seats = roster.seats.iter().filter(|s| s.stand == Stand::Disturbing && !s.counted).count();
+    let leavers = roster.leavers.iter().filter(|l| !l.counted && measure.deletes(l)).count();
+    u64::try_from(seats + leavers).unwrap_or(u64::MAX)
+}
+
+fn doubt<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> Option<Next<F>> {
+    if roster.count(Stand::Doubted) > READS {
+        return Some(Next::Sweep);
+    }
+    let (place, seat) = roster.seats.iter().enumerate().find(|(_, s)| s.stand == Stand::Doubted)?;
+    match measure.seat(place, seat, roster.unsure.contains_key(&seat.pool)).need {
+        Need::Read(id) => Some(Next::Read(id)),
+        Need::ReadParts(id, parts) => Some(Next::ReadParts(id, parts)),
+        _ => None,
+    }
+}
+
+/// The changes of members that may share a call with that of the first one, in rollout order.
+fn gather<F: Fleet>(
+    roster: &mut Roster,
+    measure: &Measure<'_, F>,
+    bounds: &Bounds<'_>,
+    pick: impl Fn(&Seat) -> bool,
+    room: Option<u64>,
+) -> Option<Next<F>> {
+    let mut call = Call::new(room);
+    let mut activations = activations_left(roster, bounds, measure.now);
+    for (place, seat) in roster.seats.iter().enumerate() {
+        if call.full() {
+            break;
+        }
+        if !pick(seat) {
+            continue;
+        }
+        let (id, change) = match measure.seat(place, seat, roster.unsure.contains_key(&seat.pool)).need {
+            Need::Create(change) => (None, change),
+            Need::Send(id, change) => (Some(id), change),
+            _ => continue,
+        };
+        let starts = change.activates();
+        if starts && activations == Some(0) {
+            continue;
+        }
+        if call.offer(bounds, roster.cohorts.get(&seat.pool), Load { key: seat.pool, id, change }) && starts {
+            activations = activations.map(|left| left - 1);
+        }
+    }
+    call.finish()
+}
+
+/// What lets members go, newest first; and whether it is urgent.
+fn retire<F: Fleet>(
+    roster: &Roster,
+    measure: &Measure<'_, F>,
+    bounds: &Bounds<'_>,
+    free: bool,
+) -> Option<(Next<F>, bool)> {
+    let mut call = Call::new(None);
+    for leaver in &roster.leavers {
+        if call.full() {
+            break;
+        }
+        if !(free || leaver.counted || !measure.deletes(leaver)) {
+            continue;
+        }
+        let key = -leaver.id;
+        match measure.leaver(leaver) {
+            Need::Send(_, change) if blocked(roster, key, &change, measure.now) => {}
+            Need::Send(id, change) => {
+                call.offer(bounds, roster.cohorts.get(&key), Load { key, id: Some(id), change });
+            }
+            Need::Read(id) if call.loads.is_empty() => return Some((Next::Read(id), false)),
+            _ => {}
+        }
+    }
+    let urgent = call.loads.iter().any(|load| load.change.class().urgent);
+    Some((call.finish()?, urgent))
+}
+
+/// Activations that the window still allows; `None`: all.
+fn activations_left(roster: &mut Roster, bounds: &Bounds<'_>, now: Timestamp) -> Option<u64> {
+    let limit = bounds.rollout.max_activations?;
+    let window = SignedDuration::try_from(limit.window).unwrap_or(SignedDuration::MAX);
+    roster.activated.retain(|(at, _)| now.duration_since(*at) < window);
+    let sent: u64 = roster.activated.iter().map(|(_, n)| n).sum();
+    Some(limit.members.saturating_sub(sent))
+}
+
+/// A call that is being filled.
+struct Call<F: Fleet> {
+    loads: Vec<Load<F>>,
+    shared: Option<(Option<BatchKey>, Option<Cohort>)>,
+    most: usize,
+    room: usize,
+}
+
+impl<F: Fleet> Call<F> {
+    fn new(room: Option<u64>) -> Self {
+        let room = room.map_or(usize::MAX, |room| usize::try_from(room).unwrap_or(usize::MAX));
+        Self { loads: Vec::new(), shared: None, most: usize::MAX, room }
+    }
+
+    fn full(&self) -> bool {
+        self.loads.len() >= self.most.min(self.room)
+    }
+
+    /// Takes it along if it may share the call.
+    fn offer(&mut self, bounds: &Bounds<'_>, cohort: Option<&Cohort>, load: Load<F>) -> bool {
+        let of = (load.change.batch(), cohort.copied());
+        match &self.shared {
+            Some(shared) if *shared != of => return false,
+            Some(_) => {}
+            None => {
+                self.most = of.0.as_ref().map_or(1, |key| (bounds.fits)(key).max(1));
+                self.shared = Some(of);
+            }
+        }
+        self.loads.push(load);
+        true
+    }
+
+    fn finish(self) -> Option<Next<F>> {
+        let (key, _) = self.shared?;
+        Some(Next::Send(self.loads, key))
+    }
+}
+
+/// When something may be done that cannot be done now; `None` when nothing waits for a time.
+pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
+    let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
+    let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());
+    let unsure = roster.unsure.values().map(|sent| deadline(*sent));
+    let waiting = roster.seats.iter().any(|s| s.stand == Stand::Missing || s.stand == Stand::Quiet);
+    let window = rollout.max_activations.filter(|_| waiting).and_then(|limit| {
+        let window = SignedDuration::try_from(limit.window).ok()?;
+        roster.activated.front()?.0.checked_add(window).ok()
+    });
+    pauses.chain(ready).chain(unsure).chain(window).filter(|at| *at > now).min()
+}
+
+/// What was sent, before the answer: the guard, the window of activations and the rolling update count it.
+pub(crate) fn sent<F: Fleet>(roster: &mut Roster, loads: &[Load<F>], rollout: &Rollout, now: Timestamp) -> u64 {
+    let started = loads.iter().filter(|load| load.change.activates()).map(|_| 1).sum::<u64>();
+    if started > 0 {
+        roster.activated.push_back((now, started));
+    }
+    let disturbing: std::collections::HashSet<i64> =
+        loads.iter().filter(|load| load.change.class().disturbs > 0).map(|load| load.key).collect();
+    if disturbing.is_empty() {
+        return 0;
+    }
+    let mut counted = 0;
+    for seat in roster.seats.iter_mut().filter(|seat| disturbing.contains(&seat.pool)) {
+        counted += u64::from(!std::mem::replace(&mut seat.counted, true));
+        if rollout.max_unavailable.is_some() {
+            roster.disturbed.insert(seat.pool, now);
+        }
+    }
+    for leaver in roster.leavers.iter_mut().filter(|leaver| disturbing.contains(&-leaver.id)) {
+        counted += u64::from(!std::mem::replace(&mut leaver.counted, true));
+    }
+    counted
+}
+
+/// Nothing of the call's member is left after it.
+pub(crate) fn ends<F: Fleet>(load: &Load<F>) -> bool {
+    load.id.is_some() && load.change.class().verb == Verb::Delete
+}
+
+/// Sorts members that have to go, newest first: ids grow.
+pub(crate) fn newest_first(leavers: &mut Vec<Leaver>) {
+    leavers.sort_unstable_by_key(|leaver| std::cmp::Reverse(leaver.id));
+    leavers.dedup_by_key(|leaver| leaver.id);
+}

@@ -1,0 +1,179 @@
+//! Who is a member and what is known of it: a few bytes each.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use jiff::Timestamp;
+
+use super::Failure;
+use crate::batch::Cohort;
+
+/// Where a member stands, as it was last assessed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// Something changed: assess it.
+    #[default]
+    Unknown,
+    /// Nothing can be said before emnify was read.
+    Waiting,
+    /// One read of it settles a doubt.
+    Doubted,
+    /// Does not exist.
+    Missing,
+    /// Needs a change that disturbs nobody.
+    Quiet,
+    /// Needs a change that may cut it off or re-price it.
+    Disturbing,
+    /// Left as it is by the partition.
+    Held,
+    /// Differs in a way that is reported only.
+    Drifted,
+    /// In step.
+    Settled,
+    /// Something is wrong with this one; see [`Roster::failures`].
+    Failed,
+}
+
+/// One wanted member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seat {
+    /// What it holds.
+    pub(crate) pool: i64,
+    /// Its own id, once it is the set's; 0 before.
+    pub(crate) id: i64,
+    /// Where it stands.
+    pub(crate) stand: Stand,
+    /// The set created it.
+    pub(crate) made: bool,
+    /// It was in step with this generation: what differs now is drift.
+    pub(crate) settled: bool,
+    /// Its disturbance is counted by the guard.
+    pub(crate) counted: bool,
+}
+
+/// A member that has to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leaver {
+    /// Its own id.
+    pub(crate) id: i64,
+    /// What it holds, or held when it was last seen; 0 for nothing.
+    pub(crate) pool: i64,
+    /// The set created it, which is consent to delete it.
+    pub(crate) made: bool,
+    /// Its disturbance is counted by the guard.
+    pub(crate) counted: bool,
+}
+
+/// Why a member stands still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// For people.
+    pub(crate) failure: Failure,
+    /// Digest of the refused change: another one may be sent.
+    pub(crate) refused: Option<u64>,
+    /// Nothing is tried before this time.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// Everything that is remembered of one set.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    /// Wanted members in rollout order.
+    pub(crate) seats: Vec<Seat>,
+    /// Members that are no longer wanted, newest first.
+    pub(crate) leavers: Vec<Leaver>,
+    /// What is wrong, by what the member holds (by its negated id for leavers). Only those that fail are here.
+    pub(crate) failures: BTreeMap<i64, Trouble>,
+    /// Members of failed calls share calls with their own half only, until they are through.
+    pub(crate) cohorts: HashMap<i64, Cohort>,
+    /// Creates without an answer, by what the member holds: when they were sent.
+    pub(crate) unsure: HashMap<i64, Timestamp>,
+    /// Members that were disturbed and do not serve again yet: when the change was sent.
+    pub(crate) disturbed: HashMap<i64, Timestamp>,
+    /// Activations sent in the window.
+    pub(crate) activated: VecDeque<(Timestamp, u64)>,
+}
+
+impl Roster {
+    /// Takes a new choice; what is known of those who stay is kept. Returns former members that are now unwanted.
+    pub(crate) fn choose(&mut self, chosen: &[i64]) -> Vec<Seat> {
+        if self.seats.len() == chosen.len() && self.seats.iter().zip(chosen).all(|(s, p)| s.pool == *p) {
+            return Vec::new();
+        }
+        let mut old: HashMap<i64, Seat> =
+            std::mem::take(&mut self.seats).into_iter().map(|seat| (seat.pool, seat)).collect();
+        self.seats = chosen
+            .iter()
+            .map(|pool| {
+                let fresh = Seat { pool: *pool, ..Seat::default() };
+                // its place in the order may matter to the partition
+                old.remove(pool).map_or(fresh, |seat| Seat { stand: Stand::Unknown, ..seat })
+            })
+            .collect();
+        for pool in old.keys() {
+            self.failures.remove(pool);
+            self.cohorts.remove(pool);
+            self.disturbed.remove(pool);
+        }
+        old.into_values().filter(|seat| seat.id != 0).collect()
+    }
+
+    /// Everything is assessed again.
+    pub(crate) fn doubt_all(&mut self) {
+        self.seats.iter_mut().for_each(|seat| seat.stand = Stand::Unknown);
+    }
+
+    /// Members whose rows changed are assessed again: those that hold one of `pools`, and those with one of `ids`.
+    pub(crate) fn doubt(&mut self, pools: &HashSet<i64>, ids: &HashSet<i64>) {
+        if pools.is_empty() && ids.is_empty() {
+            return;
+        }
+        for seat in &mut self.seats {
+            if pools.contains(&seat.pool) || ids.contains(&seat.id) {
+                seat.stand = Stand::Unknown;
+            }
+        }
+    }
+
+    /// The spec changed: refusals are forgotten, and what differs is an edit.
+    pub(crate) fn edited(&mut self) {
+        self.failures.clear();
+        self.cohorts.clear();
+        for seat in &mut self.seats {
+            seat.settled = false;
+            seat.counted = false;
+            seat.stand = Stand::Unknown;
+        }
+    }
+
+    /// Number of seats that stand so.
+    pub(crate) fn count(&self, stand: Stand) -> u64 {
+        self.seats.iter().filter(|seat| seat.stand == stand).map(|_| 1).sum()
+    }
+
+    /// Members that are, or may be, out of service because of us.
+    pub(crate) fn unavailable(&self) -> u64 {
+        u64::try_from(self.disturbed.len()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_costs_a_few_bytes() {
+        assert!(size_of::<Seat>() <= 24, "a hundred thousand of them are 2.4 MB");
+    }
+
+    #[test]
+    fn a_new_choice_keeps_what_is_known_of_those_who_stay() {
+        let mut roster = Roster::default();
+        roster.choose(&[1, 2, 3]);
+        roster.seats[1] = Seat { pool: 2, id: 20, made: true, settled: true, ..Seat::default() };
+        roster.seats[2] = Seat { pool: 3, id: 30, made: true, ..Seat::default() };
+        let gone = roster.choose(&[4, 2]);
+        assert_eq!(gone.iter().map(|s| s.id).collect::<Vec<_>>(), [30], "who exists and is unwanted has to go");
+        assert_eq!(roster.seats[1].id, 20);
+        assert!(roster.seats[1].settled, "it was in step and still is");
+    }
+}

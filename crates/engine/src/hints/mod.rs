@@ -1,0 +1,193 @@
+//! Hints: what says between two listings that something changed. They mark entries of the mirror and never prove anything.
+//!
+//! [`tail`] reads the event log, [`recent`] what changed last, and whoever receives data streams hands over records with
+//! [`Shared::stale`]. What would take more single reads than a listing becomes a wish for a sweep, which waits while
+//! objects are being made: their events are our own.
+
+pub mod log;
+pub mod pace;
+pub mod recent;
+mod tail;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use emnify::wire::event::Record;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use self::pace::Allowance;
+use crate::{session::Session, shared::Shared};
+
+/// Sweeps that hints ask for are at least so far apart, per kind.
+const SWEEPS_APART: Duration = Duration::from_secs(120);
+/// However long we go on making objects, a sweep does not wait longer.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often wishes for sweeps are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// What events say is written for at most 20 objects per second.
+const SLOT: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Default)]
+struct Kind {
+    allowance: Allowance,
+    /// A sweep that began since then is wished for, by the wall clock and by ours.
+    wished: Option<(Timestamp, Instant)>,
+    swept: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    position: Option<Timestamp>,
+    kinds: BTreeMap<&'static str, Kind>,
+    slot: Option<Instant>,
+}
+
+/// What the hints of one session share.
+#[derive(Debug)]
+pub struct Hints {
+    started: Instant,
+    inner: Mutex<Inner>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { started: Instant::now(), inner: Mutex::default() }
+    }
+}
+
+impl Hints {
+    /// Where the event log was read to, by the server's clock; a later process may continue there.
+    pub fn position(&self) -> Option<Timestamp> {
+        self.lock().position
+    }
+
+    /// Where to begin, before the session is served; and how far the log was read since.
+    pub fn set_position(&self, position: Option<Timestamp>) {
+        self.lock().position = position;
+    }
+
+    /// How many of `wanted` single reads may be caused, for a kind of `size` objects.
+    pub(crate) fn allow(&self, kind: &'static str, wanted: usize, size: usize) -> usize {
+        let now = self.started.elapsed();
+        self.lock().kinds.entry(kind).or_default().allowance.take(wanted, size, now)
+    }
+
+    /// A listing of `kind` that began at `now` or later is wished for, when there is time.
+    pub(crate) fn wish(&self, kind: &'static str, now: Timestamp) {
+        let mut inner = self.lock();
+        let kind = inner.kinds.entry(kind).or_default();
+        let since = kind.wished.map_or_else(Instant::now, |(_, since)| since);
+        kind.wished = Some((now, since));
+    }
+
+    /// Wishes whose time has come.
+    fn due(&self, creating: bool) -> Vec<(&'static str, Timestamp)> {
+        let mut inner = self.lock();
+        let mut due = Vec::new();
+        for (name, kind) in &mut inner.kinds {
+            let Some((at, since)) = kind.wished else { continue };
+            let waits = creating && since.elapsed() < PATIENCE;
+            if waits || kind.swept.is_some_and(|swept| swept.elapsed() < SWEEPS_APART) {
+                continue;
+            }
+            kind.wished = None;
+            kind.swept = Some(Instant::now());
+            due.push((*name, at));
+        }
+        due
+    }
+
+    /// The next moment at which news may be written for one object.
+    pub(crate) fn slot(&self) -> Instant {
+        let mut inner = self.lock();
+        let slot = inner.slot.map_or_else(Instant::now, |slot| slot.max(Instant::now()));
+        inner.slot = Some(slot + SLOT);
+        slot
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nobody panics while holding the hints")
+    }
+}
+
+impl Shared {
+    /// Records of a data stream: what they name in the live session of their organisation is read again before anything
+    /// is decided about it. What nobody here knows is ignored.
+    pub fn stale(self: &Arc<Self>, records: &[Record]) {
+        for session in self.directory.sessions() {
+            let of = |record: &&Record| record.organisation.is_some_and(|id| id.to_string() == session.organisation);
+            let its: Vec<Record> = records.iter().filter(of).copied().collect();
+            if !its.is_empty() {
+                self.kinds().for_each(|kind| kind.stale(&session, &its));
+            }
+        }
+    }
+}
+
+/// Reads all hints of a session until it is stopped.
+pub(crate) fn follow(shared: &Arc<Shared>, session: &Arc<Session>) {
+    shared.kinds().for_each(|kind| kind.follow(session));
+    run(session, tail::read_for_ever(shared.clone(), session.clone()));
+    run(session, sweep_when_due(shared.clone(), session.clone()));
+}
+
+/// Runs something until the session is stopped.
+pub(crate) fn run(session: &Arc<Session>, what: impl Future<Output = ()> + Send + 'static) {
+    let stopped = session.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stopped.stopped() => {}
+            () = what => {}
+        }
+    });
+}
+
+async fn sweep_when_due(shared: Arc<Shared>, session: Arc<Session>) {
+    loop {
+        sleep(LOOK).await;
+        for (kind, since) in session.hints.due(session.creating()) {
+            if let Some(kind) = shared.kind(kind) {
+                kind.sweep_since(&session, since);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wished_sweep_waits_while_objects_are_made_but_not_for_ever() {
+        let hints = Hints::default();
+        hints.wish("Toy", at(1));
+        hints.wish("Toy", at(9));
+        assert_eq!(hints.due(true), []);
+        assert_eq!(hints.due(false), [("Toy", at(9))], "one sweep grants all wishes so far");
+        assert_eq!(hints.due(false), []);
+        hints.wish("Toy", at(20));
+        assert_eq!(hints.due(false), [], "the last one was just now");
+        tokio::time::advance(SWEEPS_APART).await;
+        assert_eq!(hints.due(true), []);
+        tokio::time::advance(PATIENCE).await;
+        assert_eq!(hints.due(true), [("Toy", at(20))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_is_written_for_twenty_objects_a_second() {
+        let hints = Hints::default();
+        let start = Instant::now();
+        let slots: Vec<u128> = (0..3).map(|_| (hints.slot() - start).as_millis()).collect();
+        assert_eq!(slots, [0, 50, 100]);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(hints.slot() - start, Duration::from_secs(5), "unused slots are not saved up");
+    }
+}

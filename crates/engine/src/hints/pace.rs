@@ -1,0 +1,100 @@
+//! How often hints are read, and how many single reads they may cause: pure.
+
+use std::time::Duration;
+
+/// Time between two readings of the event log.
+const TAIL: Duration = Duration::from_secs(10);
+/// The same while we make many objects, whose events are our own.
+const TAIL_BUSY: Duration = Duration::from_secs(30);
+/// Time between two readings of what changed last.
+const RECENT: Duration = Duration::from_secs(20);
+/// The same while we make many objects, which are what changed last.
+const RECENT_BUSY: Duration = Duration::from_secs(60);
+/// Failures double the pause up to 2 to the power of this.
+const LONGEST: u32 = 5;
+
+/// One of the readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Of the event log.
+    Tail,
+    /// Of what changed last.
+    Recent,
+}
+
+impl Reader {
+    /// Pause before looking whether a reading is due.
+    pub fn tick(self) -> Duration {
+        match self {
+            Self::Tail => TAIL,
+            Self::Recent => RECENT,
+        }
+    }
+
+    /// Pause between two readings; `creating`: objects are being made, `failures`: readings that failed in a row.
+    pub fn pause(self, creating: bool, failures: u32) -> Duration {
+        let pause = match (self, creating) {
+            (_, false) => self.tick(),
+            (Self::Tail, true) => TAIL_BUSY,
+            (Self::Recent, true) => RECENT_BUSY,
+        };
+        pause.saturating_mul(1 << failures.min(LONGEST))
+    }
+}
+
+/// The allowance covers this time.
+const MINUTE: Duration = Duration::from_secs(60);
+/// Single reads that a small kind is worth.
+const FEW: usize = 5;
+/// Rows of a page: beyond so many pages' worth of single reads a listing is cheaper.
+const PAGE: usize = 1000;
+
+/// Single reads that hints may cause in a minute: about as many as the pages of a listing, which shows more.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowance {
+    used: usize,
+    since: Duration,
+}
+
+impl Allowance {
+    /// Takes up to `wanted` reads at `now` (any clock that moves on) for a kind of `size` objects; how many it got.
+    pub fn take(&mut self, wanted: usize, size: usize, now: Duration) -> usize {
+        if now.saturating_sub(self.since) >= MINUTE {
+            *self = Self { used: 0, since: now };
+        }
+        let most = FEW + size / PAGE;
+        let got = wanted.min(most.saturating_sub(self.used));
+        self.used += got;
+        got
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_rare_while_we_make_objects_and_after_failures() {
+        let pause = |reader: Reader, creating, failures| reader.pause(creating, failures).as_secs();
+        assert_eq!((pause(Reader::Tail, false, 0), pause(Reader::Recent, false, 0)), (10, 20));
+        assert_eq!((pause(Reader::Tail, true, 0), pause(Reader::Recent, true, 0)), (30, 60));
+        assert_eq!(
+            (pause(Reader::Tail, false, 2), pause(Reader::Tail, false, 99)),
+            (40, 320),
+            "failures back off"
+        );
+        let per_second = 1.0 / 10.0 + 1.0 / 20.0;
+        assert!(per_second < 0.16, "hints leave room for sweeps in the 0.2 requests/s of the steady state");
+    }
+
+    #[test]
+    fn a_flood_gets_few_single_reads() {
+        let mut allowance = Allowance::default();
+        let at = Duration::from_secs;
+        assert_eq!(allowance.take(3, 10_000, at(100)), 3);
+        assert_eq!(allowance.take(8_000, 10_000, at(101)), 12, "a listing of 10 pages shows the rest");
+        assert_eq!(allowance.take(1, 10_000, at(159)), 0);
+        assert_eq!(allowance.take(1, 10_000, at(160)), 1, "the next minute has its own");
+        assert_eq!(Allowance::default().take(9, 0, at(0)), 5, "a small kind has some, too");
+    }
+}

@@ -1,0 +1,130 @@
+//! Reads the event log as [`super::log`] says, and hands events on.
+
+use std::{sync::Arc, time::Duration};
+
+use emnify::{
+    Cursor, Error, Lane,
+    wire::{Listing, event::Event},
+};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    log::{Gap, Log, MOST_PAGES, Next, Reading},
+    pace::Reader,
+};
+use crate::{session::Session, shared::Shared};
+
+/// As many rows as the API gives; it clamps. [D]
+const ROWS: u32 = 1000;
+/// Until the session's objects are known, events would find nobody.
+const BEFORE_USE: Duration = Duration::from_millis(100);
+/// While objects are being made, what was jumped over is made up for this often.
+const FILL_EVERY: Duration = Duration::from_secs(300);
+/// What listings do not show comes from policy control and from the network: sources 1 and 0. [P]
+const NOT_LISTED: [u8; 2] = [1, 0];
+
+/// Never ends.
+pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
+    shared.opened().await;
+    while !shared.directory.sessions().iter().any(|s| Arc::ptr_eq(s, &session)) {
+        sleep(BEFORE_USE).await;
+    }
+    let mut tail = Tail {
+        log: Log::resume(session.hints.position(), session.client.server_time()),
+        filled: Instant::now(),
+        shared,
+        session,
+    };
+    let (mut failures, mut last) = (0u32, None::<Instant>);
+    loop {
+        let pause = Reader::Tail.pause(tail.session.creating(), failures);
+        if last.is_none_or(|last| last.elapsed() >= pause) {
+            last = Some(Instant::now());
+            failures = match tail.step().await {
+                Ok(()) => 0,
+                Err(error) => {
+                    let organisation = &tail.session.organisation;
+                    tracing::warn!(organisation, %error, "event log not read");
+                    failures.saturating_add(1)
+                }
+            };
+        }
+        sleep(Reader::Tail.tick()).await;
+    }
+}
+
+struct Tail {
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+    log: Log,
+    /// When a gap was last made up for.
+    filled: Instant,
+}
+
+impl Tail {
+    /// Reads what is new, and what was jumped over when there is time.
+    async fn step(&mut self) -> Result<(), Error> {
+        let creating = self.session.creating();
+        let gap = self.log.gap();
+        let reading = self.log.begin(self.session.client.server_time(), if creating { 1 } else { MOST_PAGES });
+        let events = self.read(reading).await?;
+        if let Some(gap) = self.log.gap().filter(|now| Some(*now) != gap) {
+            self.jumped(gap);
+        }
+        self.hand_on(&events);
+        if self.log.gap().is_some() && (!creating || self.filled.elapsed() >= FILL_EVERY) {
+            let events = self.fill().await?;
+            self.filled = Instant::now();
+            self.hand_on(&events);
+        }
+        self.session.hints.set_position(Some(self.log.position()));
+        Ok(())
+    }
+
+    async fn read(&mut self, mut reading: Reading) -> Result<Vec<(Event, Timestamp)>, Error> {
+        let newest_first = Listing::all().sort("-timestamp").per_page(ROWS);
+        self.pages(&mut reading, newest_first).await?;
+        Ok(self.log.close(reading))
+    }
+
+    /// Of what was jumped over, reads what no listing shows.
+    async fn fill(&mut self) -> Result<Vec<(Event, Timestamp)>, Error> {
+        let Some(mut reading) = self.log.begin_gap(MOST_PAGES) else { return Ok(Vec::new()) };
+        for source in NOT_LISTED {
+            let listing = Listing::all().filter("source", source).sort("-timestamp").per_page(ROWS);
+            match self.pages(&mut reading, listing).await {
+                Ok(()) => {}
+                // a sweep has to do where the log cannot be narrowed
+                Err(Error::Rejected { message, .. }) => tracing::warn!(message, "gap in the event log not read"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(self.log.close(reading))
+    }
+
+    async fn pages(&self, reading: &mut Reading, listing: Listing) -> Result<(), Error> {
+        let api = self.session.client.api(Lane::Hints);
+        let mut next = Next::Read(Cursor::first());
+        while let Next::Read(at) = next {
+            let page = api.list_events(at, Some(reading.window()), listing.clone()).await?;
+            next = self.log.page(reading, page);
+        }
+        Ok(())
+    }
+
+    /// Listings show most of what was jumped over.
+    fn jumped(&self, gap: Gap) {
+        let organisation = &self.session.organisation;
+        tracing::info!(organisation, from = %gap.from, until = %gap.until, "events jumped over");
+        for kind in self.shared.kinds().filter(|kind| kind.listens()) {
+            self.session.hints.wish(kind.name(), self.shared.now());
+        }
+    }
+
+    fn hand_on(&self, events: &[(Event, Timestamp)]) {
+        if !events.is_empty() {
+            self.shared.kinds().for_each(|kind| kind.hear(&self.session, events));
+        }
+    }
+}
