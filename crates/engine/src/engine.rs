@@ -95,6 +95,7 @@ impl Engine {
     /// Starts the senders of a session and the reader of its event log; they end when the session is stopped.
     pub fn serve(&self, session: &Arc<Session>) {
         crate::hints::follow(&self.shared, session);
+        crate::scrub::follow(session);
         for _ in 0..SENDERS {
             let (shared, session) = (self.shared.clone(), session.clone());
             tokio::spawn(async move {

@@ -30,6 +30,7 @@ pub mod plan;
 pub mod queue;
 pub mod reason;
 pub mod refs;
+pub mod scrub;
 pub mod secrets;
 pub mod session;
 pub mod settle;

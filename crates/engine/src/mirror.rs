@@ -232,6 +232,13 @@ impl<K: Managed> Mirror<K> {
         (entry.parts.clone(), wanted.iter().copied().filter(|p| !fresh(p)).collect())
     }
 
+    /// When a piece was last read.
+    pub fn read_at(&self, id: &Id, part: K::Part) -> Option<Instant> {
+        let inner = self.read();
+        let (_, at) = inner.parts.get(id)?.as_of.iter().find(|(known, _)| *known == part)?;
+        Some(inner.born + Duration::from_nanos(u64::try_from(*at).unwrap_or_default()))
+    }
+
     /// Stores pieces that were read at `as_of` or changed by us.
     pub fn put_parts(&self, id: &Id, parts: K::Parts, read: &[K::Part], as_of: Instant) {
         let mut inner = self.write();

@@ -26,6 +26,7 @@ use crate::{
     mirror::Mirror,
     queue::Queue,
     refs::Named,
+    scrub::Scrub,
     tables::Tables,
 };
 
@@ -124,6 +125,8 @@ pub struct Session {
     pub claims: Claims,
     /// Limit on disturbed devices.
     pub guard: Guard,
+    /// Slow re-reading of what no listing shows.
+    pub scrub: Scrub,
     /// What says between listings that something changed.
     pub hints: Hints,
     /// Who shares calls after one failed.
@@ -147,6 +150,7 @@ impl Session {
             tables: Tables::default(),
             claims: Claims::default(),
             guard: Guard::default(),
+            scrub: Scrub::default(),
             hints: Hints::default(),
             cohorts: Cohorts::default(),
             shelves: Mutex::default(),
@@ -208,6 +212,7 @@ impl Session {
 
     /// Sets what [`Session::sweep_every`] says.
     pub fn set_sweep_every(&self, every: Option<Duration>) {
+        self.scrub.set_sweep_every(every);
         *self.sweep_every.lock().expect("nobody panics while holding the interval") = every;
     }
 

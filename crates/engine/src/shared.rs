@@ -71,6 +71,10 @@ pub trait AnyKind: Send + Sync {
     fn reference(&self, namespace: &str, name: &str) -> RefState;
     /// Finds a key in the mirror of this kind; `who` is woken when that may have changed.
     fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located;
+    /// Starts listing this kind, if that has not begun; `who` is woken after each complete listing.
+    fn demand(&self, _session: &Arc<Session>, _who: &Named) {}
+    /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
+    fn touched(&self, _kind: &str, _organisation: &str, _id: &Id) {}
     /// Asks for a look at one object.
     fn poke(&self, namespace: &str, name: &str, why: &str);
     /// Asks for a look at every object that may belong to a workspace.

@@ -21,12 +21,21 @@ use super::{
     spec::SetAllowance,
 };
 
+/// Devices of a page of what changed last: more than people change in 20 s, less than a listing.
+const RECENT: u32 = 100;
+
 /// emnify requires a threshold for SMS. [S]
 const SMS_THRESHOLD: f64 = 80.0;
 
 /// One page of the listing.
 pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
     let page = api.list_endpoints(at, &Listing::all()).await?;
+    rows(page)
+}
+
+/// One page by last change, newest first.
+pub async fn recent(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
+    let page = api.list_endpoints(at, &Listing::all().sort("-last_updated").per_page(RECENT)).await?;
     rows(page)
 }
 
@@ -112,6 +121,15 @@ fn live(quota: &Quota, posted: Option<SetAllowance>) -> Live {
 
 fn posted(before: Option<&Option<Live>>) -> Option<SetAllowance> {
     before?.as_ref()?.posted.clone()
+}
+
+/// Free addresses for devices like this one: in its space, else in all, because the API chooses.
+pub async fn room(api: &Api, create: &Change) -> Result<Option<usize>, Error> {
+    let Change::Create(new) = create else { return Ok(None) };
+    let spaces = api.ip_address_spaces().await?;
+    let meant = spaces.iter().filter(|space| new.space.is_none_or(|id| space.id == id));
+    let free: Option<i64> = meant.map(|space| space.available_count).sum();
+    Ok(free.map(|free| usize::try_from(free).unwrap_or(0)))
 }
 
 type Batch = [(Option<Id>, Change)];

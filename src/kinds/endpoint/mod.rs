@@ -9,22 +9,26 @@ mod change;
 mod connectivity;
 mod diff;
 mod io;
-mod lookups;
+pub(crate) mod lookups;
 mod quota;
 mod report;
-mod rows;
+pub(crate) mod rows;
 mod spec;
 #[cfg(test)]
 mod tests;
-mod want;
+pub(crate) mod want;
 
 use std::time::Duration;
 
-use emnify::{Api, Cursor, Error, Page, wire::event::Event};
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::event::{Event, Record},
+};
 use emnify_engine::{
-    kind::{Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply},
+    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply},
     spec::{AdoptionPolicy, Intent},
 };
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 
 pub use self::{
@@ -37,7 +41,7 @@ pub use self::{
     },
 };
 use self::{diff::Memory, rows::key};
-use crate::kinds::sim::state_claim;
+use crate::kinds::{alerts, sim::state_claim};
 
 impl Managed for Endpoint {
     type Row = Row;
@@ -46,6 +50,8 @@ impl Managed for Endpoint {
     type Want = Want;
     type Change = Change;
     type News = Connectivity;
+
+    const LISTENS: bool = true;
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -161,8 +167,24 @@ impl Managed for Endpoint {
         connectivity::hear(event)
     }
 
+    fn alert(event: &Event) -> Option<Alert> {
+        alerts::about(event.endpoint_id()?, event)
+    }
+
+    fn concerns(record: &Record) -> Option<Id> {
+        record.endpoint.map(Id::Int)
+    }
+
+    fn changed(row: &Row) -> Option<Timestamp> {
+        row.updated
+    }
+
     async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
         io::list(api, at).await
+    }
+
+    fn recent(api: &Api, at: Cursor) -> Option<BoxFuture<'_, Result<Page<Row>, Error>>> {
+        Some(io::recent(api, at).boxed())
     }
 
     async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
@@ -171,6 +193,10 @@ impl Managed for Endpoint {
 
     async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Result<(), Error> {
         io::read_part(api, id, part, into).await
+    }
+
+    async fn room(api: &Api, create: &Change) -> Result<Option<usize>, Error> {
+        io::room(api, create).await
     }
 
     async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {

@@ -13,11 +13,16 @@ mod tests;
 
 use std::time::Duration;
 
-use emnify::{Api, Cursor, Error, Page, wire::event::Event};
+use emnify::{
+    Api, Cursor, Error, Page,
+    wire::event::{Event, Record},
+};
 use emnify_engine::{
-    kind::{Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply},
+    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply},
     spec::{AdoptionPolicy, Intent},
 };
+
+use crate::kinds::alerts;
 
 use self::{
     rows::{Row, SetState, Want, key},
@@ -43,6 +48,8 @@ impl Managed for Sim {
     type Want = Want;
     type Change = SetState;
     type News = ();
+
+    const LISTENS: bool = true;
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -117,11 +124,20 @@ impl Managed for Sim {
         status.msisdn.clone_from(&row.msisdn);
         status.state = Some(status::name(row.status).into_owned());
         status.endpoint_id = row.endpoint.map(|id| id.to_string());
+        status.model_id = row.model.map(|id| id.to_string());
         status.activation_date = row.activated.map(|at| at.to_string());
     }
 
     fn hear(event: &Event) -> Option<Heard<()>> {
         io::hear(event)
+    }
+
+    fn alert(event: &Event) -> Option<Alert> {
+        alerts::about(event.sim.as_ref()?.id?, event)
+    }
+
+    fn concerns(record: &Record) -> Option<Id> {
+        record.sim.map(Id::Int)
     }
 
     async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {

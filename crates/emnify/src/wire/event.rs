@@ -85,6 +85,21 @@ impl Event {
     }
 }
 
+/// What a record of a data stream names: an event or a usage record, whose keys are alike. New keys may come at any time;
+/// only these are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct Record {
+    /// Id of the organisation.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub organisation: Option<i64>,
+    /// Id of the device.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub endpoint: Option<i64>,
+    /// Id of the SIM.
+    #[serde(default, deserialize_with = "de::optional_ref")]
+    pub sim: Option<i64>,
+}
+
 /// Events between two times of the server's clock, both included, by whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventWindow {
@@ -103,7 +118,8 @@ impl EventWindow {
 }
 
 impl Api {
-    /// One page of the event log, all of it or a window. An event that cannot be decoded is left out: the log only hints.
+    /// One page of the event log, all of it or a window. Of an event that cannot be decoded only id and time are kept, and one
+    /// without an id is left out: the log only hints.
     pub async fn list_events(
         &self,
         at: Cursor,
@@ -127,9 +143,18 @@ impl Api {
 fn readable(mut page: Page<Value>) -> Page<Event> {
     let all = std::mem::take(&mut page.items);
     let shown = all.len();
-    let items: Vec<Event> = all.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect();
-    if items.len() < shown {
-        tracing::warn!(target: "emnify::http", unreadable = shown - items.len(), "events were left out");
+    let mut whole = 0;
+    let items: Vec<Event> = all
+        .into_iter()
+        .filter_map(|value| {
+            let bare = serde_json::json!({"id": value.get("id"), "timestamp": value.get("timestamp")});
+            let event = serde_json::from_value(value);
+            whole += usize::from(event.is_ok());
+            event.or_else(|_| serde_json::from_value(bare)).ok()
+        })
+        .collect();
+    if whole < shown {
+        tracing::warn!(target: "emnify::http", unreadable = shown - whole, "events could not be read");
     }
     Page { items, page: page.page, pages: page.pages, total: page.total, server_time: page.server_time }
 }
@@ -149,13 +174,26 @@ mod tests {
             json!({"id": 5, "timestamp": "2022-03-27 23:20:49", "alert": 1, "event_type": {"id": "12"},
                    "endpoint": null, "sim": null, "user": null, "keen": {}}),
             json!({"timestamp": "2022-03-27 23:20:49"}),
+            json!({"id": 6, "timestamp": "2022-03-27 23:20:50", "alert": [], "endpoint": {"id": 9}}),
         ];
         let page = Page { items, page: 1, pages: 1, total: None, server_time: None };
         let events = readable(page).items;
-        assert_eq!(events.len(), 2);
+        assert_eq!(events.len(), 3, "one without an id cannot be told from others");
+        let bare = (events[2].id, events[2].endpoint_id(), events[2].timestamp.is_some());
+        assert_eq!(bare, (6, None, true), "a broken one is known to be there");
         assert_eq!((events[0].kind(), events[0].endpoint_id()), (Some(3), Some(9)));
         assert_eq!((events[1].kind(), events[1].endpoint_id(), events[1].alert), (Some(12), None, true));
         assert!(events[1].timestamp.is_some());
+    }
+
+    #[test]
+    fn records_name_their_objects_whatever_else_they_hold() {
+        let usage = json!({"id": 1, "traffic_type": {"id": 5}, "volume": {"total": 0.1}, "endpoint": {"id": 9, "balance": null},
+            "sim": {"id": "4", "iccid": "8988"}, "organisation": {"id": 42, "name": "o"}});
+        let record: Record = serde_json::from_value(usage).unwrap();
+        assert_eq!(record, Record { organisation: Some(42), endpoint: Some(9), sim: Some(4) });
+        let none: Record = serde_json::from_value(json!({"endpoint": null, "sim": [], "x": 1})).unwrap();
+        assert_eq!(none, Record::default());
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
+    fn demand(&self, session: &Arc<Session>, who: &Named) {
+        self.0.demand(session);
+        Controller::<K>::wait_on_sweep(session, who);
+    }
+
     fn poke(&self, namespace: &str, name: &str, why: &str) {
         self.0.poke(namespace, name, why);
     }
