@@ -14,8 +14,8 @@ use std::{
 use emnify::Lane;
 use tokio::{sync::Notify, time::Instant};
 
-use self::rotation::{Next, Rotation};
 pub(crate) use self::rotation::{Due, Turn};
+use self::rotation::{Next, Rotation};
 use crate::{queue::Item, session::Session};
 
 /// How the rotation stands.

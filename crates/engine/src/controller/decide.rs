@@ -1,11 +1,10 @@
 //! Gathers what is known about an object and asks the plan. Synchronous: nothing here waits.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use super::{
     Controller,
@@ -27,7 +26,7 @@ use crate::{
 
 /// A create that got no answer is accounted for only by a listing that began this long after it was sent: the
 /// request timeout and the gateway's own.
-pub(super) const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(90);
+pub(crate) const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(90);
 /// emnify may round `created` by a second, and two clocks differ.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -327,37 +326,11 @@ impl<K: Managed> Controller<K> {
         };
         self.shared.refs.referrers(who).into_iter().filter(bound).map(|n| n.to_string()).collect()
     }
-
-    /// Pieces that are due for a slow re-read, or were never read and only the report needs.
-    pub(super) fn due_parts(
-        session: &Session,
-        id: &Id,
-        object: &Decoded<K>,
-        status: Option<&K::Status>,
-        inputs: &Inputs,
-    ) -> Vec<K::Part> {
-        let shelf = session.shelf::<K>();
-        let want = object.valid().and_then(|o| o.want(inputs).ok());
-        let wanted = want.as_ref().map(K::parts).unwrap_or_default();
-        let oldest = Instant::now().checked_sub(scrub_every::<K>(session));
-        let mut due = shelf.mirror.parts(id, &wanted, oldest).1;
-        due.extend(shelf.mirror.parts(id, &K::extras(status), None).1);
-        due
-    }
 }
 
 impl From<Claimant> for Named {
     fn from(c: Claimant) -> Self {
         Self { kind: c.kind, namespace: c.namespace, name: c.name }
-    }
-}
-
-/// Kinds that scrub with each sweep follow the workspace's interval.
-pub(super) fn scrub_every<K: Managed>(session: &Session) -> Duration {
-    let facts = K::FACTS;
-    match session.sweep_every() {
-        Some(every) if facts.scrub_every <= facts.sweep_every => every,
-        _ => facts.scrub_every,
     }
 }
 
@@ -373,7 +346,7 @@ pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
 }
 
 /// An intent for a create that is about to be sent.
-pub(super) fn new_intent(now: Timestamp) -> Intent {
+pub(crate) fn new_intent(now: Timestamp) -> Intent {
     let nonce = data_encoding::BASE32_NOPAD.encode(&rand::random::<[u8; 10]>()).to_lowercase();
     let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
     Intent { nonce, since: since.to_string() }

@@ -8,10 +8,11 @@ mod decide;
 mod dispatch;
 mod erased;
 mod hear;
-mod memory;
+pub(crate) mod memory;
 pub(crate) mod object;
 mod reconcile;
 pub(crate) mod resolve;
+mod scrub;
 mod sweep;
 pub(crate) mod watch;
 
@@ -25,7 +26,10 @@ use futures::{FutureExt, future::BoxFuture};
 use kube::{ResourceExt, runtime::controller::Action};
 use tokio::sync::watch::Receiver;
 
-pub(crate) use self::erased::Handle;
+pub(crate) use self::{
+    decide::{SEND_DEADLINE, new_intent},
+    erased::Handle,
+};
 use self::{
     memory::Memory,
     object::{item, named},
@@ -85,11 +89,17 @@ impl<K: Managed> Controller<K> {
 
     /// Wakes whoever holds an emnify object.
     fn poke_holder(&self, organisation: &str, id: &Id, why: &str) {
+        self.touch_sets(organisation, id);
         let key = (organisation.to_owned(), id.clone());
         let place = self.holders.lock().expect("nobody panics while holding the holders").get(&key).cloned();
         if let Some((namespace, name)) = place {
             self.poke(&namespace, &name, why);
         }
+    }
+
+    /// Sets hear of every change of what may be a member.
+    fn touch_sets(&self, organisation: &str, id: &Id) {
+        self.shared.kinds().for_each(|kind| kind.touched(K::KIND, organisation, id));
     }
 
     fn hold(&self, organisation: &str, id: Id, object: &Decoded<K>) {

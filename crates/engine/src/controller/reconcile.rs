@@ -9,7 +9,7 @@ use rand::Rng;
 
 use super::{
     Controller,
-    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent, scrub_every},
+    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent},
     item,
     memory::Attempt,
     named,
@@ -293,12 +293,8 @@ impl<K: Managed> Controller<K> {
             Step::Apply(_, changes) | Step::Retire(_, changes) => {
                 (lane_of(changes), K::FACTS.serial, ride(changes))
             }
-            Step::UpToDate { have, .. } => {
-                let id = K::id(&have.row);
-                if Self::due_parts(session, &id, object, Some(&draft.status), &decision.inputs).is_empty() {
-                    return;
-                }
-                (Lane::Scrub, None, None)
+            Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
+                return Self::rotate(session, object, have, &draft.status, &decision.inputs);
             }
             _ => return,
         };
@@ -318,25 +314,9 @@ impl<K: Managed> Controller<K> {
                 Some(trouble) if trouble.until > now => until(trouble.until),
                 _ => net(),
             },
-            Step::UpToDate { wake_at, .. } => {
-                let scrub = Self::scrub_at(object, decision, now);
-                match (wake_at, scrub) {
-                    (Some(a), Some(b)) => until(*a.min(&b)),
-                    (Some(at), None) => until(*at),
-                    (None, Some(at)) => until(at),
-                    (None, None) => net(),
-                }
-            }
+            Step::UpToDate { wake_at: Some(at), .. } => until(*at),
             _ => net(),
         }
-    }
-
-    /// Objects with pieces that no listing shows are looked at when those are due for a re-read.
-    fn scrub_at(object: &Decoded<K>, decision: &Decision<K>, now: Timestamp) -> Option<Timestamp> {
-        let want = object.valid()?.want(&decision.inputs).ok()?;
-        let every = SignedDuration::try_from(scrub_every::<K>(decision.session.as_ref()?)).ok()?;
-        (!K::parts(&want).is_empty())
-            .then(|| now.saturating_add(every + SignedDuration::from_secs(1)).unwrap_or(now))
     }
 
     /// An open create: a listing begun after it was sent, and one begun after its deadline, settle the matter.
@@ -425,6 +405,7 @@ impl<K: Managed> Controller<K> {
         let resolved = workspace_of(&self.shared, object, status.as_ref().map_or(&fallback, Status::common));
         if let Ok(session) = resolved.state {
             session.guard.withdraw(uid);
+            session.scrub.remove(uid);
             for next in session.claims.release(uid) {
                 self.shared.poke(&next.into(), "a claim was released");
             }

@@ -22,8 +22,12 @@ use crate::{
 /// A listing that moved while it was read is read again this soon.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// A page of a listing may be read again after this long: listings of one kind cost at most 0.02 requests per second.
+const PAGE_EVERY: Duration = Duration::from_secs(50);
+
 enum Swept {
-    Complete,
+    /// With so many pages.
+    Complete(u32),
     Incomplete(Incomplete),
     Failed(Error),
 }
@@ -58,16 +62,15 @@ impl<K: Managed> Controller<K> {
     async fn sweep_for_ever(self: Arc<Self>, session: Arc<Session>) {
         let shelf = session.shelf::<K>();
         let mut failures = 0u32;
+        let mut asked = false;
         loop {
             let first = shelf.mirror.complete_since().is_none();
-            let pause = match self.sweep(&session, &shelf).await {
-                Swept::Complete => {
+            let pause = match self.sweep(&session, &shelf, asked).await {
+                Swept::Complete(pages) => {
                     failures = 0;
                     self.swept(&session, &shelf, first);
-                    session
-                        .sweep_every()
-                        .unwrap_or(K::FACTS.sweep_every)
-                        .mul_f64(rand::rng().random_range(0.9..1.1))
+                    let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
+                    every.mul_f64(rand::rng().random_range(0.9..1.1))
                 }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");
@@ -82,16 +85,19 @@ impl<K: Managed> Controller<K> {
                     AGAIN.saturating_mul(1 << failures.min(6))
                 }
             };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = shelf.sweep.notified() => {}
-            }
+            asked = tokio::select! {
+                () = sleep(pause) => false,
+                () = shelf.sweep.notified() => true,
+            };
         }
     }
 
-    async fn sweep(&self, session: &Arc<Session>, shelf: &Shelf<K>) -> Swept {
-        let lane = if shelf.mirror.complete_since().is_none() { Lane::Create } else { Lane::Sweep };
-        let api = session.client.api(lane);
+    /// A listing that somebody asked for goes in the lane of those who wait for it.
+    async fn sweep(&self, session: &Arc<Session>, shelf: &Shelf<K>, asked: bool) -> Swept {
+        let awaited = || !shelf.waiting.lock().expect("nobody panics while holding the waiting").is_empty();
+        let urgent = shelf.mirror.complete_since().is_none() || (asked && awaited());
+        let api = session.client.api(if urgent { Lane::Create } else { Lane::Sweep });
+        let mut pages = 0;
         let mut sweep = Mirror::<K>::begin_sweep(self.shared.now());
         let mut next = Some(Cursor::first());
         while let Some(at) = next {
@@ -99,6 +105,7 @@ impl<K: Managed> Controller<K> {
                 Ok(page) => page,
                 Err(error) => return Swept::Failed(error),
             };
+            pages += 1;
             next = page.next();
             for id in shelf.mirror.page(&mut sweep, page.items, page.total) {
                 self.poke_holder(&session.organisation, &id, "the listing shows a change");
@@ -109,7 +116,7 @@ impl<K: Managed> Controller<K> {
                 for id in missing {
                     self.poke_holder(&session.organisation, &id, "the listing does not show it");
                 }
-                Swept::Complete
+                Swept::Complete(pages)
             }
             Err(why) => Swept::Incomplete(why),
         }
@@ -140,5 +147,23 @@ impl<K: Managed> Controller<K> {
         if shelf.mirror.complete_since().is_none_or(|at| at < since) {
             shelf.sweep.notify_one();
         }
+    }
+}
+
+/// Time between two listings of this many pages, of a kind that is listed so often while it is small.
+fn sweep_every(usual: Duration, pages: u32) -> Duration {
+    usual.max(PAGE_EVERY.saturating_mul(pages))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn huge_kinds_are_listed_more_rarely() {
+        let usual = Duration::from_secs(600);
+        assert_eq!(sweep_every(usual, 1), usual);
+        assert_eq!(sweep_every(usual, 10), usual, "ten thousand devices are as fresh as ten");
+        assert_eq!(sweep_every(usual, 100), Duration::from_secs(5_000), "a hundred thousand: within the same share");
     }
 }

@@ -39,7 +39,7 @@ impl<K: Managed> Controller<K> {
         match &decision.step {
             Step::Read(id) => self.read(&session, &api, &object, id).await,
             Step::ReadParts(id, parts) => self.read_parts(&session, &api, &object, id, parts).await,
-            Step::UpToDate { have, .. } => {
+            Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
                 let id = K::id(&have.row);
                 let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
                 self.read_parts(&session, &api, &object, &id, &due).await;
