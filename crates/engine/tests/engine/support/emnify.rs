@@ -48,6 +48,10 @@ struct Inner {
     events: Vec<Value>,
     asked: Vec<Asked>,
     faults: VecDeque<(String, u32, Fault)>,
+    /// Names that no device may have.
+    refused: Vec<String>,
+    /// A bulk create makes what comes before a refused name.
+    partial: bool,
     next: i64,
 }
 
@@ -71,6 +75,16 @@ impl Emnify {
     /// The next `times` requests that start with `what` meet this fault.
     pub(crate) fn fail(&self, what: &str, times: u32, fault: Fault) {
         self.lock().faults.push_back((what.to_owned(), times, fault));
+    }
+
+    /// No device may have this name.
+    pub(crate) fn refuse(&self, name: &str) {
+        self.lock().refused.push(name.to_owned());
+    }
+
+    /// Bulk creates make what comes before a refused item.
+    pub(crate) fn make_some(&self) {
+        self.lock().partial = true;
     }
 
     /// Somebody makes a device.
@@ -130,6 +144,12 @@ impl Inner {
         self.next
     }
 
+    /// Its name is refused, or somebody has its serial number.
+    fn refuses(&self, own: &Value) -> bool {
+        let taken = |key: &str| !own[key].is_null() && self.devices.values().any(|d| d[key] == own[key]);
+        self.refused.iter().any(|name| own["name"] == *name) || taken("imei")
+    }
+
     /// Takes the first fault for a request.
     fn fault(&mut self, what: &str) -> Option<Fault> {
         let at = self.faults.iter().position(|(prefix, _, _)| what.starts_with(prefix.as_str()))?;
@@ -161,6 +181,7 @@ impl Inner {
             ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt()})),
             ("GET", ["v1", "endpoint"]) => list(&self.devices.values().cloned().collect::<Vec<_>>(), wrong),
             ("GET", ["v1", "event"]) => list(&self.events_in(query), false),
+            ("POST", ["v1", "endpoint"]) if self.refuses(body) => refusal(),
             ("POST", ["v1", "endpoint"]) => {
                 let id = self.add(body.clone());
                 Response::builder()
@@ -170,7 +191,14 @@ impl Inner {
                     .unwrap()
             }
             ("POST", ["v2", "endpoint", "multi"]) => {
-                let many = body["endpoints"].as_array().cloned().unwrap_or_default();
+                let mut many = body["endpoints"].as_array().cloned().unwrap_or_default();
+                if let Some(bad) = many.iter().position(|own| self.refuses(own)) {
+                    many.truncate(if self.partial { bad } else { 0 });
+                    for own in many {
+                        self.add(with(body, own));
+                    }
+                    return refusal();
+                }
                 let ids: Vec<i64> = many.into_iter().map(|own| self.add(with(body, own))).collect();
                 answer(201, &ids.iter().map(|id| self.devices[id].clone()).collect())
             }
@@ -235,6 +263,10 @@ fn with(base: &Value, over: Value) -> Value {
     into.remove("endpoints");
     into.extend(over);
     all
+}
+
+fn refusal() -> Response<Bytes> {
+    answer(422, &json!({"error_code": 1400, "message": "one is bad"}))
 }
 
 fn list(rows: &[Value], wrong: bool) -> Response<Bytes> {
