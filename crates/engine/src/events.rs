@@ -102,7 +102,13 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>)
             if repeats() {
                 continue;
             }
-            said.retain(|_, (_, at)| at.elapsed() < QUIET);
+            if said.len() >= REMEMBERED {
+                said.retain(|_, (_, at)| at.elapsed() < QUIET);
+            }
+            if said.len() >= 2 * REMEMBERED {
+                // repeating something is better than growing without end
+                said.clear();
+            }
             said.insert(key, (note.note.clone(), tokio::time::Instant::now()));
         }
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());

@@ -77,7 +77,7 @@ struct Again {
 struct Inner {
     lines: BTreeMap<Arc<LineKey>, Line>,
     place: HashMap<String, Place>,
-    running: HashSet<String>,
+    running: HashMap<String, Lane>,
     again: HashMap<String, Again>,
     busy: HashSet<&'static str>,
     held: HashMap<&'static str, Instant>,
@@ -115,7 +115,7 @@ impl Queue {
         let full = ride.as_ref().map_or(1, |r| r.full);
         let line = LineKey { lane, kind: item.kind, group, batch: ride.map(|r| r.key) };
         let mut inner = self.lock();
-        if inner.running.contains(&item.uid) {
+        if inner.running.contains_key(&item.uid) {
             match inner.again.get(&item.uid) {
                 Some(again) if again.line.lane < lane => {}
                 _ => drop(inner.again.insert(item.uid.clone(), Again { item, line, full })),
@@ -200,10 +200,16 @@ impl Queue {
         *held = until.max(*held);
     }
 
-    /// Number of entries that wait or are under way in `lane`, and none of the others.
+    /// Number of entries that wait in `lane`.
     pub fn len(&self, lane: Lane) -> usize {
         let inner = self.lock();
         inner.lines.iter().filter(|(key, _)| key.lane == lane).map(|(_, line)| line.waiting.len()).sum()
+    }
+
+    /// Something of `lane` waits or is under way.
+    pub fn holds(&self, lane: Lane) -> bool {
+        let inner = self.lock();
+        inner.lines.keys().any(|key| key.lane == lane) || inner.running.values().any(|l| *l == lane)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -244,7 +250,7 @@ impl Inner {
     /// `item` left its line and is under way.
     fn left(&mut self, key: &Arc<LineKey>, item: &Item) {
         self.place.remove(&item.uid);
-        self.running.insert(item.uid.clone());
+        self.running.insert(item.uid.clone(), key.lane);
         if self.lines.get(key).is_some_and(|line| line.waiting.is_empty()) {
             self.lines.remove(key);
         }
@@ -332,6 +338,18 @@ mod tests {
         assert!(queue.pop().is_none(), "never twice at once");
         queue.done(first);
         assert_eq!(queue.pop().unwrap().lane, Lane::Interactive);
+    }
+
+    #[test]
+    fn a_lane_holds_what_waits_and_what_is_under_way() {
+        let queue = Queue::default();
+        assert!(!queue.holds(Lane::Create));
+        queue.push(item("a"), Lane::Create, None, None);
+        assert!(queue.holds(Lane::Create) && !queue.holds(Lane::Repair));
+        let first = queue.pop().unwrap();
+        assert_eq!((queue.len(Lane::Create), queue.holds(Lane::Create)), (0, true), "the call is not over");
+        queue.done(first);
+        assert!(!queue.holds(Lane::Create));
     }
 
     #[tokio::test]

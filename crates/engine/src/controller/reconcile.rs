@@ -288,6 +288,8 @@ impl<K: Managed> Controller<K> {
             changes.first().and_then(|change| self.ride(session, &uid, change))
         };
         let (lane, group, ride) = match &decision.step {
+            // an event or a listing asks for it, and nobody waits
+            Step::Read(_) if edit == Lane::Repair => (Lane::Hints, None, None),
             Step::Read(_) | Step::ReadParts(..) => (edit, None, None),
             Step::Create(change) => (Lane::Create, K::FACTS.serial, ride(std::slice::from_ref(change))),
             Step::Apply(_, changes) | Step::Retire(_, changes) => {
