@@ -95,6 +95,11 @@ impl ControlPlane {
         self.running.watchdog.folder()
     }
 
+    /// The process group that ends with the control plane, in whatever way: for programs that must not outlive it.
+    pub fn process_group(&self) -> i32 {
+        self.running.watchdog.group()
+    }
+
     /// The log of `etcd`, `kube-apiserver` or `kube-controller-manager`.
     pub fn log(&self, component: &str) -> PathBuf {
         Layout(self.folder().to_owned()).log(component)

@@ -1,8 +1,10 @@
 //! What can be typed.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum as _};
+
+use crate::bench::Scenario;
 
 /// Runs the whole operator on this machine, against a simulated emnify.
 #[derive(Parser, Clone, Debug)]
@@ -19,6 +21,9 @@ pub enum Command {
     /// Start a Kubernetes control plane, a simulated emnify and the operator, apply examples/quickstart, and keep
     /// simulated devices moving until Ctrl-C. Nothing stays behind.
     Demo(DemoArgs),
+    /// Measure what the operator costs, against the figures it has to reach. Exit code 1 if one is missed. Needs a
+    /// release build: cargo run --release -p emnify-harness -- bench.
+    Bench(BenchArgs),
 }
 
 /// Flags of `demo`.
@@ -50,6 +55,44 @@ impl DemoArgs {
     }
 }
 
+/// Flags of `bench`.
+#[derive(Args, Clone, Debug)]
+#[group(id = "what", required = true, multiple = false, args = ["scenarios", "all", "list"])]
+#[allow(clippy::struct_excessive_bools, reason = "flags are")]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum, value_name = "SCENARIO")]
+    scenarios: Vec<Scenario>,
+    /// Measure everything; takes more than an hour.
+    #[arg(long)]
+    all: bool,
+    /// Say what can be measured.
+    #[arg(long)]
+    pub list: bool,
+    /// Wait less where waiting is what is measured.
+    #[arg(long)]
+    pub quick: bool,
+    /// Write the results into this page.
+    #[arg(long, value_name = "FILE.md")]
+    pub write: Option<PathBuf>,
+    /// Take the operator's binary that is there instead of building it.
+    #[arg(long)]
+    pub no_build: bool,
+    /// Leave logs and state of control planes and operator behind, and say where.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+impl BenchArgs {
+    /// What to measure, from cheap to expensive, each once.
+    pub fn scenarios(&self) -> Vec<Scenario> {
+        let mut wanted = if self.all { Scenario::value_variants().to_vec() } else { self.scenarios.clone() };
+        wanted.sort_unstable();
+        wanted.dedup();
+        wanted
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +101,26 @@ mod tests {
         let typed = ["cargo", "demo"].iter().chain(flags);
         Cli::try_parse_from(typed).map(|cli| match cli.command {
             Command::Demo(args) => args,
+            Command::Bench(_) => panic!("demo was typed"),
         })
+    }
+
+    fn bench(flags: &[&str]) -> Result<BenchArgs, clap::Error> {
+        let typed = ["cargo", "bench"].iter().chain(flags);
+        Cli::try_parse_from(typed).map(|cli| match cli.command {
+            Command::Bench(args) => args,
+            Command::Demo(_) => panic!("bench was typed"),
+        })
+    }
+
+    #[test]
+    fn scenarios_are_named_or_all() {
+        let named = bench(&["create-10000", "create-1000", "create-1000"]).unwrap().scenarios();
+        assert_eq!(named, [Scenario::Create1000, Scenario::Create10000], "cheap ones come first, each once");
+        assert_eq!(bench(&["--all"]).unwrap().scenarios(), Scenario::value_variants());
+        assert!(bench(&[]).is_err(), "nothing is measured by accident");
+        assert!(bench(&["--all", "create-1000"]).is_err(), "one or the other");
+        assert!(bench(&["create-7"]).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use emnify_harness::{
+    bench,
     cli::{Cli, Command},
     demo,
 };
@@ -12,6 +13,7 @@ use emnify_harness::{
 async fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args).await,
+        Command::Bench(args) => bench::run(&args).await,
     };
     ended.unwrap_or_else(|error| {
         eprintln!("emnify-harness: {error:#}");

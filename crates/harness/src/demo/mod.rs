@@ -1,7 +1,6 @@
 //! `cargo demo`: the whole system on one machine, for a person to watch and touch.
 
 mod board;
-mod devices;
 mod setup;
 mod table;
 mod watch;
@@ -12,14 +11,16 @@ use anyhow::Result;
 use futures::{Stream, StreamExt as _};
 use tokio::time::{Instant, interval, sleep_until};
 
-use crate::{cli::DemoArgs, stage::Stage};
+use crate::{cli::DemoArgs, devices::Devices, stage::Stage};
 use board::Board;
-use devices::Devices;
 use setup::Applied;
 use watch::Sight;
 
 /// Fleets above this are shown in numbers, not device by device.
 const FEW: u32 = 20;
+
+/// How often simulated devices do something.
+const PACE: Duration = Duration::from_secs(3);
 
 /// How often such a fleet is counted.
 const SUMMARY: Duration = Duration::from_secs(1);
@@ -118,11 +119,11 @@ impl Screen {
         stage: &Stage,
     ) -> Result<()> {
         let mut devices = Devices::new(stage.simulator().clone());
-        let mut tick = interval(devices::PACE);
+        let mut tick = interval(PACE);
         loop {
             tokio::select! {
                 Some(sight) = sights.next() => self.see(sight?),
-                _now = tick.tick() => devices.turn(),
+                _now = tick.tick() => devices.turn(None),
             }
         }
     }

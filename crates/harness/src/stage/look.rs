@@ -132,23 +132,29 @@ impl Stage {
             let secrets = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
             return Ok(Api::namespaced_with(self.client().clone(), self.namespace(), &secrets));
         }
-        let all = crds();
-        let crd = all.iter().find(|crd| crd.spec.names.kind == kind);
-        let spec = &crd.with_context(|| format!("{kind} is no kind of this operator"))?.spec;
-        let version = &spec.versions.first().context("a CRD has a version")?.name;
-        let resource = ApiResource {
-            group: spec.group.clone(),
-            version: version.clone(),
-            api_version: format!("{}/{version}", spec.group),
-            kind: kind.to_owned(),
-            plural: spec.names.plural.clone(),
-        };
-        Ok(if spec.scope == "Cluster" {
-            Api::all_with(self.client().clone(), &resource)
-        } else {
+        let (resource, namespaced) = resource(kind)?;
+        Ok(if namespaced {
             Api::namespaced_with(self.client().clone(), self.namespace(), &resource)
+        } else {
+            Api::all_with(self.client().clone(), &resource)
         })
     }
+}
+
+/// How one of our kinds is addressed, and whether it has namespaces.
+pub fn resource(kind: &str) -> Result<(ApiResource, bool)> {
+    let all = crds();
+    let crd = all.iter().find(|crd| crd.spec.names.kind == kind);
+    let spec = &crd.with_context(|| format!("{kind} is no kind of this operator"))?.spec;
+    let version = &spec.versions.first().context("a CRD has a version")?.name;
+    let resource = ApiResource {
+        group: spec.group.clone(),
+        version: version.clone(),
+        api_version: format!("{}/{version}", spec.group),
+        kind: kind.to_owned(),
+        plural: spec.names.plural.clone(),
+    };
+    Ok((resource, spec.scope == "Namespaced"))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use emnify_simulator::{Served, Simulator};
 use kube::Client;
 
 pub use crds::crds;
-pub use look::{DEADLINE, condition, is_ready};
+pub use look::{DEADLINE, condition, is_ready, resource};
 pub use plane::Place;
 
 use operator::{Operator, Setup};
@@ -122,6 +122,11 @@ impl Stage {
     /// A client of the API server with all rights.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The flags that a stage's operator is run with, for one that runs elsewhere.
+    pub fn operator_flags(&self) -> &[String] {
+        &self.setup.flags
     }
 
     /// Starts the operator in this process, on threads of its own. It may still be starting when this returns.

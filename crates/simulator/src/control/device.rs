@@ -9,6 +9,8 @@ pub enum Signal {
     Attach,
     /// It opens a data session, registering first if need be: ONLINE.
     Online,
+    /// An attached one registers in another network, if it may use another.
+    Travel,
     /// It closes its data session: ATTACHED.
     Detach,
     /// The network reports it gone: OFFLINE.

@@ -103,6 +103,7 @@ async fn device(Handle(simulator): Handle<Simulator>, Path((id, signal)): Path<(
     let signal = match signal.as_str() {
         "attach" => Signal::Attach,
         "online" => Signal::Online,
+        "travel" => Signal::Travel,
         "detach" => Signal::Detach,
         "offline" => Signal::Offline,
         "block" => Signal::Block,

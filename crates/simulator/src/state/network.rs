@@ -15,6 +15,9 @@ const LTE: u64 = 6;
 /// MB a simulated session moves in a second, both ways together.
 const RATE: f64 = 0.001;
 
+/// Why a device finds no network.
+const REFUSED: &str = "every operator of its rate zones is refused";
+
 impl State {
     /// Lets something happen to a device.
     ///
@@ -30,6 +33,7 @@ impl State {
         match signal {
             Signal::Attach => org.attach(&mut actor, &self.tariffs, endpoint),
             Signal::Online => org.go_online(&mut actor, &self.tariffs, endpoint),
+            Signal::Travel => org.travel(&mut actor, &self.tariffs, endpoint),
             Signal::Detach => {
                 org.end_session(&mut actor, endpoint);
                 Ok(())
@@ -93,23 +97,47 @@ impl Organisation {
             self.connection(endpoint).blocked = true;
             return Err("its tariff profile has no rate zone selected".to_owned());
         }
-        let operator = self.network_for(tariffs, row)?;
+        let operator = *self.networks_for(tariffs, row).first().ok_or(REFUSED)?;
         let imei = row.imei.clone().unwrap_or_else(|| format!("3567890{:07}01", endpoint % 10_000_000));
         let known =
             row.connectivity.location.as_ref().is_some_and(|location| location.operator == operator.id);
         let row = self.endpoints.get_mut(&endpoint).expect("looked up above");
         row.imei = Some(imei);
         row.connectivity.blocked = false;
-        if known {
-            return Ok(());
+        if !known {
+            self.register(actor, endpoint, operator);
+            self.deliver_buffered(actor, endpoint);
         }
-        row.connectivity.location = Some(Location { operator: operator.id, since: actor.now, rat_type: LTE });
+        Ok(())
+    }
+
+    /// Registers an attached device in the next network that it may use; where there is no other, it stays.
+    fn travel(
+        &mut self,
+        actor: &mut Actor<'_>,
+        tariffs: &Table<Tariff>,
+        endpoint: u64,
+    ) -> Result<(), String> {
+        let row = self.endpoints.get(&endpoint).ok_or_else(|| format!("there is no device {endpoint}"))?;
+        self.in_service(row)?;
+        let location = row.connectivity.location.as_ref().ok_or("the device is not attached")?;
+        let networks = self.networks_for(tariffs, row);
+        let here = networks.iter().position(|operator| operator.id == location.operator);
+        let next = networks.iter().cycle().nth(here.map_or(0, |here| here + 1));
+        let next = *next.ok_or(REFUSED)?;
+        if next.id != location.operator {
+            self.register(actor, endpoint, next);
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, actor: &mut Actor<'_>, endpoint: u64, operator: &Operator) {
+        self.connection(endpoint).location =
+            Some(Location { operator: operator.id, since: actor.now, rat_type: LTE });
         let detail = json!({"id": operator.id, "name": operator.name, "country": operator.country().json()});
         for kind in [1, 2] {
             actor.emit(self, Draft::new(kind).endpoint(endpoint).detail(detail.clone()));
         }
-        self.deliver_buffered(actor, endpoint);
-        Ok(())
     }
 
     /// Opens a data session.
@@ -189,8 +217,8 @@ impl Organisation {
         Ok(())
     }
 
-    /// The first operator of the selected rate zones that neither the device nor its policy refuses.
-    fn network_for(&self, tariffs: &Table<Tariff>, endpoint: &Endpoint) -> Result<&'static Operator, String> {
+    /// Operators of the selected rate zones that neither the device nor its policy refuses.
+    fn networks_for(&self, tariffs: &Table<Tariff>, endpoint: &Endpoint) -> Vec<&'static Operator> {
         let policy = &self.tariff_profiles[&endpoint.tariff_profile];
         let zones = tariffs.get(&policy.tariff).into_iter().flat_map(|tariff| tariff.rate_zones.values());
         let selected: Vec<_> = zones.filter(|zone| policy.rate_zones.contains(&zone.id)).collect();
@@ -207,8 +235,8 @@ impl Organisation {
             .iter()
             .filter(|operator| !operator.mnc.is_empty())
             .filter(|operator| covered(operator.id))
-            .find(|operator| !refused(operator.id))
-            .ok_or_else(|| "every operator of its rate zones is refused".to_owned())
+            .filter(|operator| !refused(operator.id))
+            .collect()
     }
 }
 

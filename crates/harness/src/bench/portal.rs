@@ -1,0 +1,51 @@
+//! A person at the portal: logs in with a password, from somewhere else, and changes devices.
+
+use anyhow::{Context as _, Result, ensure};
+use emnify_simulator::{Simulator, Source};
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::calls::ELSEWHERE;
+
+/// SHA-1 of the password in `seed.yaml`.
+const DIGEST: &str = "2f9e53523b62abc141a2b4d6019d23cba835dbd0";
+
+/// Somebody who is logged in.
+#[derive(Debug)]
+pub(super) struct Portal {
+    simulator: Simulator,
+    bearer: String,
+}
+
+impl Portal {
+    /// Logs in.
+    pub(super) async fn open(simulator: &Simulator) -> Result<Self> {
+        let mut portal = Self { simulator: simulator.clone(), bearer: String::new() };
+        let login = json!({"username": "ada@example.com", "password": DIGEST});
+        let answer = portal.send("POST", "/api/v1/authenticate", &login).await?;
+        let token = answer["auth_token"].as_str().context("a login gives a token")?;
+        portal.bearer = format!("Bearer {token}");
+        Ok(portal)
+    }
+
+    /// Changes a device.
+    pub(super) async fn patch(&self, device: u64, fields: &Value) -> Result<()> {
+        self.send("PATCH", &format!("/api/v1/endpoint/{device}"), fields).await.map(drop)
+    }
+
+    async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", &self.bearer)
+            .header("content-type", "application/json")
+            .extension(Source(ELSEWHERE))
+            .body(Body::from(body.to_string().into_bytes()))?;
+        let answer = self.simulator.router().oneshot(request).await?;
+        let status = answer.status();
+        ensure!(status.is_success(), "{method} {path} answers {status}");
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await?.to_bytes();
+        Ok(serde_json::from_slice(&body).unwrap_or_default())
+    }
+}

@@ -1,0 +1,67 @@
+//! New devices, from the first apply to the last Ready.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::Worlds;
+use crate::bench::{
+    figure::{Value, count, each, seconds},
+    ground::{Ground, Site},
+    report::Report,
+};
+
+/// What the 10,000 may cost.
+const TEN_THOUSAND: Bars =
+    Bars { devices: 10_000, calls: 60, memory: Some(120), deadline: Duration::from_secs(1_200) };
+
+/// What a number of new devices may cost.
+struct Bars {
+    devices: u64,
+    calls: u64,
+    /// MiB.
+    memory: Option<u64>,
+    deadline: Duration,
+}
+
+pub(super) async fn thousand(worlds: &Worlds, report: &mut Report) -> Result<()> {
+    let bars = Bars { devices: 1_000, calls: 20, memory: None, deadline: Duration::from_secs(300) };
+    let ground = create(&worlds.site, &bars, report).await?;
+    ground.close().await
+}
+
+/// Leaves them for the scenarios that need so many.
+pub(super) async fn ten_thousand(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
+    worlds.settled = Some(create(&worlds.site, &TEN_THOUSAND, report).await?);
+    Ok(())
+}
+
+/// The same without a word, for scenarios that need them.
+pub(super) async fn settled(site: &Site) -> Result<Ground> {
+    let mut ground = Ground::open(site, TEN_THOUSAND.devices).await?;
+    ground.stage.apply_workspace("default").await?;
+    ground.make(TEN_THOUSAND.devices).await?;
+    ground.all_ready(TEN_THOUSAND.deadline).await?;
+    Ok(ground)
+}
+
+async fn create(site: &Site, bars: &Bars, report: &mut Report) -> Result<Ground> {
+    let mut ground = Ground::open(site, bars.devices).await?;
+    let start = ground.mark().await?;
+    ground.stage.apply_workspace("default").await?;
+    ground.make(bars.devices).await?;
+    let applied = start.at.elapsed();
+    let ready = ground.all_ready(bars.deadline).await;
+    let (passed, calls) = (start.at.elapsed(), ground.calls(start));
+    calls.show_against(report, "emnify calls, login and first sweeps included", bars.calls);
+    report.is("calls refused as too many (429)", count(calls.throttled()), Value::Count(0));
+    report.shows("from the first apply to the last one", seconds(applied));
+    report.shows("from the first apply to the last Ready", seconds(passed));
+    ground.show_memory(report, "when all are Ready", bars.memory);
+    ready?;
+    let ours = bars.devices + 1;
+    let writes = ground.kubernetes_writes_since(start, ours).await?;
+    report.shows("Kubernetes writes of the operator for each object", each(writes, bars.devices));
+    ground.show_duplicates(report, bars.devices);
+    Ok(ground)
+}

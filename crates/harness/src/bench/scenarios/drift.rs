@@ -1,0 +1,127 @@
+//! Somebody changes devices at the portal; how long until they are as their specs say again.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
+use rand::{Rng as _, seq::SliceRandom as _};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::{Worlds, arrivals::percentiles};
+use crate::bench::{
+    figure::{Value, count},
+    ground::{Ground, device_name},
+    portal::Portal,
+    report::Report,
+};
+
+const EDITS: usize = 50;
+/// Average time between two edits.
+const BEAT: Duration = Duration::from_secs(5);
+/// Only a broken operator needs longer than its longest sweep.
+const DEADLINE: Duration = Duration::from_secs(1_200);
+/// Devices up to here are edited by other scenarios.
+const FIRST: u64 = 100;
+
+/// A device that is not as its spec says.
+struct Strayed {
+    name: String,
+    since: Timestamp,
+}
+
+pub(super) async fn drift(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
+    let edits = if worlds.site.quick { EDITS / 5 } else { EDITS };
+    let ground = worlds.settled(report).await?;
+    let portal = Portal::open(ground.stage.simulator()).await?;
+    let start = ground.mark().await?;
+    let mut numbers: Vec<u64> = (FIRST..ground.made()).collect();
+    numbers.shuffle(&mut rand::rng());
+    let (mut renamed, mut switched) = (Watched::default(), Watched::default());
+    for (turn, n) in numbers.into_iter().take(edits).enumerate() {
+        let id = ground.device(n).context("the device is on the platform")?;
+        // A rename raises no event; switching off raises one.
+        let (fields, watched) = if turn % 2 == 0 {
+            (json!({"name": format!("Renamed {n}")}), &mut renamed)
+        } else {
+            (json!({"status": {"id": 1}}), &mut switched)
+        };
+        portal.patch(id, &fields).await?;
+        watched.stray(ground, id, device_name(n));
+        let until = Instant::now() + BEAT.mul_f64(rand::rng().random_range(0.0..2.0));
+        while Instant::now() < until {
+            renamed.look(ground);
+            switched.look(ground);
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let corrected = wait(ground, &mut renamed, &mut switched).await;
+    let mut all = renamed.took.clone();
+    all.extend(&switched.took);
+    report.shows("portal edits, half of them with an event", count(edits));
+    report.is("portal edits that were corrected", count(all.len()), Value::Count(edits as u64));
+    percentiles(report, "all: from the edit to corrected", all, Some((50, 15.0)));
+    percentiles(report, "with an event (switched off)", switched.took, None);
+    percentiles(report, "without an event (renamed)", renamed.took, None);
+    let calls = ground.calls(start);
+    report.shows("emnify calls meanwhile", count(calls.len()));
+    calls.show(report);
+    ground.show_duplicates(report, ground.made());
+    corrected
+}
+
+async fn wait(ground: &Ground, renamed: &mut Watched, switched: &mut Watched) -> Result<()> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        renamed.look(ground);
+        switched.look(ground);
+        let open = renamed.open.len() + switched.open.len();
+        if open == 0 {
+            return Ok(());
+        }
+        let named: Vec<_> = renamed
+            .open
+            .values()
+            .chain(switched.open.values())
+            .map(|strayed| &*strayed.name)
+            .take(5)
+            .collect();
+        ensure!(
+            Instant::now() < end,
+            "{open} devices are not corrected after {} s, such as {}\n{}",
+            DEADLINE.as_secs(),
+            named.join(", "),
+            ground.stage.operator_log_tail()
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Devices that were changed in one way.
+#[derive(Default)]
+struct Watched {
+    open: BTreeMap<u64, Strayed>,
+    took: Vec<Duration>,
+}
+
+impl Watched {
+    fn stray(&mut self, ground: &Ground, id: u64, name: String) {
+        self.open.insert(id, Strayed { name, since: ground.stage.simulator().now() });
+    }
+
+    /// Notes which are as they should be again. The platform's own note of the last write says since when.
+    fn look(&mut self, ground: &Ground) {
+        let took = &mut self.took;
+        ground.platform(|platform| {
+            self.open.retain(|id, strayed| {
+                let right =
+                    |row: &&emnify_simulator::state::Endpoint| row.enabled && row.name == strayed.name;
+                let Some(row) = platform.endpoints.get(id).filter(right) else { return true };
+                took.push(
+                    row.last_updated.duration_since(strayed.since).try_into().unwrap_or(Duration::ZERO),
+                );
+                false
+            });
+        });
+    }
+}

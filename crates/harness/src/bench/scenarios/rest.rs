@@ -1,0 +1,39 @@
+//! When the operator has nothing left to do.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use emnify_simulator::Entry;
+use tokio::time::{Instant, sleep};
+
+use crate::bench::ground::{Ground, Mark};
+
+/// How long nothing may be listed or written until that counts as rest. First sweeps follow each other at once.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Waits until listings and writes have stopped. Hints and single reads go on for ever.
+pub(super) async fn wait(ground: &Ground, since: Mark, within: Duration) -> Result<()> {
+    let end = Instant::now() + within;
+    let (mut seen, mut last) = (0, Instant::now());
+    while last.elapsed() < QUIET {
+        let work = ground.calls(since).0.iter().filter(|entry| is_work(entry)).count();
+        if work != seen {
+            (seen, last) = (work, Instant::now());
+        }
+        ensure!(
+            Instant::now() < end,
+            "the operator does not come to rest in {} s\n{}",
+            within.as_secs(),
+            ground.stage.operator_log_tail()
+        );
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// Whether a call is a page of a sweep, or a write: neither a hint (event log, devices changed last) nor the read of one
+/// object.
+fn is_work(entry: &Entry) -> bool {
+    let hint = entry.route.starts_with("/api/v1/event") || entry.query.contains("sort=-last_updated");
+    entry.method != "GET" || !(hint || entry.route.contains('{'))
+}

@@ -1,0 +1,57 @@
+//! Ten thousand devices, of which some attach and move, and nobody edits anything.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::{Instant, interval_at};
+
+use super::Worlds;
+use crate::{
+    bench::{
+        figure::{Value, count, per_second, seconds},
+        report::Report,
+    },
+    devices::Devices,
+};
+
+/// How many of a hundred devices do something in a minute.
+const MOVING: u64 = 1;
+/// Lets what the apply began come to its end.
+const SETTLE: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_secs(3);
+
+pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
+    let (settle, measured) = match worlds.site.quick {
+        true => (SETTLE / 4, Duration::from_secs(60)),
+        false => (SETTLE, Duration::from_secs(300)),
+    };
+    let ground = worlds.settled(report).await?;
+    let mut devices = Devices::new(ground.stage.simulator().clone());
+    let pace = usize::try_from(ground.made() * MOVING * BEAT.as_secs() / (100 * 60))?;
+    report.note(format!(
+        "{pace} of the simulated devices attach, go online, leave or move to another network every 3 s"
+    ));
+    let mut turn = async |until: Instant| {
+        let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+        while Instant::now() < until {
+            beat.tick().await;
+            devices.turn(Some(pace));
+        }
+    };
+    turn(Instant::now() + settle).await;
+    let (start, before) = (ground.mark().await?, ground.usage());
+    turn(start.at + measured).await;
+    let (passed, calls, after) = (start.at.elapsed(), ground.calls(start), ground.usage());
+    report.at_most("emnify calls a second", per_second(calls.len(), passed), Value::PerSecond(0.2));
+    calls.show(report);
+    report.is("emnify calls that write", count(calls.writes()), Value::Count(0));
+    let busy = before.zip(after).map(|(before, after)| (after.cpu - before.cpu).as_secs_f64());
+    let share = busy.map(|busy| Value::Percent(100.0 * busy / passed.as_secs_f64()));
+    let share = share.unwrap_or(Value::NotMeasured("no /proc"));
+    report.at_most("processor, of one core", share, Value::Percent(2.0));
+    ground.show_memory(report, "in steady state", Some(120));
+    let writes = ground.kubernetes_writes_since(start, 0).await?;
+    report.shows("Kubernetes writes of the operator", Value::Count(writes));
+    report.shows("measured for", seconds(passed));
+    Ok(())
+}
