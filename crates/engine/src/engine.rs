@@ -10,6 +10,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     controller::{Controller, Handle},
+    fleet::{Fleet, FleetController, FleetHandle},
     kind::Managed,
     session::Session,
     shared::{AnyKind, EngineSettings, Shared},
@@ -54,6 +55,15 @@ impl Builder {
         let controller = Controller::<K>::new(self.shared.clone());
         self.kinds.insert(K::KIND, Arc::new(Handle(controller.clone())));
         self.runners.push((K::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
+        self
+    }
+
+    /// Adds a kind whose objects stand for many members. The kinds of its members and of what they hold are added too.
+    #[must_use]
+    pub fn with_fleet<F: Fleet>(mut self) -> Self {
+        let controller = FleetController::<F>::new(self.shared.clone());
+        self.kinds.insert(F::KIND, Arc::new(FleetHandle(controller.clone())));
+        self.runners.push((F::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
         self
     }
 

@@ -12,6 +12,7 @@ extern crate self as emnify_engine;
 #[path = "../tests/engine/support/toy.rs"]
 mod toy;
 
+mod answer;
 pub mod batch;
 pub mod claims;
 pub mod conditions;
@@ -35,6 +36,7 @@ pub mod secrets;
 pub mod session;
 pub mod settle;
 pub mod shared;
+pub mod snapshot;
 pub mod spec;
 pub mod status;
 pub mod tables;

@@ -118,11 +118,16 @@ fn check_organisation<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K
     if pinned == organisation {
         return Ok(());
     }
+    Err(Step::Stall(other_organisation(pinned, organisation)))
+}
+
+/// The workspace is not the one that the object lives in.
+pub(crate) fn other_organisation(pinned: &str, organisation: &str) -> Told {
     let message = format!(
         "the object lives in organisation {pinned}, the workspace is now organisation {organisation}; point workspaceRef back, or delete the object with the annotation {}=true and create it anew",
         reason::annotation::FORCE_ORPHAN
     );
-    Err(Step::Stall(Told::new(reason::WORKSPACE_CHANGED, message)))
+    Told::new(reason::WORKSPACE_CHANGED, message)
 }
 
 fn check_workspace<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {

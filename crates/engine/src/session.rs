@@ -80,6 +80,28 @@ impl<K: Managed> Shelf<K> {
         (at.elapsed() < kept).then_some(room)
     }
 
+    /// Room for `wanted` new objects like the one that `create` makes, asked for unless it is known; `None` where the
+    /// API has no such limit.
+    pub(crate) async fn room_for(
+        &self,
+        api: &emnify::Api,
+        key: &BatchKey,
+        create: &K::Change,
+        wanted: usize,
+    ) -> Option<usize> {
+        if let Some(room) = self.room(key, wanted) {
+            return Some(room);
+        }
+        match K::room(api, create).await {
+            Ok(room) => room.map(|room| self.set_room(key, room)),
+            Err(error) => {
+                // not knowing is no reason not to try
+                tracing::warn!(kind = K::KIND, %error, "capacity not read");
+                None
+            }
+        }
+    }
+
     /// The API said for how many new objects it has room.
     pub fn set_room(&self, key: &BatchKey, room: usize) -> usize {
         self.bulk().rooms.insert(key.clone(), (room, Instant::now()));
@@ -193,7 +215,7 @@ impl Session {
 
     /// Objects are being made: most of what hints would tell is about them.
     pub fn creating(&self) -> bool {
-        self.queue.len(Lane::Create) > 0
+        self.hints.creating(self.queue.len(Lane::Create))
     }
 
     /// Id of the application token that the session logs in with.

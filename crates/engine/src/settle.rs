@@ -78,7 +78,7 @@ fn put(
     conditions::set(&mut common.conditions, &wanted, generation, now);
 }
 
-fn wait(common: &mut CommonStatus, why: &Told, effect: Effect, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn wait(common: &mut CommonStatus, why: &Told, effect: Effect, generation: Option<i64>, now: Timestamp) {
     let was_ready = conditions::get(&common.conditions, READY).is_some_and(|ready| ready.status == "True");
     match effect {
         Effect::Stalled => return stall(common, why, generation, now),
@@ -113,14 +113,14 @@ fn is_trouble(reason: &str) -> bool {
     .contains(&reason)
 }
 
-fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i64>, now: Timestamp) {
     put(common, READY, false, why, generation, now);
     put(common, STALLED, true, why, generation, now);
     put(common, SYNCED, false, why, generation, now);
     clear(&mut common.conditions, RECONCILING);
 }
 
-fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
     put(common, READY, exists, if exists { &fine } else { why }, generation, now);
     put(common, DRIFTED, true, why, generation, now);
@@ -130,7 +130,7 @@ fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Opti
     common.settled_generation = generation;
 }
 
-fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
     put(common, READY, true, &fine, generation, now);
     put(common, SYNCED, true, &fine, generation, now);

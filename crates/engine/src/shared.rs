@@ -97,6 +97,10 @@ pub trait AnyKind: Send + Sync {
     fn sweep_since(&self, session: &Session, since: Timestamp);
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
     fn count(&self, session: &Session) -> Option<usize>;
+    /// When the last complete listing began, if this kind is listed.
+    fn listed_at(&self, _session: &Session) -> Option<Timestamp> {
+        None
+    }
     /// Objects that live, or may live, in emnify through a workspace.
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String>;
     /// True once every object was listed.

@@ -124,6 +124,10 @@ impl<K: Managed> AnyKind for Handle<K> {
         shelf.mirror.complete_since().map(|_| shelf.mirror.len())
     }
 
+    fn listed_at(&self, session: &Session) -> Option<Timestamp> {
+        session.shelf::<K>().mirror.complete_since()
+    }
+
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
         let depends = |object: &Decoded<K>| {
             let (status, _) = self.0.overlay.newest(object);

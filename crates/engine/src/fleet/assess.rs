@@ -22,21 +22,23 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 type Status<F> = <<F as Fleet>::Member as Kind>::Status;
 type Part<F> = <<F as Fleet>::Member as Managed>::Part;
 
-/// Says who else has a better right to what a member holds.
-pub(crate) type Rival<'a> = dyn Fn(i64, Option<&Id>) -> Option<String> + 'a;
+/// Says who else has a better right to what a member holds, and to the member; the flag says that it is the set's already.
+pub(crate) type Rival<'a> = dyn Fn(i64, Option<&Id>, bool) -> Option<String> + 'a;
 
 /// What members are assessed by; the same for all of them.
 pub(crate) struct Measure<'a, F: Fleet> {
-    /// What all members share.
-    pub(crate) base: &'a MemberWant<F>,
+    /// What all members share; unknown while a reference has no id.
+    pub(crate) base: Option<&'a MemberWant<F>>,
     /// Policies of the set.
     pub(crate) common: &'a CommonSpec,
     /// What is known of members.
     pub(crate) members: &'a Mirror<F::Member>,
     /// What is known of what they hold.
     pub(crate) pool: &'a dyn Pool<F::Pool>,
-    /// The set's mark: `installation/namespace/name`.
-    pub(crate) set: &'a str,
+    /// The set.
+    pub(crate) set: &'a F,
+    /// Its mark: `installation/namespace/name`.
+    pub(crate) mark: &'a str,
     /// The installation's mark.
     pub(crate) installation: &'a str,
     /// Status that a member we made sees.
@@ -53,6 +55,8 @@ pub(crate) struct Measure<'a, F: Fleet> {
     pub(crate) now: Timestamp,
     /// So many seats are left as they are.
     pub(crate) partition: usize,
+    /// The set was in step with this generation: what differs on a member with its mark is drift.
+    pub(crate) calm: bool,
     /// Others with a better right.
     pub(crate) rival: &'a Rival<'a>,
 }
@@ -96,14 +100,11 @@ impl<F: Fleet> From<Need<F>> for Assessed<F> {
 impl<F: Fleet> Measure<'_, F> {
     /// Assesses the seat at `place` of the rollout order. `unsure`: a create of it has no answer.
     pub(crate) fn seat(&self, place: usize, seat: &Seat, unsure: bool) -> Assessed<F> {
-        let want = match self.want(seat.pool) {
+        let Some(base) = self.base else { return Need::Wait.into() };
+        let want = match self.want(base, seat.pool) {
             Ok(want) => want,
             Err((reason, message)) => return Need::Fail(reason, message).into(),
         };
-        if let Some(owner) = (self.rival)(seat.pool, None) {
-            let message = format!("{owner} already manages the same emnify object; delete one of the two");
-            return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
-        }
         let ids = self.members.find(&F::key(seat.pool));
         match ids.as_slice() {
             [] => self.absent(seat, &want, unsure).into(),
@@ -130,16 +131,12 @@ impl<F: Fleet> Measure<'_, F> {
             Known::Absent => return Need::Settled(id, None),
             Known::Present(row) => row,
         };
-        let deletes = match self.common.deletion_policy {
-            Some(policy) => policy == DeletionPolicy::Delete,
-            None => leaver.made,
-        };
         let (parts, _) = self.members.parts(&id, &[], None);
         let have = Have { row, parts, output: None };
-        let changes = if deletes {
+        let changes = if self.deletes(leaver) {
             F::Member::retire(&have, &self.context(leaver.made, false))
         } else {
-            F::release(&have)
+            self.set.release(&have)
         };
         match changes.into_iter().next() {
             Some(change) => Need::Send(id, change),
@@ -147,16 +144,40 @@ impl<F: Fleet> Measure<'_, F> {
         }
     }
 
-    fn want(&self, pool: i64) -> Result<MemberWant<F>, (&'static str, String)> {
+    /// The member is deleted in emnify, rather than let go.
+    pub(crate) fn deletes(&self, leaver: &Leaver) -> bool {
+        match self.common.deletion_policy {
+            Some(policy) => policy == DeletionPolicy::Delete,
+            None => leaver.made,
+        }
+    }
+
+    /// Nothing is left to do for a former member.
+    pub(crate) fn gone(&self, leaver: &Leaver) -> bool {
+        match self.members.get(&Id::Int(leaver.id)) {
+            Known::Absent => true,
+            Known::Present(row) if !self.deletes(leaver) => {
+                F::marks(&row).is_some_and(|marks| marks.set != Some(self.mark))
+            }
+            Known::Present(_) | Known::Doubt | Known::Unknown => false,
+        }
+    }
+
+    /// Names of the rights that each member claims besides itself.
+    pub(crate) fn rights(&self, seats: &[Seat]) -> Vec<&'static str> {
+        let want = self.base.and_then(|base| seats.iter().find_map(|seat| self.want(base, seat.pool).ok()));
+        want.map_or_else(Vec::new, |want| F::Member::claims(&want, None).iter().map(|key| key.name).collect())
+    }
+
+    fn want(&self, base: &MemberWant<F>, pool: i64) -> Result<MemberWant<F>, (&'static str, String)> {
         let mut want = None;
-        self.pool.with(pool, &mut |row| want = Some(F::member(self.base, row)));
+        self.pool.with(pool, &mut |row| want = Some(self.set.member(base, row)));
         match want {
             Some(Ok(want)) => Ok(want),
             Some(Err(invalid)) => Err((reason::INVALID_SPEC, invalid.to_string())),
-            None => Err((
-                reason::NOT_FOUND,
-                format!("the organisation has no {} {pool} any more", F::Pool::KIND),
-            )),
+            None => {
+                Err((reason::NOT_FOUND, format!("the organisation has no {} {pool} any more", F::Pool::KIND)))
+            }
         }
     }
 
@@ -167,6 +188,10 @@ impl<F: Fleet> Measure<'_, F> {
     fn absent(&self, seat: &Seat, want: &MemberWant<F>, unsure: bool) -> Need<F> {
         if self.members.complete_since().is_none() || unsure || self.inherited {
             return Need::Wait;
+        }
+        if let Some(owner) = (self.rival)(seat.pool, None, false) {
+            let message = format!("{owner} already manages the same emnify object; delete one of the two");
+            return Need::Fail(reason::OWNERSHIP_CONFLICT, message);
         }
         let vanished = seat.settled && self.common.drift() == DriftPolicy::Warn;
         if self.observes() || vanished {
@@ -193,7 +218,7 @@ impl<F: Fleet> Measure<'_, F> {
         let kind = F::Member::KIND;
         let known = seat.id != 0 && Id::Int(seat.id) == *id;
         let ours = marks.made_by == Some(self.installation);
-        if marks.set == Some(self.set) || known {
+        if marks.set == Some(self.mark) || known {
             return Ok(ours || (known && seat.made));
         }
         let forced = self.common.adoption_policy == Some(AdoptionPolicy::Force) || self.observes();
@@ -233,12 +258,13 @@ impl<F: Fleet> Measure<'_, F> {
             Ok(made) => made,
             Err((reason, message)) => return Need::Fail(reason, message).into(),
         };
-        if let Some(owner) = (self.rival)(seat.pool, Some(id)) {
+        let marked = marks.set == Some(self.mark);
+        if let Some(owner) = (self.rival)(seat.pool, Some(id), marked || seat.id != 0) {
             let message = format!("{owner} already manages {} {id}; delete one of the two", F::Member::KIND);
             return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
         }
         // those without the set's mark are still being brought up
-        if place < self.partition && marks.set == Some(self.set) {
+        if place < self.partition && marked {
             return Assessed { need: Need::Held(id.clone()), made };
         }
         let (parts, missing) = self.members.parts(id, &F::Member::parts(want), None);
@@ -246,7 +272,8 @@ impl<F: Fleet> Measure<'_, F> {
             return Assessed { need: Need::ReadParts(id.clone(), missing), made };
         }
         let have = Have { row, parts, output: None };
-        Assessed { need: self.differs(want, &have, id, made, seat.settled), made }
+        let settled = seat.settled || (self.calm && marked);
+        Assessed { need: self.differs(want, &have, id, made, settled), made }
     }
 
     fn differs(
@@ -264,7 +291,11 @@ impl<F: Fleet> Measure<'_, F> {
         let warns = self.common.drift() == DriftPolicy::Warn && settled;
         if self.observes() || warns {
             let differs = !(diff.changes.is_empty() && diff.immutable.is_empty() && diff.reported.is_empty());
-            return if differs { Need::Drifted(Some(id.clone())) } else { Need::Settled(id.clone(), diff.wake_at) };
+            return if differs {
+                Need::Drifted(Some(id.clone()))
+            } else {
+                Need::Settled(id.clone(), diff.wake_at)
+            };
         }
         if let Some(invalid) = diff.illegal {
             return Need::Fail(reason::INVALID_SPEC, invalid.to_string());
@@ -300,7 +331,7 @@ impl<F: Fleet> Measure<'_, F> {
     /// What stands in a member's way, for its failure.
     pub(crate) fn trouble(&self, pool: i64, reason: &'static str, message: String) -> Trouble {
         let failure = Failure { member: self.called(pool), reason, message };
-        Trouble { failure, refused: None, until: None }
+        Trouble { failure, refused: None, until: None, tries: 0 }
     }
 }
 

@@ -6,8 +6,20 @@
 //!
 //! [`Fleet`] is what a kind has to say. `plan` decides the next call, purely; `controller` carries it out.
 
+mod assess;
+mod controller;
+mod decide;
+mod holder;
+mod plan;
+mod reconcile;
+mod roster;
+mod send;
+mod settle;
+mod state;
+
 use std::{collections::BTreeMap, time::Duration};
 
+pub(crate) use self::controller::{FleetController, FleetHandle};
 use crate::{
     kind::{Have, Id, Input, Inputs, Invalid, Key, Kind, Managed},
     mirror::Mirror,
@@ -45,8 +57,8 @@ pub trait Fleet: Kind {
     }
     /// Whom the set wants as members, in rollout order. Called again when spec, text, pool or members changed.
     fn choose(&self, from: &Candidates<'_, Self>) -> Result<Choice, Invalid>;
-    /// How fast a change of the template reaches the members.
-    fn rollout(&self) -> Rollout;
+    /// How fast a change of the template reaches the members of a set that wants `desired` of them.
+    fn rollout(&self, desired: u64) -> Rollout;
 
     /// Key of the member mirror under which the holder of a pool entry is found. Its value is the pool id in digits.
     fn key(pool: i64) -> Key;
@@ -93,6 +105,8 @@ pub struct TextRef {
 pub struct Candidates<'a, F: Fleet + ?Sized> {
     /// The pool, complete.
     pub pool: &'a dyn Pool<F::Pool>,
+    /// Whatever holds entries of the pool, members of this set or not, complete.
+    pub holders: &'a dyn Pool<F::Member>,
     /// Text of [`Fleet::text`]; absent where the set names none.
     pub text: Option<&'a str>,
     /// Members now, oldest first.

@@ -1,5 +1,7 @@
 //! The next call of a set: pure. Members are brought up first, then brought in step, then let go.
 
+use std::collections::HashSet;
+
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +19,8 @@ use crate::{
 const READS: u64 = 20;
 /// Failures without a refused request are kept up to this number: they are found again at every look.
 const KEPT_FAILURES: usize = 1000;
+/// With no activation left, a look for members that need none ends after so many that do.
+const PASSED_OVER: usize = 100;
 
 type Part<F> = <<F as Fleet>::Member as Managed>::Part;
 
@@ -72,10 +76,14 @@ pub(crate) struct Outlook<F: Fleet> {
 }
 
 /// Assesses what changed; everyone afterwards stands where they stand.
-pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, bounds: &Rollout) {
+pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, rollout: &Rollout) {
     let now = measure.now;
+    if roster.due.is_some_and(|due| due <= now) {
+        roster.due = None;
+        roster.doubt_all();
+    }
     if let Some(complete) = measure.members.complete_since() {
-        roster.unsure.retain(|_, sent| complete < deadline(*sent));
+        roster.unsure.retain(|_, unsure| complete < unsure.proof);
     }
     for place in 0..roster.seats.len() {
         let seat = roster.seats[place];
@@ -84,20 +92,16 @@ pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, bo
             assess(roster, measure, place, seat);
         }
     }
-    roster.disturbed.retain(|_, since| since.checked_add(duration(bounds)).is_ok_and(|end| end > now));
-    let stuck: Vec<(i64, Timestamp)> = roster
-        .seats
-        .iter()
-        .filter(|seat| seat.counted && !serves(measure, seat))
-        .map(|seat| (seat.pool, now))
-        .collect();
-    roster.disturbed.extend(stuck);
-    roster.leavers.retain(|leaver| !matches!(measure.leaver(leaver), Need::Settled(..)));
-}
-
-/// A create without an answer is accounted for by a listing begun after this.
-pub(crate) fn deadline(sent: Timestamp) -> Timestamp {
-    sent.saturating_add(crate::controller::SEND_DEADLINE).unwrap_or(sent)
+    let mut out = HashSet::new();
+    for seat in roster.seats.iter_mut().filter(|seat| seat.counted) {
+        seat.counted = !serves(measure, seat);
+        if seat.counted {
+            out.insert(seat.pool);
+        }
+    }
+    let ends = |since: &Timestamp| since.checked_add(duration(rollout)).unwrap_or(Timestamp::MAX);
+    roster.disturbed.retain(|pool, since| out.contains(pool) || ends(since) > now);
+    roster.leavers.retain(|leaver| !measure.gone(leaver));
 }
 
 fn duration(rollout: &Rollout) -> SignedDuration {
@@ -131,6 +135,7 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         // another one, or none: nothing that was known of its predecessor holds
         seat.settled = false;
         seat.counted = false;
+        roster.moved = true;
     }
     seat.id = id.unwrap_or(0);
     if id.is_some() {
@@ -149,7 +154,8 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         Need::Send(..) => Stand::Quiet,
         Need::Held(_) => Stand::Held,
         Need::Drifted(_) => Stand::Drifted,
-        Need::Settled(..) => {
+        Need::Settled(_, due) => {
+            roster.due = roster.due.into_iter().chain(due).min();
             seat.settled = true;
             Stand::Settled
         }
@@ -162,8 +168,6 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
     };
     if matches!(seat.stand, Stand::Settled | Stand::Held | Stand::Drifted) {
         roster.cohorts.remove(&pool);
-    }
-    if seat.stand != Stand::Failed {
         roster.failures.remove(&pool);
     }
     roster.seats[place] = seat;
@@ -178,7 +182,11 @@ fn blocked<C: Change>(roster: &Roster, key: i64, change: &C, now: Timestamp) -> 
 }
 
 /// Finds the next call after a [`survey`].
-pub(crate) fn next<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, bounds: &Bounds<'_>) -> Outlook<F> {
+pub(crate) fn next<F: Fleet>(
+    roster: &mut Roster,
+    measure: &Measure<'_, F>,
+    bounds: &Bounds<'_>,
+) -> Outlook<F> {
     let mut outlook = Outlook { next: Next::Rest, lane: Lane::Repair, tripped: None };
     let edit = if bounds.edited { Lane::Interactive } else { Lane::Repair };
     // what was begun is finished first: until its marks are on, only the intent tells that a member is ours
@@ -198,8 +206,11 @@ pub(crate) fn next<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, boun
     outlook.tripped = (bounds.guard)(pending(roster, measure)).err();
     let free = outlook.tripped.is_none();
     let room = bounds.rollout.max_unavailable.map(|most| most.saturating_sub(roster.unavailable()));
-    let disturb = |s: &Seat| s.stand == Stand::Disturbing && (free || s.counted);
-    if let Some(send) = gather(roster, measure, bounds, disturb, room) {
+    let begun = |s: &Seat| s.stand == Stand::Disturbing && s.counted;
+    let fresh = |s: &Seat| s.stand == Stand::Disturbing && !s.counted && free;
+    if let Some(send) =
+        gather(roster, measure, bounds, begun, None).or_else(|| gather(roster, measure, bounds, fresh, room))
+    {
         return Outlook { next: send, lane: edit, ..outlook };
     }
     if let Some((next, urgent)) = retire(roster, measure, bounds, free) {
@@ -207,6 +218,22 @@ pub(crate) fn next<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, boun
         return Outlook { next, lane, ..outlook };
     }
     outlook
+}
+
+/// The same for a set that is being deleted: nothing is brought up any more.
+pub(crate) fn farewell<F: Fleet>(
+    roster: &Roster,
+    measure: &Measure<'_, F>,
+    bounds: &Bounds<'_>,
+) -> Outlook<F> {
+    let leaving = roster.leavers.iter().filter(|l| !l.counted && measure.deletes(l)).count();
+    let tripped = (bounds.guard)(u64::try_from(leaving).unwrap_or(u64::MAX)).err();
+    match retire(roster, measure, bounds, tripped.is_none()) {
+        Some((next, urgent)) => {
+            Outlook { next, lane: if urgent { Lane::Safety } else { Lane::Interactive }, tripped }
+        }
+        None => Outlook { next: Next::Rest, lane: Lane::Interactive, tripped },
+    }
 }
 
 /// Members that would be disturbed and are not counted yet.
@@ -236,8 +263,9 @@ fn gather<F: Fleet>(
     pick: impl Fn(&Seat) -> bool,
     room: Option<u64>,
 ) -> Option<Next<F>> {
-    let mut call = Call::new(room);
+    let mut call = Call::<F>::new(room);
     let mut activations = activations_left(roster, bounds, measure.now);
+    let mut passed_over = 0;
     for (place, seat) in roster.seats.iter().enumerate() {
         if call.full() {
             break;
@@ -252,6 +280,10 @@ fn gather<F: Fleet>(
         };
         let starts = change.activates();
         if starts && activations == Some(0) {
+            passed_over += 1;
+            if passed_over > PASSED_OVER {
+                break;
+            }
             continue;
         }
         if call.offer(bounds, roster.cohorts.get(&seat.pool), Load { key: seat.pool, id, change }) && starts {
@@ -268,7 +300,7 @@ fn retire<F: Fleet>(
     bounds: &Bounds<'_>,
     free: bool,
 ) -> Option<(Next<F>, bool)> {
-    let mut call = Call::new(None);
+    let mut call = Call::<F>::new(None);
     for leaver in &roster.leavers {
         if call.full() {
             break;
@@ -342,22 +374,27 @@ impl<F: Fleet> Call<F> {
 pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
     let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());
-    let unsure = roster.unsure.values().map(|sent| deadline(*sent));
+    let unsure = roster.unsure.values().map(|unsure| unsure.proof);
     let waiting = roster.seats.iter().any(|s| s.stand == Stand::Missing || s.stand == Stand::Quiet);
     let window = rollout.max_activations.filter(|_| waiting).and_then(|limit| {
         let window = SignedDuration::try_from(limit.window).ok()?;
         roster.activated.front()?.0.checked_add(window).ok()
     });
-    pauses.chain(ready).chain(unsure).chain(window).filter(|at| *at > now).min()
+    pauses.chain(roster.due).chain(ready).chain(unsure).chain(window).filter(|at| *at > now).min()
 }
 
 /// What was sent, before the answer: the guard, the window of activations and the rolling update count it.
-pub(crate) fn sent<F: Fleet>(roster: &mut Roster, loads: &[Load<F>], rollout: &Rollout, now: Timestamp) -> u64 {
+pub(crate) fn sent<F: Fleet>(
+    roster: &mut Roster,
+    loads: &[Load<F>],
+    rollout: &Rollout,
+    now: Timestamp,
+) -> u64 {
     let started = loads.iter().filter(|load| load.change.activates()).map(|_| 1).sum::<u64>();
     if started > 0 {
         roster.activated.push_back((now, started));
     }
-    let disturbing: std::collections::HashSet<i64> =
+    let disturbing: HashSet<i64> =
         loads.iter().filter(|load| load.change.class().disturbs > 0).map(|load| load.key).collect();
     if disturbing.is_empty() {
         return 0;

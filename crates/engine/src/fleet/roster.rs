@@ -72,6 +72,17 @@ pub(crate) struct Trouble {
     pub(crate) refused: Option<u64>,
     /// Nothing is tried before this time.
     pub(crate) until: Option<Timestamp>,
+    /// Attempts that failed.
+    pub(crate) tries: u32,
+}
+
+/// A create of which it is not known what it made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsure {
+    /// A complete listing begun at this time or later proves that it made nothing.
+    pub(crate) proof: Timestamp,
+    /// It was refused together with others: not every one of them may have failed.
+    pub(crate) refused: bool,
 }
 
 /// Everything that is remembered of one set.
@@ -85,20 +96,26 @@ pub(crate) struct Roster {
     pub(crate) failures: BTreeMap<i64, Trouble>,
     /// Members of failed calls share calls with their own half only, until they are through.
     pub(crate) cohorts: HashMap<i64, Cohort>,
-    /// Creates without an answer, by what the member holds: when they were sent.
-    pub(crate) unsure: HashMap<i64, Timestamp>,
+    /// Creates of unknown outcome, by what the member holds.
+    pub(crate) unsure: HashMap<i64, Unsure>,
     /// Members that were disturbed and do not serve again yet: when the change was sent.
     pub(crate) disturbed: HashMap<i64, Timestamp>,
     /// Activations sent in the window.
     pub(crate) activated: VecDeque<(Timestamp, u64)>,
+    /// Some member looks different at this time even if nothing happens.
+    pub(crate) due: Option<Timestamp>,
+    /// Who is a member has changed since others were told.
+    pub(crate) moved: bool,
 }
 
 impl Roster {
-    /// Takes a new choice; what is known of those who stay is kept. Returns former members that are now unwanted.
+    /// Takes a new choice; what is known of those who stay is kept. Returns those that
+    /// the set made and no longer wants.
     pub(crate) fn choose(&mut self, chosen: &[i64]) -> Vec<Seat> {
         if self.seats.len() == chosen.len() && self.seats.iter().zip(chosen).all(|(s, p)| s.pool == *p) {
             return Vec::new();
         }
+        self.moved = true;
         let mut old: HashMap<i64, Seat> =
             std::mem::take(&mut self.seats).into_iter().map(|seat| (seat.pool, seat)).collect();
         self.seats = chosen
@@ -114,7 +131,7 @@ impl Roster {
             self.cohorts.remove(pool);
             self.disturbed.remove(pool);
         }
-        old.into_values().filter(|seat| seat.id != 0).collect()
+        old.into_values().filter(|seat| seat.id != 0 && seat.made).collect()
     }
 
     /// Everything is assessed again.
@@ -172,7 +189,11 @@ mod tests {
         roster.seats[1] = Seat { pool: 2, id: 20, made: true, settled: true, ..Seat::default() };
         roster.seats[2] = Seat { pool: 3, id: 30, made: true, ..Seat::default() };
         let gone = roster.choose(&[4, 2]);
-        assert_eq!(gone.iter().map(|s| s.id).collect::<Vec<_>>(), [30], "who exists and is unwanted has to go");
+        assert_eq!(
+            gone.iter().map(|s| s.id).collect::<Vec<_>>(),
+            [30],
+            "who exists and is unwanted has to go"
+        );
         assert_eq!(roster.seats[1].id, 20);
         assert!(roster.seats[1].settled, "it was in step and still is");
     }

@@ -170,7 +170,7 @@ pub struct Told {
 }
 
 impl Told {
-    pub(super) fn new(reason: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
 }

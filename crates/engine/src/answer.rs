@@ -1,0 +1,68 @@
+//! What the answer to one change means for the mirror: the same whoever sent it.
+
+use emnify::Error;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::{
+    kind::{Change, Id, Managed},
+    session::{Session, Shelf},
+};
+
+/// Events of our own write carry times up to this long after its answer.
+const ECHO: SignedDuration = SignedDuration::from_secs(5);
+
+/// A change succeeded. `made`: the id of the object it made, if the answer tells; `ends`: nothing of the object is left.
+pub(crate) fn learn<K: Managed>(
+    session: &Session,
+    id: Option<&Id>,
+    change: &K::Change,
+    made: Option<&Id>,
+    row: Option<K::Row>,
+    ends: bool,
+) {
+    let shelf = session.shelf::<K>();
+    let now = Instant::now();
+    if let Some(table) = change.refreshes() {
+        session.tables.refresh(table);
+    }
+    match (row, id) {
+        (Some(row), _) => {
+            shelf.mirror.wrote(row, now);
+        }
+        (None, Some(id)) if ends => shelf.mirror.forget(id),
+        (None, Some(id)) => assume(&shelf, id, change, now),
+        (None, None) => {}
+    }
+    if let Some(id) = made.or(id) {
+        let until = session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);
+        shelf.mirror.expect_echo(id, until);
+    }
+    if let (Some(id), true) = (id, change.unsettles()) {
+        shelf.mirror.doubt(id);
+        shelf.mirror.doubt_parts(id);
+    }
+}
+
+/// What a bodiless success means for what we know.
+fn assume<K: Managed>(shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
+    let Some(row) = shelf.mirror.row(id) else { return };
+    let (mut row, mut parts) = (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
+    K::assume(change, &mut row, &mut parts);
+    shelf.mirror.wrote(row, at);
+    shelf.mirror.put_parts(id, parts, &[], at);
+}
+
+/// A bulk call failed for what may be wrong with one of its items only.
+pub(crate) fn may_be_one_items_fault(error: &Error) -> bool {
+    match error {
+        Error::Rejected { .. } | Error::NotFound { .. } | Error::Conflict { .. } => true,
+        // what is used up is used up for all of them
+        Error::Capacity { .. }
+        | Error::Unauthorized { .. }
+        | Error::Throttled { .. }
+        | Error::Ambiguous { .. }
+        | Error::Unavailable { .. }
+        | Error::Unreadable { .. } => false,
+    }
+}

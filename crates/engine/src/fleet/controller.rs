@@ -1,0 +1,273 @@
+//! Sets at work: their watches, what is remembered of each, and their part in what all kinds share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, atomic::AtomicBool},
+};
+
+use emnify::{
+    Api,
+    wire::event::{Event, Record},
+};
+use futures::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt, runtime::controller::Action};
+use tokio::sync::watch::Receiver;
+
+use super::{
+    Fleet,
+    holder::{Holding, Touched},
+    state::Set,
+};
+use crate::{
+    controller::{
+        memory::Memory,
+        object::{claimant, fallback_status, named, workspace_key, workspace_of},
+        watch::{Looks, Watches},
+    },
+    decoded::Decoded,
+    directory::WorkspaceKey,
+    kind::{FINALIZER, Id, Key, Kind, Status},
+    queue::Ticket,
+    refs::Named,
+    session::Session,
+    shared::{AnyKind, Located, RefState, Shared},
+    status::Overlay,
+};
+
+/// What is kept of one set, by uid.
+pub(super) struct Kept<F: Fleet> {
+    pub(super) session: Arc<Session>,
+    pub(super) holding: Arc<Holding<F>>,
+    pub(super) touched: Arc<Touched>,
+    pub(super) set: Arc<Mutex<Set<F>>>,
+    place: (String, String),
+}
+
+impl<F: Fleet> Clone for Kept<F> {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            holding: self.holding.clone(),
+            touched: self.touched.clone(),
+            set: self.set.clone(),
+            place: self.place.clone(),
+        }
+    }
+}
+
+/// All sets of one kind.
+pub(crate) struct FleetController<F: Fleet> {
+    pub(super) shared: Arc<Shared>,
+    watches: Watches<F>,
+    pub(super) memory: Memory,
+    pub(super) overlay: Overlay<F>,
+    /// The kind's definition is being deleted.
+    pub(super) terminating: AtomicBool,
+    kept: Mutex<HashMap<String, Kept<F>>>,
+}
+
+impl<F: Fleet> FleetController<F> {
+    /// A controller that watches nothing yet.
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        let watches = Watches::new(&shared.settings.namespaces);
+        Arc::new(Self {
+            shared,
+            watches,
+            memory: Memory::default(),
+            overlay: Overlay::default(),
+            terminating: AtomicBool::new(false),
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Watches and reconciles until `shutdown` says true.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Receiver<bool>) {
+        self.watches.run(&self.shared.client, &self, &shutdown).await;
+    }
+
+    pub(super) fn object(&self, namespace: &str, name: &str) -> Option<Arc<Decoded<F>>> {
+        self.watches.object(namespace, name)
+    }
+
+    pub(super) fn poke(&self, namespace: &str, name: &str, why: &str) {
+        self.watches.poke(namespace, name, why);
+    }
+
+    /// What is kept of a set in a session; another session means that nothing is known yet.
+    pub(super) fn keep(&self, object: &Decoded<F>, session: &Arc<Session>) -> Kept<F> {
+        let uid = object.uid().unwrap_or_default();
+        let mut all = self.kept.lock().expect("nobody panics while holding the sets");
+        if let Some(kept) = all.get(&uid).filter(|kept| Arc::ptr_eq(&kept.session, session)) {
+            return kept.clone();
+        }
+        let created = object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default();
+        let kept = Kept {
+            session: session.clone(),
+            holding: Arc::new(Holding::new(claimant(object), created, uid.clone(), session)),
+            touched: Arc::default(),
+            set: Arc::new(Mutex::new(Set::new(self.shared.now()))),
+            place: (object.namespace().unwrap_or_default(), object.name_any()),
+        };
+        session.claims.hold(&uid, kept.holding.clone());
+        let before = all.insert(uid.clone(), kept.clone());
+        drop(all);
+        if let Some(before) = before {
+            self.release(&before.session, &uid);
+        }
+        kept
+    }
+
+    fn release(&self, session: &Session, uid: &str) {
+        session.guard.withdraw(uid);
+        for next in session.claims.release(uid) {
+            self.shared.poke(&next.into(), "a claim was released");
+        }
+    }
+
+    /// The set is gone or let go.
+    pub(super) fn forget(&self, uid: &str) {
+        let kept = self.kept.lock().expect("nobody panics while holding the sets").remove(uid);
+        if let Some(kept) = kept {
+            self.release(&kept.session, uid);
+        }
+        self.memory.forget(uid);
+        self.overlay.forget(uid);
+    }
+
+    fn common(&self, object: &Decoded<F>) -> crate::spec::CommonStatus {
+        let (status, _) = self.overlay.newest(object);
+        status.as_ref().map_or_else(|| fallback_status(object), |status| status.common().clone())
+    }
+}
+
+impl<F: Fleet> fmt::Debug for FleetController<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FleetController").field("kind", &F::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<F: Fleet> Looks<F> for FleetController<F> {
+    type Error = kube::Error;
+
+    fn look(self: Arc<Self>, object: Arc<Decoded<F>>) -> BoxFuture<'static, Result<Action, kube::Error>> {
+        async move { self.reconcile(&object).await }.boxed()
+    }
+
+    fn gone(&self, object: &Decoded<F>) {
+        for target in self.shared.refs.set(&named(object), Vec::new()) {
+            self.shared.poke(&target, "an object that referred to it is gone");
+        }
+        self.forget(&object.uid().unwrap_or_default());
+    }
+}
+
+/// A controller of sets behind [`AnyKind`].
+pub(crate) struct FleetHandle<F: Fleet>(pub(crate) Arc<FleetController<F>>);
+
+impl<F: Fleet> AnyKind for FleetHandle<F> {
+    fn reference(&self, namespace: &str, name: &str) -> RefState {
+        let Some(object) = self.0.object(namespace, name) else { return RefState::Missing };
+        match object.meta().deletion_timestamp {
+            // a set that leaves still uses what it refers to
+            Some(_) => RefState::Deleting,
+            None => match self.0.common(&object).organisation_id {
+                Some(organisation) => RefState::Bound { id: Id::Text(name.to_owned()), organisation },
+                None => RefState::Unbound,
+            },
+        }
+    }
+
+    fn locate(&self, _: &Arc<Session>, _: &Key, _: &Named) -> Located {
+        Located::Nothing
+    }
+
+    fn poke(&self, namespace: &str, name: &str, why: &str) {
+        self.0.poke(namespace, name, why);
+    }
+
+    fn poke_all(&self, workspace: &WorkspaceKey) {
+        for object in self.0.watches.objects() {
+            let namespace = object.namespace().unwrap_or_default();
+            if workspace.namespace.as_ref().is_none_or(|n| *n == namespace) {
+                self.0.poke(&namespace, &object.name_any(), "its workspace changed");
+            }
+        }
+    }
+
+    /// Sets are asked what they hold from the moment their session is used.
+    fn claim_all(&self, session: &Arc<Session>) {
+        for object in self.0.watches.objects() {
+            if self.0.common(&object).organisation_id.as_ref() == Some(&session.organisation) {
+                self.0.keep(&object, session);
+            }
+        }
+    }
+
+    fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {
+        self.0.clone().dispatch(session, api, ticket).boxed()
+    }
+
+    fn name(&self) -> &'static str {
+        F::KIND
+    }
+
+    /// Members are heard of through their own kind.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    fn follow(&self, _: &Arc<Session>) {}
+
+    fn hear(&self, _: &Arc<Session>, _: &[(Event, Timestamp)]) {}
+
+    fn stale(&self, _: &Arc<Session>, _: &[Record]) {}
+
+    fn sweep_since(&self, _: &Session, _: Timestamp) {}
+
+    fn touched(&self, kind: &str, organisation: &str, id: &Id) {
+        if kind != F::Member::KIND {
+            return;
+        }
+        let all = self.0.kept.lock().expect("nobody panics while holding the sets");
+        for kept in all.values().filter(|kept| kept.session.organisation == organisation) {
+            let row = kept.session.shelf::<F::Member>().mirror.row(id);
+            let pool = row.as_ref().and_then(|row| F::holds(row));
+            let ours = pool.is_some_and(|pool| kept.holding.member(pool).is_some());
+            let marked = row.as_ref().and_then(|row| F::marks(row)?.set).is_some();
+            // without a row only the sets themselves know whose it was
+            if (ours || marked || row.is_none()) && kept.touched.add(pool.filter(|_| ours), id.int()) {
+                self.0.poke(&kept.place.0, &kept.place.1, "members changed");
+            }
+        }
+    }
+
+    fn count(&self, _: &Session) -> Option<usize> {
+        None
+    }
+
+    fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
+        let depends = |object: &Decoded<F>| {
+            let common = self.0.common(object);
+            common.organisation_id.is_some()
+                && object.finalizers().iter().any(|f| f == FINALIZER)
+                && workspace_key(&self.0.shared, object, &common) == *workspace
+        };
+        let told = |object: &Decoded<F>| {
+            format!("{} {}/{}", F::KIND, object.namespace().unwrap_or_default(), object.name_any())
+        };
+        self.0.watches.objects().iter().filter(|o| depends(o)).map(|o| told(o)).collect()
+    }
+
+    fn listed(&self) -> bool {
+        self.0.watches.listed()
+    }
+}
+
+impl<F: Fleet> FleetController<F> {
+    /// The session a set works in.
+    pub(super) fn session_of(&self, object: &Decoded<F>) -> Result<Arc<Session>, String> {
+        workspace_of(&self.shared, object, &self.common(object)).state
+    }
+}

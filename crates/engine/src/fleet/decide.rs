@@ -1,0 +1,352 @@
+//! Gathers what is known about a set and asks the plan. Synchronous: nothing here waits.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use emnify::Lane;
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+
+use super::{
+    Fleet, Rollout, Tally,
+    assess::Measure,
+    controller::{FleetController, Kept},
+    plan::{self, Bounds, Next, Outlook},
+    send,
+    settle::{self, Stage},
+    state::{Basis, Set},
+};
+use crate::{
+    controller::{
+        SEND_DEADLINE,
+        object::{named, subject, workspace_of},
+        resolve::{self, Unresolved},
+    },
+    decoded::Decoded,
+    kind::{BatchKey, Kind, Managed, Status},
+    plan::{Subject, Told, other_organisation},
+    reason,
+    session::Session,
+    spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
+    verdict::Effect,
+};
+
+/// A hundred thousand members take so many calls per round, whatever a single call then takes.
+const CALLS_PER_ROUND: usize = 50;
+
+/// What was decided for a set.
+pub(super) enum Decided<F: Fleet> {
+    /// Nothing, and nothing is written.
+    Nothing,
+    AddFinalizer,
+    RemoveFinalizer {
+        orphaned: bool,
+    },
+    /// Something else has to happen first, or a person must act.
+    Say(Told, Effect),
+    /// It is worked on.
+    Work(Box<Work<F>>),
+}
+
+/// What a set needs, and how it stands.
+pub(super) struct Work<F: Fleet> {
+    pub(super) kept: Kept<F>,
+    pub(super) workspace: WorkspaceRef,
+    pub(super) outlook: Outlook<F>,
+    pub(super) rollout: Rollout,
+    pub(super) stage: Stage,
+    pub(super) tally: Tally,
+    /// The tally knows what emnify says of each member.
+    pub(super) counted: bool,
+    /// Every create is accounted for.
+    pub(super) accounted: bool,
+    pub(super) wake: Option<Timestamp>,
+}
+
+type Base<F> = Option<super::MemberWant<F>>;
+
+impl<F: Fleet> FleetController<F> {
+    /// Decides what the set needs next; with `look`, also counts it.
+    pub(super) fn decide(&self, object: &Decoded<F>, status: &F::Status, look: bool) -> Decided<F> {
+        match self.gate(object, status) {
+            Ok((valid, session, workspace)) => {
+                self.work(object, valid, status, &session, workspace, look).unwrap_or_else(|step| step)
+            }
+            Err(step) => step,
+        }
+    }
+
+    /// What has to be so before anything is sent: the first rows of the plan's table.
+    fn gate<'a>(
+        &self,
+        object: &'a Decoded<F>,
+        status: &F::Status,
+    ) -> Result<(&'a F, Arc<Session>, WorkspaceRef), Decided<F>> {
+        let common = status.common();
+        let subject = subject(object, common);
+        if subject.deleting && !subject.finalizer {
+            return Err(Decided::Nothing);
+        }
+        if subject.deleting && self.orphans(&subject) {
+            return Err(Decided::RemoveFinalizer { orphaned: common.organisation_id.is_some() });
+        }
+        let resolved = workspace_of(&self.shared, object, common);
+        if let (Ok(session), Some(pinned)) = (&resolved.state, &common.organisation_id)
+            && session.organisation != *pinned
+        {
+            return Err(Decided::Say(other_organisation(pinned, &session.organisation), Effect::Stalled));
+        }
+        let Some(valid) = object.valid() else {
+            let error = object.error().unwrap_or_default();
+            let message = format!("the object cannot be decoded, update the CRD or the operator: {error}");
+            return Err(Decided::Say(Told::new(reason::UNDECODABLE, message), Effect::Stalled));
+        };
+        let suspended = subject.suspended || subject.common.management() == ManagementPolicy::Suspend;
+        if suspended && !subject.deleting {
+            return Err(Decided::Say(Told::new(reason::SUSPENDED, "suspended on request"), Effect::Keep));
+        }
+        let session = resolved
+            .state
+            .map_err(|why| Decided::Say(Told::new(reason::WORKSPACE_NOT_READY, why), Effect::Keep))?;
+        let observes = subject.common.management() == ManagementPolicy::Observe;
+        if !subject.finalizer && !observes {
+            return Err(Decided::AddFinalizer);
+        }
+        Ok((valid, session, resolved.workspace))
+    }
+
+    /// Nothing is to be retired, or nothing may be.
+    fn orphans(&self, subject: &Subject<'_>) -> bool {
+        subject.force_orphan
+            || self.terminating.load(Ordering::Relaxed)
+            || subject.common.management() == ManagementPolicy::Observe
+            || subject.common.deletion_policy == Some(DeletionPolicy::Orphan)
+            || subject.status.organisation_id.is_none()
+    }
+
+    /// What all members share; while the set is being deleted it may be unknown.
+    fn base(
+        &self,
+        object: &Decoded<F>,
+        valid: &F,
+        session: &Arc<Session>,
+        deleting: bool,
+    ) -> Result<Base<F>, Decided<F>> {
+        let who = named(object);
+        for kind in [F::Member::KIND, F::Pool::KIND] {
+            if let Some(kind) = self.shared.kind(kind) {
+                kind.demand(session, &who);
+            }
+        }
+        let (found, inputs) = resolve::inputs(&self.shared, session, &who, valid.inputs(), None);
+        let base = found.and_then(|()| valid.base(&inputs).map_err(Unresolved::Invalid));
+        match base {
+            Ok(base) => Ok(Some(base)),
+            Err(_) if deleting => Ok(None),
+            Err(Unresolved::Observing(what)) => {
+                Err(Decided::Say(Told::new(reason::OBSERVING, what), Effect::Keep))
+            }
+            Err(Unresolved::ReferenceNotReady(what)) => {
+                Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, what), Effect::Keep))
+            }
+            Err(Unresolved::Invalid(invalid)) => {
+                Err(Decided::Say(Told::new(reason::INVALID_SPEC, invalid.to_string()), Effect::Stalled))
+            }
+        }
+    }
+
+    fn work(
+        &self,
+        object: &Decoded<F>,
+        valid: &F,
+        status: &F::Status,
+        session: &Arc<Session>,
+        workspace: WorkspaceRef,
+        look: bool,
+    ) -> Result<Decided<F>, Decided<F>> {
+        let now = self.shared.now();
+        let common = status.common();
+        let deleting = object.meta().deletion_timestamp.is_some();
+        let base = self.base(object, valid, session, deleting)?;
+        if base.is_none() && common.intent.is_some() {
+            let why = "what an interrupted create made cannot be recognised while a reference is missing";
+            return Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, why), Effect::Working));
+        }
+        let (members, pool) = (session.shelf::<F::Member>(), session.shelf::<F::Pool>());
+        if members.mirror.complete_since().is_none() || pool.mirror.complete_since().is_none() {
+            let told = Told::new(reason::OBSERVING, "waiting for a complete listing");
+            return Err(Decided::Say(told, Effect::Keep));
+        }
+        let kept = self.keep(object, session);
+        let mut guard = kept.set.lock().expect("nobody panics while holding a set");
+        let set = &mut *guard;
+        let edited = set.refresh(object.meta().generation, base, &kept.touched.take());
+        if edited {
+            session.guard.withdraw(&object.uid().unwrap_or_default());
+        }
+        let mark = format!(
+            "{}/{}/{}",
+            self.shared.settings.installation,
+            named(object).namespace,
+            object.name_any()
+        );
+        if deleting {
+            set.dissolve(&mark, &members.mirror);
+        } else {
+            if let Err(told) = self.text_stands(valid, set) {
+                return Err(Decided::Say(told, Effect::Keep));
+            }
+            let basis = Basis {
+                generation: object.meta().generation,
+                text: set.text.version.clone(),
+                pool: pool.mirror.complete_since(),
+                members: members.mirror.complete_since(),
+            };
+            set.choose(valid, basis, &mark, &members.mirror, &pool.mirror)
+                .map_err(|e| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled))?;
+        }
+        let view = View { object, valid, status, session, kept: &kept, mark: &mark, deleting, look, now };
+        let mut work = self.plan(&view, set);
+        drop(guard);
+        work.workspace = workspace;
+        let done = deleting && work.accounted && work.tally.leaving == 0;
+        Ok(if done { Decided::RemoveFinalizer { orphaned: false } } else { Decided::Work(Box::new(work)) })
+    }
+
+    /// The text the choice is made from was read.
+    fn text_stands(&self, valid: &F, set: &Set<F>) -> Result<(), Told> {
+        let Some(of) = valid.text() else { return Ok(()) };
+        if set.text.of.as_ref() != Some(&of) {
+            return Err(Told::new(reason::OBSERVING, format!("reading the ConfigMap {}", of.config_map)));
+        }
+        match set.text.value {
+            Some(_) => Ok(()),
+            None => Err(Told::new(
+                reason::REFERENCE_NOT_READY,
+                format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key),
+            )),
+        }
+    }
+
+    fn plan(&self, view: &View<'_, F>, set: &mut Set<F>) -> Work<F> {
+        let View { object, valid, status, session, kept, now, .. } = *view;
+        let (uid, common) = (object.uid().unwrap_or_default(), status.common());
+        let (members, pool) = (session.shelf::<F::Member>(), session.shelf::<F::Pool>());
+        let (made, adopted) = (valid.memory(Some(status), true), valid.memory(Some(status), false));
+        let rollout = valid.rollout(u64::try_from(set.roster.seats.len()).unwrap_or(u64::MAX));
+        let base = set.base.clone();
+        let proof = proof(set.started);
+        let rival = |pool, id: Option<&crate::kind::Id>, bound| {
+            let rights = kept.holding.rights_of(pool, id);
+            session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|c| c.to_string())
+        };
+        let calm = common.settled_generation == object.meta().generation;
+        let foreign = |nonce: &str| set.intent.as_deref() != Some(nonce);
+        let measure = Measure {
+            base: base.as_ref(),
+            common: object.common(),
+            members: &members.mirror,
+            pool: &pool.mirror,
+            set: valid,
+            mark: view.mark,
+            installation: &self.shared.settings.installation,
+            made: &made,
+            adopted: &adopted,
+            intent: common.intent.as_ref().and_then(|i| i.since.parse().ok()),
+            inherited: common.intent.as_ref().is_some_and(|i| foreign(&i.nonce))
+                && members.mirror.complete_since().is_none_or(|at| at < proof),
+            factory_test: session.factory_test(),
+            now,
+            partition: usize::try_from(rollout.partition).unwrap_or(usize::MAX),
+            calm,
+            rival: &rival,
+        };
+        send::learn_from(kept, set);
+        plan::survey(&mut set.roster, &measure, &rollout);
+        if view.deleting {
+            // what the last creates made is known now, and has to go as well
+            set.dissolve(view.mark, &members.mirror);
+        }
+        self.tell_rights(session, kept, set, &measure);
+        let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
+        let most = F::Member::FACTS.max_batch;
+        let bounds = Bounds {
+            rollout,
+            fits: &|key: &BatchKey| members.pace(key, most).max(share).min(most),
+            guard: &|devices| session.guard.ask(&uid, devices),
+            intent: common.intent.is_some(),
+            edited: !calm,
+        };
+        let mut outlook = if view.deleting {
+            plan::farewell(&set.roster, &measure, &bounds)
+        } else {
+            plan::next(&mut set.roster, &measure, &bounds)
+        };
+        let trouble = self.memory.trouble(&uid, object.meta().generation).filter(|t| t.until > now);
+        if trouble.is_some() {
+            outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
+        }
+        let overdue = set.roster.unsure.values().any(|unsure| unsure.proof <= now);
+        if matches!(outlook.next, Next::Rest) && (overdue || (measure.inherited && proof <= now)) {
+            outlook.next = Next::Sweep;
+        }
+        let mut tally = settle::tally(set);
+        let stage = settle::stage(set, &tally, &outlook, trouble.as_ref(), view.deleting, calm);
+        // counting what emnify says of each takes a while, and is not written more often
+        let counted = view.look && (!stage.moves() || set.may_tell(now));
+        if counted {
+            settle::count(&mut tally, set, &measure);
+        }
+        let mut wake = plan::wake_at(&set.roster, &rollout, now);
+        wake = wake.into_iter().chain(trouble.map(|t| t.until)).min();
+        if measure.inherited && proof > now {
+            wake = wake.into_iter().chain([proof]).min();
+        }
+        Work {
+            kept: kept.clone(),
+            workspace: WorkspaceRef { kind: None, name: String::new() },
+            outlook,
+            rollout,
+            stage,
+            tally,
+            counted,
+            accounted: set.accounted(&measure, view.deleting),
+            wake,
+        }
+    }
+
+    /// Others hear what the set claims now, and what it has let go of.
+    fn tell_rights(&self, session: &Session, kept: &Kept<F>, set: &mut Set<F>, measure: &Measure<'_, F>) {
+        if !std::mem::replace(&mut set.roster.moved, false) {
+            return;
+        }
+        let freed = kept.holding.set(&set.roster.seats, measure.rights(&set.roster.seats));
+        if freed.is_empty() {
+            return;
+        }
+        let freed: std::collections::HashSet<i64> = freed.into_iter().collect();
+        let named = |right: &str| {
+            right.rsplit_once('=').and_then(|(_, v)| v.parse().ok()).is_some_and(|pool| freed.contains(&pool))
+        };
+        for next in session.claims.claimants(&named) {
+            self.shared.poke(&next.into(), "claims changed");
+        }
+    }
+}
+
+/// What one decision is made from.
+struct View<'a, F: Fleet> {
+    object: &'a Decoded<F>,
+    valid: &'a F,
+    status: &'a F::Status,
+    session: &'a Arc<Session>,
+    kept: &'a Kept<F>,
+    mark: &'a str,
+    deleting: bool,
+    look: bool,
+    now: Timestamp,
+}
+
+/// A create that got no answer at this time is accounted for by a listing begun after that.
+pub(super) fn proof(now: Timestamp) -> Timestamp {
+    now.saturating_add(SEND_DEADLINE).unwrap_or(now)
+}

@@ -1,0 +1,144 @@
+//! What a set claims: it is asked, because a hundred thousand rights are too many to list.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use super::{Fleet, roster::Seat};
+use crate::{
+    claims::{Claimant, Holder, Rank},
+    kind::{Id, Kind},
+    session::Session,
+};
+
+/// The members of one set, as others may ask for them.
+pub(crate) struct Holding<F: Fleet> {
+    claimant: Claimant,
+    created: String,
+    uid: String,
+    session: std::sync::Weak<Session>,
+    /// What members hold, sorted, with the id of those that exist (0 for others).
+    held: RwLock<Vec<(i64, i64)>>,
+    /// Names of rights that each member claims besides itself, such as the state of its SIM.
+    rights: RwLock<Vec<&'static str>>,
+    kind: std::marker::PhantomData<fn() -> F>,
+}
+
+impl<F: Fleet> Holding<F> {
+    pub(crate) fn new(claimant: Claimant, created: String, uid: String, session: &Arc<Session>) -> Self {
+        Self {
+            claimant,
+            created,
+            uid,
+            session: Arc::downgrade(session),
+            held: RwLock::default(),
+            rights: RwLock::default(),
+            kind: std::marker::PhantomData,
+        }
+    }
+
+    /// Takes over who is a member now; what was let go of is returned.
+    pub(crate) fn set(&self, seats: &[Seat], rights: Vec<&'static str>) -> Vec<i64> {
+        let mut held: Vec<(i64, i64)> = seats.iter().map(|seat| (seat.pool, seat.id)).collect();
+        held.sort_unstable();
+        *self.rights.write().expect("nobody panics while holding the rights") = rights;
+        let mut now = self.held.write().expect("nobody panics while holding the members");
+        let old = std::mem::replace(&mut *now, held);
+        let stays = |pool: i64| now.binary_search_by_key(&pool, |(pool, _)| *pool).is_ok();
+        old.into_iter().map(|(pool, _)| pool).filter(|pool| !stays(*pool)).collect()
+    }
+
+    /// The id of the member that holds this, 0 if it does not exist yet; `None` if nobody does.
+    pub(crate) fn member(&self, pool: i64) -> Option<i64> {
+        let held = self.held.read().expect("nobody panics while holding the members");
+        held.binary_search_by_key(&pool, |(pool, _)| *pool).ok().map(|at| held[at].1)
+    }
+
+    /// How strong its claim to one member is.
+    pub(crate) fn rank_of(&self, bound: bool) -> Rank {
+        Rank { unbound: !bound, created: self.created.clone(), uid: self.uid.clone() }
+    }
+
+    /// The rights of the member that holds `pool`, as every kind writes them.
+    pub(crate) fn rights_of(&self, pool: i64, id: Option<&Id>) -> Vec<String> {
+        let key = F::key(pool);
+        let mut rights = vec![format!("{}:{}={}", F::Member::KIND, key.name, key.value)];
+        rights.extend(id.map(|id| format!("{}#{id}", F::Member::KIND)));
+        let more = self.rights.read().expect("nobody panics while holding the rights");
+        rights.extend(more.iter().map(|name| format!("{name}={pool}")));
+        rights
+    }
+
+    /// What the member holds that a right speaks of.
+    fn pool_of(&self, right: &str) -> Option<i64> {
+        if let Some((_, value)) = right.rsplit_once('=') {
+            return value.parse().ok();
+        }
+        let id = right.strip_prefix(F::Member::KIND)?.strip_prefix('#')?;
+        let row = self.session.upgrade()?.shelf::<F::Member>().mirror.row(&Id::parse(id))?;
+        F::holds(&row)
+    }
+}
+
+impl<F: Fleet> Holder for Holding<F> {
+    fn claimant(&self) -> &Claimant {
+        &self.claimant
+    }
+
+    fn rank(&self, right: &str) -> Option<Rank> {
+        let pool = self.pool_of(right)?;
+        let id = self.member(pool)?;
+        let number = right.rsplit_once('#').map(|(_, id)| Id::parse(id));
+        self.rights_of(pool, number.as_ref()).iter().any(|r| r == right).then(|| self.rank_of(id != 0))
+    }
+}
+
+impl<F: Fleet> fmt::Debug for Holding<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Holding").field("claimant", &self.claimant).finish_non_exhaustive()
+    }
+}
+
+/// Members whose rows changed since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Touched(Mutex<Marks>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) pools: std::collections::HashSet<i64>,
+    pub(crate) ids: std::collections::HashSet<i64>,
+    /// Too many to name.
+    pub(crate) all: bool,
+    /// A look was asked for and has not begun.
+    asked: bool,
+}
+
+/// More are not remembered one by one.
+const NAMED: usize = 4096;
+
+impl Touched {
+    /// True if a look has to be asked for.
+    pub(crate) fn add(&self, pool: Option<i64>, id: Option<i64>) -> bool {
+        let mut marks = self.lock();
+        if marks.pools.len() + marks.ids.len() >= NAMED {
+            marks.pools.clear();
+            marks.ids.clear();
+            marks.all = true;
+        }
+        if !marks.all {
+            marks.pools.extend(pool);
+            marks.ids.extend(id);
+        }
+        !std::mem::replace(&mut marks.asked, true)
+    }
+
+    /// Takes what was touched; later touches ask anew.
+    pub(crate) fn take(&self) -> Marks {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {
+        self.0.lock().expect("nobody panics while holding the marks")
+    }
+}

@@ -1,0 +1,313 @@
+//! The Kubernetes side of a set: finalizer, text, status, and a place in the queue.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
+
+use super::{
+    Fleet,
+    controller::FleetController,
+    decide::{Decided, Work},
+    plan::Next,
+    settle::{self, Stage},
+    state::{COUNTERS_EVERY, LISTING_EVERY},
+};
+use crate::{
+    controller::{
+        crd::definition_goes,
+        new_intent,
+        object::{item, named, patch_finalizers},
+    },
+    decoded::Decoded,
+    kind::{FINALIZER, Managed, Source, Status},
+    plan::Told,
+    reason::{self, annotation},
+    refs::Named,
+    status::WriteError,
+    verdict::Effect,
+};
+
+/// Looked at again after this time even if nothing happened: the net under everything else.
+const SAFETY_NET: Duration = Duration::from_secs(36_000);
+/// Text from a `ConfigMap` is read again when it is older than this.
+const TEXT_KEPT: SignedDuration = SignedDuration::from_secs(30);
+/// After a conflict with another writer.
+const SOON: Duration = Duration::from_secs(1);
+
+/// The status under construction.
+struct Draft<F: Fleet> {
+    before: Option<F::Status>,
+    status: F::Status,
+    version: String,
+    /// Holds an intent: nothing may have changed meanwhile.
+    guarded: bool,
+}
+
+impl<F: Fleet> FleetController<F> {
+    /// One look at one set.
+    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<F>) -> Result<Action, kube::Error> {
+        self.shared.opened().await;
+        let (before, version) = self.overlay.newest(object);
+        let status = before.clone().unwrap_or_default();
+        let mut draft = Draft { before, status, version, guarded: false };
+        self.note_references(object);
+        self.handle_refresh(object, &mut draft);
+        self.look_definition(object).await?;
+        self.look_text(object).await?;
+        match self.decide(object, &draft.status, true) {
+            Decided::Nothing => Ok(Action::await_change()),
+            Decided::AddFinalizer => {
+                let mut finalizers = object.finalizers().to_vec();
+                finalizers.push(FINALIZER.to_owned());
+                patch_finalizers(&self.shared.client, object, &draft.version, finalizers).await
+            }
+            Decided::RemoveFinalizer { orphaned } => self.let_go(object, &draft, orphaned).await,
+            Decided::Say(told, effect) => self.say(object, draft, told, effect).await,
+            Decided::Work(work) => self.carry_out(object, draft, *work).await,
+        }
+    }
+
+    /// Nothing can be done now; text that is missing is looked for again.
+    async fn say(
+        &self,
+        object: &Decoded<F>,
+        mut draft: Draft<F>,
+        told: Told,
+        effect: Effect,
+    ) -> Result<Action, kube::Error> {
+        let now = self.shared.now();
+        self.tell(object, &told, effect);
+        let stage = Stage::Told(told, effect);
+        settle::conditions(&stage, object.meta().generation, draft.status.common_mut(), now);
+        if let Some(again) = self.write(object, &draft).await? {
+            return Ok(again);
+        }
+        Ok(self.text_wake(object).map_or_else(net, Action::requeue))
+    }
+
+    async fn carry_out(
+        self: &Arc<Self>,
+        object: &Decoded<F>,
+        mut draft: Draft<F>,
+        work: Work<F>,
+    ) -> Result<Action, kube::Error> {
+        let now = self.shared.now();
+        self.account(object, &mut draft, &work, now);
+        settle::conditions(&work.stage, object.meta().generation, draft.status.common_mut(), now);
+        if let Some(valid) = object.valid().filter(|_| work.counted) {
+            valid.report(&work.tally, &mut draft.status);
+        }
+        if let Stage::Told(told, effect) = &work.stage {
+            self.tell(object, told, *effect);
+        }
+        let wait = self.counters_wait(object, &draft, &work, now);
+        if wait.is_none()
+            && let Some(again) = self.write(object, &draft).await?
+        {
+            return Ok(again);
+        }
+        if draft.guarded {
+            self.poke_self(object, "an intent was written");
+            return Ok(Action::await_change());
+        }
+        let asks = self.enqueue(object, &work, now);
+        let wake = work.wake.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let again = wake.into_iter().chain(wait).chain(asks).chain(self.text_wake(object)).min();
+        Ok(again.map_or_else(net, |wait| Action::requeue(wait.max(Duration::from_millis(100)))))
+    }
+
+    /// Pins where the set lives, opens an intent before creates, and closes it when all of them are accounted for.
+    fn account(&self, object: &Decoded<F>, draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
+        let common = draft.status.common_mut();
+        if common.organisation_id.is_none() {
+            common.organisation_id = Some(work.kept.session.organisation.clone());
+            common.workspace = Some(work.workspace.clone());
+            draft.guarded = true;
+        }
+        let deleting = object.meta().deletion_timestamp.is_some();
+        let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+        if matches!(work.outlook.next, Next::RecordIntent) && common.intent.is_none() {
+            let intent = new_intent(now);
+            set.intent = Some(intent.nonce.clone());
+            common.intent = Some(intent);
+            draft.guarded = true;
+        } else if work.accounted && !deleting && common.intent.take().is_some() {
+            set.intent = None;
+            draft.guarded = true;
+        }
+    }
+
+    /// Who the set refers to, by name.
+    fn note_references(&self, object: &Decoded<F>) {
+        let Some(valid) = object.valid() else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let targets = valid.inputs().into_iter().filter_map(|input| match input.source {
+            Source::Object { kind, name } => Some(Named { kind, namespace: namespace.clone(), name }),
+            _ => None,
+        });
+        for target in self.shared.refs.set(&named(object), targets.collect()) {
+            self.shared.poke(&target, "an object no longer refers to it");
+        }
+    }
+
+    /// A new value of the refresh annotation: refusals are forgotten and everybody is assessed anew.
+    fn handle_refresh(&self, object: &Decoded<F>, draft: &mut Draft<F>) {
+        let Some(asked) = object.annotations().get(annotation::REFRESH).cloned() else { return };
+        let common = draft.status.common_mut();
+        if common.last_handled_refresh_at.as_ref() == Some(&asked) {
+            return;
+        }
+        common.last_handled_refresh_at = Some(asked);
+        self.memory.refresh(&object.uid().unwrap_or_default());
+        let Ok(session) = self.session_of(object) else { return };
+        let kept = self.keep(object, &session);
+        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        set.roster.failures.clear();
+        set.roster.doubt_all();
+        set.basis = None;
+        drop(set);
+        session.shelf::<F::Member>().sweep.notify_one();
+    }
+
+    /// Looks once per deleted object, as for every kind.
+    async fn look_definition(&self, object: &Decoded<F>) -> Result<(), kube::Error> {
+        let uid = object.uid().unwrap_or_default();
+        if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
+            return Ok(());
+        }
+        let goes = definition_goes::<F>(self.shared.client.clone()).await?;
+        self.terminating.store(goes, Ordering::Relaxed);
+        self.memory.set_saw_definition(&uid);
+        Ok(())
+    }
+
+    /// Reads the text of the choice, by name, unless it is fresh.
+    async fn look_text(&self, object: &Decoded<F>) -> Result<(), kube::Error> {
+        let Some(of) = object.valid().and_then(Fleet::text) else { return Ok(()) };
+        let Ok(session) = self.session_of(object) else { return Ok(()) };
+        let (kept, now) = (self.keep(object, &session), self.shared.now());
+        let fresh = {
+            let set = kept.set.lock().expect("nobody panics while holding a set");
+            let read = set.text.read.filter(|_| set.text.of.as_ref() == Some(&of));
+            read.is_some_and(|at| now.duration_since(at) < TEXT_KEPT)
+        };
+        if fresh {
+            return Ok(());
+        }
+        let api: Api<ConfigMap> =
+            Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
+        let found = api.get_opt(&of.config_map).await?;
+        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        set.text.version = found.as_ref().and_then(ResourceExt::resource_version);
+        set.text.value = found.and_then(|map| map.data?.remove(&of.key));
+        set.text.of = Some(of);
+        set.text.read = Some(now);
+        Ok(())
+    }
+
+    /// Sets that read text look again when it may have changed.
+    fn text_wake(&self, object: &Decoded<F>) -> Option<Duration> {
+        object.valid().and_then(Fleet::text).map(|_| TEXT_KEPT.unsigned_abs() + SOON)
+    }
+
+    /// While only counters changed: how long to wait before they are written.
+    fn counters_wait(
+        &self,
+        object: &Decoded<F>,
+        draft: &Draft<F>,
+        work: &Work<F>,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let before = draft.before.as_ref()?;
+        let says = |common: &crate::spec::CommonStatus| {
+            let of = |c: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
+                (c.type_.clone(), c.status.clone(), c.reason.clone())
+            };
+            let mut all: Vec<_> = common.conditions.iter().map(of).collect();
+            all.sort();
+            (all, common.observed_generation)
+        };
+        if draft.guarded || draft.status == *before || object.meta().deletion_timestamp.is_some() {
+            return None;
+        }
+        let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+        let due = set.told.and_then(|at| at.checked_add(COUNTERS_EVERY).ok()).filter(|at| *at > now);
+        match due {
+            Some(at) if says(before.common()) == says(draft.status.common()) => {
+                Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+            }
+            _ => {
+                set.told = Some(now);
+                None
+            }
+        }
+    }
+
+    async fn write(&self, object: &Decoded<F>, draft: &Draft<F>) -> Result<Option<Action>, kube::Error> {
+        if draft.before.as_ref() == Some(&draft.status) {
+            return Ok(None);
+        }
+        match self.shared.writer.write(object, &draft.version, &draft.status, draft.guarded).await {
+            Ok(stored) => {
+                self.overlay.wrote(&stored);
+                Ok(None)
+            }
+            Err(WriteError::Changed) => Ok(Some(Action::requeue(SOON))),
+            Err(WriteError::Kube(error)) => Err(error),
+        }
+    }
+
+    /// Queues what has to be sent or read in emnify; how long a listing is waited for, if one is asked for.
+    fn enqueue(&self, object: &Decoded<F>, work: &Work<F>, now: Timestamp) -> Option<Duration> {
+        let session = &work.kept.session;
+        let group = match &work.outlook.next {
+            Next::Rest | Next::RecordIntent => return None,
+            Next::Sweep => {
+                let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+                if set.ask(now) {
+                    session.shelf::<F::Member>().sweep.notify_one();
+                }
+                return Some(LISTING_EVERY.unsigned_abs());
+            }
+            Next::Read(_) | Next::ReadParts(..) => None,
+            Next::Send(..) => F::Member::FACTS.serial,
+        };
+        session.queue.push(item(object), work.outlook.lane, group, None);
+        None
+    }
+
+    fn tell(&self, object: &Decoded<F>, told: &Told, effect: Effect) {
+        if effect == Effect::Stalled || told.reason == reason::REFERENCE_NOT_READY {
+            self.shared.events.say(object, true, told.reason, &told.message);
+        }
+    }
+
+    async fn let_go(
+        &self,
+        object: &Decoded<F>,
+        draft: &Draft<F>,
+        orphaned: bool,
+    ) -> Result<Action, kube::Error> {
+        let finalizers: Vec<String> =
+            object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+        if orphaned {
+            self.shared.events.say(object, false, reason::ORPHANED, "left its members behind in emnify");
+        }
+        let done = patch_finalizers(&self.shared.client, object, &draft.version, finalizers).await?;
+        self.forget(&object.uid().unwrap_or_default());
+        Ok(done)
+    }
+
+    fn poke_self(&self, object: &Decoded<F>, why: &str) {
+        self.poke(&object.namespace().unwrap_or_default(), &object.name_any(), why);
+    }
+}
+
+fn net() -> Action {
+    Action::requeue(SAFETY_NET)
+}

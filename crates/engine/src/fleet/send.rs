@@ -1,0 +1,346 @@
+//! The emnify side of a set: when its turn has come it is planned again, and one call is sent.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
+
+use emnify::{Api, Error};
+use jiff::{SignedDuration, Timestamp};
+use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
+
+use super::{
+    Failure, Fleet, Rollout,
+    controller::{FleetController, Kept},
+    decide::{Decided, proof},
+    plan::{self, Load, Next},
+    roster::{Stand, Trouble, Unsure},
+    state::Set,
+};
+use crate::{
+    answer,
+    controller::object::named,
+    decoded::Decoded,
+    kind::{BatchKey, Change, Id, Kind, Managed, Reply, Verb},
+    mirror::Known,
+    queue::Ticket,
+    reason,
+    verdict::{Next as After, Verdict},
+};
+
+/// The API's front door gives up on a request after this time: what got no answer may be under way until then.
+const GATEWAY: Duration = Duration::from_secs(30);
+/// First pause of a member after a failure of its own.
+const BASE: Duration = Duration::from_secs(1);
+
+/// One call of a set.
+struct Call<'a, F: Fleet> {
+    object: &'a Decoded<F>,
+    kept: &'a Kept<F>,
+    rollout: Rollout,
+    key: Option<BatchKey>,
+    group: Option<&'static str>,
+}
+
+impl<F: Fleet> FleetController<F> {
+    /// Plans the set of a ticket again and makes the call that it needs.
+    pub(super) async fn dispatch(
+        self: Arc<Self>,
+        session: Arc<crate::session::Session>,
+        api: Api,
+        ticket: Ticket,
+    ) -> Ticket {
+        let place = (ticket.item.namespace.clone(), ticket.item.name.clone());
+        let Some(object) =
+            self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid))
+        else {
+            return ticket;
+        };
+        let status = self.overlay.newest(&object).0.unwrap_or_default();
+        if let Decided::Work(work) = self.decide(&object, &status, false)
+            && Arc::ptr_eq(&work.kept.session, &session)
+        {
+            let call = Call {
+                object: &object,
+                kept: &work.kept,
+                rollout: work.rollout,
+                key: None,
+                group: ticket.group(),
+            };
+            match work.outlook.next {
+                Next::Read(id) => self.read(&call, &api, &id).await,
+                Next::ReadParts(id, parts) => self.read_parts(&call, &api, &id, &parts).await,
+                Next::Send(loads, key) => self.send(Call { key, ..call }, &api, loads).await,
+                Next::Rest | Next::RecordIntent | Next::Sweep => {}
+            }
+        }
+        self.poke(&place.0, &place.1, "its call is over");
+        ticket
+    }
+
+    async fn read(&self, call: &Call<'_, F>, api: &Api, id: &Id) {
+        let shelf = call.kept.session.shelf::<F::Member>();
+        let sent = Instant::now();
+        match F::Member::read(api, id).await {
+            Ok(Some(row)) => {
+                shelf.mirror.put(row, sent);
+            }
+            Ok(None) => shelf.mirror.forget(id),
+            Err(error) => self.troubled(call, &error),
+        }
+        call.kept.touched.add(None, id.int());
+    }
+
+    async fn read_parts(
+        &self,
+        call: &Call<'_, F>,
+        api: &Api,
+        id: &Id,
+        parts: &[<F::Member as Managed>::Part],
+    ) {
+        let shelf = call.kept.session.shelf::<F::Member>();
+        for part in parts {
+            let sent = Instant::now();
+            let mut into = <F::Member as Managed>::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
+            match F::Member::read_part(api, id, *part, &mut into).await {
+                Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
+                Err(Error::NotFound { .. }) => {
+                    shelf.mirror.doubt(id);
+                    return;
+                }
+                Err(error) => return self.troubled(call, &error),
+            }
+        }
+    }
+
+    async fn send(&self, call: Call<'_, F>, api: &Api, mut loads: Vec<Load<F>>) {
+        let session = &call.kept.session;
+        let shelf = session.shelf::<F::Member>();
+        if let (Some(key), true) = (&call.key, loads.len() > 1 && loads[0].id.is_none()) {
+            let room = shelf.room_for(api, key, &loads[0].change, loads.len()).await;
+            loads.truncate(room.unwrap_or(usize::MAX));
+            if loads.is_empty() {
+                let error = Error::Capacity { message: "there is no room for more".into() };
+                return self.troubled(&call, &error);
+            }
+        }
+        let now = self.shared.now();
+        let counted = plan::sent(&mut lock(call.kept).roster, &loads, &call.rollout, now);
+        session.guard.sent(&call.object.uid().unwrap_or_default(), counted);
+        let (first, members) = (&loads[0].change, loads.len());
+        tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");
+        let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
+        let began = Instant::now();
+        match F::Member::send(api, &batch).await {
+            Ok(replies) => {
+                drop(batch);
+                if let Some(key) = &call.key {
+                    shelf.took(key, F::Member::FACTS.max_batch, loads.len(), began.elapsed());
+                }
+                self.succeeded(&call, &loads, replies);
+            }
+            Err(error) => {
+                if let (Error::Ambiguous { .. }, Some(group)) = (&error, call.group) {
+                    session.queue.hold(group, began + GATEWAY);
+                }
+                self.refused(&call, &loads, &error);
+            }
+        }
+    }
+
+    fn succeeded(&self, call: &Call<'_, F>, loads: &[Load<F>], replies: Vec<Reply<F::Member>>) {
+        let session = &call.kept.session;
+        let now = self.shared.now();
+        self.memory.succeeded(&call.object.uid().unwrap_or_default());
+        let mut untold = Vec::new();
+        let mut made = HashSet::new();
+        for (load, reply) in loads.iter().zip(replies) {
+            if load.id.is_none() {
+                made.insert(load.key);
+                if reply.row.is_none() {
+                    untold.push(load.key);
+                }
+            }
+            let (id, ends) = (load.id.as_ref(), plan::ends(load));
+            answer::learn::<F::Member>(session, id, &load.change, reply.id.as_ref(), reply.row, ends);
+        }
+        {
+            let mut set = lock(call.kept);
+            let touched: HashSet<i64> = loads.iter().map(|load| load.key).collect();
+            for load in loads {
+                set.roster.cohorts.remove(&load.key);
+            }
+            for seat in set.roster.seats.iter_mut().filter(|seat| touched.contains(&seat.pool)) {
+                seat.stand = Stand::Unknown;
+                seat.made |= made.contains(&seat.pool);
+            }
+            let unsure = Unsure { proof: now, refused: false };
+            set.roster.unsure.extend(untold.iter().map(|pool| (*pool, unsure)));
+        }
+        if !untold.is_empty() {
+            session.shelf::<F::Member>().sweep.notify_one();
+        }
+        self.announce(call, loads);
+    }
+
+    fn announce(&self, call: &Call<'_, F>, loads: &[Load<F>]) {
+        let Some(first) = loads.first() else { return };
+        let reason = match first.change.class().verb {
+            Verb::Create => reason::CREATED,
+            Verb::Update => reason::UPDATED,
+            Verb::Delete => reason::DELETED,
+        };
+        let note = match loads.len() {
+            1 => first.change.to_string(),
+            n => format!("{n} members at once, first: {}", first.change),
+        };
+        self.shared.events.say(call.object, false, reason, &note);
+    }
+
+    /// The call failed. What may be the fault of one member is found by halving; the others go on in their own half.
+    fn refused(&self, call: &Call<'_, F>, loads: &[Load<F>], error: &Error) {
+        let session = &call.kept.session;
+        let shelf = session.shelf::<F::Member>();
+        if let (Error::Capacity { .. }, Some(key)) = (error, &call.key) {
+            shelf.forget_room(key);
+        }
+        let own = answer::may_be_one_items_fault(error);
+        let halves = own && loads.len() > 1;
+        tracing::warn!(kind = F::KIND, object = %named(call.object), members = loads.len(), %error, "call failed");
+        let doubtful = matches!(error, Error::Ambiguous { .. })
+            || (matches!(error, Error::Unavailable { .. }) && !loads[0].change.repeatable());
+        self.observe(call, loads, error, doubtful, halves);
+        let mut set = lock(call.kept);
+        if halves {
+            let cohorts = session.cohorts.halve(loads.len());
+            set.roster.cohorts.extend(loads.iter().map(|load| load.key).zip(cohorts));
+        }
+        let touched: HashSet<i64> = loads.iter().map(|load| load.key).collect();
+        for seat in set.roster.seats.iter_mut().filter(|seat| touched.contains(&seat.pool)) {
+            seat.stand = Stand::Unknown;
+        }
+        if let (true, false, [load]) = (own, halves, loads) {
+            self.fail(call, &mut set, load, error);
+        }
+        drop(set);
+        if !own {
+            self.troubled(call, error);
+        }
+    }
+
+    /// What of a failed call may have been carried out is looked at before anything else.
+    fn observe(&self, call: &Call<'_, F>, loads: &[Load<F>], error: &Error, doubtful: bool, halves: bool) {
+        let shelf = call.kept.session.shelf::<F::Member>();
+        let now = self.shared.now();
+        // several creates that were refused together: did none of them take effect?
+        let partial = halves && !shelf.refuses_whole();
+        let conflict = matches!(error, Error::Conflict { .. });
+        let mut listing = false;
+        let mut set = lock(call.kept);
+        for load in loads {
+            match &load.id {
+                Some(id) if plan::ends(load) && !halves && matches!(error, Error::NotFound { .. }) => {
+                    shelf.mirror.forget(id);
+                }
+                Some(id) => {
+                    let moved = conflict || matches!(error, Error::NotFound { .. });
+                    if doubtful || (moved && !halves) || (halves && !load.change.repeatable()) {
+                        shelf.mirror.doubt(id);
+                        shelf.mirror.doubt_parts(id);
+                    }
+                }
+                None if doubtful => {
+                    listing = true;
+                    set.roster.unsure.insert(load.key, Unsure { proof: proof(now), refused: false });
+                }
+                None if partial || conflict => {
+                    listing = true;
+                    set.roster.unsure.insert(load.key, Unsure { proof: now, refused: halves });
+                }
+                None => {}
+            }
+        }
+        drop(set);
+        if listing {
+            shelf.sweep.notify_one();
+        }
+    }
+
+    /// One member's own failure: only it stands still.
+    fn fail(&self, call: &Call<'_, F>, set: &mut Set<F>, load: &Load<F>, error: &Error) {
+        let verdict = Verdict::from(error);
+        let now = self.shared.now();
+        let tries = set.roster.failures.get(&load.key).map_or(0, |trouble| trouble.tries).saturating_add(1);
+        let until = match verdict.next {
+            After::Backoff(cap) => Some(BASE.saturating_mul(1 << (tries - 1).min(16)).min(cap)),
+            After::Observe | After::Absent | After::Workspace => Some(BASE),
+            After::OnChange | After::Reopen => None,
+        };
+        let until = until.and_then(|wait| now.checked_add(SignedDuration::try_from(wait).ok()?).ok());
+        let refused = matches!(verdict.next, After::OnChange).then(|| super::assess::digest(&load.change));
+        let failure = Failure {
+            member: self.called(call, load.key),
+            reason: verdict.reason,
+            message: format!("{}: {}", load.change, verdict.message),
+        };
+        self.shared.events.say(
+            call.object,
+            true,
+            verdict.reason,
+            &format!("{}: {}", failure.member, failure.message),
+        );
+        set.roster.failures.insert(load.key, Trouble { failure, refused, until, tries });
+    }
+
+    /// The name of a member for people.
+    fn called(&self, call: &Call<'_, F>, key: i64) -> String {
+        if key < 0 {
+            return format!("{} {}", F::Member::KIND, -key);
+        }
+        let pool = call.kept.session.shelf::<F::Pool>();
+        pool.mirror
+            .row(&Id::Int(key))
+            .map_or_else(|| format!("{} {key}", F::Pool::KIND), |row| F::called(&row))
+    }
+
+    /// Nobody's own failure: the whole set waits.
+    fn troubled(&self, call: &Call<'_, F>, error: &Error) {
+        let verdict = Verdict::from(error);
+        match verdict.next {
+            After::Workspace => call.kept.session.report_refusal(error),
+            // the door is closed for everybody, and the set waits behind it without a mark
+            After::Reopen => return,
+            After::OnChange | After::Backoff(_) | After::Observe | After::Absent => {}
+        }
+        let uid = call.object.uid().unwrap_or_default();
+        self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());
+    }
+}
+
+fn lock<F: Fleet>(kept: &Kept<F>) -> MutexGuard<'_, Set<F>> {
+    kept.set.lock().expect("nobody panics while holding a set")
+}
+
+/// A listing that was complete after a refused call tells whether the call had made anything.
+pub(super) fn learn_from<F: Fleet>(kept: &Kept<F>, set: &Set<F>) {
+    let shelf = kept.session.shelf::<F::Member>();
+    let Some(complete) = shelf.mirror.complete_since() else { return };
+    for (pool, unsure) in set.roster.unsure.iter().filter(|(_, u)| u.refused && complete >= u.proof) {
+        let made = shelf.mirror.find(&F::key(*pool)).iter().any(|id| {
+            matches!(shelf.mirror.get(id), Known::Present(row) if after(F::Member::created(&row), unsure.proof))
+        });
+        if made {
+            shelf.learn_partial();
+        } else {
+            shelf.learn_whole();
+        }
+    }
+}
+
+/// A minute of slack: two clocks differ.
+fn after(created: Option<Timestamp>, proof: Timestamp) -> bool {
+    let since = proof.saturating_sub(SignedDuration::from_secs(60)).unwrap_or(proof);
+    created.is_none_or(|at| at >= since)
+}

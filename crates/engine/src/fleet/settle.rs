@@ -1,0 +1,160 @@
+//! A set counted, and the conditions that say how it stands: pure.
+
+use jiff::Timestamp;
+
+use super::{
+    Failure, Fleet, SHOWN_FAILURES, Tally,
+    assess::Measure,
+    plan::{Next, Outlook},
+    roster::{Roster, Stand},
+    state::Set,
+};
+use crate::{
+    kind::Id,
+    mirror::Known,
+    plan::{Told, Trouble},
+    reason, settle,
+    spec::CommonStatus,
+    verdict::Effect,
+};
+
+/// How a set stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Something is still to happen, or a person must act.
+    Told(Told, Effect),
+    /// Differences are reported and not corrected.
+    Drifted(Told),
+    /// In step.
+    Settled,
+}
+
+impl Stage {
+    /// It changes by itself before long.
+    pub(super) fn moves(&self) -> bool {
+        matches!(self, Self::Told(told, _) if [reason::PROGRESSING, reason::DELETING].contains(&told.reason))
+    }
+}
+
+/// Counts where the members stand.
+pub(super) fn tally<F: Fleet>(set: &Set<F>) -> Tally {
+    let roster = &set.roster;
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    Tally {
+        desired: count(roster.seats.len()),
+        current: count(roster.seats.iter().filter(|s| s.id != 0).count()),
+        ready: roster.count(Stand::Settled),
+        held: roster.count(Stand::Held),
+        missing: roster.count(Stand::Missing),
+        leaving: count(roster.leavers.len()),
+        failed: roster.count(Stand::Failed) + count(set.unmet.len()),
+        drifted: roster.count(Stand::Drifted),
+        failures: failures(set),
+        ..Tally::default()
+    }
+}
+
+/// Counts what emnify says of each member.
+pub(super) fn count<F: Fleet>(tally: &mut Tally, set: &Set<F>, measure: &Measure<'_, F>) {
+    for seat in set.roster.seats.iter().filter(|seat| seat.id != 0) {
+        let id = Id::Int(seat.id);
+        let Known::Present(row) = measure.members.get(&id) else { continue };
+        let news = measure.members.news(&id).map(|(news, _)| news);
+        F::count(&row, news.as_ref(), &mut |group, name| {
+            let names = tally.groups.entry(group).or_default();
+            match names.get_mut(name) {
+                Some(n) => *n += 1,
+                None => drop(names.insert(name.to_owned(), 1)),
+            }
+        });
+    }
+}
+
+fn failures<F: Fleet>(set: &Set<F>) -> Vec<Failure> {
+    let roster = &set.roster;
+    let failing = roster.seats.iter().filter(|seat| seat.stand == Stand::Failed);
+    let of_seats = failing.filter_map(|seat| roster.failures.get(&seat.pool));
+    let of_leavers = roster.leavers.iter().filter_map(|leaver| roster.failures.get(&-leaver.id));
+    let all = set.unmet.iter().cloned().chain(of_seats.chain(of_leavers).map(|t| t.failure.clone()));
+    all.take(SHOWN_FAILURES).collect()
+}
+
+/// How the set stands after a look.
+pub(super) fn stage<F: Fleet>(
+    set: &Set<F>,
+    tally: &Tally,
+    outlook: &Outlook<F>,
+    trouble: Option<&Trouble>,
+    deleting: bool,
+    calm: bool,
+) -> Stage {
+    let roster = &set.roster;
+    if let Some(trouble) = trouble {
+        return Stage::Told(Told::new(trouble.reason, trouble.message.clone()), trouble.effect);
+    }
+    let rests = matches!(outlook.next, Next::Rest);
+    if deleting {
+        let stuck = outlook.tripped.clone().filter(|_| rests);
+        return match stuck {
+            Some(trip) => Stage::Told(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled),
+            None => Stage::Told(
+                Told::new(reason::DELETING, format!("{} members are left", tally.leaving)),
+                Effect::Working,
+            ),
+        };
+    }
+    if !rests || waits(roster) || (outlook.tripped.is_none() && leaves(roster)) {
+        // drift, and members that come and go by themselves, take nothing away
+        let effect = if calm && tally.missing == 0 { Effect::Keep } else { Effect::Working };
+        return Stage::Told(Told::new(reason::PROGRESSING, progress(tally)), effect);
+    }
+    if let Some(trip) = &outlook.tripped {
+        return Stage::Told(Told::new(reason::GUARD_TRIPPED, trip.clone()), Effect::Stalled);
+    }
+    if let Some(first) = tally.failures.first() {
+        let pauses = roster.failures.values().any(|trouble| trouble.until.is_some());
+        let effect = if pauses { Effect::Working } else { Effect::Stalled };
+        return Stage::Told(Told::new(first.reason, progress(tally)), effect);
+    }
+    if tally.drifted > 0 {
+        let message = format!("{} of {} members differ", tally.drifted, tally.desired);
+        return Stage::Drifted(Told::new(reason::DRIFTED, message));
+    }
+    Stage::Settled
+}
+
+/// Members that something else has to happen to first: a listing, a window, others.
+fn waits(roster: &Roster) -> bool {
+    let waiting = |stand| {
+        matches!(stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Missing | Stand::Quiet)
+    };
+    roster.seats.iter().any(|seat| waiting(seat.stand))
+        || (roster.unavailable() > 0 && roster.seats.iter().any(|s| s.stand == Stand::Disturbing))
+}
+
+fn leaves(roster: &Roster) -> bool {
+    roster.leavers.iter().any(|leaver| !roster.failures.contains_key(&-leaver.id))
+        || roster.seats.iter().any(|s| s.stand == Stand::Disturbing)
+}
+
+fn progress(tally: &Tally) -> String {
+    let mut text = format!("{} of {} members are up to date", tally.ready + tally.held, tally.desired);
+    if tally.leaving > 0 {
+        text.push_str(&format!(", {} leave", tally.leaving));
+    }
+    if let Some(first) = tally.failures.first() {
+        text.push_str(&format!("; {} failed, first {}: {}", tally.failed, first.member, first.message));
+    }
+    text
+}
+
+/// Writes the stage into the conditions.
+pub(super) fn conditions(stage: &Stage, generation: Option<i64>, common: &mut CommonStatus, now: Timestamp) {
+    match stage {
+        Stage::Told(told, Effect::Stalled) => settle::stall(common, told, generation, now),
+        Stage::Told(told, effect) => settle::wait(common, told, *effect, generation, now),
+        Stage::Drifted(told) => settle::differs(common, told, true, generation, now),
+        Stage::Settled => settle::up_to_date(common, generation, now),
+    }
+    common.observed_generation = generation;
+}

@@ -1,0 +1,192 @@
+//! What this process remembers of one set between two looks.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Candidates, Failure, Fleet, Held, MemberWant,
+    assess::Measure,
+    holder::Marks as Touched,
+    plan::newest_first,
+    roster::{Leaver, Roster},
+};
+use crate::{
+    kind::{Invalid, Managed},
+    mirror::Mirror,
+};
+
+/// What a choice was made from; another one is made when this differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Basis {
+    pub(super) generation: Option<i64>,
+    /// Resource version of the text.
+    pub(super) text: Option<String>,
+    pub(super) pool: Option<Timestamp>,
+    pub(super) members: Option<Timestamp>,
+}
+
+/// A value read from a `ConfigMap`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text {
+    /// Name and key it was read from.
+    pub(super) of: Option<super::TextRef>,
+    pub(super) version: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) read: Option<Timestamp>,
+}
+
+/// One set.
+pub(super) struct Set<F: Fleet> {
+    pub(super) roster: Roster,
+    /// When this process first looked at it.
+    pub(super) started: Timestamp,
+    pub(super) generation: Option<i64>,
+    pub(super) base: Option<MemberWant<F>>,
+    pub(super) basis: Option<Basis>,
+    pub(super) unmet: Vec<Failure>,
+    pub(super) text: Text,
+    /// Nonce of an intent that this process recorded.
+    pub(super) intent: Option<String>,
+    /// When counters were written last.
+    pub(super) told: Option<Timestamp>,
+    /// When a listing was asked for last.
+    pub(super) asked: Option<Timestamp>,
+}
+
+/// Counters alone are written at most this often.
+pub(super) const COUNTERS_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// A listing is not asked for again before this time.
+pub(super) const LISTING_EVERY: SignedDuration = SignedDuration::from_secs(30);
+
+impl<F: Fleet> Set<F> {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            roster: Roster::default(),
+            started: now,
+            generation: None,
+            base: None,
+            basis: None,
+            unmet: Vec::new(),
+            text: Text::default(),
+            intent: None,
+            told: None,
+            asked: None,
+        }
+    }
+
+    /// Counters may be written again.
+    pub(super) fn may_tell(&self, now: Timestamp) -> bool {
+        self.told.is_none_or(|at| now.duration_since(at) >= COUNTERS_EVERY)
+    }
+
+    /// True if a listing may be asked for; it is taken for asked then.
+    pub(super) fn ask(&mut self, now: Timestamp) -> bool {
+        let may = self.asked.is_none_or(|at| now.duration_since(at) >= LISTING_EVERY);
+        if may {
+            self.asked = Some(now);
+        }
+        may
+    }
+
+    /// Takes note of what changed since the last look; true if the spec did.
+    pub(super) fn refresh(
+        &mut self,
+        generation: Option<i64>,
+        base: Option<MemberWant<F>>,
+        touched: &Touched,
+    ) -> bool {
+        let edited = self.generation.is_some() && self.generation != generation;
+        if edited {
+            self.roster.edited();
+        }
+        self.generation = generation;
+        if self.base != base {
+            self.roster.doubt_all();
+            self.base = base;
+        }
+        if touched.all {
+            self.roster.doubt_all();
+        } else {
+            self.roster.doubt(&touched.pools, &touched.ids);
+        }
+        edited
+    }
+
+    /// Chooses anew if anything that the choice is made from changed.
+    pub(super) fn choose(
+        &mut self,
+        set: &F,
+        basis: Basis,
+        mark: &str,
+        members: &Mirror<F::Member>,
+        pool: &Mirror<F::Pool>,
+    ) -> Result<(), Invalid> {
+        if self.basis.as_ref() == Some(&basis) {
+            return Ok(());
+        }
+        let (held, marked) = self.held(mark, members);
+        let text = self.text.value.as_deref();
+        let choice = set.choose(&Candidates { pool, holders: members, text, members: &held })?;
+        self.unmet = choice.unmet;
+        let dropped = self.roster.choose(&choice.members);
+        let wanted: HashSet<i64> = choice.members.into_iter().collect();
+        self.leave(marked.into_iter().filter(|l| !wanted.contains(&l.pool)));
+        self.leave(dropped.into_iter().map(|s| Leaver {
+            id: s.id,
+            pool: s.pool,
+            made: true,
+            counted: false,
+        }));
+        // who is wanted again stays
+        self.roster.leavers.retain(|leaver| !wanted.contains(&leaver.pool));
+        self.basis = Some(basis);
+        Ok(())
+    }
+
+    /// The set is being deleted: every member has to go.
+    pub(super) fn dissolve(&mut self, mark: &str, members: &Mirror<F::Member>) {
+        let (_, marked) = self.held(mark, members);
+        self.leave(marked.into_iter());
+        let made = self.roster.seats.iter().filter(|s| s.made && s.id != 0);
+        let made: Vec<Leaver> =
+            made.map(|s| Leaver { id: s.id, pool: s.pool, made: true, counted: false }).collect();
+        self.leave(made.into_iter());
+    }
+
+    fn leave(&mut self, more: impl Iterator<Item = Leaver>) {
+        let known: HashSet<i64> = self.roster.leavers.iter().map(|leaver| leaver.id).collect();
+        self.roster.leavers.extend(more.filter(|leaver| !known.contains(&leaver.id)));
+        newest_first(&mut self.roster.leavers);
+    }
+
+    /// Members now, oldest first, and those of them that carry the set's mark.
+    fn held(&self, mark: &str, members: &Mirror<F::Member>) -> (Vec<Held>, Vec<Leaver>) {
+        let (installation, _) = mark.split_once('/').unwrap_or((mark, ""));
+        let mut marked = Vec::new();
+        members.each(&mut |row| {
+            let Some(marks) = F::marks(row).filter(|marks| marks.set == Some(mark)) else { return };
+            let Some(id) = F::Member::id(row).int() else { return };
+            let pool = F::holds(row).unwrap_or(0);
+            marked.push(Leaver { id, pool, made: marks.made_by == Some(installation), counted: false });
+        });
+        let mut held: Vec<Held> = marked.iter().map(|l| Held { pool: l.pool, id: l.id }).collect();
+        let seats = self.roster.seats.iter().filter(|s| s.id != 0);
+        held.extend(seats.map(|s| Held { pool: s.pool, id: s.id }));
+        held.retain(|held| held.pool != 0);
+        held.sort_unstable_by_key(|held| held.id);
+        held.dedup_by_key(|held| held.id);
+        (held, marked)
+    }
+
+    /// Every create that may have been sent is accounted for; with `leaving` no more are sent.
+    pub(super) fn accounted(&self, measure: &Measure<'_, F>, leaving: bool) -> bool {
+        use super::roster::Stand;
+        let open = |stand| {
+            matches!(stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Missing | Stand::Quiet)
+        };
+        !measure.inherited
+            && self.roster.unsure.is_empty()
+            && (leaving || !self.roster.seats.iter().any(|seat| open(seat.stand) && !seat.settled))
+    }
+}
