@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum as _};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum as _};
 
 use crate::bench::Scenario;
 
@@ -57,7 +57,10 @@ impl DemoArgs {
 
 /// Flags of `bench`.
 #[derive(Args, Clone, Debug)]
-#[group(id = "what", required = true, multiple = false, args = ["scenarios", "all", "list"])]
+#[command(
+    bin_name = "cargo run --release -p emnify-harness -- bench",
+    group = ArgGroup::new("what").required(true).args(["scenarios", "all", "list"])
+)]
 #[allow(clippy::struct_excessive_bools, reason = "flags are")]
 pub struct BenchArgs {
     /// What to measure.
@@ -118,6 +121,7 @@ mod tests {
         let named = bench(&["create-10000", "create-1000", "create-1000"]).unwrap().scenarios();
         assert_eq!(named, [Scenario::Create1000, Scenario::Create10000], "cheap ones come first, each once");
         assert_eq!(bench(&["--all"]).unwrap().scenarios(), Scenario::value_variants());
+        assert!(bench(&["create-1000", "--quick", "--no-build"]).is_ok(), "flags go with scenarios");
         assert!(bench(&[]).is_err(), "nothing is measured by accident");
         assert!(bench(&["--all", "create-1000"]).is_err(), "one or the other");
         assert!(bench(&["create-7"]).is_err());
