@@ -11,6 +11,7 @@ use emnify::{HttpTransport, HttpTransportConfig, Transport};
 use emnify_engine::{
     directory::WorkspaceKey,
     engine::{Builder, Engine},
+    fleet::Fleet,
     kind::Managed,
     shared::EngineSettings,
 };
@@ -77,6 +78,7 @@ fn start_engine(
         fn visit<K: Managed>(&mut self) {
             self.0 = self.0.take().map(Builder::with::<K>);
         }
+        fn visit_fleet<F: Fleet>(&mut self) {}
     }
     let namespaces = match &settings.namespaces {
         Namespaces::All => Vec::new(),

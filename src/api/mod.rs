@@ -5,12 +5,14 @@
 
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
 
+mod count;
 mod operator;
 mod quantity;
 mod reference;
 mod secret;
 mod text;
 
+pub use count::CountOrPercent;
 pub use operator::OperatorReference;
 pub use quantity::Volume;
 pub use reference::{

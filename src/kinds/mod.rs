@@ -3,12 +3,16 @@
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
 #![allow(clippy::duplicated_attributes, reason = "several printed columns have the same type")]
 
+mod alerts;
 pub(crate) mod description;
 pub mod lookups;
 #[cfg(test)]
 mod profiles_tests;
 
-use emnify_engine::kind::{Id, Managed};
+use emnify_engine::{
+    fleet::Fleet,
+    kind::{Id, Managed},
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
@@ -26,15 +30,19 @@ pub(crate) fn number(id: &Id) -> Result<i64, emnify::Error> {
 pub trait Visitor {
     /// Called with each kind in turn.
     fn visit<K: Managed>(&mut self);
+    /// Called with each kind of fleet in turn.
+    fn visit_fleet<F: Fleet>(&mut self);
 }
 
 macro_rules! kinds {
-    ($($folder:ident::$kind:ident),* $(,)?) => {
+    ($($folder:ident::$kind:ident),* $(,)?; fleets: $($set_folder:ident::$set:ident),* $(,)?) => {
         $(pub mod $folder; pub use $folder::$kind;)*
+        $(pub mod $set_folder; pub use $set_folder::$set;)*
 
-        /// Shows every managed kind to `visitor`, in the order of the registry.
+        /// Shows every managed kind to `visitor`, in the order of the registry, then every kind of fleet.
         pub fn for_each(visitor: &mut impl Visitor) {
             $(visitor.visit::<$kind>();)*
+            $(visitor.visit_fleet::<$set>();)*
         }
     };
 }
@@ -44,7 +52,8 @@ kinds! {
     tariff_profile::TariffProfile,
     sim::Sim,
     endpoint::Endpoint,
-    application_token::ApplicationToken,
+    application_token::ApplicationToken;
+    fleets: endpoint_set::EndpointSet,
 }
 
 /// The CRD of every kind, workspaces included.
@@ -53,6 +62,9 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     impl Visitor for Collect {
         fn visit<K: Managed>(&mut self) {
             self.0.push(<K as CustomResourceExt>::crd());
+        }
+        fn visit_fleet<F: Fleet>(&mut self) {
+            self.0.push(<F as CustomResourceExt>::crd());
         }
     }
     let mut all = Collect(Vec::new());

@@ -278,6 +278,14 @@ impl Contract for Change {
         matches!(self, Self::CreateTag(_)).then_some(&lookups::TAGS)
     }
 
+    fn activates(&self) -> bool {
+        match self {
+            Self::Create(new) => new.activate,
+            Self::SimState { to, .. } => *to == SimState::Activated,
+            _ => false,
+        }
+    }
+
     fn unsettles(&self) -> bool {
         // Another SIM brings its own state.
         matches!(self, Self::Patch(Patch(fields)) if fields.iter().any(|f| matches!(f.set, Set::Sim(Some(_)))))

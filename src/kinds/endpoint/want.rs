@@ -1,6 +1,7 @@
 //! From a spec to ids: what has to be looked up, and what follows from it.
 
 use emnify_engine::{
+    fleet::Marks,
     kind::{Id, Input, Inputs, Invalid, Key, Kind, Source},
     spec::{AdoptionPolicy, CommonSpec},
 };
@@ -183,12 +184,35 @@ pub fn mark_name(installation: &str) -> String {
     format!("{MARK_PREFIX}{installation}")
 }
 
-/// The installation that marked a device, from its tags.
-pub fn marked_by(tags: &[Tag]) -> Option<String> {
-    tags.iter().find_map(|tag| tag.name.strip_prefix(MARK_PREFIX)).map(str::to_owned)
+/// The tag of the devices of a set, by the set's `namespace/name`.
+pub fn set_mark_name(installation: &str, set: &str) -> String {
+    format!("{MARK_PREFIX}{installation}/{set}")
 }
 
-fn tag(name: &str, path: &str, from: &Inputs) -> Tag {
+/// Who marked a device, from its tags.
+pub fn marks(tags: &[Tag]) -> Marks<'_> {
+    let mut marks = Marks::default();
+    for mark in tags.iter().filter_map(|tag| tag.name.strip_prefix(MARK_PREFIX)) {
+        let place = if mark.contains('/') { &mut marks.set } else { &mut marks.made_by };
+        place.get_or_insert(mark);
+    }
+    marks
+}
+
+/// The tag says that a device belongs to this set (`namespace/name`) of some installation.
+pub fn marks_member_of(tag: &Tag, set: &str) -> bool {
+    let mark = tag.name.strip_prefix(MARK_PREFIX).and_then(|mark| mark.split_once('/'));
+    mark.is_some_and(|(_, place)| place == set)
+}
+
+/// Whose a device is: of a set, or else of an installation that made it.
+pub fn marked_by(tags: &[Tag]) -> Option<String> {
+    let Marks { made_by, set } = marks(tags);
+    set.or(made_by).map(str::to_owned)
+}
+
+/// A tag by its name; the input at `path` knows its id if it exists.
+pub fn tag(name: &str, path: &str, from: &Inputs) -> Tag {
     Tag { id: from.int(path), name: name.to_owned() }
 }
 

@@ -43,6 +43,7 @@ fn row(wire: Wire) -> Result<Row, Error> {
         msisdn: wire.msisdn,
         status,
         endpoint: wire.endpoint.map(|endpoint| endpoint.id),
+        model: wire.model.map(|model| model.id),
         activated: wire.activation_date,
     })
 }

@@ -34,6 +34,8 @@ pub struct Row {
     pub status: i64,
     /// Endpoint that holds it.
     pub endpoint: Option<i64>,
+    /// Id of its model.
+    pub model: Option<i64>,
     /// First activation.
     pub activated: Option<Timestamp>,
 }

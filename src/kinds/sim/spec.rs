@@ -93,6 +93,9 @@ pub struct SimStatus {
     /// Id of the endpoint that holds the SIM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint_id: Option<String>,
+    /// Id of the SIM's model in emnify, for the selector of an `EndpointSet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
     /// First activation, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation_date: Option<String>,
