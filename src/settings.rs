@@ -1,7 +1,8 @@
 //! Flags of `run`, and what they mean, checked once before anything starts.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
+use axum::http::HeaderName;
 use clap::{Args, ValueEnum};
 use emnify::BaseUrl;
 use jiff::SignedDuration;
@@ -44,6 +45,15 @@ pub struct RunArgs {
         value_name = "ADDR:PORT"
     )]
     pub admin_addr: String,
+    /// Address that emnify data streams of type `RestAPI` send to, path `/push`. Put TLS in front of it. Default: none.
+    #[arg(long, env = "EMNIFY_OPERATOR_PUSH_ADDR", value_name = "ADDR:PORT")]
+    pub push_addr: Option<String>,
+    /// File with the secret that data streams send in a static header; required with `--push-addr`.
+    #[arg(long, env = "EMNIFY_OPERATOR_PUSH_SECRET_FILE", value_name = "FILE")]
+    pub push_secret_file: Option<String>,
+    /// Name of that header. Its whole value is compared, such as `Bearer abc`.
+    #[arg(long, env = "EMNIFY_OPERATOR_PUSH_HEADER", default_value = "authorization", value_name = "HEADER")]
+    pub push_header: String,
     /// How log lines look.
     #[arg(long, env = "EMNIFY_OPERATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -84,12 +94,25 @@ pub struct Settings {
     pub sweep_interval: Option<Duration>,
     /// Where the admin server listens.
     pub admin_addr: SocketAddr,
+    /// The push receiver, if there is to be one.
+    pub push: Option<PushSettings>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// A valid filter for `tracing_subscriber`.
     pub log_filter: String,
     /// Namespace of the lease and of cluster workspaces' Secrets.
     pub operator_namespace: String,
+}
+
+/// Where data streams are received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushSettings {
+    /// Where the receiver listens.
+    pub addr: SocketAddr,
+    /// Holds the secret.
+    pub secret_file: PathBuf,
+    /// Holds the secret in requests.
+    pub header: HeaderName,
 }
 
 /// Namespaces that are served.
@@ -137,6 +160,18 @@ pub enum SettingsError {
     /// Not an address and port.
     #[error("--admin-addr: `{0}` is not an address with a port; write one like 0.0.0.0:8080")]
     AdminAddr(String),
+    /// Not an address and port.
+    #[error("--push-addr: `{0}` is not an address with a port; write one like 0.0.0.0:8081")]
+    PushAddr(String),
+    /// Anybody could push.
+    #[error("--push-addr needs --push-secret-file: the file with the secret that data streams send")]
+    PushWithoutSecret,
+    /// A secret that nobody asks for.
+    #[error("--push-secret-file does nothing without --push-addr; set both or neither")]
+    PushWithoutAddr,
+    /// Not a header.
+    #[error("--push-header: `{0}` is not the name of a header; write one like x-push-secret")]
+    PushHeader(String),
     /// Not a log filter.
     #[error(
         "--log-level: `{0}` is neither a level (error, warn, info, debug, trace) nor a list like info,emnify=debug"
@@ -167,6 +202,7 @@ impl Settings {
                 .admin_addr
                 .parse()
                 .map_err(|_| SettingsError::AdminAddr(args.admin_addr.clone()))?,
+            push: push(args)?,
             log_format: args.log_format,
             log_filter: EnvFilter::try_new(&args.log_level)
                 .map(|_| args.log_level.clone())
@@ -174,6 +210,23 @@ impl Settings {
             operator_namespace: name("--operator-namespace", &args.operator_namespace)?,
         })
     }
+}
+
+/// The receiver is off unless both its address and its secret are there; an empty environment variable gives none.
+fn push(args: &RunArgs) -> Result<Option<PushSettings>, SettingsError> {
+    let given = |flag: &Option<String>| flag.clone().filter(|text| !text.is_empty());
+    let (addr, secret_file) = match (given(&args.push_addr), given(&args.push_secret_file)) {
+        (None, None) => return Ok(None),
+        (Some(addr), Some(secret_file)) => (addr, secret_file),
+        (Some(_), None) => return Err(SettingsError::PushWithoutSecret),
+        (None, Some(_)) => return Err(SettingsError::PushWithoutAddr),
+    };
+    let header = &args.push_header;
+    Ok(Some(PushSettings {
+        addr: addr.parse().map_err(|_| SettingsError::PushAddr(addr))?,
+        secret_file: secret_file.into(),
+        header: header.parse().map_err(|_| SettingsError::PushHeader(header.clone()))?,
+    }))
 }
 
 /// Values of a flag; an empty environment variable gives none.
@@ -285,6 +338,20 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn the_push_receiver_is_off_unless_address_and_secret_are_there() {
+        assert_eq!(settings(&[]).expect("defaults are valid").push, None);
+        let both = ["--push-addr", "0.0.0.0:8081", "--push-secret-file", "/etc/push/secret"];
+        let push = settings(&both).expect("both").push.expect("it is on");
+        assert_eq!((push.header.as_str(), push.addr.port()), ("authorization", 8081));
+        assert!(refused(&both[..2]).contains("needs --push-secret-file"), "nobody may push without a secret");
+        assert!(refused(&both[2..]).contains("without --push-addr"));
+        let with = |flags: &[&'static str]| refused(&[&both[..], flags].concat());
+        assert!(with(&["--push-header", "a b"]).starts_with("--push-header: `a b`"));
+        let nowhere = ["--push-addr", "8081", "--push-secret-file", "/etc/push/secret"];
+        assert!(refused(&nowhere).starts_with("--push-addr: `8081`"));
     }
 
     #[test]

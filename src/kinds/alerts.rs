@@ -107,7 +107,10 @@ mod tests {
             "description": "Endpoint blocked by traffic limit"});
         assert_eq!(
             said(&blocked),
-            Some(("TrafficLimitReached", "Endpoint blocked by traffic limit (SIM 8988303000000010001)".into()))
+            Some((
+                "TrafficLimitReached",
+                "Endpoint blocked by traffic limit (SIM 8988303000000010001)".into()
+            ))
         );
         let quota = json!({"event_type": {"id": 19, "description": "Quota used up"}, "alert": 1, "sim": null,
             "detail": {"quota": {"volume": "0.000000", "threshold_percentage": 20}}});
@@ -125,9 +128,13 @@ mod tests {
     #[test]
     fn types_say_it_where_the_flag_or_the_id_does_not() {
         let typed = |id: i64, name: &str| json!({"event_type": {"id": id, "description": name}});
-        for (id, reason) in
-            [(10, "SimDeleted"), (18, "QuotaLow"), (20, "QuotaLow"), (21, "QuotaUsedUp"), (60, "QuotaExpired")]
-        {
+        for (id, reason) in [
+            (10, "SimDeleted"),
+            (18, "QuotaLow"),
+            (20, "QuotaLow"),
+            (21, "QuotaUsedUp"),
+            (60, "QuotaExpired"),
+        ] {
             assert_eq!(said(&typed(id, "")).map(|s| s.0), Some(reason), "{id}");
         }
         let near = typed(4712, "Endpoint data traffic limit warning");

@@ -35,6 +35,7 @@ use super::{
     decide::{Held, Memory},
     kept::Login,
     look::{Alarm, Look},
+    position,
     sessions::Sessions,
     spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
 };
@@ -56,6 +57,7 @@ pub(super) struct Office {
     pub(super) opened: bool,
     /// When to write figures that always move.
     pub(super) figures: Rarely,
+    pub(super) rotation: Option<Rarely>,
 }
 
 impl Office {
@@ -68,7 +70,8 @@ impl Office {
 pub struct Desk {
     pub(super) engine: Engine,
     pub(super) settings: Settings,
-    pub(super) sessions: Sessions,
+    /// Live sessions.
+    pub sessions: Sessions,
     pub(super) namespaces: NamespaceLabels,
     offices: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<Office>>>>,
 }
@@ -150,12 +153,23 @@ impl Desk {
                 Action::requeue(Duration::from_secs(5))
             },
             self.clone(),
-            store,
+            store.clone(),
             Box::pin(queue),
             Config::default(),
         )
         .for_each(|_| async {})
         .await;
+        for object in store.state() {
+            self.keep_position(&*object).await;
+        }
+    }
+
+    /// The next process reads the event log from where this one ended.
+    async fn keep_position<W: Served>(&self, object: &W) {
+        let session = self.office(&key_of(object)).lock().await.session.clone();
+        if let Some(session) = session {
+            position::write(self.engine.shared.client.clone(), object, &session).await;
+        }
     }
 
     /// Namespaces to watch; cluster-scoped objects have none.

@@ -25,6 +25,7 @@ use super::{
     credentials::{Offer, Secrets},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     kept::{Foreign, Kept, Login},
+    position,
     spec::{Counts, WorkspaceStatus},
     status::{self, Shown},
     terms::Terms,
@@ -113,6 +114,7 @@ impl<'a, W: Served> Look<'a, W> {
             self.count(&session, status);
             self.budget(&session, office, status);
             status::guard(status, session.guard.tripped().as_deref(), generation, self.now);
+            position::keep(self.object.status(), status, session.hints.position());
         }
         self.tell(&decision.verdict);
         self.desk.write(self.object, status).await?;
@@ -190,7 +192,8 @@ impl<'a, W: Served> Look<'a, W> {
     }
 
     fn join(&self, office: &mut Office, client: Client, login: Login, credentials: &Credentials) {
-        match self.desk.sessions.join(&self.key, client, &login.jwt, credentials) {
+        let position = position::kept(self.object.status());
+        match self.desk.sessions.join(&self.key, client, &login.jwt, credentials, position) {
             Ok(session) => office.session = Some(session),
             Err(error) => tracing::warn!(%error, "token not taken over"),
         }
@@ -312,6 +315,9 @@ impl<'a, W: Served> Look<'a, W> {
         }
         if office.figures.now() {
             status.budget = budget::told(&session.client.ledger());
+        }
+        if office.rotation.get_or_insert_with(budget::Rarely::later).now() {
+            status.scrub = budget::rotation(&session.scrub.snapshot());
         }
         let pace = session.client.pace();
         budget::pace(status, pace, self.object.meta().generation, self.now);

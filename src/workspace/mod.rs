@@ -2,7 +2,7 @@
 //!
 //! [`spec`] is what users write and [`terms`] what it means; [`credentials`] turns Secrets into credentials and digests;
 //! [`kept`] is the Secret of a session; [`decide`] says when to log in, with what, and how that stands; [`status`] writes it
-//! down; [`budget`] tells the month's requests; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`look`] does all that for one of them;
+//! down; [`budget`] tells the month's requests and [`position`] how far the event log was read; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`look`] does all that for one of them;
 //! [`sessions`] are shared by workspaces of one organisation.
 
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod decide;
 pub mod kept;
 mod look;
+pub mod position;
 pub mod sessions;
 pub mod spec;
 pub mod status;

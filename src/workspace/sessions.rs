@@ -8,6 +8,9 @@ use std::{
 use emnify::BaseUrl;
 use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
 use emnify_engine::{directory::WorkspaceKey, engine::Engine, session::Session};
+use jiff::Timestamp;
+
+use crate::observe::metrics::{HostSnapshot, Snapshot};
 
 /// Host and organisation.
 type Place = (String, i64);
@@ -23,7 +26,7 @@ pub struct Sessions {
     engine: Engine,
     transport: Arc<dyn Transport>,
     ip_share: f64,
-    limits: Mutex<HashMap<String, Arc<HostLimits>>>,
+    limits: Mutex<BTreeMap<String, Arc<HostLimits>>>,
     live: Mutex<HashMap<Place, Shared>>,
 }
 
@@ -41,13 +44,14 @@ impl Sessions {
     }
 
     /// The session of the organisation that `client` is logged in to: the live one, which takes over the client's
-    /// token and credentials, or a new one.
+    /// token and credentials, or a new one, which reads the event log from `position` on.
     pub fn join(
         &self,
         who: &WorkspaceKey,
         client: Client,
         jwt: &Jwt,
         credentials: &Credentials,
+        position: Option<Timestamp>,
     ) -> Result<Arc<Session>, Error> {
         let place = (client.base_url().origin(), jwt.identity.organisation_id);
         let mut live = self.live.lock().expect("nobody panics while holding the sessions");
@@ -60,6 +64,7 @@ impl Sessions {
             return Ok(shared.session.clone());
         }
         let session = Session::new(client, place.1.to_string());
+        session.hints.set_position(position);
         self.engine.serve(&session);
         let users = BTreeMap::from([(who.clone(), 100)]);
         live.insert(place, Shared { session: session.clone(), users });
@@ -73,6 +78,23 @@ impl Sessions {
         let Some(shared) = shared else { return percent };
         shared.users.insert(who.clone(), percent);
         shared.users.values().copied().min().unwrap_or(percent)
+    }
+
+    /// How traffic and sessions stand, for metrics.
+    pub fn snapshot(&self) -> Snapshot {
+        let limits = self.limits.lock().expect("nobody panics while holding the limits").clone();
+        let host = |(host, limits): (String, Arc<HostLimits>)| HostSnapshot {
+            host,
+            limits: limits.snapshot(),
+            counts: limits.counters().snapshot(),
+        };
+        let live = self.live.lock().expect("nobody panics while holding the sessions");
+        let live: Vec<_> = live.values().map(|shared| shared.session.clone()).collect();
+        Snapshot {
+            now: self.engine.now(),
+            hosts: limits.into_iter().map(host).collect(),
+            sessions: live.iter().map(|session| self.engine.snapshot(session)).collect(),
+        }
     }
 
     /// The workspace uses no session any more; one that nobody uses ends.

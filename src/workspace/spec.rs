@@ -245,6 +245,9 @@ pub struct WorkspaceStatus {
     /// Slow re-reading of what no listing shows, written every ten minutes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrub: Option<ScrubStatus>,
+    /// How far the event log was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsStatus>,
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
@@ -338,6 +341,14 @@ pub struct BudgetStatus {
     /// How many percent of them were made in which lane, in steps of five.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lanes: BTreeMap<String, i64>,
+}
+
+/// How far the event log was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventsStatus {
+    /// By emnify's clock, RFC 3339; written now and then. A restart reads on from there.
+    pub position: Date,
 }
 
 /// Quotas, blocklists, details of profiles, rate zones, first-time connectivity: read one by one, oldest first.

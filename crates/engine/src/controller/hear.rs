@@ -26,7 +26,8 @@ use crate::{
 
 /// News about one object is written at most this often.
 const NEWS_EVERY: SignedDuration = SignedDuration::from_secs(10);
-/// Objects that nobody here holds are marked too, up to this many at a time: somebody may want to take one over.
+/// Objects that no object here holds are marked too, up to this many at a time: a set may hold them, or somebody may want
+/// to take one over.
 const UNHELD: usize = 20;
 
 impl<K: Managed> Controller<K> {
@@ -50,6 +51,9 @@ impl<K: Managed> Controller<K> {
                     doubts.insert(heard.id, *at);
                 }
             }
+        }
+        for id in fresh.iter().chain(doubts.keys()) {
+            self.touch_sets(&session.organisation, id);
         }
         let now = session.client.server_time();
         doubts.retain(|id, at| shelf.mirror.is_news(id, *at, now));
@@ -75,7 +79,7 @@ impl<K: Managed> Controller<K> {
             shelf.mirror.doubt(id);
         }
         let allowed = session.hints.allow(K::KIND, held.len(), shelf.mirror.len());
-        if held.len() > allowed {
+        if held.len() > allowed || free.len() > UNHELD {
             session.hints.wish(K::KIND, self.shared.now());
         }
         held.truncate(allowed);

@@ -28,6 +28,10 @@ const SWEEPS_APART: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often wishes for sweeps are looked at.
 const LOOK: Duration = Duration::from_secs(5);
+/// So many creates that wait are a mass of them.
+const MASS: usize = 20;
+/// Calls of a mass of creates may be so far apart.
+const CALM: Duration = Duration::from_secs(30);
 /// What events say is written for at most 20 objects per second.
 const SLOT: Duration = Duration::from_millis(50);
 
@@ -44,6 +48,8 @@ struct Inner {
     position: Option<Timestamp>,
     kinds: BTreeMap<&'static str, Kind>,
     slot: Option<Instant>,
+    /// When a mass of creates was last seen to wait.
+    mass: Option<Instant>,
 }
 
 /// What the hints of one session share.
@@ -68,6 +74,15 @@ impl Hints {
     /// Where to begin, before the session is served; and how far the log was read since.
     pub fn set_position(&self, position: Option<Timestamp>) {
         self.lock().position = position;
+    }
+
+    /// `waiting` creates wait now: objects are being made in mass, or were a moment ago.
+    pub(crate) fn creating(&self, waiting: usize) -> bool {
+        let mut inner = self.lock();
+        if waiting > MASS {
+            inner.mass = Some(Instant::now());
+        }
+        inner.mass.is_some_and(|mass| mass.elapsed() < CALM)
     }
 
     /// How many of `wanted` single reads may be caused, for a kind of `size` objects.
@@ -179,6 +194,17 @@ mod tests {
         assert_eq!(hints.due(true), []);
         tokio::time::advance(PATIENCE).await;
         assert_eq!(hints.due(true), [("Toy", at(20))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mass_of_creates_counts_until_it_is_calm() {
+        let hints = Hints::default();
+        assert!(!hints.creating(3), "a few are nothing special");
+        assert!(hints.creating(2_000));
+        tokio::time::advance(CALM / 2).await;
+        assert!(hints.creating(0), "one call may be under way and the next one gather");
+        tokio::time::advance(CALM).await;
+        assert!(!hints.creating(0));
     }
 
     #[tokio::test(start_paused = true)]
