@@ -99,7 +99,7 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
     let mut fields = Vec::new();
     let mut put = |old: String, set: Set| fields.push(Field { old, set });
     if let Some(name) = want.name.as_ref().filter(|name| **name != row.name) {
-        put(row.name.clone(), Set::Name(name.clone()));
+        put(row.name.to_string(), Set::Name(name.clone()));
     }
     if let Some(id) = want.service_profile.filter(|id| *id != row.service_profile) {
         put(row.service_profile.to_string(), Set::ServiceProfile(id));
@@ -117,7 +117,7 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
         .as_ref()
         .filter(|imei| want.imei_lock == Some(true) && Some(head(imei)) != row.imei.as_deref().map(head))
     {
-        put(row.imei.clone().unwrap_or_else(|| "none".into()), Set::Imei(imei.clone()));
+        put(row.imei.as_deref().unwrap_or("none").into(), Set::Imei(imei.clone()));
     }
     if lock != row.imei_lock {
         put(row.imei_lock.to_string(), Set::ImeiLock(lock));
@@ -133,12 +133,12 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
 /// An address is only valid with its space, so both go together.
 fn address(want: &Want, row: &Row, put: &mut impl FnMut(String, Set)) {
     let moved = want.space.is_some_and(|space| row.space != Some(space));
-    let other = want.address.as_ref().is_some_and(|address| row.address.as_ref() != Some(address));
+    let other = want.address.as_ref().is_some_and(|address| row.address.as_deref() != Some(address));
     if !moved && !other {
         return;
     }
     if let Some(address) = &want.address {
-        put(row.address.clone().unwrap_or_else(|| "none".into()), Set::Address(address.clone()));
+        put(row.address.as_deref().unwrap_or("none").into(), Set::Address(address.clone()));
     }
     if let Some(space) = want.space {
         put(or_none(row.space), Set::Space(space));
@@ -289,12 +289,13 @@ pub fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         }
         Change::AddTags(added) => {
             if let Some(tags) = &mut row.tags {
-                tags.extend(added.iter().cloned());
+                *tags = tags.iter().chain(added).cloned().collect();
             }
         }
         Change::RemoveTags(removed) => {
             if let Some(tags) = &mut row.tags {
-                tags.retain(|tag| !removed.iter().any(|gone| gone.name == tag.name));
+                let stays = |tag: &&Tag| !removed.iter().any(|gone| gone.name == tag.name);
+                *tags = tags.iter().filter(stays).cloned().collect();
             }
         }
         Change::BlockOperator(id) => {
@@ -319,15 +320,15 @@ pub fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
 
 fn assume_field(set: &Set, row: &mut Row) {
     match set {
-        Set::Name(name) => row.name.clone_from(name),
+        Set::Name(name) => row.name = name.into(),
         Set::Enabled(true) => row.status = status::ENABLED,
         Set::Enabled(false) => row.status = status::DISABLED,
         Set::ServiceProfile(id) => row.service_profile = *id,
         Set::TariffProfile(id) => row.tariff_profile = *id,
         Set::Sim(sim) => row.sim = sim.map(|id| RowSim { id, ..RowSim::default() }),
-        Set::Imei(imei) => row.imei = Some(imei.clone()),
+        Set::Imei(imei) => row.imei = Some(imei.into()),
         Set::ImeiLock(lock) => row.imei_lock = *lock,
-        Set::Address(address) => row.address = Some(address.clone()),
+        Set::Address(address) => row.address = Some(address.into()),
         Set::Space(id) => row.space = Some(*id),
     }
 }

@@ -17,7 +17,7 @@ use super::{
     Endpoint,
     change::{Change, Create, Patch, Set, Traffic},
     quota::{Live, Post},
-    rows::{Part, Parts, Row, RowSim, Tag, status},
+    rows::{Part, Parts, Row, RowSim, Tag, TagList, status},
     spec::SetAllowance,
 };
 
@@ -65,14 +65,14 @@ fn row(wire: Wire) -> Result<Row, Error> {
     let tariff_profile = wire.tariff_profile.as_ref().ok_or_else(|| missing("tariff_profile"))?.id;
     Ok(Row {
         id: wire.id,
-        name: wire.name.unwrap_or_default(),
+        name: wire.name.unwrap_or_default().into(),
         status,
         service_profile,
         tariff_profile,
-        sim: wire.sim.map(|sim| RowSim { id: sim.id, iccid: sim.iccid, eid: sim.eid, status: sim.status }),
-        imei: wire.imei,
+        sim: wire.sim.map(|sim| RowSim { id: sim.id, iccid: sim.iccid.map(Into::into), status: sim.status }),
+        imei: wire.imei.map(Into::into),
         imei_lock: wire.imei_lock.unwrap_or(false),
-        address: wire.ip_address,
+        address: wire.ip_address.map(Into::into),
         space: wire.ip_address_space,
         tags: wire
             .tag_assignments
@@ -215,21 +215,20 @@ fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
     let shown = made.sim.as_ref();
     let row = Row {
         id: made.id,
-        name: new.name.clone(),
+        name: new.name.as_str().into(),
         status: made.status.unwrap_or(if new.enabled { status::ENABLED } else { status::DISABLED }),
         service_profile: new.service_profile,
         tariff_profile: new.tariff_profile,
         sim: new.sim.map(|id| RowSim {
             id,
-            iccid: shown.and_then(|sim| sim.iccid.clone()),
-            eid: shown.and_then(|sim| sim.eid.clone()),
+            iccid: shown.and_then(|sim| sim.iccid.as_deref()).map(Into::into),
             status: shown.and_then(|sim| sim.status),
         }),
-        imei: made.imei.clone().or_else(|| new.imei.clone()),
+        imei: made.imei.as_deref().or(new.imei.as_deref()).map(Into::into),
         imei_lock: made.imei_lock.or(new.imei_lock).unwrap_or(false),
-        address: made.ip_address.clone().or_else(|| new.address.clone()),
+        address: made.ip_address.as_deref().or(new.address.as_deref()).map(Into::into),
         space: made.ip_address_space.or(new.space),
-        tags: Some(Vec::new()),
+        tags: Some(TagList::from(Vec::new())),
         created: made.created,
         updated: made.last_updated,
     };

@@ -72,7 +72,7 @@ impl Managed for Endpoint {
         if row.is_tombstone() {
             return;
         }
-        put(Key::new(Key::NAME, &row.name));
+        put(Key::new(Key::NAME, row.name.as_str()));
         put(Key::new(key::LIKENESS, rows::likeness(&row.name, row.service_profile, row.tariff_profile)));
         if let Some(sim) = &row.sim {
             put(Key::new(key::SIM, sim.id.to_string()));

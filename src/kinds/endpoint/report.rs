@@ -23,8 +23,8 @@ pub fn report(
     news: Option<&Connectivity>,
     status: &mut EndpointStatus,
 ) {
-    status.address.clone_from(&row.address);
-    status.imei.clone_from(&row.imei);
+    status.address = row.address.as_deref().map(Into::into);
+    status.imei = row.imei.as_deref().map(Into::into);
     status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
     status.tags = tags(object, row, &status.tags);
     status.quota = quotas(object, parts, status.quota.take());
@@ -47,11 +47,11 @@ fn sim_status_of(object: &Endpoint, sim: &RowSim) -> EndpointSimStatus {
     let wanted = object.spec.sim.as_ref().filter(|wanted| wanted.state.is_some());
     let ours = wanted.is_some_and(|wanted| {
         let iccid = wanted.iccid.as_ref().and_then(|iccid| iccid.normal("sim.iccid").ok());
-        iccid.is_none_or(|iccid| sim.iccid.as_ref() == Some(&iccid))
+        iccid.is_none_or(|iccid| sim.iccid.as_deref() == Some(&*iccid))
     });
     EndpointSimStatus {
         id: sim.id.to_string(),
-        iccid: sim.iccid.clone(),
+        iccid: sim.iccid.as_deref().map(Into::into),
         state: sim.status.map(|id| sim_status::name(id).into_owned()),
         managed: ours.then_some(true),
     }

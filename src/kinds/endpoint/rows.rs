@@ -1,6 +1,13 @@
 //! Devices as the mirror keeps them, what no listing shows, and what a spec wants.
 
+use std::{
+    collections::HashSet,
+    ops::Deref,
+    sync::{Arc, LazyLock, Mutex},
+};
+
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use super::{connectivity::Connectivity, quota};
 use crate::kinds::sim::{SimState, state::status as sim_status};
@@ -23,7 +30,7 @@ pub struct Row {
     /// Id in emnify.
     pub id: i64,
     /// Not unique.
-    pub name: String,
+    pub name: SmolStr,
     /// See [`status`].
     pub status: i64,
     /// Id of the service profile.
@@ -33,15 +40,15 @@ pub struct Row {
     /// The SIM, if there is one.
     pub sim: Option<RowSim>,
     /// Up to 16 digits, perhaps with a filler `f` at the end [3P].
-    pub imei: Option<String>,
+    pub imei: Option<SmolStr>,
     /// Bound to the IMEI.
     pub imei_lock: bool,
     /// Address.
-    pub address: Option<String>,
+    pub address: Option<SmolStr>,
     /// Id of the space of the address.
     pub space: Option<i64>,
     /// Tags; `None` where the answer did not show them (only listings do [S]).
-    pub tags: Option<Vec<Tag>>,
+    pub tags: Option<TagList>,
     /// Creation.
     pub created: Option<Timestamp>,
     /// Last change.
@@ -54,20 +61,63 @@ pub struct RowSim {
     /// Id in emnify.
     pub id: i64,
     /// 19 digits.
-    pub iccid: Option<String>,
-    /// eUICCs only.
-    pub eid: Option<String>,
+    pub iccid: Option<SmolStr>,
     /// See [`sim_status`]; `None` right after an assignment, until the next read.
     pub status: Option<i64>,
 }
 
 /// A tag, by name; the id is missing while the tag does not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
     /// Id in emnify.
     pub id: Option<i64>,
     /// Unique per organisation. [S]
     pub name: String,
+}
+
+/// The tags of a device. Fleets carry the same ones everywhere, so lists that are equal are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagList(Arc<Vec<Tag>>);
+
+static LISTS: LazyLock<Mutex<HashSet<Arc<Vec<Tag>>>>> = LazyLock::new(Mutex::default);
+
+impl From<Vec<Tag>> for TagList {
+    fn from(tags: Vec<Tag>) -> Self {
+        let mut lists = LISTS.lock().expect("nobody panics while holding the lists");
+        if let Some(known) = lists.get(&tags) {
+            return Self(known.clone());
+        }
+        if lists.len() == lists.capacity() {
+            // before the set grows, what no device carries any more
+            lists.retain(|list| Arc::strong_count(list) > 1);
+        }
+        let list = Arc::new(tags);
+        lists.insert(list.clone());
+        Self(list)
+    }
+}
+
+impl FromIterator<Tag> for TagList {
+    fn from_iter<I: IntoIterator<Item = Tag>>(tags: I) -> Self {
+        tags.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl Deref for TagList {
+    type Target = [Tag];
+
+    fn deref(&self) -> &[Tag] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a TagList {
+    type Item = &'a Tag;
+    type IntoIter = std::slice::Iter<'a, Tag>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
 }
 
 impl Row {

@@ -64,8 +64,8 @@ fn row(sim_status: i64) -> Row {
         status: status::DISABLED,
         service_profile: 1,
         tariff_profile: 2,
-        sim: Some(RowSim { id: 70, iccid: Some(ICCID.into()), eid: None, status: Some(sim_status) }),
-        tags: Some(vec![tag(5, "k8s:prod")]),
+        sim: Some(RowSim { id: 70, iccid: Some(ICCID.into()), status: Some(sim_status) }),
+        tags: Some(vec![tag(5, "k8s:prod")].into()),
         ..Row::default()
     }
 }

@@ -69,7 +69,7 @@ impl Fleet for EndpointSet {
     }
 
     fn called(pool: &SimRow) -> String {
-        pool.iccid.clone().unwrap_or_else(|| format!("SIM {}", pool.id))
+        pool.iccid.as_deref().map_or_else(|| format!("SIM {}", pool.id), Into::into)
     }
 
     fn marks(row: &Row) -> Option<Marks<'_>> {

@@ -37,10 +37,10 @@ fn row(wire: Wire) -> Result<Row, Error> {
         .ok_or_else(|| Error::Unreadable { message: format!("SIM {} has no status", wire.id) })?;
     Ok(Row {
         id: wire.id,
-        iccid: wire.iccid,
-        eid: wire.eid,
-        imsi: wire.imsi,
-        msisdn: wire.msisdn,
+        iccid: wire.iccid.map(Into::into),
+        eid: wire.eid.map(Into::into),
+        imsi: wire.imsi.map(Into::into),
+        msisdn: wire.msisdn.map(Into::into),
         status,
         endpoint: wire.endpoint.map(|endpoint| endpoint.id),
         model: wire.model.map(|model| model.id),

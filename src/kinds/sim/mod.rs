@@ -118,10 +118,10 @@ impl Managed for Sim {
 
     fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut SimStatus) {
         let row = &have.row;
-        status.iccid.clone_from(&row.iccid);
-        status.eid.clone_from(&row.eid);
-        status.imsi.clone_from(&row.imsi);
-        status.msisdn.clone_from(&row.msisdn);
+        status.iccid = row.iccid.as_deref().map(Into::into);
+        status.eid = row.eid.as_deref().map(Into::into);
+        status.imsi = row.imsi.as_deref().map(Into::into);
+        status.msisdn = row.msisdn.as_deref().map(Into::into);
         status.state = Some(status::name(row.status).into_owned());
         status.endpoint_id = row.endpoint.map(|id| id.to_string());
         status.model_id = row.model.map(|id| id.to_string());

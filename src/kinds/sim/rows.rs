@@ -4,6 +4,7 @@ use std::fmt;
 
 use emnify_engine::kind::{BatchKey, Change, Class, FieldDiff, Key, Verb};
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use super::state::{SimState, status};
 
@@ -23,13 +24,13 @@ pub struct Row {
     /// Id in emnify.
     pub id: i64,
     /// 19 digits.
-    pub iccid: Option<String>,
+    pub iccid: Option<SmolStr>,
     /// 32 digits, eUICCs only.
-    pub eid: Option<String>,
+    pub eid: Option<SmolStr>,
     /// Digits.
-    pub imsi: Option<String>,
+    pub imsi: Option<SmolStr>,
     /// Phone number.
-    pub msisdn: Option<String>,
+    pub msisdn: Option<SmolStr>,
     /// Status id, see [`status`].
     pub status: i64,
     /// Endpoint that holds it.

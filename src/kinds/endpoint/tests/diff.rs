@@ -157,7 +157,7 @@ fn an_illegal_state_names_the_field() {
 #[test]
 fn missing_tags_are_made_then_added_and_only_ours_are_removed() {
     let mut want = want(|spec| spec.settings.tags = Some(vec!["roof".into(), "north".into()]));
-    let have = Row { tags: Some(vec![tag(5, "k8s:prod"), tag(6, "theirs"), tag(7, "old")]), ..row(0) };
+    let have = Row { tags: Some(vec![tag(5, "k8s:prod"), tag(6, "theirs"), tag(7, "old")].into()), ..row(0) };
     let mut status = created();
     status.tags = vec!["old".into()];
     let decide = |want: &Want| lines(&diff(want, &have, &Parts::default(), memory(&status, true)).changes);
@@ -170,7 +170,7 @@ fn missing_tags_are_made_then_added_and_only_ours_are_removed() {
 
 #[test]
 fn what_we_made_is_marked_and_what_we_adopted_is_not() {
-    let bare = Row { tags: Some(Vec::new()), ..row(0) };
+    let bare = Row { tags: Some(Vec::new().into()), ..row(0) };
     let mut want = want(|_| ());
     want.mark = Some(tag(5, "k8s:prod"));
     let add = diff(&want, &bare, &Parts::default(), memory(&created(), false)).changes;

@@ -136,7 +136,7 @@ async fn many_devices_are_one_call_and_told_apart_by_their_sims() {
     assert_eq!(ids, [Some(Id::Int(30)), Some(Id::Int(31)), None], "one that is not shown is looked for");
     let row = replies[0].row.as_ref().unwrap();
     assert!(row.sim_is(2), "the SIM's state is verified by what the answer shows");
-    assert_eq!(row.tags, Some(Vec::new()), "a new device has no tag");
+    assert_eq!(row.tags, Some(Vec::new().into()), "a new device has no tag");
     assert_eq!(script.lines(), ["POST /api/v2/endpoint/multi"]);
 }
 

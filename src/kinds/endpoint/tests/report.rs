@@ -90,13 +90,13 @@ fn a_session_keeps_the_place_that_the_location_told() {
 #[test]
 fn tags_that_left_the_spec_are_remembered_until_they_left_the_device() {
     let mut object = endpoint(|spec| spec.settings.tags = Some(vec!["roof".into()]));
-    let tagged = Row { tags: Some(vec![tag(6, "roof"), tag(7, "theirs")]), ..row(0) };
+    let tagged = Row { tags: Some(vec![tag(6, "roof"), tag(7, "theirs")].into()), ..row(0) };
     object.status = Some(shown(&object, &tagged, &Parts::default(), None));
     assert_eq!(object.status.as_ref().unwrap().tags, ["roof"]);
     object.spec.settings.tags = Some(Vec::new());
     let pending = shown(&object, &tagged, &Parts::default(), None);
     assert_eq!(pending.tags, ["roof"], "still to be removed");
-    let bare = Row { tags: Some(vec![tag(7, "theirs")]), ..tagged };
+    let bare = Row { tags: Some(vec![tag(7, "theirs")].into()), ..tagged };
     assert!(shown(&object, &bare, &Parts::default(), None).tags.is_empty());
 }
 

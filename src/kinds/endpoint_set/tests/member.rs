@@ -73,7 +73,7 @@ fn what_a_lost_create_made_is_known_by_name_and_profiles() {
     for spec in [json!({}), json!({"nameTemplate": "m{iccid}"})] {
         let want = want(&spec);
         let Some(Change::Create(new)) = Endpoint::create(&want, None) else { panic!("it can be made") };
-        let row = Row { name: new.name, service_profile: 1, tariff_profile: 2, ..Row::default() };
+        let row = Row { name: new.name.into(), service_profile: 1, tariff_profile: 2, ..Row::default() };
         assert!(EndpointSet::resembles(&want, &row));
         assert!(!EndpointSet::resembles(&want, &Row { name: "other".into(), ..row.clone() }));
         assert!(!EndpointSet::resembles(&want, &Row { tariff_profile: 3, ..row }));
@@ -142,7 +142,7 @@ fn a_share_of_the_set_is_counted_from_what_it_wants() {
 fn a_device_is_let_go_by_taking_off_the_tag_of_this_set() {
     let row = Row {
         sim: Some(RowSim { id: 42, ..RowSim::default() }),
-        tags: Some(vec![tag("k8s:eu/prod/meters"), tag("k8s:eu/prod/meters-2"), tag("roof")]),
+        tags: Some(vec![tag("k8s:eu/prod/meters"), tag("k8s:eu/prod/meters-2"), tag("roof")].into()),
         ..Row::default()
     };
     let have = |row: &Row| Have { row: row.clone().into(), parts: Default::default(), output: None };

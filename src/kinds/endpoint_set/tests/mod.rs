@@ -39,7 +39,7 @@ fn set(spec: &Value) -> EndpointSet {
 fn sim(number: u32) -> SimRow {
     SimRow {
         id: number.into(),
-        iccid: Some(iccid(number.into())),
+        iccid: Some(iccid(number.into()).into()),
         status: sim_status::ISSUED,
         ..SimRow::default()
     }
