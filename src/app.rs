@@ -26,7 +26,11 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     kinds,
-    serve::{self, Health},
+    observe::metrics::Metrics,
+    serve::{
+        self, Health,
+        push::{Push, Secret},
+    },
     settings::{Namespaces, Settings},
     workspace::{
         ClusterWorkspace, Workspace,
@@ -42,12 +46,13 @@ const DRAIN: Duration = Duration::from_millis(1500);
 /// part ends by itself.
 pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiver<bool>) -> Result<()> {
     let mut tasks = JoinSet::new();
-    let health = Health::default();
+    let (health, metrics) = (Health::default(), Metrics::default());
     let listener = TcpListener::bind(settings.admin_addr)
         .await
         .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
     tracing::info!(address = %listener.local_addr()?, "admin server");
-    tasks.spawn(named("admin server", serve::admin(listener, health.clone(), shutdown.clone())));
+    tasks.spawn(named("admin server", serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone())));
+    let push = listen_for_push(&settings).await?;
     tokio::select! {
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
@@ -57,7 +62,13 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
         () = engine.listed() => {}
         ended = ended(&mut tasks, &shutdown) => return ended,
     }
-    start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
+    let desk = start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
+    metrics.read_from(move || desk.sessions.snapshot());
+    if let Some((listener, push)) = push {
+        let shared = engine.shared.clone();
+        let push = push.taken_by(move |records| shared.stale(records));
+        tasks.spawn(named("push receiver", serve::push::receive(listener, push, shutdown.clone())));
+    }
     health.set_ready(true);
     engine.open();
     tracing::info!(installation = settings.installation, "running");
@@ -65,6 +76,17 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     health.set_ready(false);
     drain(tasks).await;
     result
+}
+
+/// Address and secret are checked before anything starts; who sends early waits.
+async fn listen_for_push(settings: &Settings) -> Result<Option<(TcpListener, Push)>> {
+    let Some(push) = &settings.push else { return Ok(None) };
+    let secret = Secret::load(&push.secret_file).await?;
+    let listener = TcpListener::bind(push.addr)
+        .await
+        .with_context(|| format!("--push-addr: {} cannot be listened on", push.addr))?;
+    tracing::info!(address = %listener.local_addr()?, "push receiver");
+    Ok(Some((listener, Push::new(secret, push.header.clone()))))
 }
 
 fn start_engine(
@@ -78,7 +100,9 @@ fn start_engine(
         fn visit<K: Managed>(&mut self) {
             self.0 = self.0.take().map(Builder::with::<K>);
         }
-        fn visit_fleet<F: Fleet>(&mut self) {}
+        fn visit_fleet<F: Fleet>(&mut self) {
+            self.0 = self.0.take().map(Builder::with_fleet::<F>);
+        }
     }
     let namespaces = match &settings.namespaces {
         Namespaces::All => Vec::new(),
@@ -95,7 +119,7 @@ fn start_workspaces(
     engine: &Engine,
     tasks: &mut JoinSet<&'static str>,
     shutdown: &watch::Receiver<bool>,
-) -> Result<()> {
+) -> Result<Arc<Desk>> {
     let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(HttpTransportConfig::default())?);
     let sessions = Sessions::new(engine.clone(), transport, settings.ip_share);
     let labels = NamespaceLabels::default();
@@ -103,11 +127,11 @@ fn start_workspaces(
     tasks.spawn(named("workspaces", desk.clone().run::<Workspace>(shutdown.clone())));
     if settings.namespaces == Namespaces::All {
         // both need rights on the whole cluster
-        tasks.spawn(named("cluster workspaces", desk.run::<ClusterWorkspace>(shutdown.clone())));
+        tasks.spawn(named("cluster workspaces", desk.clone().run::<ClusterWorkspace>(shutdown.clone())));
         let namespaces = follow_namespaces(engine.clone(), labels, shutdown.clone());
         tasks.spawn(named("namespaces", namespaces));
     }
-    Ok(())
+    Ok(desk)
 }
 
 /// Keeps the labels that cluster workspaces select namespaces by, and wakes the objects of a namespace that changed.

@@ -1,5 +1,7 @@
 //! What the process tells about itself.
 
+pub mod metrics;
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::{LogFormat, Settings};

@@ -1,12 +1,22 @@
-//! The admin server: is the process alive, and are its caches complete.
+//! The admin server: is the process alive, are its caches complete, how does it do. [`push`] is the receiver of data streams.
+
+pub mod push;
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use tokio::{net::TcpListener, sync::watch};
+
+use crate::observe::metrics::Metrics;
 
 /// Readiness: neither the lease nor emnify being reachable is asked.
 #[derive(Clone, Debug, Default)]
@@ -23,19 +33,35 @@ impl Health {
     }
 }
 
-/// Serves `/livez` and `/readyz` until `shutdown` says true.
-pub async fn admin(listener: TcpListener, health: Health, mut shutdown: watch::Receiver<bool>) {
+/// Serves `/livez`, `/readyz` and `/metrics` until `shutdown` says true.
+pub async fn admin(
+    listener: TcpListener,
+    health: Health,
+    metrics: Metrics,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let end = async move {
         // an error means that the sender is gone, which is a shutdown too
         let _ended = shutdown.wait_for(|s| *s).await.is_ok();
     };
-    if let Err(error) = axum::serve(listener, routes(health)).with_graceful_shutdown(end).await {
+    if let Err(error) = axum::serve(listener, routes(health, metrics)).with_graceful_shutdown(end).await {
         tracing::error!(%error, "admin server failed");
     }
 }
 
-fn routes(health: Health) -> Router {
-    Router::new().route("/livez", get(|| async { "ok" })).route("/readyz", get(ready)).with_state(health)
+fn routes(health: Health, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .with_state(health)
+        .route("/metrics", get(exposition).with_state(metrics))
+}
+
+async fn exposition(State(metrics): State<Metrics>) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, &'static str) {
@@ -51,7 +77,7 @@ mod tests {
 
     async fn status(health: &Health, path: &str) -> StatusCode {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        routes(health.clone()).oneshot(request).await.unwrap().status()
+        routes(health.clone(), Metrics::default()).oneshot(request).await.unwrap().status()
     }
 
     #[tokio::test]
@@ -59,6 +85,7 @@ mod tests {
         let health = Health::default();
         assert_eq!(status(&health, "/livez").await, StatusCode::OK);
         assert_eq!(status(&health, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(&health, "/metrics").await, StatusCode::OK, "its metrics are empty");
         health.set_ready(true);
         assert_eq!(status(&health, "/readyz").await, StatusCode::OK);
     }

@@ -1,6 +1,6 @@
-//! What the workspace's status says of the month's requests: pure.
+//! What the workspace's status says of requests: the month's, which a restart goes on from, and the slow rotation. Pure.
 //!
-//! It is written coarsely and rarely, and is what a restart goes on from.
+//! Both always move, so they are told coarsely and rarely.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,11 +8,12 @@ use emnify::{Lane, Ledger, Pace};
 use emnify_engine::{
     conditions::{self, Wanted, clear},
     reason::{self, condition::BUDGET_LOW},
+    scrub::ScrubSnapshot,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::spec::{BudgetStatus, WorkspaceStatus};
+use super::spec::{BudgetStatus, ScrubStatus, WorkspaceStatus};
 
 /// Figures that always move are written this often at most.
 const EVERY: Duration = Duration::from_secs(600);
@@ -26,6 +27,11 @@ const PERCENT: u64 = 5;
 pub struct Rarely(Option<Instant>);
 
 impl Rarely {
+    /// Not before ten minutes have passed: what a fresh process knows of a rotation says little.
+    pub fn later() -> Self {
+        Self(Some(Instant::now()))
+    }
+
     /// True the first time, and then at most every ten minutes.
     pub fn now(&mut self) -> bool {
         let due = self.0.is_none_or(|last| last.elapsed() >= EVERY);
@@ -58,6 +64,22 @@ pub fn told(ledger: &Ledger) -> Option<BudgetStatus> {
     let lanes: BTreeMap<String, i64> = lanes.collect();
     let requests = signed(ledger.used / REQUESTS * REQUESTS);
     (!ledger.month.is_empty()).then(|| BudgetStatus { month: ledger.month.clone(), requests, lanes })
+}
+
+/// The rotation as the status tells it, rounded up; `None` while there is nothing to read.
+pub fn rotation(scrub: &ScrubSnapshot) -> Option<ScrubStatus> {
+    const MINUTES: u64 = 60;
+    const HOURS: u64 = 3_600;
+    let up = |n: u64, step: u64| n.div_ceil(step) * step;
+    let pieces = u64::try_from(scrub.pieces).unwrap_or(u64::MAX);
+    let digits = pieces.checked_ilog10().unwrap_or_default().saturating_sub(1);
+    let objects = i64::try_from(up(pieces, 10_u64.pow(digits))).unwrap_or(i64::MAX);
+    let rotation = match scrub.rotation.as_secs() {
+        seconds if seconds <= 2 * HOURS => format!("{}m", up(seconds, 10 * MINUTES) / MINUTES),
+        seconds if seconds <= 48 * HOURS => format!("{}h", up(seconds, HOURS) / HOURS),
+        seconds => format!("{}h", up(seconds, 12 * HOURS) / HOURS),
+    };
+    (pieces > 0).then(|| ScrubStatus { objects, rotation: rotation.into() })
 }
 
 /// Says that the month's quota holds requests up, while it does.
@@ -113,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn the_rotation_is_told_in_steps() {
+        let told = |pieces: usize, seconds: u64| {
+            let scrub = ScrubSnapshot { pieces, rotation: Duration::from_secs(seconds), share: 0.02 };
+            rotation(&scrub).map(|told| (told.objects, told.rotation.to_string()))
+        };
+        assert_eq!(told(0, 0), None);
+        assert_eq!(told(7, 350), Some((7, "10m".into())));
+        assert_eq!(told(432, 21_600), Some((440, "6h".into())));
+        assert_eq!(told(10_001, 500_050), Some((11_000, "144h".into())));
+        assert_eq!(told(10_900, 518_300), told(10_100, 505_000), "hundreds more or less are not told");
+    }
+
+    #[test]
     fn the_condition_is_there_while_the_quota_holds_requests_up() {
         let mut status = WorkspaceStatus::default();
         pace(&mut status, Pace::Spent, Some(1), Timestamp::UNIX_EPOCH);
@@ -134,5 +169,6 @@ mod tests {
             told += u32::from(rarely.now());
         }
         assert_eq!(told, 6, "six times an hour");
+        assert!(!Rarely::later().now(), "what begins later waits for its first ten minutes");
     }
 }

@@ -293,3 +293,7 @@ impl Served for ClusterWorkspace {
         Some(Arc::new(move |who| spec.admits(who, &namespaces.of(who.namespace))))
     }
 }
+
+#[cfg(test)]
+#[path = "controller_tests.rs"]
+mod tests;

@@ -78,7 +78,7 @@ impl<'a, W: Served> Look<'a, W> {
             (None, None) => spec.offer(&values, &kept.keepsake, used_code).map_err(Problem::from),
         };
         let url = desk.settings.hosts.admit(object.access().base_url.as_deref()).map_err(|e| e.to_string());
-        Ok(Self { desk, object, key, secrets, kept, url, terms, offer, now: Timestamp::now(), alarm })
+        Ok(Self { desk, object, key, secrets, kept, url, terms, offer, now: desk.engine.now(), alarm })
     }
 
     /// Does what the decision says, tells everybody and writes the status.
