@@ -100,13 +100,14 @@ impl<K: Managed> Controller<K> {
             shelf.forget_room(key);
         }
         let halves = loads.len() > 1 && may_be_one_items_fault(error);
+        let in_part = halves || (loads.len() > 1 && matches!(error, Error::Capacity { .. }));
         let cohorts = if halves { session.cohorts.halve(loads.len()) } else { Vec::new() };
         if halves {
             tracing::warn!(kind = K::KIND, items = loads.len(), %error, "bulk call failed, halved");
         }
         for (i, load) in loads.iter().enumerate() {
             let uid = load.object.uid().unwrap_or_default();
-            let doubtful = self.note_attempt(load, &uid, halves, error);
+            let doubtful = self.note_attempt(load, &uid, in_part, error);
             match cohorts.get(i) {
                 Some(cohort) => {
                     self.memory.set_cohort(&uid, *cohort);
@@ -121,13 +122,12 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Writes down what is known of a create that failed; true if it may have taken effect.
-    fn note_attempt(&self, load: &Load<K>, uid: &str, in_bulk: bool, error: &Error) -> bool {
+    fn note_attempt(&self, load: &Load<K>, uid: &str, in_part: bool, error: &Error) -> bool {
         let doubtful = matches!(error, Error::Ambiguous { .. })
             || (matches!(error, Error::Unavailable { .. }) && !load.change.repeatable());
         if let (true, false, Some(nonce)) = (load.makes(), doubtful, load.nonce()) {
-            let was_in_bulk = in_bulk || self.memory.cohort(uid).is_some();
-            let attempt =
-                if was_in_bulk { Attempt::Refused(self.shared.now()) } else { Attempt::Unsent };
+            let in_part = in_part || self.memory.cohort(uid).is_some();
+            let attempt = if in_part { Attempt::Refused(self.shared.now()) } else { Attempt::Unsent };
             self.memory.set_attempt(uid, nonce, attempt);
         }
         doubtful
