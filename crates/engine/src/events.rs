@@ -96,8 +96,7 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>)
     let mut said: HashMap<(String, &'static str), (String, tokio::time::Instant)> = HashMap::new();
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
-        let repeats =
-            || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
+        let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
         if note.once.is_none() {
             if repeats() {
                 continue;

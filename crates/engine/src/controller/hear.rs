@@ -150,6 +150,9 @@ impl<K: Managed> Controller<K> {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
+                    if let Error::Unauthorized { .. } = error {
+                        session.report_refusal(&error);
+                    }
                     failures.saturating_add(1)
                 }
             };

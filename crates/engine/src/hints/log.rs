@@ -190,10 +190,9 @@ impl Log {
     }
 
     fn open_gap(&mut self, new: Gap) {
-        self.gap = Some(self.gap.map_or(new, |old| Gap {
-            from: old.from.min(new.from),
-            until: old.until.max(new.until),
-        }));
+        self.gap = Some(
+            self.gap.map_or(new, |old| Gap { from: old.from.min(new.from), until: old.until.max(new.until) }),
+        );
     }
 }
 

@@ -134,7 +134,9 @@ impl Shared {
     /// is decided about it. What nobody here knows is ignored.
     pub fn stale(self: &Arc<Self>, records: &[Record]) {
         for session in self.directory.sessions() {
-            let of = |record: &&Record| record.organisation.is_some_and(|id| id.to_string() == session.organisation);
+            let of = |record: &&Record| {
+                record.organisation.is_some_and(|id| id.to_string() == session.organisation)
+            };
             let its: Vec<Record> = records.iter().filter(of).copied().collect();
             if !its.is_empty() {
                 self.kinds().for_each(|kind| kind.stale(&session, &its));

@@ -46,6 +46,10 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
                 Err(error) => {
                     let organisation = &tail.session.organisation;
                     tracing::warn!(organisation, %error, "event log not read");
+                    // a role may be kept from the log alone
+                    if let Error::Unauthorized { status: 401, .. } = error {
+                        tail.session.report_refusal(&error);
+                    }
                     failures.saturating_add(1)
                 }
             };
@@ -67,7 +71,8 @@ impl Tail {
     async fn step(&mut self) -> Result<(), Error> {
         let creating = self.session.creating();
         let gap = self.log.gap();
-        let reading = self.log.begin(self.session.client.server_time(), if creating { 1 } else { MOST_PAGES });
+        let reading =
+            self.log.begin(self.session.client.server_time(), if creating { 1 } else { MOST_PAGES });
         let events = self.read(reading).await?;
         if let Some(gap) = self.log.gap().filter(|now| Some(*now) != gap) {
             self.jumped(gap);
@@ -96,7 +101,9 @@ impl Tail {
             match self.pages(&mut reading, listing).await {
                 Ok(()) => {}
                 // a sweep has to do where the log cannot be narrowed
-                Err(Error::Rejected { message, .. }) => tracing::warn!(message, "gap in the event log not read"),
+                Err(Error::Rejected { message, .. }) => {
+                    tracing::warn!(message, "gap in the event log not read")
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -256,10 +256,7 @@ async fn an_event_older_than_what_was_read_since_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
     advance(Duration::from_secs(5)).await;
-    assert!(
-        !mirror.is_news(&id, at(960), at(1_000)),
-        "40 s old, and the listing that shows it is 5 s old"
-    );
+    assert!(!mirror.is_news(&id, at(960), at(1_000)), "40 s old, and the listing that shows it is 5 s old");
     assert!(mirror.is_news(&id, at(980), at(1_000)), "listings lag for up to 30 s");
 }
 
@@ -267,9 +264,6 @@ async fn an_event_older_than_what_was_read_since_is_no_doubt() {
 async fn an_event_that_the_listing_already_shows_is_no_doubt() {
     let mirror = filled(1);
     let id = Id::Int(1);
-    assert!(
-        !mirror.is_news(&id, at(0), at(31)),
-        "a listing half a minute after the event shows what it did"
-    );
+    assert!(!mirror.is_news(&id, at(0), at(31)), "a listing half a minute after the event shows what it did");
     assert!(mirror.is_news(&id, at(2), at(31)), "a listing lags behind");
 }

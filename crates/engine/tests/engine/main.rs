@@ -4,6 +4,8 @@
 
 mod batches;
 mod crashes;
+mod fleets;
+mod hints;
 mod life;
 mod refusals;
 mod support;

@@ -86,7 +86,10 @@ fn log() -> Log {
 #[test]
 fn windows_overlap_and_every_event_counts_once() {
     let (mut server, mut log) = (server(), log());
-    assert_eq!(log.begin(at(NOON + 10), 9).window(), EventWindow { from: at(NOON - 60), until: at(NOON + 10) });
+    assert_eq!(
+        log.begin(at(NOON + 10), 9).window(),
+        EventWindow { from: at(NOON - 60), until: at(NOON + 10) }
+    );
     server.add(1..4, NOON + 5);
     assert_eq!(server.read(&mut log, NOON + 10, 9), [1, 2, 3]);
     server.events.insert(4, (NOON - 20, NOON + 15));
@@ -206,8 +209,18 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        let server = Server { rows: rng.random_range(1..20), counts: rng.random_bool(0.7), ..Server::default() };
-        Self { rng, server, log: log(), now: NOON, handed: BTreeMap::new(), readings: 0, swept: Vec::new(), from: NOON }
+        let server =
+            Server { rows: rng.random_range(1..20), counts: rng.random_bool(0.7), ..Server::default() };
+        Self {
+            rng,
+            server,
+            log: log(),
+            now: NOON,
+            handed: BTreeMap::new(),
+            readings: 0,
+            swept: Vec::new(),
+            from: NOON,
+        }
     }
 
     fn happen(&mut self) {

@@ -29,7 +29,7 @@ pub(crate) struct Wrote {
 #[derive(Default)]
 struct Inner {
     objects: BTreeMap<String, Value>,
-    watchers: Vec<mpsc::UnboundedSender<Bytes>>,
+    watchers: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
     version: u64,
     uid: u64,
     wrote: Vec<Wrote>,
@@ -40,8 +40,19 @@ struct Inner {
 #[derive(Clone, Default)]
 pub(crate) struct Cluster(Arc<Mutex<Inner>>);
 
-fn toy_path(name: &str) -> String {
-    format!("/apis/emnify.io/v1alpha1/namespaces/ns/toys/{name}")
+const TOY: &str = "Toy";
+
+fn path_of(kind: &str, name: &str) -> String {
+    format!("/apis/emnify.io/v1alpha1/namespaces/ns/{}/{name}", plural(kind))
+}
+
+fn plural(kind: &str) -> String {
+    format!("{}s", kind.to_lowercase())
+}
+
+/// The plural in the path of an object of ours.
+fn plural_in(path: &str) -> Option<&str> {
+    path.strip_prefix("/apis/emnify.io/v1alpha1/namespaces/ns/")?.split('/').next()
 }
 
 impl Cluster {
@@ -57,42 +68,59 @@ impl Cluster {
 
     /// A user applies a toy; the generation moves when the spec differs.
     pub(crate) fn apply(&self, name: &str, spec: Value) {
+        self.apply_a(TOY, name, spec);
+    }
+
+    /// A user applies an object of a kind.
+    pub(crate) fn apply_a(&self, kind: &str, name: &str, spec: Value) {
+        let path = path_of(kind, name);
         let mut inner = self.lock();
-        let mut object =
-            inner.objects.get(&toy_path(name)).cloned().unwrap_or_else(|| inner.new_object(name));
+        let mut object = inner.objects.get(&path).cloned().unwrap_or_else(|| inner.new_object(kind, name));
         if object["spec"] != spec {
             object["spec"] = spec;
             object["metadata"]["generation"] =
                 json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
-        inner.store(&toy_path(name), object);
+        inner.store(&path, object);
     }
 
     /// A user sets an annotation.
     pub(crate) fn annotate(&self, name: &str, key: &str, value: &str) {
+        self.annotate_a(TOY, name, key, value);
+    }
+
+    /// A user sets an annotation on an object of a kind.
+    pub(crate) fn annotate_a(&self, kind: &str, name: &str, key: &str, value: &str) {
+        let path = path_of(kind, name);
         let mut inner = self.lock();
-        let mut object = inner.objects[&toy_path(name)].clone();
+        let mut object = inner.objects[&path].clone();
         object["metadata"]["annotations"][key] = json!(value);
-        inner.store(&toy_path(name), object);
+        inner.store(&path, object);
     }
 
     /// A user deletes a toy.
     pub(crate) fn delete(&self, name: &str) {
+        self.delete_a(TOY, name);
+    }
+
+    /// A user deletes an object of a kind.
+    pub(crate) fn delete_a(&self, kind: &str, name: &str) {
+        let path = path_of(kind, name);
         let mut inner = self.lock();
-        let mut object = inner.objects[&toy_path(name)].clone();
+        let mut object = inner.objects[&path].clone();
         object["metadata"]["deletionTimestamp"] = json!(clock::now().to_string());
         object["metadata"]["generation"] = json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
-        inner.store(&toy_path(name), object);
+        inner.store(&path, object);
     }
 
     /// A toy is replaced by a namesake without anybody seeing an event.
     pub(crate) fn replace_unseen(&self, name: &str, spec: Value) {
         let mut inner = self.lock();
-        let mut object = inner.new_object(name);
+        let mut object = inner.new_object(TOY, name);
         object["spec"] = spec;
         inner.version += 1;
         object["metadata"]["resourceVersion"] = json!(inner.version.to_string());
-        inner.objects.insert(toy_path(name), object);
+        inner.objects.insert(path_of(TOY, name), object);
     }
 
     /// From now on watches hear nothing.
@@ -107,7 +135,12 @@ impl Cluster {
 
     /// A toy, if it exists.
     pub(crate) fn toy(&self, name: &str) -> Option<Value> {
-        self.get(&toy_path(name))
+        self.object(TOY, name)
+    }
+
+    /// An object of a kind, if it exists.
+    pub(crate) fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        self.get(&path_of(kind, name))
     }
 
     /// Anything, if it exists.
@@ -123,6 +156,13 @@ impl Cluster {
     /// Writes to toys.
     pub(crate) fn toy_writes(&self) -> usize {
         self.lock().wrote.iter().filter(|w| w.what.contains("/toys/")).count()
+    }
+
+    /// Events with this reason that exist.
+    pub(crate) fn named_events(&self, reason: &str) -> Vec<Value> {
+        let inner = self.lock();
+        let events = inner.objects.iter().filter(|(path, _)| path.contains("/events/"));
+        events.map(|(_, event)| event.clone()).filter(|event| event["reason"] == reason).collect()
     }
 
     /// Reason and note of every Event.
@@ -147,16 +187,18 @@ impl Cluster {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         let mut inner = self.lock();
         let method = parts.method.as_str();
-        if method == "GET" && query.contains("watch=true") {
-            return inner.watch();
-        }
-        if method == "GET" && path.ends_with("/toys") {
+        let listed = path.strip_prefix("/apis/emnify.io/v1alpha1/").filter(|plural| !plural.contains('/'));
+        if let ("GET", Some(plural)) = (method, listed) {
+            if query.contains("watch=true") {
+                return inner.watch(plural);
+            }
+            let of = |p: &str| plural_in(p) == Some(plural);
             let items: Vec<Value> =
-                inner.objects.iter().filter(|(p, _)| p.contains("/toys/")).map(|(_, o)| o.clone()).collect();
+                inner.objects.iter().filter(|(p, _)| of(p)).map(|(_, o)| o.clone()).collect();
             let version = inner.version.to_string();
             return reply(
                 200,
-                &json!({"apiVersion": "emnify.io/v1alpha1", "kind": "ToyList", "metadata": {"resourceVersion": version}, "items": items}),
+                &json!({"apiVersion": "emnify.io/v1alpha1", "kind": "List", "metadata": {"resourceVersion": version}, "items": items}),
             );
         }
         let (status, answer) = match method {
@@ -173,9 +215,9 @@ impl Cluster {
 }
 
 impl Inner {
-    fn new_object(&mut self, name: &str) -> Value {
+    fn new_object(&mut self, kind: &str, name: &str) -> Value {
         self.uid += 1;
-        json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Toy", "metadata": {
+        json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {
             "name": name, "namespace": "ns", "uid": format!("uid-{}", self.uid), "generation": 0,
             "creationTimestamp": "2026-05-01T11:00:00Z"}})
     }
@@ -200,16 +242,16 @@ impl Inner {
         } else {
             self.objects.insert(path.to_owned(), object.clone());
         }
-        if path.contains("/toys/") && !self.mute {
+        if let (Some(plural), false) = (plural_in(path), self.mute) {
             let line = Bytes::from(format!("{}\n", json!({"type": kind, "object": object})));
-            self.watchers.retain(|w| w.send(line.clone()).is_ok());
+            self.watchers.retain(|(of, w)| of != plural || w.send(line.clone()).is_ok());
         }
         object
     }
 
-    fn watch(&mut self) -> Reply {
+    fn watch(&mut self, plural: &str) -> Reply {
         let (tx, rx) = mpsc::unbounded_channel();
-        self.watchers.push(tx);
+        self.watchers.push((plural.to_owned(), tx));
         let frames = futures::stream::unfold(rx, |mut rx| async {
             let line = rx.recv().await?;
             Full::new(line).frame().await.map(|frame| (frame, rx))

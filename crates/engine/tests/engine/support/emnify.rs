@@ -53,6 +53,7 @@ struct Inner {
     /// A bulk create makes what comes before a refused name.
     partial: bool,
     next: i64,
+    chips: BTreeMap<i64, Value>,
 }
 
 /// The API.
@@ -92,9 +93,18 @@ impl Emnify {
         self.lock().add(device)
     }
 
+    /// Chips with these ids are there.
+    pub(crate) fn stock(&self, ids: std::ops::RangeInclusive<i64>) {
+        let chips = ids.map(|id| (id, json!({"id": id, "iccid": format!("chip-{id}"), "status": {"id": 0}})));
+        self.lock().chips.extend(chips);
+    }
+
     /// Somebody changes a device.
     pub(crate) fn edit(&self, id: i64, key: &str, value: Value) {
-        self.lock().devices.get_mut(&id).unwrap()[key] = value;
+        let mut inner = self.lock();
+        let device = inner.devices.get_mut(&id).unwrap();
+        device[key] = value;
+        device["last_updated"] = json!(clock::now().to_string());
     }
 
     /// Somebody deletes a device.
@@ -112,6 +122,11 @@ impl Emnify {
         let at = clock::now().saturating_sub(SignedDuration::from_secs(ago)).unwrap().to_string();
         let event =
             json!({"id": id, "timestamp": at, "event_type": {"id": kind}, "endpoint": {"id": device}});
+        self.lock().events.push(event);
+    }
+
+    /// The log holds anything else.
+    pub(crate) fn event_with(&self, event: Value) {
         self.lock().events.push(event);
     }
 
@@ -140,6 +155,7 @@ impl Inner {
         device["id"] = json!(self.next);
         let created = clock::now().to_string();
         device.as_object_mut().unwrap().entry("created").or_insert(json!(created));
+        device["last_updated"] = json!(clock::now().to_string());
         self.devices.insert(self.next, device);
         self.next
     }
@@ -148,6 +164,11 @@ impl Inner {
     fn refuses(&self, own: &Value) -> bool {
         let taken = |key: &str| !own[key].is_null() && self.devices.values().any(|d| d[key] == own[key]);
         self.refused.iter().any(|name| own["name"] == *name) || taken("imei")
+    }
+
+    fn refuses_patch(&self, own: &Value) -> bool {
+        let name = &own["name"];
+        !name.is_null() && self.refused.iter().any(|refused| name == refused)
     }
 
     /// Takes the first fault for a request.
@@ -170,7 +191,9 @@ impl Inner {
             rest[.."2026-05-01T12:00:00Z".len()].parse().unwrap()
         };
         let at = |event: &Value| -> Timestamp { event["timestamp"].as_str().unwrap().parse().unwrap() };
-        let inside = |event: &&Value| end("from") <= at(event) && at(event) <= end("until");
+        let source = query.split_once("source:").map(|(_, rest)| i64::from(rest.starts_with('1')));
+        let of = |event: &&Value| source.is_none_or(|s| event["event_source"]["id"].as_i64() == Some(s));
+        let inside = |event: &&Value| end("from") <= at(event) && at(event) <= end("until") && of(event);
         self.events.iter().filter(inside).cloned().collect()
     }
 
@@ -179,8 +202,11 @@ impl Inner {
         let id = segments.get(2).and_then(|s| s.parse::<i64>().ok()).unwrap_or_default();
         match (method, segments.as_slice()) {
             ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt()})),
-            ("GET", ["v1", "endpoint"]) => list(&self.devices.values().cloned().collect::<Vec<_>>(), wrong),
-            ("GET", ["v1", "event"]) => list(&self.events_in(query), false),
+            ("GET", ["v1", "endpoint"]) => {
+                list(&self.devices.values().cloned().collect::<Vec<_>>(), query, wrong)
+            }
+            ("GET", ["v1", "sim"]) => list(&self.chips.values().cloned().collect::<Vec<_>>(), query, false),
+            ("GET", ["v1", "event"]) => list(&self.events_in(query), query, false),
             ("POST", ["v1", "endpoint"]) if self.refuses(body) => refusal(),
             ("POST", ["v1", "endpoint"]) => {
                 let id = self.add(body.clone());
@@ -210,12 +236,26 @@ impl Inner {
                 self.tags.entry(id).or_default().extend(body["id"].as_i64());
                 answer(204, &Value::Null)
             }
+            ("PATCH", ["v2", "endpoint", "multi"]) => {
+                let many = body.as_array().cloned().unwrap_or_default();
+                if many.iter().any(|own| self.refuses_patch(own)) {
+                    return refusal();
+                }
+                for own in many {
+                    let id = own["id"].as_i64().unwrap();
+                    let patched = with(&self.devices[&id], own);
+                    self.devices.insert(id, patched);
+                }
+                answer(204, &Value::Null)
+            }
+            ("PATCH", ["v1", "endpoint", _]) if self.refuses_patch(body) => refusal(),
             (_, ["v1", "endpoint", _]) if !self.devices.contains_key(&id) => {
                 answer(404, &json!({"error_code": 1201, "message": "EndpointNotFound"}))
             }
             ("GET", ["v1", "endpoint", _]) => answer(200, &self.devices[&id]),
             ("PATCH", ["v1", "endpoint", _]) => {
-                let patched = with(&self.devices[&id], body.clone());
+                let mut patched = with(&self.devices[&id], body.clone());
+                patched["last_updated"] = json!(clock::now().to_string());
                 self.devices.insert(id, patched);
                 answer(204, &Value::Null)
             }
@@ -269,11 +309,21 @@ fn refusal() -> Response<Bytes> {
     answer(422, &json!({"error_code": 1400, "message": "one is bad"}))
 }
 
-fn list(rows: &[Value], wrong: bool) -> Response<Bytes> {
+/// One page of rows, newest first where `sort` says so.
+fn list(rows: &[Value], query: &str, wrong: bool) -> Response<Bytes> {
+    let value = |key: &str| query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+    let number = |key: &str| value(key).and_then(|text| text.parse::<usize>().ok());
+    let mut rows = rows.to_vec();
+    if let Some(key) = value("sort").and_then(|sort| sort.strip_prefix('-')) {
+        rows.sort_by_key(|row| std::cmp::Reverse(row[key].as_str().unwrap_or_default().to_owned()));
+    }
+    let size = number("per_page").unwrap_or(usize::MAX);
     let total = if wrong { rows.len() * 2 + 1 } else { rows.len() };
-    let mut response = answer(200, &rows.iter().cloned().collect());
+    let pages = rows.len().div_ceil(size).max(1);
+    let skip = (number("page").unwrap_or(1) - 1).saturating_mul(size);
+    let mut response = answer(200, &rows.into_iter().skip(skip).take(size).collect());
     response.headers_mut().insert("x-total-count", total.into());
-    response.headers_mut().insert("x-total-pages", 1.into());
+    response.headers_mut().insert("x-total-pages", pages.into());
     response
 }
 

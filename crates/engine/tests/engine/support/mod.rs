@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod emnify;
+pub(crate) mod herd;
 pub(crate) mod toy;
 
 use std::{sync::Arc, time::Duration};
@@ -13,10 +14,16 @@ use emnify_engine::{
     session::Session,
     shared::EngineSettings,
 };
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use self::{cluster::Cluster, emnify::Emnify, toy::Toy};
+use self::{
+    cluster::Cluster,
+    emnify::Emnify,
+    herd::{Chip, Herd},
+    toy::Toy,
+};
 
 /// Longest time, by the paused clock, that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -44,16 +51,32 @@ impl Stage {
         stage
     }
 
+    /// A process that was told how far the event log was read.
+    pub(crate) async fn resumed(cluster: Cluster, emnify: Emnify, position: Option<Timestamp>) -> Self {
+        let stage = Self::built(cluster, emnify, position).await;
+        stage.engine.open();
+        stage
+    }
+
     /// The same, up to where reconciling would begin.
     pub(crate) async fn closed(cluster: Cluster, emnify: Emnify) -> Self {
+        Self::built(cluster, emnify, None).await
+    }
+
+    async fn built(cluster: Cluster, emnify: Emnify, position: Option<Timestamp>) -> Self {
         clock::now();
         let settings = EngineSettings { installation: "prod".into(), namespaces: Vec::new() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let builder = Builder::new(cluster.client(), settings).clock(clock::now).with::<Toy>();
+        let builder = Builder::new(cluster.client(), settings)
+            .clock(clock::now)
+            .with::<Toy>()
+            .with::<Chip>()
+            .with_fleet::<Herd>();
         let engine = builder.start(&mut tasks, &stopped);
         let session = emnify.session().await;
         engine.listed().await;
+        session.hints.set_position(position);
         engine.serve(&session);
         let entry = Entry { state: Ok(session.clone()), allows: None, generation: Some(1) };
         engine.shared.publish(&workspace(), entry);
@@ -104,7 +127,12 @@ impl Stage {
 
     /// Status and reason of a condition that speaks of the current generation.
     pub(crate) fn condition(&self, name: &str, kind: &str) -> (String, String) {
-        let toy = self.cluster.toy(name).unwrap_or_default();
+        self.condition_of("Toy", name, kind)
+    }
+
+    /// The same of an object of any kind.
+    pub(crate) fn condition_of(&self, of: &str, name: &str, kind: &str) -> (String, String) {
+        let toy = self.cluster.object(of, name).unwrap_or_default();
         let all = toy["status"]["conditions"].as_array().cloned().unwrap_or_default();
         let one = all
             .into_iter()

@@ -9,23 +9,26 @@ use emnify::{
     wire::{
         Listing,
         endpoint::{Endpoint, EndpointCreate, EndpointOwn, EndpointPatch, status},
-        endpoint_bulk::EndpointBatch,
-        event::Event,
+        endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
+        event::{Event, Record},
     },
 };
 use emnify_engine::{
     kind::{
-        self, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs,
+        self, Alert, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs,
         Invalid, Key, Managed, OutputRef, Reply, Source, Verb,
     },
-    mark,
-    spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent},
+    mark, reason,
+    spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
 };
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Rows of a page of what changed last.
+pub(crate) const RECENT: u32 = 10;
 /// A device that emnify cannot bring back.
 pub(crate) const BROKEN: i64 = 7;
 /// A device that emnify is still working on.
@@ -109,6 +112,8 @@ pub(crate) struct ToyRow {
     pub(crate) status: i64,
     /// When it was made.
     pub(crate) created: Option<Timestamp>,
+    /// When it was last changed.
+    pub(crate) updated: Option<Timestamp>,
 }
 
 impl From<Endpoint> for ToyRow {
@@ -121,6 +126,7 @@ impl From<Endpoint> for ToyRow {
             follows: e.service_profile.map_or(0, |p| p.id),
             status: e.status.unwrap_or_default(),
             created: e.created,
+            updated: e.last_updated,
         }
     }
 }
@@ -158,6 +164,8 @@ pub(crate) struct ToyWant {
     pub(crate) renew: bool,
     /// It cannot be created.
     pub(crate) existing: bool,
+    /// The herd it belongs to, as its mark says.
+    pub(crate) herd: Option<String>,
 }
 
 /// What can be sent.
@@ -173,6 +181,8 @@ pub(crate) enum ToyChange {
     State(i64),
     /// Gives it a tag.
     Tag(i64),
+    /// Writes our mark on it.
+    Mark(String),
     /// Deletes it.
     Delete,
 }
@@ -185,6 +195,7 @@ impl fmt::Display for ToyChange {
             Self::Follow(old, new) => write!(f, "follows: {old} -> {new}"),
             Self::State(state) => write!(f, "state: {state}"),
             Self::Tag(tag) => write!(f, "tag: {tag}"),
+            Self::Mark(mark) => write!(f, "mark: {mark}"),
             Self::Delete => f.write_str("delete"),
         }
     }
@@ -198,6 +209,7 @@ impl kind::Change for ToyChange {
             Self::Follow(old, new) => vec![FieldDiff::new("profile.follows", old, new)],
             Self::State(state) => vec![FieldDiff::new("state", "-", state)],
             Self::Tag(tag) => vec![FieldDiff::new("tag", "-", tag)],
+            Self::Mark(mark) => vec![FieldDiff::new("mark", "-", mark)],
         }
     }
 
@@ -205,6 +217,7 @@ impl kind::Change for ToyChange {
         match self {
             Self::Create(_) => Class::quiet(Verb::Create),
             Self::Delete => Class { verb: Verb::Delete, urgent: true, disturbs: 1 },
+            Self::State(_) => Class { verb: Verb::Update, urgent: false, disturbs: 1 },
             _ => Class::quiet(Verb::Update),
         }
     }
@@ -213,9 +226,14 @@ impl kind::Change for ToyChange {
         !matches!(self, Self::Create(_))
     }
 
+    fn activates(&self) -> bool {
+        matches!(self, Self::Create(_))
+    }
+
     fn batch(&self) -> Option<BatchKey> {
         match self {
             Self::Create(want) => Some(BatchKey(format!("create {:?}", want.follows))),
+            Self::Mark(_) => Some(BatchKey("mark".into())),
             _ => None,
         }
     }
@@ -228,6 +246,8 @@ impl Managed for Toy {
     type Want = ToyWant;
     type Change = ToyChange;
     type News = bool;
+
+    const LISTENS: bool = true;
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -290,6 +310,7 @@ impl Managed for Toy {
             mark: (!self.spec.unmarked).then(|| from.mark()),
             renew: self.spec.renew,
             existing: self.spec.existing,
+            herd: None,
         })
     }
 
@@ -317,6 +338,11 @@ impl Managed for Toy {
         }
         if let Some(follows) = want.follows.filter(|f| *f != row.follows) {
             diff.changes.push(ToyChange::Follow(row.follows, follows));
+        }
+        if let Some(mark) =
+            want.herd.as_deref().map(|herd| marks_of(herd, context)).filter(|m| *m != row.note)
+        {
+            diff.changes.push(ToyChange::Mark(mark));
         }
         if let Some(tag) = want.tag.filter(|t| !have.parts.tags.contains(t)) {
             diff.changes.push(ToyChange::Tag(tag));
@@ -349,6 +375,7 @@ impl Managed for Toy {
             ToyChange::Follow(_, new) => row.follows = *new,
             ToyChange::State(state) => row.status = *state,
             ToyChange::Tag(tag) => parts.tags.push(*tag),
+            ToyChange::Mark(mark) => row.note.clone_from(mark),
         }
     }
 
@@ -367,8 +394,28 @@ impl Managed for Toy {
         Some(Heard { id, news })
     }
 
+    fn alert(event: &Event) -> Option<Alert> {
+        let id = Id::Int(event.endpoint_id()?);
+        let alert =
+            || Alert { id, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
+        (event.kind() == Some(11)).then(alert)
+    }
+
+    fn concerns(record: &Record) -> Option<Id> {
+        record.endpoint.map(Id::Int)
+    }
+
+    fn changed(row: &ToyRow) -> Option<Timestamp> {
+        row.updated
+    }
+
     async fn list(api: &Api, at: Cursor) -> Result<Page<ToyRow>, Error> {
         Ok(api.list_endpoints(at, &Listing::all()).await?.map(ToyRow::from))
+    }
+
+    fn recent(api: &Api, at: Cursor) -> Option<BoxFuture<'_, Result<Page<ToyRow>, Error>>> {
+        let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
+        Some(async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed())
     }
 
     async fn read(api: &Api, id: &Id) -> Result<Option<ToyRow>, Error> {
@@ -384,6 +431,9 @@ impl Managed for Toy {
     async fn send(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
         if let [(id, change)] = batch {
             return Ok(vec![send_one(api, id.as_ref().and_then(Id::int).unwrap_or_default(), change).await?]);
+        }
+        if let [(_, ToyChange::Mark(_)), ..] = batch {
+            return mark_many(api, batch).await;
         }
         let wants: Vec<&ToyWant> = batch
             .iter()
@@ -419,6 +469,22 @@ fn made_of(row: ToyRow) -> Reply<Toy> {
     }
 }
 
+/// What a member of a herd carries; that we made it is consent to delete it.
+fn marks_of(herd: &str, context: &Context<'_, Toy>) -> String {
+    let made = context.status.is_some_and(|s| s.common.provenance == Some(Provenance::Created));
+    if made { format!("made [k8s {herd}]") } else { format!("[k8s {herd}]") }
+}
+
+async fn mark_many(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Toy>>, Error> {
+    let patches = batch.iter().filter_map(|(id, change)| {
+        let ToyChange::Mark(mark) = change else { return None };
+        let patch = EndpointPatch { tags: Some(mark.clone()), ..EndpointPatch::default() };
+        Some(EndpointBatchPatch { id: id.as_ref()?.int()?, patch })
+    });
+    api.patch_endpoints(&patches.collect::<Vec<_>>()).await?;
+    Ok(batch.iter().map(|_| Reply::default()).collect())
+}
+
 async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<Reply<Toy>, Error> {
     let mut patch = EndpointPatch::default();
     match change {
@@ -437,6 +503,7 @@ async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<Reply<Toy>, 
         ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
         ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
         ToyChange::Rename(_, new) => patch.name = Some(new.clone()),
+        ToyChange::Mark(mark) => patch.tags = Some(mark.clone()),
         ToyChange::Follow(_, new) => patch.service_profile = Some((*new).into()),
         ToyChange::State(state) => patch.status = Some((*state).into()),
     }
