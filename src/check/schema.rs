@@ -2,6 +2,8 @@
 //!
 //! A library for JSON Schema would neither know int-or-string, nullable and list types nor be able to name the line.
 
+use std::collections::HashSet;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -101,9 +103,10 @@ impl Walk<'_> {
             Some("map") => Some(keys.iter().map(|key| item.get(key).map(Located::json)).collect()),
             _ => None,
         };
+        let mut earlier = HashSet::new();
         for (index, item) in items.iter().enumerate() {
             let Some(this) = identity(item) else { return };
-            if items[..index].iter().any(|earlier| identity(earlier).as_ref() == Some(&this)) {
+            if !earlier.insert(this) {
                 self.problem(item, &format!("{path}[{index}]"), "is in the list twice: remove one");
             }
         }

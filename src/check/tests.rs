@@ -63,6 +63,36 @@ fn entries_of_a_set_may_not_repeat() {
 }
 
 #[test]
+fn a_fleet_is_checked_like_any_object() {
+    let set = |spec: &str| {
+        printed(&format!(
+            "apiVersion: emnify.io/v1alpha1\nkind: EndpointSet\nmetadata: {{name: a}}\nspec:\n  template: {{}}\n{spec}"
+        ))
+    };
+    assert_eq!(set("  sims: {list: ['8988303000000010140']}\n"), Vec::<String>::new());
+    assert_eq!(set(""), ["a.yaml:4: spec: set exactly one of sims, pool"]);
+    let twice = set("  sims:\n    list:\n    - '8988303000000010140'\n    - '8988303000000010140'\n");
+    assert_eq!(twice, ["a.yaml:9: spec.sims.list[1]: is in the list twice: remove one"]);
+    let share = |max: &str| set(&format!("  sims: {{list: []}}\n  rollout: {{maxUnavailable: {max}}}\n"));
+    assert_eq!((share("10%").len(), share("3").len()), (0, 0));
+    assert_eq!((share("0%").len(), share("0").len(), share("half").len()), (1, 1, 1));
+    let name = set("  sims: {list: []}\n  nameTemplate: '{iccid}-{index}'\n");
+    assert!(name[0].starts_with("a.yaml:7: spec.nameTemplate: use {iccid}"), "{name:?}");
+}
+
+#[test]
+fn the_examples_pass() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files = std::fs::read_dir(folder).unwrap().flatten().map(|file| file.path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    assert!(files.len() > 5, "{files:?}");
+    for path in files {
+        let found = check(&std::fs::read_to_string(&path).unwrap()).findings;
+        assert_eq!(found, [], "{}", path.display());
+    }
+}
+
+#[test]
 fn rules_are_evaluated_with_their_messages() {
     let found = printed(&profile("  name: a\n  dns: {id: '1', none: true}\n"));
     assert_eq!(found, ["a.yaml:6: spec.dns: set exactly one of id, externalName, none"]);
