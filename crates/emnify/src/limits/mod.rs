@@ -225,4 +225,6 @@ impl Drop for Turn {
 }
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
