@@ -74,14 +74,20 @@ impl Guard {
         Err(text)
     }
 
-    /// The object's disturbance was sent.
+    /// So much of the object's disturbance was sent.
     pub fn sent(&self, uid: &str, devices: u64) {
         if devices == 0 {
             return;
         }
         let mut inner = self.lock();
-        inner.pending.remove(uid);
-        inner.released.remove(uid);
+        let Inner { pending, released, .. } = &mut *inner;
+        for set in [pending, released] {
+            // what is left of a larger disturbance stays allowed, or asked for
+            if let Some(left) = set.get_mut(uid) {
+                *left = left.saturating_sub(devices);
+            }
+            set.retain(|_, left| *left > 0);
+        }
         inner.done.push_back((Instant::now(), devices));
     }
 
@@ -147,6 +153,18 @@ mod tests {
         guard.withdraw("c");
         tokio::time::advance(Duration::from_secs(61)).await;
         assert!(guard.ask("c", 1).is_ok(), "the window has passed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_approval_covers_a_disturbance_that_is_sent_bit_by_bit() {
+        let guard = guard(1);
+        assert!(guard.ask("set", 5).is_err());
+        assert!(guard.approve(&guard.tripped().unwrap()));
+        for left in (1..=5).rev() {
+            assert!(guard.ask("set", left).is_ok(), "{left} of five are left");
+            guard.sent("set", 1);
+        }
+        assert!(guard.ask("set", 1).is_err(), "a sixth was not approved");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use super::{
     controller::{FleetController, Kept},
     decide::{Decided, proof},
     plan::{self, Load, Next},
-    roster::{Stand, Trouble, Unsure},
+    roster::{Seat, Stand, Trouble, Unsure},
     state::Set,
 };
 use crate::{
@@ -172,7 +172,7 @@ impl<F: Fleet> FleetController<F> {
             for load in loads {
                 set.roster.cohorts.remove(&load.key);
             }
-            for seat in set.roster.seats.iter_mut().filter(|seat| touched.contains(&seat.pool)) {
+            for seat in set.roster.seats.iter_mut().filter(|seat| of(&touched, seat)) {
                 seat.stand = Stand::Unknown;
                 seat.made |= made.contains(&seat.pool);
             }
@@ -218,7 +218,7 @@ impl<F: Fleet> FleetController<F> {
             set.roster.cohorts.extend(loads.iter().map(|load| load.key).zip(cohorts));
         }
         let touched: HashSet<i64> = loads.iter().map(|load| load.key).collect();
-        for seat in set.roster.seats.iter_mut().filter(|seat| touched.contains(&seat.pool)) {
+        for seat in set.roster.seats.iter_mut().filter(|seat| of(&touched, seat)) {
             seat.stand = Stand::Unknown;
         }
         if let (true, false, [load]) = (own, halves, loads) {
@@ -235,7 +235,8 @@ impl<F: Fleet> FleetController<F> {
         let shelf = call.kept.session.shelf::<F::Member>();
         let now = self.shared.now();
         // several creates that were refused together: did none of them take effect?
-        let partial = halves && !shelf.refuses_whole();
+        let full = matches!(error, Error::Capacity { .. }) && loads.len() > 1;
+        let partial = (halves || full) && !shelf.refuses_whole();
         let conflict = matches!(error, Error::Conflict { .. });
         let mut listing = false;
         let mut set = lock(call.kept);
@@ -257,7 +258,7 @@ impl<F: Fleet> FleetController<F> {
                 }
                 None if partial || conflict => {
                     listing = true;
-                    set.roster.unsure.insert(load.key, Unsure { proof: now, refused: halves });
+                    set.roster.unsure.insert(load.key, Unsure { proof: now, refused: partial });
                 }
                 None => {}
             }
@@ -317,6 +318,11 @@ impl<F: Fleet> FleetController<F> {
         let uid = call.object.uid().unwrap_or_default();
         self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());
     }
+}
+
+/// The call was about this member, as a wanted one or as one that leaves.
+fn of(keys: &HashSet<i64>, seat: &Seat) -> bool {
+    keys.contains(&seat.pool) || keys.contains(&-seat.id)
 }
 
 fn lock<F: Fleet>(kept: &Kept<F>) -> MutexGuard<'_, Set<F>> {

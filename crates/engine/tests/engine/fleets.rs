@@ -1,0 +1,330 @@
+//! Sets of members: brought up in bulk, kept in step, let go.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Stage, emnify::Fault, named};
+
+const BULK: &str = "POST /api/v2/endpoint/multi";
+
+async fn stocked(chips: i64) -> Stage {
+    let stage = Stage::new().await;
+    stage.emnify.stock(1..=chips);
+    stage
+}
+
+fn herd(chips: std::ops::RangeInclusive<i64>) -> Value {
+    json!({"chips": chips.collect::<Vec<i64>>()})
+}
+
+fn with(mut spec: Value, key: &str, value: Value) -> Value {
+    spec[key] = value;
+    spec
+}
+
+impl Stage {
+    async fn herd_ready(&self) {
+        self.until("the herd is Ready", |s| s.herd_says("Ready", "UpToDate")).await;
+    }
+
+    fn herd_says(&self, kind: &str, reason: &str) -> bool {
+        self.condition_of("Herd", "h", kind).1 == reason
+    }
+
+    fn herd_status(&self, key: &str) -> Value {
+        self.cluster.object("Herd", "h").unwrap_or_default()["status"][key].clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.emnify.devices().iter().map(|d| d["name"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_is_created_in_bulk_marked_and_counted() {
+    let stage = stocked(25).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=25));
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 25);
+    assert_eq!(stage.emnify.asked(BULK).len(), 3, "ten fit a call");
+    assert_eq!(stage.emnify.asked("PATCH /api/v2/endpoint/multi").len(), 3, "so do their marks");
+    assert!(stage.emnify.devices().iter().all(|d| d["tags"] == "made [k8s prod/ns/h]"));
+    assert_eq!((stage.herd_status("desired"), stage.herd_status("ready")), (json!(25), json!(25)));
+    assert!(stage.herd_status("intent").is_null(), "every create is accounted for");
+    assert_eq!(stage.herd_status("organisationId"), "42");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_look_and_a_restart_write_nothing() {
+    let stage = stocked(5).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.herd_ready().await;
+    stage.pass(30).await;
+    let before = (stage.cluster.wrote("PATCH").len(), stage.emnify.writes());
+    stage.pass(1_800).await;
+    assert_eq!((stage.cluster.wrote("PATCH").len(), stage.emnify.writes()), before, "nothing differs");
+    let stage = stage.restart().await;
+    stage.pass(900).await;
+    assert_eq!(
+        (stage.cluster.wrote("PATCH").len(), stage.emnify.writes()),
+        before,
+        "membership is on the devices"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_of_one_member_is_corrected() {
+    let stage = stocked(5).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.herd_ready().await;
+    stage.pass(60).await;
+    stage.emnify.edit(3, "name", json!("portal"));
+    stage.until("the name is set back", |s| s.names().contains(&"toy-3".to_owned())).await;
+    assert_eq!(stage.condition_of("Herd", "h", "Ready").0, "True", "drift takes nothing away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_down_removes_the_newest_first() {
+    let stage = stocked(6).await;
+    stage.cluster.apply_a("Herd", "h", json!({"replicas": 6}));
+    stage.herd_ready().await;
+    stage.cluster.apply_a("Herd", "h", json!({"replicas": 4}));
+    stage.until("two are gone", |s| s.emnify.devices().len() == 4).await;
+    stage.herd_ready().await;
+    let deleted: Vec<String> = stage.emnify.asked("DELETE").into_iter().map(|a| a.what).collect();
+    assert_eq!(deleted, ["DELETE /api/v1/endpoint/6", "DELETE /api/v1/endpoint/5"], "newest first");
+    assert_eq!(stage.herd_status("desired"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_between_create_and_mark_makes_no_second_one() {
+    let stage = stocked(5).await;
+    stage.emnify.fail("PATCH /api/v2/endpoint/multi", 1, Fault::Slow(Duration::from_secs(3_600)));
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.until("they are created", |s| s.emnify.devices().len() == 5).await;
+    let stage = stage.restart().await;
+    stage.herd_ready().await;
+    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (1, 5));
+    let marked = stage.emnify.devices().iter().all(|d| d["tags"] == "made [k8s prod/ns/h]");
+    assert!(marked, "they were recognised as ours: {:?}", stage.emnify.devices());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_create_whose_answer_was_lost_is_not_repeated() {
+    let stage = stocked(5).await;
+    stage.emnify.fail(BULK, 1, Fault::LostAnswer);
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.herd_ready().await;
+    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (1, 5), "observed first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_create_that_took_no_effect_is_sent_again_after_its_deadline() {
+    let stage = stocked(5).await;
+    stage.emnify.fail(BULK, 1, Fault::Answer(504, json!({"message": "Endpoint request timed out"})));
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.until("it was tried", |s| s.emnify.asked(BULK).len() == 1).await;
+    stage.pass(60).await;
+    assert_eq!(stage.emnify.asked(BULK).len(), 1, "it may still take effect");
+    stage.herd_ready().await;
+    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_member_stalls_alone() {
+    let stage = stocked(10).await;
+    stage.emnify.refuse("toy-7");
+    stage.cluster.apply_a("Herd", "h", herd(1..=10));
+    stage.until("it stalls", |s| s.herd_says("Stalled", "Rejected")).await;
+    assert_eq!(stage.emnify.devices().len(), 9, "everyone else is through");
+    stage.until("it is counted", |s| s.herd_status("ready") == 9).await;
+    assert_eq!(stage.herd_status("failures"), json!(["chip-7 Rejected"]), "the culprit is named");
+    let creates = stage.emnify.asked("POST").len();
+    stage.pass(1_200).await;
+    assert_eq!(stage.emnify.asked("POST").len(), creates, "the same request is not sent again");
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=10), "prefix", json!("new")));
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 10, "an edit is tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_exists_is_adopted_only_if_allowed() {
+    let stage = stocked(3).await;
+    stage
+        .emnify
+        .add(json!({"name": "old", "imei": "2", "status": {"id": 0}, "created": "2020-01-01T00:00:00Z"}));
+    stage.cluster.apply_a("Herd", "h", herd(1..=3));
+    stage.until("it stalls", |s| s.herd_says("Stalled", "AlreadyExists")).await;
+    assert_eq!(stage.herd_status("failures"), json!(["chip-2 AlreadyExists"]));
+    assert_eq!(stage.emnify.devices().len(), 3, "the others go on");
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=3), "adoptionPolicy", json!("IfUnowned")));
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices()[0]["tags"], "[k8s prod/ns/h]", "it is a member and not made by us");
+    assert_eq!(stage.emnify.devices()[0]["name"], "toy-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_member_is_released_and_not_deleted() {
+    let stage = stocked(3).await;
+    stage
+        .emnify
+        .add(json!({"name": "old", "imei": "2", "status": {"id": 0}, "created": "2020-01-01T00:00:00Z"}));
+    let adopting = |chips| with(herd(chips), "adoptionPolicy", json!("IfUnowned"));
+    stage.cluster.apply_a("Herd", "h", adopting(1..=3));
+    stage.herd_ready().await;
+    let stage = stage.restart().await;
+    stage.pass(10).await;
+    stage.cluster.apply_a("Herd", "h", adopting(1..=1));
+    stage.until("one is deleted", |s| s.emnify.devices().len() == 2).await;
+    stage.herd_ready().await;
+    let released = &stage.emnify.devices()[0];
+    assert_eq!(
+        (released["imei"].clone(), released["tags"].clone()),
+        (json!("2"), json!("")),
+        "it is let go as it is"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_the_set_retires_all_of_it() {
+    let stage = stocked(4).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=4));
+    stage.herd_ready().await;
+    stage.cluster.delete_a("Herd", "h");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert!(stage.emnify.devices().is_empty());
+    let last = stage.emnify.asked("DELETE").last().unwrap().what.clone();
+    assert_eq!(last, "DELETE /api/v1/endpoint/1", "newest first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_orphaned_set_leaves_everything_as_it_is() {
+    let stage = stocked(3).await;
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=3), "deletionPolicy", json!("Orphan")));
+    stage.herd_ready().await;
+    let before = stage.emnify.writes();
+    stage.cluster.delete_a("Herd", "h");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert_eq!((stage.emnify.devices().len(), stage.emnify.writes()), (3, before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_chip_has_one_owner() {
+    let stage = stocked(3).await;
+    stage.cluster.apply("a", json!({"name": "a", "serial": "2"}));
+    stage.ready("a").await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=3));
+    stage.until("the set stalls", |s| s.herd_says("Stalled", "OwnershipConflict")).await;
+    assert_eq!(stage.herd_status("failures"), json!(["chip-2 OwnershipConflict"]), "the chip is named");
+    assert_eq!(stage.emnify.devices().len(), 3, "the other two are there");
+    stage.cluster.apply("b", json!({"name": "b", "serial": "3"}));
+    stage.until("the object loses", |s| s.condition("b", "Stalled").1 == "OwnershipConflict").await;
+    stage.cluster.delete("a");
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 3, "the set took the chip that became free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_would_retire_too_many_waits_for_approval() {
+    let stage = stocked(8).await;
+    stage
+        .session
+        .guard
+        .set_limit(emnify_engine::guard::GuardLimit { devices: 3, window: Duration::from_secs(600) });
+    stage.cluster.apply_a("Herd", "h", herd(1..=8));
+    stage.herd_ready().await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.until("the guard trips", |s| s.herd_says("Stalled", "GuardTripped")).await;
+    assert_eq!(stage.emnify.devices().len(), 8, "none of them is touched before a person agrees");
+    let hash = stage.session.guard.tripped().unwrap();
+    assert!(stage.session.guard.approve(&hash));
+    stage.cluster.annotate_a("Herd", "h", "example.org/note", "look again");
+    stage.until("they go", |s| s.emnify.devices().len() == 2).await;
+    stage.herd_ready().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_disturbs_rolls_through_the_set() {
+    let stage = stocked(6).await;
+    let spec = with(with(herd(1..=6), "maxUnavailable", json!(2)), "minReady", json!(20));
+    stage.cluster.apply_a("Herd", "h", with(spec.clone(), "state", json!(0)));
+    stage.herd_ready().await;
+    stage.cluster.apply_a("Herd", "h", with(spec, "state", json!(1)));
+    let disabled = |s: &Stage| s.emnify.devices().iter().filter(|d| d["status"]["id"] == 1).count();
+    stage.until("it begins", |s| disabled(s) > 0).await;
+    stage.pass(10).await;
+    assert_eq!(disabled(&stage), 2, "no more than two are out at once");
+    stage.pass(20).await;
+    assert_eq!(disabled(&stage), 4, "the next two follow when the first are well");
+    stage.herd_ready().await;
+    assert_eq!(disabled(&stage), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_in_order_stay_as_they_are() {
+    let stage = stocked(4).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=4));
+    stage.herd_ready().await;
+    let spec = with(with(herd(1..=4), "partition", json!(3)), "prefix", json!("new"));
+    stage.cluster.apply_a("Herd", "h", spec);
+    stage.herd_ready().await;
+    assert_eq!(stage.names(), ["toy-1", "toy-2", "toy-3", "new-4"]);
+    assert_eq!(stage.herd_status("held"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn activations_are_spread_over_windows() {
+    let stage = stocked(6).await;
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=6), "perMinute", json!(2)));
+    stage.until("the first are there", |s| s.emnify.devices().len() == 2).await;
+    stage.pass(40).await;
+    assert_eq!(stage.emnify.devices().len(), 2, "the window is used up");
+    stage.until("the next are there", |s| s.emnify.devices().len() == 4).await;
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn chips_are_read_from_a_config_map_and_again_when_it_changes() {
+    const MAP: &str = "/api/v1/namespaces/ns/configmaps/list";
+    let stage = stocked(4).await;
+    let map = |text: &str, version: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "list", "resourceVersion": version},
+               "data": {"chips": text}})
+    };
+    stage.cluster.apply_a("Herd", "h", json!({"listedIn": "list"}));
+    stage.until("it waits", |s| s.herd_says("Ready", "ReferenceNotReady")).await;
+    stage.cluster.put(MAP, map("1 2", "1"));
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 2);
+    stage.cluster.put(MAP, map("1 2 3 9", "2"));
+    stage.until("the new one is there", |s| s.emnify.devices().len() == 3).await;
+    stage
+        .until("what cannot be had is told", |s| s.herd_status("failures") == json!(["chip-9 NotFound"]))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_waits_for_what_its_template_refers_to() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=2), "follows", json!("leader")));
+    stage.until("it waits", |s| s.herd_says("Ready", "ReferenceNotReady")).await;
+    stage.cluster.apply("leader", named("leader"));
+    stage.herd_ready().await;
+    let follow = stage.emnify.devices().iter().filter(|d| d["service_profile"]["id"] == 1).count();
+    assert_eq!(follow, 2, "references are sent as ids");
+    stage.cluster.delete("leader");
+    stage.until("the leader is in use", |s| s.condition("leader", "Ready").1 == "InUse").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_writes_its_status_seldom() {
+    let stage = stocked(60).await;
+    stage.emnify.fail(BULK, 6, Fault::Slow(Duration::from_secs(4)));
+    stage.cluster.apply_a("Herd", "h", herd(1..=60));
+    stage.herd_ready().await;
+    let writes = stage.cluster.wrote("PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status").len();
+    assert!(writes <= 9, "{writes} writes in half a minute");
+    assert_eq!(stage.herd_status("enabled"), 60, "the last one says everything");
+}
