@@ -59,7 +59,12 @@ impl<K: Managed> Load<K> {
 
 impl<K: Managed> Controller<K> {
     /// Who may share a call with this change of the object, and how many fill one.
-    pub(in crate::controller) fn ride(&self, session: &Session, uid: &str, change: &K::Change) -> Option<Ride> {
+    pub(in crate::controller) fn ride(
+        &self,
+        session: &Session,
+        uid: &str,
+        change: &K::Change,
+    ) -> Option<Ride> {
         let key = change.batch()?;
         let full = session.shelf::<K>().pace(&key, K::FACTS.max_batch);
         Some(Ride { key: self.within_cohort(uid, key), full })
@@ -177,17 +182,8 @@ impl<K: Managed> Controller<K> {
     ) -> Vec<Load<K>> {
         let Some(key) = key.filter(|_| loads.len() > 1 && loads[0].makes()) else { return Vec::new() };
         let shelf = session.shelf::<K>();
-        let room = match shelf.room(key, loads.len()) {
-            Some(room) => room,
-            None => match K::room(api, &loads[0].change).await {
-                Ok(Some(room)) => shelf.set_room(key, room),
-                Ok(None) => return Vec::new(),
-                Err(error) => {
-                    // not knowing is no reason not to try
-                    tracing::warn!(kind = K::KIND, %error, "capacity not read");
-                    return Vec::new();
-                }
-            },
+        let Some(room) = shelf.room_for(api, key, &loads[0].change, loads.len()).await else {
+            return Vec::new();
         };
         let left_out = loads.split_off(room.min(loads.len()));
         let error = Error::Capacity { message: format!("there is room for {room} more") };

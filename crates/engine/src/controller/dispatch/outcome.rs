@@ -1,31 +1,26 @@
 //! What the answer to a call means: for the mirror, the memory of the object, and who goes alone from now on.
 
 use emnify::Error;
-use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
-use tokio::time::Instant;
 
 use super::{
     super::{Controller, decide::digest, memory::Attempt, named},
     call::Load,
 };
 use crate::{
+    answer,
     decoded::Decoded,
-    kind::{BatchKey, Change, Id, Managed, Reply, Status, Verb},
+    kind::{BatchKey, Change, Managed, Reply, Status, Verb},
     reason, secrets,
-    session::{Session, Shelf},
+    session::Session,
     spec::Rejected,
     verdict::{Next, Verdict},
 };
-
-/// Events of our own write carry times up to this long after its answer.
-const ECHO: SignedDuration = SignedDuration::from_secs(5);
 
 impl<K: Managed> Controller<K> {
     pub(super) async fn succeeded(&self, session: &Session, load: &Load<K>, reply: Reply<K>) {
         let shelf = session.shelf::<K>();
         let uid = load.object.uid().unwrap_or_default();
-        let now = Instant::now();
         self.keep_secret(load, &reply).await;
         self.memory.succeeded(&uid);
         let settled = load.status.as_ref().is_some_and(|s| s.common().settled_generation.is_some());
@@ -33,43 +28,14 @@ impl<K: Managed> Controller<K> {
         if load.change.class().verb == Verb::Update && settled {
             self.shared.events.say(&*load.object, false, reason::UPDATED, &load.change.to_string());
         }
-        if let Some(table) = load.change.refreshes() {
-            session.tables.refresh(table);
-        }
         if load.makes() {
             match (&reply.id, load.nonce()) {
                 (Some(id), Some(nonce)) => self.memory.set_attempt(&uid, nonce, Attempt::Made(id.clone())),
                 _ => Self::sweep_since(&shelf, self.shared.now()),
             }
         }
-        let id = reply.id.as_ref().or(load.id.as_ref());
-        match (reply.row, &load.id) {
-            (Some(row), _) => {
-                shelf.mirror.wrote(row, now);
-            }
-            (None, Some(id)) if load.ends => shelf.mirror.forget(id),
-            (None, Some(id)) => Self::assume(&shelf, id, &load.change, now),
-            (None, None) => {}
-        }
-        if let Some(id) = id {
-            shelf
-                .mirror
-                .expect_echo(id, session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX));
-        }
-        if let (Some(id), true) = (&load.id, load.change.unsettles()) {
-            shelf.mirror.doubt(id);
-            shelf.mirror.doubt_parts(id);
-        }
-    }
-
-    /// What a bodiless success means for what we know.
-    fn assume(shelf: &Shelf<K>, id: &Id, change: &K::Change, at: Instant) {
-        let Some(row) = shelf.mirror.row(id) else { return };
-        let (mut row, mut parts) =
-            (K::Row::clone(&row), K::Parts::clone(&shelf.mirror.parts(id, &[], None).0));
-        K::assume(change, &mut row, &mut parts);
-        shelf.mirror.wrote(row, at);
-        shelf.mirror.put_parts(id, parts, &[], at);
+        let (id, made) = (load.id.as_ref(), reply.id.as_ref());
+        answer::learn::<K>(session, id, &load.change, made, reply.row, load.ends);
     }
 
     /// Values shown once go into the Secret before anything else; what cannot be stored is made anew and revoked.
@@ -99,7 +65,7 @@ impl<K: Managed> Controller<K> {
         if let (Error::Capacity { .. }, Some(key)) = (error, key) {
             shelf.forget_room(key);
         }
-        let halves = loads.len() > 1 && may_be_one_items_fault(error);
+        let halves = loads.len() > 1 && answer::may_be_one_items_fault(error);
         let in_part = halves || (loads.len() > 1 && matches!(error, Error::Capacity { .. }));
         let cohorts = if halves { session.cohorts.halve(loads.len()) } else { Vec::new() };
         if halves {
@@ -169,18 +135,3 @@ impl<K: Managed> Controller<K> {
         self.memory.failed(&uid, &verdict, object.meta().generation, self.shared.now());
     }
 }
-
-/// A bulk call failed for what may be wrong with one of its items only.
-fn may_be_one_items_fault(error: &Error) -> bool {
-    match error {
-        Error::Rejected { .. } | Error::NotFound { .. } | Error::Conflict { .. } => true,
-        // what is used up is used up for all of them
-        Error::Capacity { .. }
-        | Error::Unauthorized { .. }
-        | Error::Throttled { .. }
-        | Error::Ambiguous { .. }
-        | Error::Unavailable { .. }
-        | Error::Unreadable { .. } => false,
-    }
-}
-
