@@ -59,6 +59,18 @@ impl Connectivity {
     }
 }
 
+/// The later of what an event said and what was read: an event may be heard after a read that already shows more. What has
+/// no time says less.
+pub fn newest<'a>(
+    event: Option<&'a Connectivity>,
+    read: Option<&'a Connectivity>,
+) -> Option<&'a Connectivity> {
+    match (event, read) {
+        (Some(event), Some(read)) if read.since > event.since => Some(read),
+        _ => event.or(read),
+    }
+}
+
 impl From<Wire> for Connectivity {
     fn from(wire: Wire) -> Self {
         let Wire { status, location, session } = wire;
@@ -129,5 +141,26 @@ fn place(word: &str, detail: &Value, since: Option<Timestamp>) -> Connectivity {
         rat_type: text(rat.and_then(|rat| rat.get("description"))).or_else(|| rat_id.map(rat_name)),
         cell: None,
         since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_does_not_put_back_what_was_read_later() {
+        let seen = |word: &str, second: Option<i64>| Connectivity {
+            word: word.into(),
+            since: second.map(|second| Timestamp::from_second(second).unwrap()),
+            ..Connectivity::default()
+        };
+        let word = |event: &Connectivity, read: &Connectivity| newest(Some(event), Some(read)).unwrap().word.clone();
+        assert_eq!(word(&seen("ATTACHED", Some(10)), &seen("ONLINE", Some(20))), "ONLINE");
+        assert_eq!(word(&seen("OFFLINE", Some(30)), &seen("ONLINE", Some(20))), "OFFLINE");
+        assert_eq!(word(&seen("OFFLINE", Some(20)), &seen("ONLINE", Some(20))), "OFFLINE", "the log goes on");
+        assert_eq!(word(&seen("ATTACHED", Some(10)), &seen("OFFLINE", None)), "ATTACHED");
+        assert_eq!(newest(None, Some(&seen("ONLINE", None))).unwrap().word, "ONLINE");
+        assert_eq!(newest(None, None), None);
     }
 }

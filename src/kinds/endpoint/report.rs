@@ -8,7 +8,7 @@ use emnify_engine::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    connectivity::Connectivity,
+    connectivity::{Connectivity, newest},
     quota,
     rows::{Parts, Row, RowSim},
     spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance},
@@ -30,7 +30,7 @@ pub fn report(
     status.quota = quotas(object, parts, status.quota.take());
     let unattached = Connectivity { word: "OFFLINE".into(), ..Connectivity::default() };
     let never_attached = status.connectivity.is_none() && made_for(object, row);
-    let seen = news.or(parts.connectivity.as_ref()).or(never_attached.then_some(&unattached));
+    let seen = newest(news, parts.connectivity.as_ref()).or(never_attached.then_some(&unattached));
     if let Some(seen) = seen {
         connectivity(object, row, seen, status);
     }
