@@ -80,7 +80,8 @@ impl<'a> Traffic<'a> {
 
     /// How many complete listings of a collection have begun.
     pub(crate) fn listings(&self, path: &str) -> usize {
-        let first_page = |query: &str| !query.contains("q=") && !has_later_page(query);
+        let part = |query: &str| query.contains("q=") || query.contains("sort=");
+        let first_page = |query: &str| !part(query) && !has_later_page(query);
         let begun = |entry: &Entry| entry.method == "GET" && entry.path == path && first_page(&entry.query);
         self.all().iter().filter(|entry| begun(entry)).count()
     }

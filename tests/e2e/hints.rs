@@ -1,0 +1,144 @@
+//! What emnify says between two listings: devices that changed last, alerts, and pushed records.
+
+use anyhow::{Context as _, ensure};
+use emnify_harness::stage::Stage;
+use emnify_simulator::{Entry, Signal};
+use http::Method;
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::ListParams};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::{
+    portal::{Portal, Traffic},
+    support::{DEVICE, ORGANISATION, Result, apply_ready, holds, id, options},
+};
+
+/// A running operator that lists everything once an hour, and the Workspace `default`.
+async fn slow_stage(name: &str, flags: Vec<String>) -> Result<Stage> {
+    let mut options = options(name)?;
+    options.flags.push("--sweep-interval=1h".to_owned());
+    options.flags.extend(flags);
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    Ok(stage)
+}
+
+fn of_last_change(entry: &Entry) -> bool {
+    entry.path == "/api/v1/endpoint" && entry.query.contains("sort=-last_updated")
+}
+
+/// Waits until what changed last has just been read.
+async fn just_read(stage: &Stage) -> Result<()> {
+    let traffic = Traffic::from_now(stage);
+    let what = "what changed last is read again and again";
+    stage.eventually(what, async || Ok(traffic.all().iter().any(of_last_change))).await
+}
+
+async fn named(stage: &Stage, id: u64, name: &str) -> Result<()> {
+    let seen = |platform: &emnify_simulator::state::Organisation| platform.endpoints[&id].name.clone();
+    holds(stage, "the managed name is set back", seen, name.to_owned()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rename_is_corrected_between_two_listings() -> Result<()> {
+    let stage = slow_stage("rename", Vec::new()).await?;
+    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    just_read(&stage).await?;
+    let traffic = Traffic::from_now(&stage);
+    let portal = Portal::open(&stage).await?;
+    portal.patch(&format!("/api/v1/endpoint/{id}"), json!({"name": "renamed"})).await?;
+    named(&stage, id, "Meter 1").await?;
+    assert_eq!(traffic.listings("/api/v1/endpoint"), 0, "no complete listing was needed");
+    let corrections: Vec<_> =
+        traffic.writes().into_iter().filter(|write| write.contains("endpoint")).collect();
+    assert_eq!(corrections.len(), 2, "the portal's change and ours: {corrections:?}");
+    Ok(())
+}
+
+/// Events about the object with this reason.
+async fn told(stage: &Stage, reason: &str) -> Result<Vec<Event>> {
+    let events: Api<Event> = Api::namespaced(stage.client().clone(), stage.namespace());
+    let about = "involvedObject.kind=Endpoint,involvedObject.name=meter-1";
+    let all = events.list(&ListParams::default().fields(about)).await?.items;
+    Ok(all.into_iter().filter(|event| event.reason.as_deref() == Some(reason)).collect())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_is_told_once_even_after_a_restart() -> Result<()> {
+    let mut stage = slow_stage("alert", Vec::new()).await?;
+    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let signal = |stage: &Stage, signal| stage.simulator().device(id, signal).map_err(anyhow::Error::msg);
+    signal(&stage, Signal::Attach)?;
+    signal(&stage, Signal::Block)?;
+    let blocked = "a traffic limit shows as a Warning on the object";
+    stage.eventually(blocked, async || Ok(told(&stage, "TrafficLimitReached").await?.len() == 1)).await?;
+    let event = told(&stage, "TrafficLimitReached").await?.remove(0);
+    assert_eq!(event.type_.as_deref(), Some("Warning"));
+    assert!(event.message.is_some_and(|note| note.contains("8988303000000010001")), "it names the SIM");
+
+    stage.stop_operator().await?;
+    stage.start_operator()?;
+    let again = Traffic::from_now(&stage);
+    let read = "the event log is read after the restart";
+    let log_read = |entry: &Entry| entry.path == "/api/v1/event";
+    stage.eventually(read, async || Ok(again.all().iter().filter(|e| log_read(e)).count() >= 2)).await?;
+    assert_eq!(told(&stage, "TrafficLimitReached").await?.len(), 1, "what was told is not told again");
+    let first = again.all().into_iter().find(log_read).context("the log was read")?;
+    let status = stage.kubectl_ok(&["get", "workspaces.emnify.io", "default", "-o", "json"]).await?;
+    let status: Value = serde_json::from_str(&status)?;
+    assert!(status["status"]["events"]["position"].is_string(), "the position is kept: {}", status["status"]);
+    assert!(first.query.contains("sort=-timestamp"), "newest first: {}", first.query);
+    Ok(())
+}
+
+/// Sends a delivery as a data stream would; the status of the answer.
+async fn push(port: u16, secret: &str, body: &Value) -> Result<u16> {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    let request = format!(
+        "POST /push HTTP/1.1\r\nhost: localhost\r\nx-push-secret: {secret}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.split(' ').nth(1).context("an answer has a status")?.parse()?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), "s3cret\n")?;
+    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+    let flags = vec![
+        format!("--push-addr=127.0.0.1:{port}"),
+        format!("--push-secret-file={}", file.path().display()),
+        "--push-header=x-push-secret".to_owned(),
+    ];
+    let stage = slow_stage("push", flags).await?;
+    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let record = |endpoint: u64, organisation: u64| json!({"id": 1, "event_type": {"id": 4711}, "endpoint": {"id": endpoint}, "organisation": {"id": organisation}});
+    let strangers = json!([record(id, 7), record(999_999, ORGANISATION), {}]);
+    assert_eq!(push(port, "s3cret", &strangers).await?, 204, "what is not ours is accepted and ignored");
+    assert_eq!(push(port, "wrong", &record(id, ORGANISATION)).await?, 401);
+    assert_eq!(push(port, "s3cret", &json!("text")).await?, 400);
+
+    just_read(&stage).await?;
+    let traffic = Traffic::from_now(&stage);
+    let portal = Portal::open(&stage).await?;
+    portal.send(Method::PATCH, &format!("/api/v1/endpoint/{id}"), json!({"name": "renamed"})).await?;
+    ensure!(push(port, "s3cret", &record(id, ORGANISATION)).await? == 204, "a record is accepted");
+    named(&stage, id, "Meter 1").await?;
+    let asked = traffic.all();
+    let corrected = asked.iter().rposition(|entry| entry.method == "PATCH").context("it was corrected")?;
+    let read = asked.iter().take(corrected).filter(|entry| entry.query.contains(&format!("id%3A{id}")));
+    assert_eq!(read.count(), 1, "the pushed record had the device read");
+    assert!(!asked.iter().take(corrected).any(of_last_change), "before anything else showed the change");
+    Ok(())
+}
