@@ -51,6 +51,10 @@ impl Managed for Listed {
         Toy::keys(row, put);
     }
 
+    fn gone(row: &ToyRow) -> bool {
+        Toy::gone(row)
+    }
+
     fn want(&self, _: &Inputs) -> Result<ToyWant, Invalid> {
         Ok(ToyWant::default())
     }
