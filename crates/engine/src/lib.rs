@@ -12,6 +12,10 @@ extern crate self as emnify_engine;
 #[path = "../tests/engine/support/toy.rs"]
 mod toy;
 
+#[cfg(test)]
+#[path = "../tests/engine/support/herd.rs"]
+mod herd;
+
 mod answer;
 pub mod batch;
 pub mod claims;

@@ -242,3 +242,6 @@ pub struct Tally {
 
 /// Failures that a status names.
 pub const SHOWN_FAILURES: usize = 10;
+
+#[cfg(test)]
+mod tests;
