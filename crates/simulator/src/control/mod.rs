@@ -48,8 +48,8 @@ impl Simulator {
     /// # Errors
     /// A reference that leads nowhere.
     pub fn set_state(&self, state: State) -> Result<(), SeedError> {
-        let seed = Seed::from_state(state)?;
-        self.shared.lock().state = seed.state().clone();
+        let state = Seed::from_state(state)?.into_state();
+        self.shared.lock().state = state;
         Ok(())
     }
 
@@ -64,10 +64,12 @@ impl Simulator {
     /// The state no longer makes sense; it stays as it was.
     pub fn edit(&self, change: impl FnOnce(&mut State)) -> Result<(), SeedError> {
         let mut core = self.shared.lock();
-        let mut state = core.state.clone();
-        change(&mut state);
-        core.state = Seed::from_state(state)?.state().clone();
-        Ok(())
+        let before = core.state.clone();
+        change(&mut core.state);
+        core.state.settle_in().map_err(|why| {
+            core.state = before;
+            SeedError::Inconsistent(why)
+        })
     }
 
     /// Adds a fault rule.

@@ -104,21 +104,28 @@ pub fn list<'r, T: 'r>(
 ) -> Answer {
     let org = call.org();
     let filters = filters(call.query("q").unwrap_or(""), columns, paging)?;
-    let mut rows: Vec<&T> = rows
-        .filter(|row| {
-            filters.iter().all(|(column, value)| fits(&(column.read)(row, org), column.filter, value))
-        })
-        .collect();
     let sort = call.query("sort").unwrap_or("");
-    order(&mut rows, sort, columns, paging, org)?;
-    let total = rows.len();
     let per_page = number(call.query("per_page"))
         .filter(|wanted| *wanted >= 1)
         .map_or(paging.default, |wanted| wanted.min(paging.max));
-    let pages = total.div_ceil(per_page).max(1);
-    let page = number(call.query("page")).unwrap_or(1).clamp(1, pages);
-    let body: Vec<Value> =
-        rows.iter().skip((page - 1) * per_page).take(per_page).map(|row| render(row)).collect();
+    let place = |total: usize| {
+        let pages = total.div_ceil(per_page).max(1);
+        (pages, number(call.query("page")).unwrap_or(1).clamp(1, pages))
+    };
+    let total_of_all = exactly(&rows).filter(|_| filters.is_empty() && sort.is_empty());
+    let (rows, total): (Vec<&T>, usize) = if let Some(total) = total_of_all {
+        // A page of everything costs a page, however long the list is.
+        (rows.skip((place(total).1 - 1) * per_page).take(per_page).collect(), total)
+    } else {
+        let mut rows: Vec<&T> = rows
+            .filter(|row| filters.iter().all(|wanted| wanted.fits(&(wanted.column.read)(row, org))))
+            .collect();
+        order(&mut rows, sort, columns, paging, org)?;
+        let total = rows.len();
+        (rows.into_iter().skip((place(total).1 - 1) * per_page).take(per_page).collect(), total)
+    };
+    let (pages, page) = place(total);
+    let body: Vec<Value> = rows.into_iter().map(render).collect();
     let count = body.len();
     let mut reply = Reply::json(body)
         .header("x-count-per-page", per_page.to_string())
@@ -145,11 +152,24 @@ fn number(text: Option<&str>) -> Option<usize> {
     Some(usize::try_from(number).unwrap_or(0))
 }
 
-fn filters<'c, T>(
-    q: &str,
-    columns: &'c [Column<T>],
-    paging: Paging,
-) -> Result<Vec<(&'c Column<T>, String)>, Refusal> {
+/// How many there are, where that is known without counting.
+fn exactly<T>(rows: &impl Iterator<Item = T>) -> Option<usize> {
+    let (least, most) = rows.size_hint();
+    most.filter(|most| *most == least)
+}
+
+/// One condition of `q`, read once for all rows.
+struct Wanted<'c, T> {
+    column: &'c Column<T>,
+    text: String,
+    /// The text in lower case.
+    lower: String,
+    /// The parts of the text between `|`, each also as a number.
+    parts: Vec<(String, Option<u64>)>,
+    time: Option<Timestamp>,
+}
+
+fn filters<'c, T>(q: &str, columns: &'c [Column<T>], paging: Paging) -> Result<Vec<Wanted<'c, T>>, Refusal> {
     let bad = |what: &str| {
         Refusal::coded(paging.refusal, Code::INVALID_QUERY, format!("Invalid query criteria: {what}"))
     };
@@ -161,39 +181,52 @@ fn filters<'c, T>(
                 .iter()
                 .find(|column| column.name == name && column.filter != Filter::No)
                 .ok_or_else(|| bad(name))?;
+            let wanted = Wanted::new(column, value);
             let readable = match column.filter {
-                Filter::From | Filter::Until => value.parse::<Timestamp>().is_ok(),
-                Filter::AnyOf => value.split('|').count() <= 6,
+                Filter::From | Filter::Until => wanted.time.is_some(),
+                Filter::AnyOf => wanted.parts.len() <= 6,
                 _ => true,
             };
-            if readable { Ok((column, value.to_owned())) } else { Err(bad(part)) }
+            if readable { Ok(wanted) } else { Err(bad(part)) }
         })
         .collect()
 }
 
-fn fits(cell: &Cell, filter: Filter, value: &str) -> bool {
-    match cell {
-        Cell::Empty => value == "null",
-        Cell::Many(texts) => texts.iter().any(|text| fits_text(text, filter, value)),
-        Cell::Int(number) => match filter {
-            Filter::AnyOf => value.split('|').any(|one| one.parse() == Ok(*number)),
-            _ => value.parse() == Ok(*number),
-        },
-        Cell::Text(text) => fits_text(text, filter, value),
-        Cell::Time(time) => match (filter, value.parse::<Timestamp>()) {
-            (Filter::From, Ok(bound)) => *time >= bound,
-            (Filter::Until, Ok(bound)) => *time <= bound,
-            _ => time.to_string().starts_with(value.trim_end_matches('Z')),
-        },
+impl<'c, T> Wanted<'c, T> {
+    fn new(column: &'c Column<T>, value: &str) -> Self {
+        Self {
+            column,
+            text: value.to_owned(),
+            lower: value.to_lowercase(),
+            parts: value.split('|').map(|part| (part.to_owned(), part.parse().ok())).collect(),
+            time: value.parse().ok(),
+        }
     }
-}
 
-fn fits_text(text: &str, filter: Filter, value: &str) -> bool {
-    match filter {
-        Filter::Prefix => text.starts_with(value),
-        Filter::Contains => text.to_lowercase().contains(&value.to_lowercase()),
-        Filter::AnyOf => value.split('|').any(|one| text == one),
-        _ => text == value,
+    fn fits(&self, cell: &Cell) -> bool {
+        match cell {
+            Cell::Empty => self.text == "null",
+            Cell::Many(texts) => texts.iter().any(|text| self.fits_text(text)),
+            Cell::Int(number) => match self.column.filter {
+                Filter::AnyOf => self.parts.iter().any(|(_, one)| *one == Some(*number)),
+                _ => matches!(self.parts.as_slice(), [(_, Some(only))] if only == number),
+            },
+            Cell::Text(text) => self.fits_text(text),
+            Cell::Time(time) => match (self.column.filter, self.time) {
+                (Filter::From, Some(bound)) => *time >= bound,
+                (Filter::Until, Some(bound)) => *time <= bound,
+                _ => time.to_string().starts_with(self.text.trim_end_matches('Z')),
+            },
+        }
+    }
+
+    fn fits_text(&self, text: &str) -> bool {
+        match self.column.filter {
+            Filter::Prefix => text.starts_with(&self.text),
+            Filter::Contains => text.to_lowercase().contains(&self.lower),
+            Filter::AnyOf => self.parts.iter().any(|(one, _)| text == one),
+            _ => text == self.text,
+        }
     }
 }
 

@@ -9,6 +9,10 @@ use crate::catalogue::EventType;
 
 rows!(Event => event);
 
+/// Entries of the log that are kept at the most, so that memory has a bound: what 100,000 devices write in a day or so. The
+/// oldest go first, as they would after 30 days.
+const KEPT: usize = 500_000;
+
 /// One entry of the log. What it names is a copy of how things were. [R]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -198,5 +202,8 @@ impl Organisation {
             detail: draft.detail,
         };
         self.events.add(next, event);
+        if self.events.len() > KEPT {
+            self.events.pop_first();
+        }
     }
 }

@@ -12,6 +12,14 @@ async fn connectivity(driver: &Driver) -> String {
     shown["status"]["description"].as_str().expect("a status").to_owned()
 }
 
+/// Id of the operator whose network the device is in.
+fn operator(driver: &Driver) -> u64 {
+    driver.simulator.inspect(|state| {
+        let device = &state.organisations[&1001].endpoints[&DEVICE];
+        device.connectivity.location.as_ref().expect("it is attached").operator
+    })
+}
+
 #[tokio::test]
 async fn without_a_rate_zone_a_device_is_blocked_at_its_next_attach() {
     let driver = Driver::example().await;
@@ -29,12 +37,6 @@ async fn without_a_rate_zone_a_device_is_blocked_at_its_next_attach() {
 async fn an_operator_blocked_by_policy_is_not_used() {
     let driver = Driver::example().await;
     driver.put("/api/v1/tariff_profile/201/ratezone_selection/72").await;
-    let operator = |driver: &Driver| {
-        driver.simulator.inspect(|state| {
-            let device = &state.organisations[&1001].endpoints[&DEVICE];
-            device.connectivity.location.as_ref().expect("it is attached").operator
-        })
-    };
     driver.simulator.device(DEVICE, Signal::Attach).expect("it may");
     let first = operator(&driver);
     let list = format!("/api/v2/tariff_profile/201/operator_blocklist/operator/{first}");
@@ -46,6 +48,20 @@ async fn an_operator_blocked_by_policy_is_not_used() {
     driver.simulator.device(DEVICE, Signal::Offline).expect("it may");
     driver.simulator.device(DEVICE, Signal::Attach).expect("another one");
     assert_ne!(operator(&driver), first);
+}
+
+#[tokio::test]
+async fn an_attached_device_travels_through_the_networks_it_may_use() {
+    let driver = Driver::example().await;
+    driver.put("/api/v1/tariff_profile/201/ratezone_selection/72").await;
+    driver.simulator.device(DEVICE, Signal::Travel).expect_err("it is nowhere yet");
+    driver.simulator.device(DEVICE, Signal::Online).expect("it may");
+    let first = operator(&driver);
+    let events = driver.event_types().len();
+    driver.simulator.device(DEVICE, Signal::Travel).expect("it may");
+    assert_ne!(operator(&driver), first, "travelling leads to another network");
+    assert_eq!(driver.event_types()[events..], [1, 2], "which is told as any registration is");
+    assert_eq!(connectivity(&driver).await, "ONLINE", "a session goes on");
 }
 
 #[tokio::test]
