@@ -2,10 +2,14 @@
 //! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
 //! through the operator.
 
+mod bulk;
 mod connectivity;
 mod drift;
+mod fleet;
+mod hints;
 mod lifecycle;
 mod logins;
+mod meters;
 mod mistakes;
 mod portal;
 mod scale;

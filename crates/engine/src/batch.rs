@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// A call should take about this long: an edit waits for the call under way, whatever that carries.
 pub const AIM: Duration = Duration::from_millis(500);
+/// Smaller batches would not make a call faster: the way there and back takes its time.
+const LEAST: usize = 50;
 /// What is tried first, before anything was measured.
 const FIRST: usize = 500;
 
@@ -32,7 +34,7 @@ impl Pace {
             return;
         }
         let fit = if time.is_zero() { self.most } else { scaled(items, time) };
-        self.size = fit.clamp(1, self.size.saturating_mul(2)).min(self.most);
+        self.size = fit.clamp(LEAST, self.size.saturating_mul(2).max(LEAST)).min(self.most);
     }
 }
 
@@ -86,9 +88,8 @@ mod tests {
         pace.took(2000, Duration::from_secs(2));
         assert_eq!(pace.size(), 500, "one millisecond each");
         pace.took(400, Duration::from_secs(60));
-        assert_eq!(pace.size(), 3);
-        pace.took(3, Duration::from_secs(60));
-        assert_eq!(pace.size(), 1, "never nothing");
+        assert_eq!(pace.size(), LEAST, "smaller ones are not faster");
+        assert_eq!(Pace::new(10).size(), 10, "a kind that takes less gets less");
     }
 
     #[test]
@@ -96,8 +97,8 @@ mod tests {
         let mut pace = Pace::new(2000);
         pace.took(1, Duration::from_millis(200));
         assert_eq!(pace.size(), 500, "the way there and back is most of it");
-        pace.took(1, Duration::from_millis(900));
-        assert_eq!(pace.size(), 1, "but slow is slow");
+        pace.took(100, Duration::from_secs(1));
+        assert_eq!(pace.size(), 50, "but slow is slow");
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! Calls that carry many devices: who overtakes them, and what one bad item or a lost answer does to the others.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use emnify_harness::stage::Stage;
+use emnify_simulator::Fault;
+use http::Method;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::{
+    meters::{make, meter, platform, ready},
+    portal::{Portal, Traffic, last_request},
+    support::{Result, look, told},
+};
+
+const MULTI: &str = "/api/v2/endpoint/multi";
+
+/// Bulk creates so far.
+fn creates(traffic: &Traffic) -> usize {
+    traffic.all().iter().filter(|entry| entry.method == "POST" && entry.path == MULTI).count()
+}
+
+/// One device for each object: as many devices with a SIM as objects, and no SIM in two.
+fn one_each(stage: &Stage) -> (usize, usize) {
+    look(stage, |platform| {
+        let sims: Vec<u64> = platform.endpoints.values().filter_map(|device| device.sim).collect();
+        (sims.len(), sims.iter().collect::<BTreeSet<_>>().len())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_overtakes_a_thousand_queued_creates() -> Result<()> {
+    const QUEUED: u64 = 1000;
+    let mut options = platform("overtakes", QUEUED + 1)?;
+    options.simulator.endpoint_write_time = Duration::from_secs(1);
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    make(&stage, [meter(QUEUED)]).await?;
+    ready(&stage, 1, |_| true).await?;
+
+    stage.stop_operator().await?;
+    make(&stage, (0..QUEUED).map(meter)).await?;
+    let last = last_request(&stage);
+    stage.start_operator()?;
+    let traffic = Traffic::since(&stage, last);
+    stage.eventually("the creates begin", async || Ok(creates(&traffic) > 0)).await?;
+    let edit = Patch::Merge(json!({"spec": {"name": "Overtaken"}}));
+    stage.api("Endpoint")?.patch(&format!("meter-{QUEUED}"), &PatchParams::default(), &edit).await?;
+    ready(&stage, QUEUED + 1, |_| true).await?;
+
+    let calls = traffic.all();
+    let edited = calls.iter().position(|call| call.method == "PATCH").expect("the edit was sent");
+    let later = calls[edited..].iter().filter(|call| call.method == "POST" && call.path == MULTI).count();
+    assert!(later >= 2, "the edit went before creates that were queued earlier: {later} came after it");
+    assert_eq!(one_each(&stage), (1001, 1001));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_item_holds_up_nobody_else_in_its_batch() -> Result<()> {
+    const DEVICES: u64 = 40;
+    const BAD: u64 = 17;
+    let mut stage = Stage::start(platform("bad-item", DEVICES)?).await?;
+    let taken = json!({
+        "name": "In the way", "status": {"id": 1}, "service_profile": {"id": 101}, "tariff_profile": {"id": 201},
+        "ip_address_space": {"id": 31}, "ip_address": "10.192.0.99",
+    });
+    Portal::open(&stage).await?.send(Method::POST, "/api/v1/endpoint", taken).await?;
+    let in_space = |n: u64| {
+        let mut object = meter(n);
+        object["spec"]["ipAddressSpace"] = json!({"id": "31"});
+        if n == BAD {
+            object["spec"]["ipAddress"] = json!("10.192.0.99");
+        }
+        object
+    };
+    // all of them are there when the operator looks, so they go in one call
+    make(&stage, (0..DEVICES).map(in_space)).await?;
+    let last = last_request(&stage);
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    let traffic = Traffic::since(&stage, last);
+    ready(&stage, DEVICES - 1, |_| true).await?;
+    told(&stage, ("Endpoint", "meter-17"), ("Stalled", "Rejected"), &["ip"]).await?;
+    assert_eq!(one_each(&stage), (39, 39), "each once, and the bad one not at all");
+    let calls: Vec<String> = traffic
+        .writes()
+        .into_iter()
+        .filter(|call| call.starts_with("POST /api/v") && call.contains("/endpoint"))
+        .collect();
+    assert!(calls.len() <= 16, "forty are halved until one is left: {calls:#?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_create_whose_answer_is_lost_makes_nothing_twice() -> Result<()> {
+    const DEVICES: u64 = 40;
+    let mut stage = Stage::start(platform("lost-answer", DEVICES)?).await?;
+    let fault = Fault {
+        method: Some("POST".to_owned()),
+        route: Some(MULTI.to_owned()),
+        nth: Some(1),
+        commit: true,
+        reset: true,
+        ..Fault::default()
+    };
+    stage.simulator().fault(fault).map_err(anyhow::Error::msg)?;
+    make(&stage, (0..DEVICES).map(meter)).await?;
+    let last = last_request(&stage);
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    let traffic = Traffic::since(&stage, last);
+    let created = |device: &Value| device["status"]["provenance"] == "Created";
+    ready(&stage, DEVICES, created).await?;
+    assert_eq!(one_each(&stage), (40, 40), "what the lost call made was found");
+    assert_eq!(creates(&traffic), 1, "and not asked for again");
+    Ok(())
+}
