@@ -8,4 +8,5 @@ mod fleets;
 mod hints;
 mod life;
 mod refusals;
+mod scrub;
 mod support;
