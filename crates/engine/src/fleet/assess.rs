@@ -216,7 +216,7 @@ impl<F: Fleet> Measure<'_, F> {
         marks: Marks<'_>,
     ) -> Result<bool, (&'static str, String)> {
         let kind = F::Member::KIND;
-        let known = seat.id != 0 && Id::Int(seat.id) == *id;
+        let known = Id::Int(seat.id) == *id || (seat.id == 0 && seat.made);
         let ours = marks.made_by == Some(self.installation);
         if marks.set == Some(self.mark) || known {
             return Ok(ours || (known && seat.made));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use emnify::Lane;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 
 use super::{
@@ -61,6 +61,9 @@ pub(super) struct Work<F: Fleet> {
     pub(super) accounted: bool,
     pub(super) wake: Option<Timestamp>,
 }
+
+/// What a listing that was asked for left in doubt is read one by one within this time.
+const LISTING_HOLDS: SignedDuration = SignedDuration::from_secs(600);
 
 type Base<F> = Option<super::MemberWant<F>>;
 
@@ -272,7 +275,17 @@ impl<F: Fleet> FleetController<F> {
         let bounds = Bounds {
             rollout,
             fits: &|key: &BatchKey| members.pace(key, most).max(share).min(most),
-            guard: &|devices| session.guard.ask(&uid, devices),
+            guard: &|devices| {
+                if devices == 0 {
+                    // it wants nothing any more, so it holds up nobody else either
+                    session.guard.withdraw(&uid);
+                }
+                session.guard.ask(&uid, devices)
+            },
+            listed: set.asked.is_some_and(|asked| {
+                let fresh = now.duration_since(asked) < LISTING_HOLDS;
+                fresh && members.mirror.complete_since().is_some_and(|at| at >= asked)
+            }),
             intent: common.intent.is_some(),
             edited: !calm,
         };

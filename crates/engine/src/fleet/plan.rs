@@ -34,6 +34,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) guard: &'a dyn Fn(u64) -> Result<(), String>,
     /// An intent is recorded, so creates may be sent.
     pub(crate) intent: bool,
+    /// A listing was complete since one was asked for: what is still in doubt has to be read.
+    pub(crate) listed: bool,
     /// The set is being brought up or was edited, rather than drifted.
     pub(crate) edited: bool,
 }
@@ -87,8 +89,7 @@ pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, ro
     }
     for place in 0..roster.seats.len() {
         let seat = roster.seats[place];
-        let again = matches!(seat.stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Failed);
-        if again {
+        if seat.stand.is_open() {
             assess(roster, measure, place, seat);
         }
     }
@@ -102,6 +103,7 @@ pub(crate) fn survey<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, ro
     let ends = |since: &Timestamp| since.checked_add(duration(rollout)).unwrap_or(Timestamp::MAX);
     roster.disturbed.retain(|pool, since| out.contains(pool) || ends(since) > now);
     roster.leavers.retain(|leaver| !measure.gone(leaver));
+    roster.tidy();
 }
 
 fn duration(rollout: &Rollout) -> SignedDuration {
@@ -142,11 +144,13 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         roster.unsure.remove(&pool);
         seat.made |= assessed.made;
     } else {
-        seat.made = false;
+        // its create may still show
+        seat.made &= roster.unsure.contains_key(&pool);
     }
     seat.stand = match assessed.need {
         Need::Wait => Stand::Waiting,
-        Need::Read(_) | Need::ReadParts(..) => Stand::Doubted,
+        Need::Read(_) => Stand::Doubted,
+        Need::ReadParts(..) => Stand::Partial,
         Need::Create(change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
         Need::Create(_) => Stand::Missing,
         Need::Send(_, change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
@@ -197,8 +201,12 @@ pub(crate) fn next<F: Fleet>(
         let next = if bounds.intent { send } else { Next::RecordIntent };
         return Outlook { next, lane: Lane::Create, ..outlook };
     }
-    if let Some(next) = doubt(roster, measure) {
+    if let Some(next) = doubt(roster, measure, bounds.listed) {
         return Outlook { next, lane: edit, ..outlook };
+    }
+    if let Some(next) = read(roster, measure, Stand::Partial) {
+        let many = roster.count(Stand::Partial) > READS;
+        return Outlook { next, lane: if many { Lane::Repair } else { edit }, ..outlook };
     }
     if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Quiet, None) {
         return Outlook { next: send, lane: edit, ..outlook };
@@ -243,11 +251,16 @@ fn pending<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> u64 {
     u64::try_from(seats + leavers).unwrap_or(u64::MAX)
 }
 
-fn doubt<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> Option<Next<F>> {
-    if roster.count(Stand::Doubted) > READS {
+fn doubt<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>, listed: bool) -> Option<Next<F>> {
+    if roster.count(Stand::Doubted) > READS && !listed {
         return Some(Next::Sweep);
     }
-    let (place, seat) = roster.seats.iter().enumerate().find(|(_, s)| s.stand == Stand::Doubted)?;
+    read(roster, measure, Stand::Doubted)
+}
+
+/// A read for the first member that stands so.
+fn read<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>, stand: Stand) -> Option<Next<F>> {
+    let (place, seat) = roster.seats.iter().enumerate().find(|(_, s)| s.stand == stand)?;
     match measure.seat(place, seat, roster.unsure.contains_key(&seat.pool)).need {
         Need::Read(id) => Some(Next::Read(id)),
         Need::ReadParts(id, parts) => Some(Next::ReadParts(id, parts)),

@@ -17,6 +17,8 @@ pub(crate) enum Stand {
     Waiting,
     /// One read of it settles a doubt.
     Doubted,
+    /// Pieces of it that no listing shows have to be read first.
+    Partial,
     /// Does not exist.
     Missing,
     /// Needs a change that disturbs nobody.
@@ -31,6 +33,21 @@ pub(crate) enum Stand {
     Settled,
     /// Something is wrong with this one; see [`Roster::failures`].
     Failed,
+}
+
+impl Stand {
+    /// The next look may find something else without anything having changed about the member itself.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::Waiting | Self::Doubted | Self::Partial | Self::Failed)
+    }
+
+    /// Something of it is still to be made.
+    pub(crate) fn is_beginning(self) -> bool {
+        matches!(
+            self,
+            Self::Unknown | Self::Waiting | Self::Doubted | Self::Partial | Self::Missing | Self::Quiet
+        )
+    }
 }
 
 /// One wanted member.
@@ -160,6 +177,18 @@ impl Roster {
             seat.counted = false;
             seat.stand = Stand::Unknown;
         }
+    }
+
+    /// Leavers that are gone leave nothing behind.
+    pub(crate) fn tidy(&mut self) {
+        let leavers: HashSet<i64> = self.leavers.iter().map(|leaver| -leaver.id).collect();
+        self.failures.retain(|key, _| *key > 0 || leavers.contains(key));
+        self.cohorts.retain(|key, _| *key > 0 || leavers.contains(key));
+    }
+
+    /// Leavers that something is wrong with.
+    pub(crate) fn stuck(&self) -> usize {
+        self.failures.range(..0).count()
     }
 
     /// Number of seats that stand so.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use emnify::{Api, Error};
+use emnify::{Api, Error, Lane};
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
@@ -125,6 +125,10 @@ impl<F: Fleet> FleetController<F> {
                 let error = Error::Capacity { message: "there is no room for more".into() };
                 return self.troubled(&call, &error);
             }
+        }
+        if api.lane() == Lane::Create {
+            // most of what hints tell now is about these
+            session.hints.creating(loads.len());
         }
         let now = self.shared.now();
         let counted = plan::sent(&mut lock(call.kept).roster, &loads, &call.rollout, now);

@@ -47,7 +47,7 @@ pub(super) fn tally<F: Fleet>(set: &Set<F>) -> Tally {
         held: roster.count(Stand::Held),
         missing: roster.count(Stand::Missing),
         leaving: count(roster.leavers.len()),
-        failed: roster.count(Stand::Failed) + count(set.unmet.len()),
+        failed: roster.count(Stand::Failed) + count(set.unmet.len() + roster.stuck()),
         drifted: roster.count(Stand::Drifted),
         failures: failures(set),
         ..Tally::default()
@@ -94,13 +94,15 @@ pub(super) fn stage<F: Fleet>(
     }
     let rests = matches!(outlook.next, Next::Rest);
     if deleting {
-        let stuck = outlook.tripped.clone().filter(|_| rests);
-        return match stuck {
-            Some(trip) => Stage::Told(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled),
-            None => Stage::Told(
-                Told::new(reason::DELETING, format!("{} members are left", tally.leaving)),
-                Effect::Working,
-            ),
+        let left = format!("{} members are left", tally.leaving);
+        let failed = roster.failures.range(..0).map(|(_, trouble)| &trouble.failure).next();
+        return match (outlook.tripped.clone().filter(|_| rests), failed.filter(|_| rests)) {
+            (Some(trip), _) => Stage::Told(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled),
+            (None, Some(failure)) => {
+                let message = format!("{left}; {}: {}", failure.member, failure.message);
+                Stage::Told(Told::new(failure.reason, message), Effect::Stalled)
+            }
+            (None, None) => Stage::Told(Told::new(reason::DELETING, left), Effect::Working),
         };
     }
     if !rests || waits(roster) || (outlook.tripped.is_none() && leaves(roster)) {
@@ -125,10 +127,7 @@ pub(super) fn stage<F: Fleet>(
 
 /// Members that something else has to happen to first: a listing, a window, others.
 fn waits(roster: &Roster) -> bool {
-    let waiting = |stand| {
-        matches!(stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Missing | Stand::Quiet)
-    };
-    roster.seats.iter().any(|seat| waiting(seat.stand))
+    roster.seats.iter().any(|seat| seat.stand.is_beginning())
         || (roster.unavailable() > 0 && roster.seats.iter().any(|s| s.stand == Stand::Disturbing))
 }
 

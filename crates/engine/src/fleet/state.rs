@@ -181,12 +181,8 @@ impl<F: Fleet> Set<F> {
 
     /// Every create that may have been sent is accounted for; with `leaving` no more are sent.
     pub(super) fn accounted(&self, measure: &Measure<'_, F>, leaving: bool) -> bool {
-        use super::roster::Stand;
-        let open = |stand| {
-            matches!(stand, Stand::Unknown | Stand::Waiting | Stand::Doubted | Stand::Missing | Stand::Quiet)
-        };
         !measure.inherited
             && self.roster.unsure.is_empty()
-            && (leaving || !self.roster.seats.iter().any(|seat| open(seat.stand) && !seat.settled))
+            && (leaving || !self.roster.seats.iter().any(|seat| seat.stand.is_beginning() && !seat.settled))
     }
 }

@@ -113,6 +113,8 @@ fn a_doubtful_member_is_read_and_many_are_listed() {
     assert!(matches!(case.next(), Next::Read(id) if id == 11.into()));
     case.doubt(11..=40);
     assert!(matches!(case.next(), Next::Sweep), "thirty reads cost more than a listing");
+    case.listed = true;
+    assert!(matches!(case.next(), Next::Read(_)), "what a listing leaves in doubt has to be read");
 }
 
 #[test]

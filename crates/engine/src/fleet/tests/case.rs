@@ -63,6 +63,8 @@ pub(super) struct Case {
     pub(super) fits: usize,
     pub(super) intent: Option<Timestamp>,
     pub(super) inherited: bool,
+    /// A listing was complete since one was asked for.
+    pub(super) listed: bool,
     pub(super) calm: bool,
     /// Chips that somebody else has the better right to.
     pub(super) rivals: Vec<i64>,
@@ -109,6 +111,7 @@ impl Case {
             fits: 1000,
             intent: Some(NOW),
             inherited: false,
+            listed: false,
             calm: false,
             rivals: Vec::new(),
             allows: u64::MAX,
@@ -259,6 +262,7 @@ impl Case {
             guard: &guard,
             intent: self.intent.is_some(),
             edited: !self.calm,
+            listed: self.listed,
         };
         look(&measure, &bounds)
     }
