@@ -78,6 +78,9 @@ pub struct BenchArgs {
     /// Write the results into this page.
     #[arg(long, value_name = "FILE.md")]
     pub write: Option<PathBuf>,
+    /// So many devices instead of those of each scenario, to try a scenario; its bars are not meant for that.
+    #[arg(long, value_name = "N", conflicts_with = "write", value_parser = clap::value_parser!(u64).range(50..))]
+    pub devices: Option<u64>,
     /// Take the operator's binary that is there instead of building it.
     #[arg(long)]
     pub no_build: bool,

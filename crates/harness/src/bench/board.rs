@@ -25,6 +25,9 @@ use crate::stage::{Stage, resource};
 /// How many objects a failure names.
 const NAMED: usize = 5;
 
+/// Between two words about how far it is.
+const PROGRESS: Duration = Duration::from_secs(30);
+
 /// An object as far as it matters here: reading whole ones would cost the machine that is measured.
 type Seen = Object<Anything, Status>;
 
@@ -102,7 +105,7 @@ impl Board {
                 let mut rows = noted.lock().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                        rows.see(&object)
+                        rows.see(&object);
                     }
                     Ok(watcher::Event::Delete(object)) => drop(rows.0.remove(&object.name_any())),
                     Ok(watcher::Event::Init) => rows.0.clear(),
@@ -121,13 +124,18 @@ impl Board {
 
     /// Waits until this many are Ready; the failure names some that are not.
     pub(super) async fn ready(&self, wanted: usize, within: Duration) -> Result<()> {
-        let end = Instant::now() + within;
+        let began = Instant::now();
+        let (end, mut told) = (began + within, began);
         let mut moved = self.moved.clone();
         loop {
             moved.mark_unchanged();
             let ready = self.rows().ready();
             if ready >= wanted {
                 return Ok(());
+            }
+            if told.elapsed() > PROGRESS {
+                told = Instant::now();
+                println!("  ... {ready} of {wanted} are Ready after {} s", began.elapsed().as_secs());
             }
             // Counting again after each of thousands of events would cost more than they do.
             tokio::time::sleep(Duration::from_millis(20)).await;

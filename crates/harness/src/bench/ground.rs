@@ -32,6 +32,8 @@ pub(super) struct Site {
     pub(super) quick: bool,
     /// Keep logs and state.
     pub(super) keep: bool,
+    /// Instead of what scenarios say.
+    pub(super) devices: Option<u64>,
 }
 
 /// A control plane, a platform and an operator.
@@ -156,7 +158,7 @@ impl Ground {
         let operator = self.operator.as_mut().context("the operator does not run")?;
         let ended = tokio::select! {
             ready = self.devices.ready(wanted, within) => ready,
-            ended = operator.ended() => Err(anyhow::anyhow!(ended)),
+            ended = operator.ended() => Err(ended),
         };
         ended.with_context(|| self.stage.operator_log_tail())
     }

@@ -47,6 +47,9 @@ pub enum Scenario {
     /// Stop and start with 10,000 devices.
     #[value(name = "restart-10000")]
     Restart10000,
+    /// 100,000 new devices of one object.
+    #[value(name = "fleet-100000")]
+    Fleet100000,
 }
 
 impl Scenario {
@@ -83,7 +86,10 @@ async fn measure(args: &BenchArgs) -> Result<ExitCode> {
     let binary = program::build(args.no_build).await?;
     let machine = Machine::look();
     println!("{machine}");
-    let site = Site { binary, quick: args.quick, keep: args.keep };
+    if let Some(devices) = args.devices {
+        println!("With {devices} devices instead of those of each scenario: verdicts mean nothing.");
+    }
+    let site = Site { binary, quick: args.quick, keep: args.keep, devices: args.devices };
     let mut worlds = Worlds { site, settled: None };
     let mut reports = Vec::new();
     for scenario in args.scenarios() {

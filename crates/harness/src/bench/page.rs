@@ -36,7 +36,7 @@ fn page(sections: &BTreeMap<String, String>) -> String {
     for scenario in Scenario::value_variants() {
         let name = scenario.name();
         let text = sections.get(&name).map_or("Not measured yet.", String::as_str);
-        page += &format!("\n\n## {name}\n\n{text}");
+        write!(page, "\n\n## {name}\n\n{text}").expect("a String takes every write");
     }
     page + "\n"
 }

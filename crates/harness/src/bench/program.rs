@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -99,8 +99,8 @@ impl Operator {
     pub(super) async fn ready(&mut self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the operator ended with {status}");
+            if let Some(ended) = self.has_ended()? {
+                return Err(ended);
             }
             if is_ready(self.admin).await {
                 return Ok(());
@@ -110,11 +110,16 @@ impl Operator {
         }
     }
 
+    /// Says how it has ended by itself, if it has.
+    pub(super) fn has_ended(&mut self) -> Result<Option<anyhow::Error>> {
+        Ok(self.child.try_wait()?.map(|status| anyhow!("the operator ended with {status}")))
+    }
+
     /// Returns when it has ended by itself.
-    pub(super) async fn ended(&mut self) -> String {
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
         match self.child.wait().await {
-            Ok(status) => format!("the operator ended with {status}"),
-            Err(error) => format!("the operator cannot be waited for: {error}"),
+            Ok(status) => anyhow!("the operator ended with {status}"),
+            Err(error) => error.into(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-/// Jiffies of `/proc/<pid>/stat` per second: the kernel's USER_HZ, 100 on every architecture that Rust supports.
+/// Jiffies of `/proc/<pid>/stat` per second: the kernel's `USER_HZ`, 100 on every architecture that Rust supports.
 const TICKS: u32 = 100;
 
 /// What a process uses.

@@ -38,18 +38,20 @@ pub(super) async fn ten_thousand(worlds: &mut Worlds, report: &mut Report) -> Re
 
 /// The same without a word, for scenarios that need them.
 pub(super) async fn settled(site: &Site) -> Result<Ground> {
-    let mut ground = Ground::open(site, TEN_THOUSAND.devices).await?;
+    let devices = site.devices.unwrap_or(TEN_THOUSAND.devices);
+    let mut ground = Ground::open(site, devices).await?;
     ground.stage.apply_workspace("default").await?;
-    ground.make(TEN_THOUSAND.devices).await?;
+    ground.make(devices).await?;
     ground.all_ready(TEN_THOUSAND.deadline).await?;
     Ok(ground)
 }
 
 async fn create(site: &Site, bars: &Bars, report: &mut Report) -> Result<Ground> {
-    let mut ground = Ground::open(site, bars.devices).await?;
+    let devices = site.devices.unwrap_or(bars.devices);
+    let mut ground = Ground::open(site, devices).await?;
     let start = ground.mark().await?;
     ground.stage.apply_workspace("default").await?;
-    ground.make(bars.devices).await?;
+    ground.make(devices).await?;
     let applied = start.at.elapsed();
     let ready = ground.all_ready(bars.deadline).await;
     let (passed, calls) = (start.at.elapsed(), ground.calls(start));
@@ -59,9 +61,9 @@ async fn create(site: &Site, bars: &Bars, report: &mut Report) -> Result<Ground>
     report.shows("from the first apply to the last Ready", seconds(passed));
     ground.show_memory(report, "when all are Ready", bars.memory);
     ready?;
-    let ours = bars.devices + 1;
+    let ours = devices + 1;
     let writes = ground.kubernetes_writes_since(start, ours).await?;
-    report.shows("Kubernetes writes of the operator for each object", each(writes, bars.devices));
-    ground.show_duplicates(report, bars.devices);
+    report.shows("Kubernetes writes of the operator for each object", each(writes, devices));
+    ground.show_duplicates(report, devices);
     Ok(ground)
 }

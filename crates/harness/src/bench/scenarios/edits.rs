@@ -22,20 +22,21 @@ const BEAT: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(1_200);
 
 pub(super) async fn edits(worlds: &Worlds, report: &mut Report) -> Result<()> {
-    let mut ground = Ground::open(&worlds.site, BOUND + QUEUED).await?;
+    let queued = worlds.site.devices.unwrap_or(QUEUED);
+    let mut ground = Ground::open(&worlds.site, BOUND + queued).await?;
     ground.stage.apply_workspace("default").await?;
     ground.make(BOUND).await?;
     ground.all_ready(DEADLINE).await?;
     report.note(format!(
-        "{BOUND} bound devices are there before; they are edited while {QUEUED} others are created"
+        "{BOUND} bound devices are there before; they are edited while {queued} others are created"
     ));
     let start = ground.mark().await?;
-    let created = ground.queue(QUEUED)?;
+    let created = ground.queue(queued)?;
     let mut edits = Arrivals::default();
     let mut beat = interval(BEAT);
     let mut round: u64 = 0;
     // Every edit is made while creates wait: later ones would have no competition.
-    while ground.devices.ready_now() < usize::try_from(BOUND + QUEUED)? && start.at.elapsed() < DEADLINE {
+    while ground.devices.ready_now() < usize::try_from(BOUND + queued)? && start.at.elapsed() < DEADLINE {
         beat.tick().await;
         edits.rename(&ground, round % BOUND, format!("Edited {round}")).await?;
         round += 1;
@@ -54,6 +55,6 @@ pub(super) async fn edits(worlds: &Worlds, report: &mut Report) -> Result<()> {
     report.shows("from the first create to the last Ready", seconds(start.at.elapsed()));
     let calls = ground.calls(start);
     calls.show(report);
-    ground.show_duplicates(report, BOUND + QUEUED);
+    ground.show_duplicates(report, BOUND + queued);
     ground.close().await
 }

@@ -4,6 +4,7 @@ mod arrivals;
 mod create;
 mod drift;
 mod edits;
+mod fleet;
 mod rest;
 mod restart;
 mod steady;
@@ -54,5 +55,6 @@ pub(super) async fn play(worlds: &mut Worlds, report: &mut Report) -> Result<()>
         Scenario::Steady10000 => steady::steady(worlds, report).await,
         Scenario::DriftLatency => drift::drift(worlds, report).await,
         Scenario::Restart10000 => restart::restart(worlds, report).await,
+        Scenario::Fleet100000 => fleet::fleet(worlds, report).await,
     }
 }

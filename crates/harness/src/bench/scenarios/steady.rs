@@ -18,13 +18,11 @@ use crate::{
 const MOVING: u64 = 1;
 /// Lets what the apply began come to its end.
 const SETTLE: Duration = Duration::from_secs(60);
+const MEASURED: Duration = Duration::from_secs(300);
 const BEAT: Duration = Duration::from_secs(3);
 
 pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
-    let (settle, measured) = match worlds.site.quick {
-        true => (SETTLE / 4, Duration::from_secs(60)),
-        false => (SETTLE, Duration::from_secs(300)),
-    };
+    let (settle, measured) = if worlds.site.quick { (SETTLE / 4, MEASURED / 5) } else { (SETTLE, MEASURED) };
     let ground = worlds.settled(report).await?;
     let mut devices = Devices::new(ground.stage.simulator().clone());
     let pace = usize::try_from(ground.made() * MOVING * BEAT.as_secs() / (100 * 60))?;
@@ -45,7 +43,7 @@ pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<(
     report.at_most("emnify calls a second", per_second(calls.len(), passed), Value::PerSecond(0.2));
     calls.show(report);
     report.is("emnify calls that write", count(calls.writes()), Value::Count(0));
-    let busy = before.zip(after).map(|(before, after)| (after.cpu - before.cpu).as_secs_f64());
+    let busy = before.zip(after).map(|(before, after)| after.cpu.saturating_sub(before.cpu).as_secs_f64());
     let share = busy.map(|busy| Value::Percent(100.0 * busy / passed.as_secs_f64()));
     let share = share.unwrap_or(Value::NotMeasured("no /proc"));
     report.at_most("processor, of one core", share, Value::Percent(2.0));
