@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
-use emnify_simulator::{Seed, State};
+use emnify_simulator::{Seed, fleet};
 use serde_json::json;
 
 use crate::{
@@ -41,23 +41,9 @@ pub(super) async fn stage(args: &DemoArgs) -> Result<Stage> {
 
 /// The organisation of `seed.yaml`, with a SIM for each generated device.
 fn seed(devices: u32) -> Result<Seed> {
-    let mut state: State = Seed::from_yaml(include_str!("seed.yaml"))?.state().clone();
-    let organisation = *state.organisations.keys().next().context("the seed has an organisation")?;
-    let (organisation, next) = state.split(organisation);
-    for device in 1..=devices {
-        let sim = json!({
-            "iccid": iccid(device),
-            "imsi": format!("9014300001{device:05}"),
-            "msisdn": format!("8823600001{device:05}"),
-        });
-        organisation.sims.add(next, serde_json::from_value(sim)?);
-    }
-    Ok(Seed::from_state(state)?)
-}
-
-/// ICCIDs of generated devices do not meet those of the quickstart.
-fn iccid(device: u32) -> String {
-    format!("8988303000001{device:06}")
+    let seed = Seed::from_yaml(include_str!("seed.yaml"))?;
+    let organisation = *seed.state().organisations.keys().next().context("the seed has an organisation")?;
+    Ok(seed.with_fleet(organisation, devices.into())?)
 }
 
 /// Applies the quickstart as a reader would, and the generated devices.
@@ -97,16 +83,16 @@ async fn point_at_simulator(stage: &Stage) -> Result<()> {
 /// Devices like those of the quickstart.
 fn generated(devices: u32) -> String {
     let mut yaml = String::new();
-    for device in 1..=devices {
+    for device in 0..devices {
         let endpoint = json!({
             "apiVersion": "emnify.io/v1alpha1",
             "kind": "Endpoint",
-            "metadata": {"name": format!("device-{device:05}")},
+            "metadata": {"name": format!("device-{:05}", device + 1)},
             "spec": {
                 "enabled": true,
                 "serviceProfile": {"name": "meters"},
                 "tariffProfile": {"name": "meters"},
-                "sim": {"iccid": iccid(device), "state": "Activated"},
+                "sim": {"iccid": fleet::iccid(device.into()), "state": "Activated"},
             },
         });
         writeln!(yaml, "---\n{endpoint}").expect("a String takes every write");
