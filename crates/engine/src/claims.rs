@@ -42,11 +42,26 @@ pub trait Holder: Debug + Send + Sync {
     fn rank(&self, right: &str) -> Option<Rank>;
 }
 
+/// One object, kept once however much it claims.
+#[derive(Debug)]
+struct Claim {
+    rank: Rank,
+    who: Claimant,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     holders: BTreeMap<String, Arc<dyn Holder>>,
-    by_right: HashMap<String, BTreeMap<Rank, Claimant>>,
-    by_uid: HashMap<String, (Rank, Vec<String>)>,
+    /// By rank; nearly always one, so that a vector takes a tenth of a tree.
+    by_right: HashMap<Arc<str>, Vec<Arc<Claim>>>,
+    by_uid: HashMap<String, Listed>,
+}
+
+/// A claim and the rights that it lists.
+#[derive(Debug)]
+struct Listed {
+    claim: Arc<Claim>,
+    rights: Box<[Arc<str>]>,
 }
 
 /// All claims of one session.
@@ -59,23 +74,21 @@ impl Claims {
     pub fn set(&self, who: &Claimant, rank: &Rank, rights: Vec<String>) -> (Option<Claimant>, Vec<Claimant>) {
         let mut inner = self.0.lock().expect("nobody panics while holding the claims");
         let mut freed = inner.remove(&rank.uid, &rights);
+        let claim = Arc::new(Claim { rank: rank.clone(), who: who.clone() });
         let mut better = None;
-        for right in &rights {
-            match inner.holder(right, &rank.uid) {
-                Some((first, claimant)) if first < *rank => better = better.or(Some(claimant)),
-                Some((_, claimant)) => freed.push(claimant),
-                None => {}
-            }
-            let holders = inner.by_right.entry(right.clone()).or_default();
-            let was_first = holders.first_key_value().map(|(r, c)| (r.clone(), c.clone()));
-            holders.insert(rank.clone(), who.clone());
-            match was_first {
-                Some((first, claimant)) if first < *rank => better = better.or(Some(claimant)),
-                Some((_, claimant)) => freed.push(claimant),
-                None => {}
-            }
+        let mut own = Vec::with_capacity(rights.len());
+        for right in rights {
+            let asked = inner.holder(&right, &rank.uid);
+            let (right, listed) = inner.add(&right, &claim);
+            let listed = listed.map(|first| (first.rank.clone(), first.who.clone()));
+            let firsts = asked.into_iter().chain(listed);
+            let (above, below): (Vec<_>, Vec<_>) = firsts.partition(|(first, _)| first < rank);
+            better =
+                better.or_else(|| above.into_iter().min_by(|a, b| a.0.cmp(&b.0)).map(|(_, first)| first));
+            freed.extend(below.into_iter().map(|(_, first)| first));
+            own.push(right);
         }
-        inner.by_uid.insert(rank.uid.clone(), (rank.clone(), rights));
+        inner.by_uid.insert(rank.uid.clone(), Listed { claim, rights: own.into() });
         freed.retain(|c| c != who);
         (better, freed)
     }
@@ -89,8 +102,8 @@ impl Claims {
     pub fn outranked(&self, rank: &Rank, rights: &[String]) -> Option<Claimant> {
         let inner = self.0.lock().expect("nobody panics while holding the claims");
         rights.iter().find_map(|right| {
-            let listed = inner.by_right.get(right).and_then(|holders| holders.first_key_value());
-            let listed = listed.filter(|(r, _)| r.uid != rank.uid).map(|(r, c)| (r.clone(), c.clone()));
+            let listed = inner.by_right.get(right.as_str()).and_then(|claims| claims.first());
+            let listed = listed.filter(|c| c.rank.uid != rank.uid).map(|c| (c.rank.clone(), c.who.clone()));
             let asked = inner.holder(right, &rank.uid);
             let first = listed.into_iter().chain(asked).min_by(|(a, _), (b, _)| a.cmp(b))?;
             (first.0 < *rank).then_some(first.1)
@@ -101,7 +114,7 @@ impl Claims {
     pub fn claimants(&self, theirs: &dyn Fn(&str) -> bool) -> Vec<Claimant> {
         let inner = self.0.lock().expect("nobody panics while holding the claims");
         let listed = inner.by_right.iter().filter(|(right, _)| theirs(right));
-        let mut all: Vec<Claimant> = listed.filter_map(|(_, h)| h.values().next().cloned()).collect();
+        let mut all: Vec<Claimant> = listed.filter_map(|(_, claims)| first(claims)).collect();
         all.extend(inner.holders.values().map(|holder| holder.claimant().clone()));
         all
     }
@@ -110,9 +123,8 @@ impl Claims {
     pub fn release(&self, uid: &str) -> Vec<Claimant> {
         let mut inner = self.0.lock().expect("nobody panics while holding the claims");
         let mut freed = inner.remove(uid, &[]);
-        inner.by_uid.remove(uid);
         if inner.holders.remove(uid).is_some() {
-            freed.extend(inner.by_right.values().filter_map(|holders| holders.values().next().cloned()));
+            freed.extend(inner.by_right.values().filter_map(|claims| first(claims)));
             freed.extend(inner.holders.values().map(|holder| holder.claimant().clone()));
         }
         freed
@@ -121,7 +133,10 @@ impl Claims {
     /// True if somebody other than `uid` claims `right`.
     pub fn taken(&self, right: &str, uid: &str) -> bool {
         let inner = self.0.lock().expect("nobody panics while holding the claims");
-        inner.by_right.get(right).is_some_and(|holders| holders.keys().any(|r| r.uid != uid && !r.unbound))
+        inner
+            .by_right
+            .get(right)
+            .is_some_and(|claims| claims.iter().any(|c| c.rank.uid != uid && !c.rank.unbound))
             || inner.holder(right, uid).is_some_and(|(rank, _)| !rank.unbound)
     }
 }
@@ -135,24 +150,44 @@ impl Inner {
             .min_by(|(a, _), (b, _)| a.cmp(b))
     }
 
+    /// Adds a claim; returns the right as it is kept, and who was first.
+    fn add(&mut self, right: &str, claim: &Arc<Claim>) -> (Arc<str>, Option<Arc<Claim>>) {
+        let Some((kept, _)) = self.by_right.get_key_value(right) else {
+            let kept: Arc<str> = right.into();
+            self.by_right.insert(kept.clone(), vec![claim.clone()]);
+            return (kept, None);
+        };
+        let kept = kept.clone();
+        let claims = self.by_right.entry(kept.clone()).or_default();
+        let first = claims.first().cloned();
+        match claims.binary_search_by(|known| known.rank.cmp(&claim.rank)) {
+            Ok(same) => claims[same] = claim.clone(),
+            Err(place) => claims.insert(place, claim.clone()),
+        }
+        (kept, first)
+    }
+
     fn remove(&mut self, uid: &str, keep: &[String]) -> Vec<Claimant> {
         let mut freed = Vec::new();
-        let Some((rank, rights)) = self.by_uid.get(uid).cloned() else { return freed };
+        let Some(Listed { claim, rights }) = self.by_uid.remove(uid) else { return freed };
         for right in rights {
-            let Some(holders) = self.by_right.get_mut(&right) else { continue };
-            holders.remove(&rank);
-            if !keep.contains(&right) {
-                freed.extend(holders.values().next().cloned());
-            }
-            if holders.is_empty() {
+            let Some(claims) = self.by_right.get_mut(&right) else { continue };
+            claims.retain(|known| !Arc::ptr_eq(known, &claim));
+            let given_up = !keep.iter().any(|kept| **kept == *right);
+            freed.extend(first(claims).filter(|_| given_up));
+            if claims.is_empty() {
                 self.by_right.remove(&right);
             }
-            if !keep.contains(&right) {
+            if given_up {
                 freed.extend(self.holder(&right, uid).map(|(_, claimant)| claimant));
             }
         }
         freed
     }
+}
+
+fn first(claims: &[Arc<Claim>]) -> Option<Claimant> {
+    claims.first().map(|claim| claim.who.clone())
 }
 
 #[cfg(test)]
@@ -203,7 +238,7 @@ mod tests {
         assert_eq!(claims.set(&who("old"), &rank(true, "1", "o"), right()).0, None, "older goes first");
         assert_eq!(claims.outranked(&rank(true, "2", "m"), &right()), Some(who("old")));
         assert_eq!(claims.set(&who("young"), &rank(true, "3", "y"), right()).0, Some(who("old")));
-        assert_eq!(claims.release("old"), vec![who("young"), who("many")], "both may be first now");
+        assert_eq!(claims.release("o"), vec![who("young"), who("many")], "both may be first now");
         claims.hold("m", many(false));
         assert_eq!(claims.set(&who("young"), &rank(true, "3", "y"), right()).0, Some(who("many")));
         assert_eq!(

@@ -77,6 +77,14 @@ struct Grave {
 struct PartsEntry<K: Managed> {
     parts: Arc<K::Parts>,
     as_of: Vec<(K::Part, Moment)>,
+    /// Something says that what was never read matters as well.
+    doubted: bool,
+}
+
+impl<K: Managed> Default for PartsEntry<K> {
+    fn default() -> Self {
+        Self { parts: Arc::default(), as_of: Vec::new(), doubted: false }
+    }
 }
 
 #[derive(Debug)]
@@ -91,6 +99,13 @@ struct Inner<K: Managed> {
     loss_seen: bool,
     /// Number of the last sweep.
     sweeps: u32,
+}
+
+impl<K: Managed> PartsEntry<K> {
+    fn doubt(&mut self) {
+        self.as_of.clear();
+        self.doubted = true;
+    }
 }
 
 /// Last known state of one kind in one session.
@@ -239,6 +254,13 @@ impl<K: Managed> Mirror<K> {
         Some(inner.born + Duration::from_nanos(u64::try_from(*at).unwrap_or_default()))
     }
 
+    /// The piece was not read since the start, and nothing says that it changed.
+    pub fn is_unread(&self, id: &Id, part: K::Part) -> bool {
+        let inner = self.read();
+        let known = |entry: &PartsEntry<K>| entry.doubted || entry.as_of.iter().any(|(known, _)| *known == part);
+        !inner.parts.get(id).is_some_and(known)
+    }
+
     /// Stores pieces that were read at `as_of` or changed by us.
     pub fn put_parts(&self, id: &Id, parts: K::Parts, read: &[K::Part], as_of: Instant) {
         let mut inner = self.write();
@@ -246,10 +268,7 @@ impl<K: Managed> Mirror<K> {
         if read.is_empty() && !inner.parts.contains_key(id) && parts == K::Parts::default() {
             return; // of most objects nothing is known but the row
         }
-        let entry = inner
-            .parts
-            .entry(id.clone())
-            .or_insert_with(|| PartsEntry { parts: Arc::default(), as_of: Vec::new() });
+        let entry = inner.parts.entry(id.clone()).or_default();
         entry.parts = Arc::new(parts);
         entry.as_of.retain(|(part, _)| !read.contains(part));
         entry.as_of.extend(read.iter().map(|part| (*part, as_of)));
@@ -257,9 +276,7 @@ impl<K: Managed> Mirror<K> {
 
     /// Forgets how fresh the pieces of an object are, so that they are read before the next decision.
     pub fn doubt_parts(&self, id: &Id) {
-        if let Some(entry) = self.write().parts.get_mut(id) {
-            entry.as_of.clear();
-        }
+        self.write().parts.entry(id.clone()).or_default().doubt();
     }
 
     /// What events said last, and when it happened.
@@ -398,7 +415,7 @@ impl<K: Managed> Inner<K> {
         self.rows.replace(&id, row);
         // what the listing shows moved without us, so what it does not show may have moved too
         if !ours && let Some(parts) = self.parts.get_mut(&id) {
-            parts.as_of.clear();
+            parts.doubt();
         }
         true
     }

@@ -137,8 +137,12 @@ impl<K: Managed> Table<K> {
         let old = std::mem::replace(&mut entry.row, new.clone());
         let (old, new) = (self.hashes(&old), self.hashes(&new));
         if old != new {
-            old.into_iter().for_each(|hash| self.keys.remove(hash, place));
-            new.into_iter().for_each(|hash| self.keys.add(hash, place));
+            for hash in old {
+                self.keys.remove(hash, place);
+            }
+            for hash in new {
+                self.keys.add(hash, place);
+            }
         }
     }
 
@@ -172,5 +176,55 @@ impl<K: Managed> Table<K> {
     /// Half of the hash tells rows apart well enough, and what is found is compared.
     fn hash(&self, value: &impl Hash) -> u32 {
         (self.hasher.hash_one(value) >> 32) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toy::{Toy, ToyRow};
+
+    fn row(id: i64, name: &str) -> ToyRow {
+        ToyRow { id, name: name.into(), ..ToyRow::default() }
+    }
+
+    fn filled(rows: i64) -> Table<Toy> {
+        let mut table = Table::default();
+        for id in 0..rows {
+            table.insert(&Id::Int(id), Entry::new(row(id, &format!("n{id}")), 0, 0));
+        }
+        table
+    }
+
+    fn carrying(table: &Table<Toy>, name: &str) -> Vec<i64> {
+        table.carrying(&Key::new(Key::NAME, name)).map(|entry| entry.row.id).collect()
+    }
+
+    #[test]
+    fn a_collision_of_hashes_confuses_nothing() {
+        let mut table = filled(2);
+        let other = table.hash(&Key::new(Key::NAME, "n1"));
+        table.keys.add(other, 0);
+        assert_eq!(carrying(&table, "n1"), [1], "the row says which key it carries");
+        let other = table.hash(&Id::Int(1));
+        table.ids.add(other, 0);
+        assert_eq!(table.get(&Id::Int(1)).map(|entry| entry.row.id), Some(1), "and which id");
+    }
+
+    #[test]
+    fn what_goes_leaves_nothing_behind_and_its_place_is_used_again() {
+        let mut table = filled(100);
+        let (keys, places) = (table.keys.0.len(), table.entries.len());
+        for id in 0..100 {
+            table.replace(&Id::Int(id), row(id, "renamed"));
+        }
+        assert_eq!(table.keys.0.len(), keys, "old keys go");
+        assert_eq!(carrying(&table, "renamed").len(), 100);
+        for id in 0..100 {
+            table.remove(&Id::Int(id));
+            table.insert(&Id::Int(id + 1_000), Entry::new(row(id + 1_000, "new"), 0, 0));
+        }
+        let held = (table.keys.0.len(), table.ids.0.len(), table.entries.len(), table.len());
+        assert_eq!(held, (keys, 100, places, 100), "a fleet that is replaced takes no more room");
     }
 }

@@ -197,7 +197,7 @@ async fn pieces_are_doubted_when_the_row_moved_without_us() {
     let id = Id::Int(1);
     let missing = |oldest| mirror.parts(&id, &[ToyPart::Tags], oldest).1;
     assert_eq!(missing(None), [ToyPart::Tags], "not read yet");
-    mirror.put_parts(&id, ToyParts { tags: vec![3] }, &[ToyPart::Tags], Instant::now());
+    mirror.put_parts(&id, ToyParts { tags: vec![3], read: true }, &[ToyPart::Tags], Instant::now());
     assert!(missing(None).is_empty());
     advance(Duration::from_secs(60)).await;
     assert_eq!(missing(Some(Instant::now())), [ToyPart::Tags], "older than wanted");
