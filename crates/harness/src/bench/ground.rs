@@ -100,8 +100,8 @@ impl Ground {
 
     /// This moment.
     pub(super) async fn mark(&self) -> Result<Mark> {
-        let request = self.stage.simulator().last_request();
-        Ok(Mark { request, at: Instant::now(), kubernetes: self.kubernetes_writes().await? })
+        let kubernetes = self.kubernetes_writes().await?;
+        Ok(Mark { request: self.stage.simulator().last_request(), at: Instant::now(), kubernetes })
     }
 
     /// Calls of the operator since then.

@@ -1,15 +1,22 @@
 //! A person at the portal: logs in with a password, from somewhere else, and changes devices.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use emnify_simulator::{Simulator, Source};
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use tower::ServiceExt as _;
 
 use super::calls::ELSEWHERE;
 
 /// SHA-1 of the password in `seed.yaml`.
 const DIGEST: &str = "2f9e53523b62abc141a2b4d6019d23cba835dbd0";
+
+/// How often a change is tried, and how long after the last time.
+const TRIES: u32 = 50;
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Somebody who is logged in.
 #[derive(Debug)]
@@ -29,9 +36,17 @@ impl Portal {
         Ok(portal)
     }
 
-    /// Changes a device.
+    /// Changes a device; tries again while another one is being written, as a person would.
     pub(super) async fn patch(&self, device: u64, fields: &Value) -> Result<()> {
-        self.send("PATCH", &format!("/api/v1/endpoint/{device}"), fields).await.map(drop)
+        let path = format!("/api/v1/endpoint/{device}");
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.send("PATCH", &path, fields).await {
+                Err(_) if tries < TRIES => sleep(AGAIN).await,
+                result => return result.map(drop),
+            }
+        }
     }
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value> {

@@ -21,12 +21,15 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// Renames a device in its spec.
-    pub(super) async fn rename(&mut self, ground: &Ground, n: u64, name: String) -> Result<()> {
+    /// Renames a device in its spec, unless an earlier name has not arrived yet.
+    pub(super) async fn rename(&mut self, ground: &Ground, n: u64, name: String) -> Result<bool> {
         let id = ground.device(n).context("the device is on the platform")?;
+        if self.pending.contains_key(&id) {
+            return Ok(false);
+        }
         ground.rename(n, &name).await?;
         self.pending.insert(id, (name, ground.stage.simulator().now()));
-        Ok(())
+        Ok(true)
     }
 
     /// Notes which have arrived. The platform's own note of the last write says when.

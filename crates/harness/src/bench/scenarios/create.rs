@@ -13,7 +13,7 @@ use crate::bench::{
 
 /// What the 10,000 may cost.
 const TEN_THOUSAND: Bars =
-    Bars { devices: 10_000, calls: 60, memory: Some(120), deadline: Duration::from_secs(1_200) };
+    Bars { devices: 10_000, calls: 60, memory: Some(120), deadline: Duration::from_secs(1_800) };
 
 /// What a number of new devices may cost.
 struct Bars {
@@ -25,7 +25,7 @@ struct Bars {
 }
 
 pub(super) async fn thousand(worlds: &Worlds, report: &mut Report) -> Result<()> {
-    let bars = Bars { devices: 1_000, calls: 20, memory: None, deadline: Duration::from_secs(300) };
+    let bars = Bars { devices: 1_000, calls: 20, memory: None, deadline: Duration::from_secs(600) };
     let ground = create(&worlds.site, &bars, report).await?;
     ground.close().await
 }
