@@ -106,7 +106,9 @@ impl<K: Managed> Controller<K> {
 
     /// Wakes the holders of objects that hints spoke of, not more often than news may be written.
     fn tell(self: &Arc<Self>, session: &Arc<Session>, ids: BTreeSet<Id>) {
-        ids.iter().for_each(|id| self.touch_sets(&session.organisation, id));
+        for id in &ids {
+            self.touch_sets(&session.organisation, id);
+        }
         let (now, start) = (self.shared.now(), Instant::now());
         let mut due: Vec<(Instant, String, String)> = Vec::new();
         for object in ids.iter().filter_map(|id| self.held_object(session, id)) {

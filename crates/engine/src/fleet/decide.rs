@@ -195,7 +195,7 @@ impl<F: Fleet> FleetController<F> {
         if deleting {
             set.dissolve(&mark, &members.mirror);
         } else {
-            if let Err(told) = self.text_stands(valid, set) {
+            if let Err(told) = text_stands(valid, set) {
                 return Err(Decided::Say(told, Effect::Keep));
             }
             let basis = Basis {
@@ -213,21 +213,6 @@ impl<F: Fleet> FleetController<F> {
         work.workspace = workspace;
         let done = deleting && work.accounted && work.tally.leaving == 0;
         Ok(if done { Decided::RemoveFinalizer { orphaned: false } } else { Decided::Work(Box::new(work)) })
-    }
-
-    /// The text the choice is made from was read.
-    fn text_stands(&self, valid: &F, set: &Set<F>) -> Result<(), Told> {
-        let Some(of) = valid.text() else { return Ok(()) };
-        if set.text.of.as_ref() != Some(&of) {
-            return Err(Told::new(reason::OBSERVING, format!("reading the ConfigMap {}", of.config_map)));
-        }
-        match set.text.value {
-            Some(_) => Ok(()),
-            None => Err(Told::new(
-                reason::REFERENCE_NOT_READY,
-                format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key),
-            )),
-        }
     }
 
     fn plan(&self, view: &View<'_, F>, set: &mut Set<F>) -> Work<F> {
@@ -362,4 +347,19 @@ struct View<'a, F: Fleet> {
 /// A create that got no answer at this time is accounted for by a listing begun after that.
 pub(super) fn proof(now: Timestamp) -> Timestamp {
     now.saturating_add(SEND_DEADLINE).unwrap_or(now)
+}
+
+/// The text the choice is made from was read.
+fn text_stands<F: Fleet>(valid: &F, set: &Set<F>) -> Result<(), Told> {
+    let Some(of) = valid.text() else { return Ok(()) };
+    if set.text.of.as_ref() != Some(&of) {
+        return Err(Told::new(reason::OBSERVING, format!("reading the ConfigMap {}", of.config_map)));
+    }
+    match set.text.value {
+        Some(_) => Ok(()),
+        None => Err(Told::new(
+            reason::REFERENCE_NOT_READY,
+            format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key),
+        )),
+    }
 }

@@ -102,7 +102,7 @@ pub struct TextRef {
 
 /// What a choice is made from.
 #[allow(missing_debug_implementations, reason = "it borrows a mirror")]
-pub struct Candidates<'a, F: Fleet + ?Sized> {
+pub struct Candidates<'a, F: Fleet> {
     /// The pool, complete.
     pub pool: &'a dyn Pool<F::Pool>,
     /// Whatever holds entries of the pool, members of this set or not, complete.

@@ -87,7 +87,7 @@ impl<F: Fleet> FleetController<F> {
         if let Some(again) = self.write(object, &draft).await? {
             return Ok(again);
         }
-        Ok(self.text_wake(object).map_or_else(net, Action::requeue))
+        Ok(Self::text_wake(object).map_or_else(net, Action::requeue))
     }
 
     async fn carry_out(
@@ -97,7 +97,7 @@ impl<F: Fleet> FleetController<F> {
         work: Work<F>,
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
-        self.account(object, &mut draft, &work, now);
+        Self::account(object, &mut draft, &work, now);
         settle::conditions(&work.stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
@@ -105,7 +105,7 @@ impl<F: Fleet> FleetController<F> {
         if let Stage::Told(told, effect) = &work.stage {
             self.tell(object, told, *effect);
         }
-        let wait = self.counters_wait(object, &draft, &work, now);
+        let wait = Self::counters_wait(object, &draft, &work, now);
         if wait.is_none()
             && let Some(again) = self.write(object, &draft).await?
         {
@@ -115,14 +115,14 @@ impl<F: Fleet> FleetController<F> {
             self.poke_self(object, "an intent was written");
             return Ok(Action::await_change());
         }
-        let asks = self.enqueue(object, &work, now);
+        let asks = Self::enqueue(object, &work, now);
         let wake = work.wake.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        let again = wake.into_iter().chain(wait).chain(asks).chain(self.text_wake(object)).min();
+        let again = wake.into_iter().chain(wait).chain(asks).chain(Self::text_wake(object)).min();
         Ok(again.map_or_else(net, |wait| Action::requeue(wait.max(Duration::from_millis(100)))))
     }
 
     /// Pins where the set lives, opens an intent before creates, and closes it when all of them are accounted for.
-    fn account(&self, object: &Decoded<F>, draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
+    fn account(object: &Decoded<F>, draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
         let common = draft.status.common_mut();
         if common.organisation_id.is_none() {
             common.organisation_id = Some(work.kept.session.organisation.clone());
@@ -211,13 +211,12 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// Sets that read text look again when it may have changed.
-    fn text_wake(&self, object: &Decoded<F>) -> Option<Duration> {
+    fn text_wake(object: &Decoded<F>) -> Option<Duration> {
         object.valid().and_then(Fleet::text).map(|_| TEXT_KEPT.unsigned_abs() + SOON)
     }
 
     /// While only counters changed: how long to wait before they are written.
     fn counters_wait(
-        &self,
         object: &Decoded<F>,
         draft: &Draft<F>,
         work: &Work<F>,
@@ -263,7 +262,7 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// Queues what has to be sent or read in emnify; how long a listing is waited for, if one is asked for.
-    fn enqueue(&self, object: &Decoded<F>, work: &Work<F>, now: Timestamp) -> Option<Duration> {
+    fn enqueue(object: &Decoded<F>, work: &Work<F>, now: Timestamp) -> Option<Duration> {
         let session = &work.kept.session;
         let group = match &work.outlook.next {
             Next::Rest | Next::RecordIntent => return None,

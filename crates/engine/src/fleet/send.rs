@@ -286,7 +286,7 @@ impl<F: Fleet> FleetController<F> {
         let until = until.and_then(|wait| now.checked_add(SignedDuration::try_from(wait).ok()?).ok());
         let refused = matches!(verdict.next, After::OnChange).then(|| super::assess::digest(&load.change));
         let failure = Failure {
-            member: self.called(call, load.key),
+            member: Self::called(call, load.key),
             reason: verdict.reason,
             message: format!("{}: {}", load.change, verdict.message),
         };
@@ -300,7 +300,7 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// The name of a member for people.
-    fn called(&self, call: &Call<'_, F>, key: i64) -> String {
+    fn called(call: &Call<'_, F>, key: i64) -> String {
         if key < 0 {
             return format!("{} {}", F::Member::KIND, -key);
         }

@@ -137,14 +137,14 @@ fn leaves(roster: &Roster) -> bool {
 }
 
 fn progress(tally: &Tally) -> String {
-    let mut text = format!("{} of {} members are up to date", tally.ready + tally.held, tally.desired);
-    if tally.leaving > 0 {
-        text.push_str(&format!(", {} leave", tally.leaving));
-    }
-    if let Some(first) = tally.failures.first() {
-        text.push_str(&format!("; {} failed, first {}: {}", tally.failed, first.member, first.message));
-    }
-    text
+    let leave = match tally.leaving {
+        0 => String::new(),
+        leaving => format!(", {leaving} leave"),
+    };
+    let failed = tally.failures.first().map_or_else(String::new, |first| {
+        format!("; {} failed, first {}: {}", tally.failed, first.member, first.message)
+    });
+    format!("{} of {} members are up to date{leave}{failed}", tally.ready + tally.held, tally.desired)
 }
 
 /// Writes the stage into the conditions.

@@ -17,7 +17,7 @@ use crate::{
     kind::{Change, Id},
     mirror::Mirror,
     spec::CommonSpec,
-    toy::{Toy, ToyChange, ToyRow},
+    toy::{Toy, ToyChange, ToyParts, ToyRow},
 };
 
 pub(super) const NOW: Timestamp = Timestamp::constant(1_777_636_800, 0);
@@ -211,7 +211,7 @@ impl Case {
                 continue;
             }
             let mut row = ToyRow::clone(&self.members.row(&id).unwrap());
-            <Toy as crate::kind::Managed>::assume(&load.change, &mut row, &mut Default::default());
+            <Toy as crate::kind::Managed>::assume(&load.change, &mut row, &mut ToyParts::default());
             self.members.wrote(row, Instant::now());
         }
         self.roster.doubt_all();
