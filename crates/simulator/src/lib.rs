@@ -88,6 +88,8 @@ pub struct Options {
     pub sequential_writes: bool,
     /// How long a device write takes.
     pub endpoint_write_time: Duration,
+    /// How much longer for each device of it.
+    pub endpoint_item_time: Duration,
     /// The simulated time at the start; the real one unless set.
     pub start: Option<Timestamp>,
     /// Seed of chance.
@@ -104,6 +106,7 @@ impl Default for Options {
             auto_activate: None,
             sequential_writes: true,
             endpoint_write_time: Duration::ZERO,
+            endpoint_item_time: Duration::ZERO,
             start: None,
             random_seed: 1,
         }

@@ -32,6 +32,9 @@ struct Arguments {
     /// How long a device write takes; another one meanwhile finds the address space busy.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     endpoint_write_time: Duration,
+    /// How much longer for each device of it.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    endpoint_item_time: Duration,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -63,6 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         bulk: arguments.bulk,
         auto_activate: arguments.auto_activate,
         endpoint_write_time: arguments.endpoint_write_time,
+        endpoint_item_time: arguments.endpoint_item_time,
         ..Options::default()
     });
     let served = simulator.serve(&arguments.listen).await?;

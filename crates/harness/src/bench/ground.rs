@@ -20,8 +20,10 @@ const ORGANISATION: u64 = 1001;
 /// Requests to Kubernetes that are under way at once.
 const AT_ONCE: usize = 32;
 
-/// Answers of the platform take time, or a queue would never form. Nothing is published; these are guesses of ours.
-const WRITE_TIME: Duration = Duration::from_millis(100);
+/// Writes of devices take time, or a queue would never form: so much for a call, and for each device in it. Nothing is
+/// published; these are guesses of ours.
+const WRITE_TIME: Duration = Duration::from_millis(50);
+const ITEM_TIME: Duration = Duration::from_micros(200);
 
 /// What does not change between scenarios.
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ impl Ground {
             Seed::from_yaml(include_str!("seed.yaml"))?.with_fleet(ORGANISATION, sims)?;
         options.simulator.limits = Limits::Real;
         options.simulator.endpoint_write_time = WRITE_TIME;
+        options.simulator.endpoint_item_time = ITEM_TIME;
         let stage = Stage::start(options).await?;
         let devices = Board::of(&stage, "Endpoint")?;
         let mut ground = Self { operator: None, devices, stage, binary: site.binary.clone(), made: 0 };

@@ -251,7 +251,7 @@ impl Core {
             source: incoming.source,
         };
         let answer = (route.handler)(&mut call);
-        let busy = if route.endpoint_write { options.endpoint_write_time } else { Duration::ZERO };
+        let busy = if route.endpoint_write { write_time(options, &body) } else { Duration::ZERO };
         let held = busy.max(late);
         if serial && !held.is_zero() {
             let until = now + SignedDuration::try_from(held).unwrap_or(SignedDuration::ZERO);
@@ -333,6 +333,12 @@ impl Core {
     }
 }
 
+/// How long a device write takes.
+fn write_time(options: &Options, body: &Value) -> Duration {
+    let items = body.as_array().or_else(|| body.get("endpoints")?.as_array()).map_or(1, Vec::len);
+    options.endpoint_write_time + options.endpoint_item_time * u32::try_from(items).unwrap_or(u32::MAX)
+}
+
 /// What a device write gets while another one is under way. [S]
 fn space_busy() -> Refusal {
     Refusal::coded(404, Code::NOT_FOUND, "IP address space is busy: another endpoint is being written")
@@ -378,7 +384,20 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_bulk_write_takes_longer_with_every_device() {
+        let ms = Duration::from_millis;
+        let options =
+            Options { endpoint_write_time: ms(50), endpoint_item_time: ms(2), ..Options::default() };
+        let time = |body: &Value| write_time(&options, body);
+        assert_eq!(time(&json!({"name": "one"})), ms(52));
+        assert_eq!(time(&json!({"status": {"id": 0}, "endpoints": [{}, {}, {}]})), ms(56));
+        assert_eq!(time(&json!([{"id": 1}, {"id": 2}])), ms(54));
+    }
 
     #[test]
     fn queries_are_decoded() {
