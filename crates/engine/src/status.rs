@@ -1,6 +1,6 @@
 //! Writes statuses, and remembers what was written until the watch echoes it.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use kube::{
     Api, Client, ResourceExt,
@@ -8,7 +8,7 @@ use kube::{
     core::NamespaceResourceScope,
 };
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{decoded::Decoded, kind::Kind};
 
@@ -16,6 +16,8 @@ use crate::{decoded::Decoded, kind::Kind};
 pub const MANAGER: &str = "emnify-operator";
 /// Status writes in flight per process.
 const IN_FLIGHT: usize = 16;
+/// A look that began before the watch echoed a write is over by then.
+const LOOK: Duration = Duration::from_secs(300);
 
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +87,14 @@ fn is_schema(message: &str) -> bool {
 
 /// What was written last and not seen in the watch yet.
 #[derive(Debug)]
-pub struct Overlay<K: Kind>(Mutex<HashMap<String, (u64, K::Status)>>);
+pub struct Overlay<K: Kind>(Mutex<HashMap<String, Written<K>>>);
+
+#[derive(Debug)]
+struct Written<K: Kind> {
+    version: u64,
+    status: K::Status,
+    at: Instant,
+}
 
 impl<K: Kind> Default for Overlay<K> {
     fn default() -> Self {
@@ -101,7 +110,9 @@ impl<K: Kind> Overlay<K> {
         let own = || object.status();
         let mut written = self.0.lock().expect("nobody panics while holding the overlay");
         match written.get(&uid) {
-            Some((at, status)) if *at > number(&version) => (Some(status.clone()), at.to_string()),
+            Some(last) if last.version > number(&version) => {
+                (Some(last.status.clone()), last.version.to_string())
+            }
             Some(_) => {
                 written.remove(&uid);
                 (own(), version)
@@ -118,7 +129,21 @@ impl<K: Kind> Overlay<K> {
             return;
         };
         let mut written = self.0.lock().expect("nobody panics while holding the overlay");
-        written.insert(uid, (number(&version), status));
+        written.insert(uid, Written { version: number(&version), status, at: Instant::now() });
+    }
+
+    /// Forgets what these objects, as the watch shows them, have long echoed: it would be a second copy of every
+    /// status.
+    pub fn settle<'a>(&self, seen: impl IntoIterator<Item = &'a Decoded<K>>) {
+        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        for object in seen {
+            let version = number(&object.resource_version().unwrap_or_default());
+            let uid = object.uid().unwrap_or_default();
+            if written.get(&uid).is_some_and(|last| last.version <= version && last.at.elapsed() > LOOK) {
+                written.remove(&uid);
+            }
+        }
+        written.shrink_to_fit();
     }
 
     /// The object is gone.
@@ -173,6 +198,24 @@ mod tests {
         assert_eq!(newest(&overlay, &toy("other", "9", "its own")).0, Some("its own".into()));
         overlay.forget("u");
         assert_eq!(newest(&overlay, &toy("u", "9", "old")).0, Some("old".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_echoed_long_ago_takes_no_room() {
+        let overlay = Overlay::default();
+        overlay.wrote(&toy("echoed", "10", "ours"));
+        overlay.wrote(&toy("late", "20", "ours"));
+        let (old, echo) = (toy("echoed", "9", "old"), toy("echoed", "10", "ours"));
+        overlay.settle([&echo]);
+        assert_eq!(
+            newest(&overlay, &old).0,
+            Some("ours".into()),
+            "a look with the old object may be under way"
+        );
+        tokio::time::advance(LOOK * 2).await;
+        overlay.settle([&echo, &toy("late", "19", "old")]);
+        assert_eq!(newest(&overlay, &old).0, Some("old".into()));
+        assert_eq!(newest(&overlay, &toy("late", "19", "old")).0, Some("ours".into()), "not echoed yet");
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl<K: Managed> Controller<K> {
     }
 
     fn swept(&self, session: &Session, shelf: &Shelf<K>, first: bool) {
+        self.overlay.settle(self.objects().iter().map(|object| &**object));
         let waiting: BTreeSet<Named> =
             std::mem::take(&mut *shelf.waiting.lock().expect("nobody panics while holding the waiting"));
         for who in waiting {
@@ -164,6 +165,10 @@ mod tests {
         let usual = Duration::from_secs(600);
         assert_eq!(sweep_every(usual, 1), usual);
         assert_eq!(sweep_every(usual, 10), usual, "ten thousand devices are as fresh as ten");
-        assert_eq!(sweep_every(usual, 100), Duration::from_secs(5_000), "a hundred thousand: within the same share");
+        assert_eq!(
+            sweep_every(usual, 100),
+            Duration::from_secs(5_000),
+            "a hundred thousand: within the same share"
+        );
     }
 }
