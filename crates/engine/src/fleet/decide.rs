@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt};
 
 use super::{
     Fleet, Rollout, Tally,
-    assess::Measure,
+    assess::{Measure, Rival},
     controller::{FleetController, Kept},
     plan::{self, Bounds, Next, Outlook},
     send,
@@ -22,10 +22,10 @@ use crate::{
         resolve::{self, Unresolved},
     },
     decoded::Decoded,
-    kind::{BatchKey, Kind, Managed, Status},
+    kind::{BatchKey, Id, Kind, Managed, Status},
     plan::{Subject, Told, other_organisation},
     reason,
-    session::Session,
+    session::{Session, Shelf},
     spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
     verdict::Effect,
 };
@@ -157,6 +157,7 @@ impl<F: Fleet> FleetController<F> {
         }
     }
 
+    /// Takes note of what changed, chooses, and plans.
     fn work(
         &self,
         object: &Decoded<F>,
@@ -166,11 +167,9 @@ impl<F: Fleet> FleetController<F> {
         workspace: WorkspaceRef,
         look: bool,
     ) -> Result<Decided<F>, Decided<F>> {
-        let now = self.shared.now();
-        let common = status.common();
         let deleting = object.meta().deletion_timestamp.is_some();
         let base = self.base(object, valid, session, deleting)?;
-        if base.is_none() && common.intent.is_some() {
+        if base.is_none() && status.common().intent.is_some() {
             let why = "what an interrupted create made cannot be recognised while a reference is missing";
             return Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, why), Effect::Working));
         }
@@ -180,135 +179,73 @@ impl<F: Fleet> FleetController<F> {
             return Err(Decided::Say(told, Effect::Keep));
         }
         let kept = self.keep(object, session);
-        let mut guard = kept.set.lock().expect("nobody panics while holding a set");
-        let set = &mut *guard;
-        let edited = set.refresh(object.meta().generation, base, &kept.touched.take());
-        if edited {
+        let who = named(object);
+        let mark = format!("{}/{}/{}", self.shared.settings.installation, who.namespace, who.name);
+        let now = self.shared.now();
+        let view = View {
+            object,
+            valid,
+            status,
+            session,
+            kept: &kept,
+            mark: &mark,
+            deleting,
+            look,
+            now,
+            members: &members,
+            pool: &pool,
+        };
+        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        if set.refresh(object.meta().generation, base, &kept.touched.take()) {
             session.guard.withdraw(&object.uid().unwrap_or_default());
         }
-        let mark = format!(
-            "{}/{}/{}",
-            self.shared.settings.installation,
-            named(object).namespace,
-            object.name_any()
-        );
-        if deleting {
-            set.dissolve(&mark, &members.mirror);
-        } else {
-            if let Err(told) = text_stands(valid, set) {
-                return Err(Decided::Say(told, Effect::Keep));
-            }
-            let basis = Basis {
-                generation: object.meta().generation,
-                text: set.text.version.clone(),
-                pool: pool.mirror.complete_since(),
-                members: members.mirror.complete_since(),
-            };
-            set.choose(valid, basis, &mark, &members.mirror, &pool.mirror)
-                .map_err(|e| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled))?;
-        }
-        let view = View { object, valid, status, session, kept: &kept, mark: &mark, deleting, look, now };
-        let mut work = self.plan(&view, set);
-        drop(guard);
-        work.workspace = workspace;
+        view.choose(&mut set)?;
+        let work = self.plan(&view, &mut set, workspace);
+        drop(set);
         let done = deleting && work.accounted && work.tally.leaving == 0;
         Ok(if done { Decided::RemoveFinalizer { orphaned: false } } else { Decided::Work(Box::new(work)) })
     }
 
-    fn plan(&self, view: &View<'_, F>, set: &mut Set<F>) -> Work<F> {
-        let View { object, valid, status, session, kept, now, .. } = *view;
-        let (uid, common) = (object.uid().unwrap_or_default(), status.common());
-        let (members, pool) = (session.shelf::<F::Member>(), session.shelf::<F::Pool>());
-        let (made, adopted) = (valid.memory(Some(status), true), valid.memory(Some(status), false));
-        let rollout = valid.rollout(u64::try_from(set.roster.seats.len()).unwrap_or(u64::MAX));
-        let base = set.base.clone();
-        let proof = proof(set.started);
-        let rival = |pool, id: Option<&crate::kind::Id>, bound| {
+    fn plan(&self, view: &View<'_, F>, set: &mut Set<F>, workspace: WorkspaceRef) -> Work<F> {
+        let View { session, kept, now, .. } = *view;
+        let ground = view.ground(set);
+        let rival = |pool, id: Option<&Id>, bound| {
             let rights = kept.holding.rights_of(pool, id);
             session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|c| c.to_string())
         };
-        let calm = common.settled_generation == object.meta().generation;
-        let foreign = |nonce: &str| set.intent.as_deref() != Some(nonce);
-        let measure = Measure {
-            base: base.as_ref(),
-            common: object.common(),
-            members: &members.mirror,
-            pool: &pool.mirror,
-            set: valid,
-            mark: view.mark,
-            installation: &self.shared.settings.installation,
-            made: &made,
-            adopted: &adopted,
-            intent: common.intent.as_ref().and_then(|i| i.since.parse().ok()),
-            inherited: common.intent.as_ref().is_some_and(|i| foreign(&i.nonce))
-                && members.mirror.complete_since().is_none_or(|at| at < proof),
-            factory_test: session.factory_test(),
-            now,
-            partition: usize::try_from(rollout.partition).unwrap_or(usize::MAX),
-            calm,
-            rival: &rival,
-        };
+        let measure = view.measure(&ground, &self.shared.settings.installation, &rival);
         send::learn_from(kept, set);
-        plan::survey(&mut set.roster, &measure, &rollout);
+        plan::survey(&mut set.roster, &measure, &ground.rollout);
         if view.deleting {
             // what the last creates made is known now, and has to go as well
-            set.dissolve(view.mark, &members.mirror);
+            set.dissolve(view.mark, &view.members.mirror);
         }
         self.tell_rights(session, kept, set, &measure);
-        let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
-        let most = F::Member::FACTS.max_batch;
-        let bounds = Bounds {
-            rollout,
-            fits: &|key: &BatchKey| members.pace(key, most).max(share).min(most),
-            guard: &|devices| {
-                if devices == 0 {
-                    // it wants nothing any more, so it holds up nobody else either
-                    session.guard.withdraw(&uid);
-                }
-                session.guard.ask(&uid, devices)
-            },
-            listed: set.asked.is_some_and(|asked| {
-                let fresh = now.duration_since(asked) < LISTING_HOLDS;
-                fresh && members.mirror.complete_since().is_some_and(|at| at >= asked)
-            }),
-            intent: common.intent.is_some(),
-            edited: !calm,
-        };
-        let mut outlook = if view.deleting {
-            plan::farewell(&set.roster, &measure, &bounds)
-        } else {
-            plan::next(&mut set.roster, &measure, &bounds)
-        };
-        let trouble = self.memory.trouble(&uid, object.meta().generation).filter(|t| t.until > now);
+        let mut outlook = view.outlook(set, &measure, &ground);
+        let uid = view.object.uid().unwrap_or_default();
+        let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);
         if trouble.is_some() {
             outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
         }
-        let overdue = set.roster.unsure.values().any(|unsure| unsure.proof <= now);
-        if matches!(outlook.next, Next::Rest) && (overdue || (measure.inherited && proof <= now)) {
-            outlook.next = Next::Sweep;
-        }
         let mut tally = settle::tally(set);
-        let stage = settle::stage(set, &tally, &outlook, trouble.as_ref(), view.deleting, calm);
+        let stage = settle::stage(set, &tally, &outlook, trouble.as_ref(), view.deleting, ground.calm);
         // counting what emnify says of each takes a while, and is not written more often
         let counted = view.look && (!stage.moves() || set.may_tell(now));
         if counted {
             settle::count(&mut tally, set, &measure);
         }
-        let mut wake = plan::wake_at(&set.roster, &rollout, now);
-        wake = wake.into_iter().chain(trouble.map(|t| t.until)).min();
-        if measure.inherited && proof > now {
-            wake = wake.into_iter().chain([proof]).min();
-        }
+        let proof = Some(ground.proof).filter(|at| measure.inherited && *at > now);
+        let wake = plan::wake_at(&set.roster, &ground.rollout, now);
         Work {
             kept: kept.clone(),
-            workspace: WorkspaceRef { kind: None, name: String::new() },
+            workspace,
             outlook,
-            rollout,
+            rollout: ground.rollout,
             stage,
             tally,
             counted,
             accounted: set.accounted(&measure, view.deleting),
-            wake,
+            wake: wake.into_iter().chain(proof).chain(trouble.map(|t| t.until)).min(),
         }
     }
 
@@ -342,6 +279,126 @@ struct View<'a, F: Fleet> {
     deleting: bool,
     look: bool,
     now: Timestamp,
+    members: &'a Shelf<F::Member>,
+    pool: &'a Shelf<F::Pool>,
+}
+
+/// What the measure of a set borrows.
+struct Ground<F: Fleet> {
+    base: Base<F>,
+    made: MemberStatus<F>,
+    adopted: MemberStatus<F>,
+    rollout: Rollout,
+    /// A listing begun after this shows what an earlier process made.
+    proof: Timestamp,
+    inherited: bool,
+    calm: bool,
+}
+
+type MemberStatus<F> = <<F as Fleet>::Member as Kind>::Status;
+
+impl<F: Fleet> View<'_, F> {
+    /// Whom the set wants now; while it is being deleted that matters only for what interrupted creates made.
+    fn choose(&self, set: &mut Set<F>) -> Result<(), Decided<F>> {
+        let text = text_stands(self.valid, set);
+        let chooses = !self.deleting || (self.status.common().intent.is_some() && text.is_ok());
+        if chooses {
+            text.map_err(|told| Decided::Say(told, Effect::Keep))?;
+            let basis = Basis {
+                generation: self.object.meta().generation,
+                text: set.text.version.clone(),
+                pool: self.pool.mirror.complete_since(),
+                members: self.members.mirror.complete_since(),
+            };
+            set.choose(self.valid, basis, self.mark, &self.members.mirror, &self.pool.mirror)
+                .map_err(|e| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled))?;
+        }
+        if self.deleting {
+            set.dissolve(self.mark, &self.members.mirror);
+        } else {
+            set.keep_wanted();
+        }
+        Ok(())
+    }
+
+    fn ground(&self, set: &Set<F>) -> Ground<F> {
+        let common = self.status.common();
+        let foreign = common.intent.as_ref().is_some_and(|i| set.intent.as_ref() != Some(&i.nonce));
+        let proof = proof(set.started);
+        let shown = self.members.mirror.complete_since().is_some_and(|at| at >= proof);
+        let desired = u64::try_from(set.roster.seats.len()).unwrap_or(u64::MAX);
+        Ground {
+            base: set.base.clone(),
+            made: self.valid.memory(Some(self.status), true),
+            adopted: self.valid.memory(Some(self.status), false),
+            rollout: self.valid.rollout(desired),
+            proof,
+            inherited: foreign && !shown,
+            calm: common.settled_generation == self.object.meta().generation,
+        }
+    }
+
+    fn measure<'b>(
+        &'b self,
+        ground: &'b Ground<F>,
+        installation: &'b str,
+        rival: &'b Rival<'b>,
+    ) -> Measure<'b, F> {
+        Measure {
+            base: ground.base.as_ref(),
+            common: self.object.common(),
+            members: &self.members.mirror,
+            pool: &self.pool.mirror,
+            set: self.valid,
+            mark: self.mark,
+            installation,
+            made: &ground.made,
+            adopted: &ground.adopted,
+            intent: self.status.common().intent.as_ref().and_then(|i| i.since.parse().ok()),
+            inherited: ground.inherited,
+            factory_test: self.session.factory_test(),
+            now: self.now,
+            partition: usize::try_from(ground.rollout.partition).unwrap_or(usize::MAX),
+            calm: ground.calm,
+            rival,
+        }
+    }
+
+    fn outlook(&self, set: &mut Set<F>, measure: &Measure<'_, F>, ground: &Ground<F>) -> Outlook<F> {
+        let uid = self.object.uid().unwrap_or_default();
+        let guard = |devices| {
+            if devices == 0 {
+                // it wants nothing any more, so it holds up nobody else either
+                self.session.guard.withdraw(&uid);
+            }
+            self.session.guard.ask(&uid, devices)
+        };
+        let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
+        let most = F::Member::FACTS.max_batch;
+        let listed = |asked: Timestamp| {
+            let fresh = self.now.duration_since(asked) < LISTING_HOLDS;
+            fresh && self.members.mirror.complete_since().is_some_and(|at| at >= asked)
+        };
+        let bounds = Bounds {
+            rollout: ground.rollout,
+            fits: &|key: &BatchKey| self.members.pace(key, most).max(share).min(most),
+            guard: &guard,
+            listed: set.asked.is_some_and(listed),
+            intent: self.status.common().intent.is_some(),
+            edited: !ground.calm,
+        };
+        let mut outlook = if self.deleting {
+            plan::farewell(&set.roster, measure, &bounds)
+        } else {
+            plan::next(&mut set.roster, measure, &bounds)
+        };
+        let unproven = set.roster.unsure.values().any(|unsure| unsure.proof <= self.now)
+            || (measure.inherited && ground.proof <= self.now);
+        if matches!(outlook.next, Next::Rest) && unproven {
+            outlook.next = Next::Sweep;
+        }
+        outlook
+    }
 }
 
 /// A create that got no answer at this time is accounted for by a listing begun after that.

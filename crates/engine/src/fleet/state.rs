@@ -138,10 +138,17 @@ impl<F: Fleet> Set<F> {
             made: true,
             counted: false,
         }));
-        // who is wanted again stays
-        self.roster.leavers.retain(|leaver| !wanted.contains(&leaver.pool));
         self.basis = Some(basis);
         Ok(())
+    }
+
+    /// Who is wanted again stays.
+    pub(super) fn keep_wanted(&mut self) {
+        if self.roster.leavers.is_empty() {
+            return;
+        }
+        let wanted: HashSet<i64> = self.roster.seats.iter().map(|seat| seat.pool).collect();
+        self.roster.leavers.retain(|leaver| !wanted.contains(&leaver.pool));
     }
 
     /// The set is being deleted: every member has to go.
