@@ -257,7 +257,8 @@ impl<K: Managed> Mirror<K> {
     /// The piece was not read since the start, and nothing says that it changed.
     pub fn is_unread(&self, id: &Id, part: K::Part) -> bool {
         let inner = self.read();
-        let known = |entry: &PartsEntry<K>| entry.doubted || entry.as_of.iter().any(|(known, _)| *known == part);
+        let known =
+            |entry: &PartsEntry<K>| entry.doubted || entry.as_of.iter().any(|(known, _)| *known == part);
         !inner.parts.get(id).is_some_and(known)
     }
 

@@ -52,6 +52,7 @@ impl Managed for Endpoint {
     type News = Connectivity;
 
     const LISTENS: bool = true;
+    const LISTED_ALONE: bool = true;
 
     const FACTS: Facts = Facts {
         has_read: true,

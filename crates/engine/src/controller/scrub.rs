@@ -26,7 +26,9 @@ impl<K: Managed> Controller<K> {
         let (again, first) = Self::pieces(session, &id, object, Some(status), inputs);
         let (turn, every) = again_every::<K>(session);
         let now = Instant::now();
-        let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or(now, |read| read + every);
+        // what was read before a restart comes up in any order, so that the next restart does not favour the same ones
+        let unread = || now.checked_sub(every.mul_f64(rand::random())).unwrap_or(now);
+        let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or_else(unread, |read| read + every);
         let oldest = again.iter().map(due).min();
         let again = oldest.map(|at| Due { turn, at, pieces: again.len(), every });
         let first = (!first.is_empty()).then(|| Due {

@@ -282,6 +282,9 @@ pub trait Managed: Kind {
 
     /// What never changes about the kind.
     const FACTS: Facts;
+    /// [`Managed::diff`] says nothing of pieces that were never read, and [`Managed::report`] keeps what it said of them:
+    /// objects in step can be compared by their listing alone until the slow rotation has read the rest.
+    const LISTED_ALONE: bool = false;
     /// [`Managed::hear`] may hear something.
     const LISTENS: bool = false;
 
@@ -376,10 +379,7 @@ pub trait Managed: Kind {
     ) -> impl Future<Output = Result<(), Error>> + Send;
     /// For how many objects like the one that `create` makes the API has room; `None` where it has no such limit or
     /// does not say. Asked before objects are made in bulk.
-    fn room(
-        _api: &Api,
-        _create: &Self::Change,
-    ) -> impl Future<Output = Result<Option<usize>, Error>> + Send {
+    fn room(_api: &Api, _create: &Self::Change) -> impl Future<Output = Result<Option<usize>, Error>> + Send {
         async { Ok(None) }
     }
     /// Sends changes that share a batch key (or a single one); one reply each, in order.

@@ -73,6 +73,27 @@ async fn many_pieces_take_turns_one_at_a_time_within_the_share() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restart_reads_listings_and_leaves_the_rest_to_the_rotation() {
+    let stage = stage(50).await.restart().await;
+    let before = reads(&stage);
+    stage.pass(5).await;
+    assert_eq!(reads(&stage), before, "fifty objects in step cost no read each");
+    stage.emnify.edit(7, "name", json!("changed in the portal"));
+    let renamed = |s: &Stage| s.emnify.devices()[6]["name"] != "changed in the portal";
+    stage.until("what a listing shows is corrected as ever", renamed).await;
+    let tags = stage.emnify.asked("POST /api/v2/endpoint/").len();
+    stage.cluster.apply("t3", json!({"name": "t3", "tag": 6}));
+    stage
+        .until("an edit reads what it needs", |s| s.emnify.asked("POST /api/v2/endpoint/").len() > tags)
+        .await;
+    let read = reads(&stage);
+    stage.cluster.annotate("t4", "emnify.io/refresh", "now");
+    stage.until("and so does a person", |s| reads(s) > read).await;
+    stage.pass(3_600).await;
+    assert!(reads(&stage) >= before + 50, "in the end everybody had a turn");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_deleted_leaves_the_rotation() {
     let stage = stage(2).await;
     assert_eq!(stage.session.scrub.snapshot().pieces, 2);

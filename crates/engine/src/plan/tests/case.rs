@@ -68,7 +68,11 @@ pub(super) fn row() -> ToyRow {
 }
 
 pub(super) fn found(row: ToyRow) -> Match<Toy> {
-    let have = Have { row: Arc::new(row), parts: Arc::new(ToyParts::default()), output: None };
+    let have = Have {
+        row: Arc::new(row),
+        parts: Arc::new(ToyParts { read: true, ..ToyParts::default() }),
+        output: None,
+    };
     Match { id: Id::Int(ID), have, ours: true, foreign: None, missing: Vec::new() }
 }
 

@@ -143,6 +143,8 @@ pub(crate) enum ToyPart {
 pub(crate) struct ToyParts {
     /// Ids of tags.
     pub(crate) tags: Vec<i64>,
+    /// They were read.
+    pub(crate) read: bool,
 }
 
 /// The spec as a request.
@@ -249,6 +251,8 @@ impl Managed for Toy {
 
     const LISTENS: bool = true;
 
+    const LISTED_ALONE: bool = true;
+
     const FACTS: Facts = Facts {
         has_read: true,
         serial: Some("toy"),
@@ -344,7 +348,7 @@ impl Managed for Toy {
         {
             diff.changes.push(ToyChange::Mark(mark));
         }
-        if let Some(tag) = want.tag.filter(|t| !have.parts.tags.contains(t)) {
+        if let Some(tag) = want.tag.filter(|t| have.parts.read && !have.parts.tags.contains(t)) {
             diff.changes.push(ToyChange::Tag(tag));
         }
         if let Some(serial) = want.serial.as_ref().filter(|s| row.serial.as_ref() != Some(s)) {
@@ -424,6 +428,7 @@ impl Managed for Toy {
 
     async fn read_part(api: &Api, id: &Id, _: ToyPart, into: &mut ToyParts) -> Result<(), Error> {
         let tags = api.endpoint_tags(id.int().unwrap_or_default()).await?;
+        into.read = true;
         into.tags = tags.into_iter().map(|t| t.id).collect();
         Ok(())
     }
