@@ -2,6 +2,7 @@
 
 use emnify_engine::{
     fleet::Tally,
+    reason,
     spec::{CommonStatus, Provenance},
 };
 use kube::ResourceExt;
@@ -27,9 +28,7 @@ mod group {
 
 /// Counts a member.
 pub(super) fn count(row: &Row, news: Option<&Connectivity>, put: &mut dyn FnMut(&'static str, &str)) {
-    if let Some(news) = news {
-        put(group::CONNECTIVITY, news.state());
-    }
+    put(group::CONNECTIVITY, news.map_or(reason::UNKNOWN, Connectivity::state));
     let state = row.sim.as_ref().and_then(|sim| sim.status);
     if let Some(state) = state {
         put(group::SIM, &sim::name(state));

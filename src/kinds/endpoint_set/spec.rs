@@ -279,7 +279,7 @@ pub struct EndpointSetStatus {
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub failures: Vec<MemberFailure>,
-    /// Members by connectivity, as far as it is known.
+    /// Members by connectivity; `Unknown` until emnify reports something of the device.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub connectivity: BTreeMap<String, i32>,
     /// Members by the state of their SIM.

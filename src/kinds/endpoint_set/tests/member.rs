@@ -145,7 +145,7 @@ fn a_device_is_let_go_by_taking_off_the_tag_of_this_set() {
         tags: Some(vec![tag("k8s:eu/prod/meters"), tag("k8s:eu/prod/meters-2"), tag("roof")].into()),
         ..Row::default()
     };
-    let have = |row: &Row| Have { row: row.clone().into(), parts: Default::default(), output: None };
+    let have = |row: &Row| Have { row: row.clone().into(), parts: std::sync::Arc::default(), output: None };
     let changes = set(&json!({})).release(&have(&row));
     assert_eq!(changes, [Change::RemoveTags(vec![tag("k8s:eu/prod/meters")])]);
     assert!(set(&json!({})).release(&have(&Row::default())).is_empty());

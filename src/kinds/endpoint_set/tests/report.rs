@@ -45,7 +45,7 @@ fn devices_are_counted_by_where_they_are_and_what_their_sim_is() {
     let status = reported(&json!({}), &tally(&members), EndpointSetStatus::default());
     assert_eq!((status.desired_replicas, status.replicas, status.ready_replicas), (Some(4), Some(4), Some(4)));
     assert_eq!(status.available_replicas, Some(2), "disabled or suspended, a device cannot use the network");
-    assert_eq!(status.connectivity, BTreeMap::from([("Offline".into(), 1), ("Online".into(), 2)]));
+    assert_eq!(status.connectivity, BTreeMap::from([("Offline".into(), 1), ("Online".into(), 2), ("Unknown".into(), 1)]));
     assert_eq!(status.sim_states["Activated"], 2);
     assert_eq!((status.held_replicas, status.failed_replicas), (None, None), "nothing to say");
 }
