@@ -23,6 +23,9 @@ pub(crate) fn learn<K: Managed>(
 ) {
     let shelf = session.shelf::<K>();
     let now = Instant::now();
+    if id.is_none() {
+        session.hints.made();
+    }
     if let Some(table) = change.refreshes() {
         session.tables.refresh(table);
     }

@@ -28,7 +28,7 @@ const SWEEPS_APART: Duration = Duration::from_secs(120);
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often wishes for sweeps are looked at.
 const LOOK: Duration = Duration::from_secs(5);
-/// So many creates that wait are a mass of them.
+/// So many creates that wait, or were answered within [`CALM`], are a mass of them.
 const MASS: usize = 20;
 /// Calls of a mass of creates may be so far apart.
 const CALM: Duration = Duration::from_secs(30);
@@ -48,8 +48,10 @@ struct Inner {
     position: Option<Timestamp>,
     kinds: BTreeMap<&'static str, Kind>,
     slot: Option<Instant>,
-    /// When a mass of creates was last seen to wait.
+    /// When a mass of creates was last seen.
     mass: Option<Instant>,
+    /// How many objects were made, and since when they are counted.
+    made: (usize, Option<Instant>),
 }
 
 /// What the hints of one session share.
@@ -74,6 +76,18 @@ impl Hints {
     /// Where to begin, before the session is served; and how far the log was read since.
     pub fn set_position(&self, position: Option<Timestamp>) {
         self.lock().position = position;
+    }
+
+    /// One object was made. A set waits once for all of its members, so what waits does not tell enough.
+    pub(crate) fn made(&self) {
+        let (now, mut inner) = (Instant::now(), self.lock());
+        if inner.made.1.is_none_or(|since| now - since >= CALM) {
+            inner.made = (0, Some(now));
+        }
+        inner.made.0 += 1;
+        if inner.made.0 > MASS {
+            inner.mass = Some(now);
+        }
     }
 
     /// `waiting` creates wait now: objects are being made in mass, or were a moment ago.
@@ -207,6 +221,15 @@ mod tests {
         assert!(hints.creating(0), "one call may be under way and the next one gather");
         tokio::time::advance(CALM).await;
         assert!(!hints.creating(0));
+        (0..3_000).for_each(|_| hints.made());
+        assert!(hints.creating(1), "a set with many members waits once");
+        tokio::time::advance(CALM).await;
+        assert!(!hints.creating(1));
+        for _ in 0..60 {
+            hints.made();
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        assert!(!hints.creating(1), "now and then one is no mass");
     }
 
     #[tokio::test(start_paused = true)]
