@@ -64,6 +64,15 @@ fn every_metric_has_help_and_a_value() {
 }
 
 #[test]
+fn every_metric_is_in_the_documentation() {
+    let page = include_str!("../../docs/limits.md");
+    for metric in METRICS {
+        let name = exposed(metric);
+        assert!(page.contains(&format!("`{name}`")), "docs/limits.md says nothing of {name}");
+    }
+}
+
+#[test]
 fn labels_are_those_that_are_declared() {
     let text = text();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
