@@ -58,7 +58,7 @@ impl<K: Managed> Controller<K> {
         let now = session.client.server_time();
         doubts.retain(|id, at| shelf.mirror.is_news(id, *at, now));
         fresh.extend(self.doubt(session, doubts.into_keys().collect()));
-        self.tell(session, fresh);
+        self.tell(session, &fresh);
     }
 
     /// Records of a data stream name objects that may have changed.
@@ -67,7 +67,7 @@ impl<K: Managed> Controller<K> {
         let mut ids: BTreeSet<Id> = records.iter().filter_map(K::concerns).collect();
         ids.retain(|id| self.holder(session, id).is_some() && shelf.mirror.row(id).is_some());
         let marked = self.doubt(session, ids.into_iter().collect());
-        self.tell(session, marked.into_iter().collect());
+        self.tell(session, &marked.into_iter().collect());
     }
 
     /// Marks objects as doubtful, as long as that is cheaper than a listing; returns those whose holders are to look.
@@ -105,8 +105,8 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Wakes the holders of objects that hints spoke of, not more often than news may be written.
-    fn tell(self: &Arc<Self>, session: &Arc<Session>, ids: BTreeSet<Id>) {
-        for id in &ids {
+    fn tell(self: &Arc<Self>, session: &Arc<Session>, ids: &BTreeSet<Id>) {
+        for id in ids {
             self.touch_sets(&session.organisation, id);
         }
         let (now, start) = (self.shared.now(), Instant::now());

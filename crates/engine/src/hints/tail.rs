@@ -102,7 +102,7 @@ impl Tail {
                 Ok(()) => {}
                 // a sweep has to do where the log cannot be narrowed
                 Err(Error::Rejected { message, .. }) => {
-                    tracing::warn!(message, "gap in the event log not read")
+                    tracing::warn!(message, "gap in the event log not read");
                 }
                 Err(error) => return Err(error),
             }
