@@ -8,7 +8,7 @@ use std::{
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
         controller::{Action, Config, ReconcileReason, ReconcileRequest, trigger_self},
@@ -110,8 +110,13 @@ impl<K: Kind> Watches<K> {
 
 /// Drops what is never read before it reaches the cache.
 fn prune<K: Kind>(object: &mut Decoded<K>) {
-    object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    let meta = object.meta_mut();
+    // emptied collections keep their room, a kilobyte an object
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+    meta.annotations = meta.annotations.take().filter(|annotations| !annotations.is_empty());
 }
 
 impl<K: Kind> Watch<K> {
