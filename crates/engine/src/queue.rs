@@ -16,8 +16,10 @@ use crate::kind::BatchKey;
 
 /// A line is served when nothing joined it for this long.
 const QUIET: Duration = Duration::from_secs(1);
-/// A line that is joined all the time is served after this long.
+/// A line that is joined all the time is served after this long; twice as long each time that this happens again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most that a line waits for more.
+const MOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One object that has something to send. What that is gets decided when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +83,8 @@ struct Inner {
     again: HashMap<String, Again>,
     busy: HashSet<&'static str>,
     held: HashMap<&'static str, Instant>,
+    /// How often in a row a line was served because patience ended; lines that come to rest are forgotten.
+    strained: BTreeMap<Arc<LineKey>, u32>,
     sequence: u64,
 }
 
@@ -153,9 +157,15 @@ impl Queue {
         let now = Instant::now();
         let key = inner.top(now).0?;
         let line = inner.lines.get_mut(&key)?;
+        let (at_rest, full) = (line.joined + QUIET <= now, line.waiting.len() >= line.full);
         let (_, item) = line.waiting.pop_first()?;
         // those left behind gather anew
         line.since = now;
+        if at_rest {
+            inner.strained.remove(&key);
+        } else if key.gathers() && !full {
+            *inner.strained.entry(key.clone()).or_default() += 1;
+        }
         inner.left(&key, &item);
         inner.busy.extend(key.group);
         Some(Ticket { item, lane: key.lane, group: key.group })
@@ -164,7 +174,8 @@ impl Queue {
     /// Objects of `kind` that wait with this batch key, in the order of their turns, at most `most`.
     pub fn peers(&self, kind: &str, batch: &BatchKey, most: usize) -> Vec<Item> {
         let inner = self.lock();
-        let lines = inner.lines.iter().filter(|(key, _)| key.kind == kind && key.batch.as_ref() == Some(batch));
+        let lines =
+            inner.lines.iter().filter(|(key, _)| key.kind == kind && key.batch.as_ref() == Some(batch));
         lines.flat_map(|(_, line)| line.waiting.values()).take(most).cloned().collect()
     }
 
@@ -266,7 +277,8 @@ impl Inner {
                 continue;
             }
             let free = key.group.and_then(|group| self.held.get(group)).copied();
-            let due = line.due(key).max(free);
+            let rounds = self.strained.get(key).copied().unwrap_or_default();
+            let due = line.due(key, rounds).max(free);
             match due {
                 Some(at) if at > now => later = Some(later.map_or(at, |l| l.min(at))),
                 _ if best.is_none_or(|(turn, _)| (key.lane, *first) < turn) => {
@@ -279,11 +291,19 @@ impl Inner {
     }
 }
 
+impl LineKey {
+    /// Nobody waits for the answer, so others may come along.
+    fn gathers(&self) -> bool {
+        self.batch.is_some() && matches!(self.lane, Lane::Create | Lane::Repair)
+    }
+}
+
 impl Line {
-    /// When it is served; `None` is at once.
-    fn due(&self, key: &LineKey) -> Option<Instant> {
-        let gathers = key.batch.is_some() && matches!(key.lane, Lane::Create | Lane::Repair);
-        (gathers && self.waiting.len() < self.full).then(|| (self.joined + QUIET).min(self.since + PATIENCE))
+    /// When it is served, after so many rounds in which it did not come to rest; `None` is at once.
+    fn due(&self, key: &LineKey, rounds: u32) -> Option<Instant> {
+        let patience = PATIENCE.saturating_mul(1 << rounds.min(8)).min(MOST_PATIENCE);
+        (key.gathers() && self.waiting.len() < self.full)
+            .then(|| (self.joined + QUIET).min(self.since + patience))
     }
 }
 
@@ -398,6 +418,20 @@ mod tests {
             queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 100));
         }
         assert!(queue.pop().is_some(), "it is full");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_stream_is_sent_ever_less_often() {
+        let queue = Queue::default();
+        let (start, mut sent) = (Instant::now(), Vec::new());
+        for i in 0..180 {
+            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 1000));
+            if queue.pop().is_some() {
+                sent.push(start.elapsed().as_secs());
+            }
+            tokio::time::advance(Duration::from_millis(500)).await;
+        }
+        assert_eq!(sent, [5, 15, 35, 65], "5 s, then 10 s, 20 s and 30 s");
     }
 
     #[tokio::test(start_paused = true)]
