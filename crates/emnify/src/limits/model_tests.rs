@@ -15,8 +15,10 @@ struct Planned {
     arrives: Duration,
     class: Option<(i64, Class)>,
     latency: Duration,
-    /// The server asks for a pause, with or without saying how long.
-    throttled: Option<Option<Duration>>,
+    /// The server asks for a pause.
+    throttled: bool,
+    /// How long, if it says so.
+    retry_after: Option<Duration>,
 }
 
 /// The same, after it happened. Times since the start.
@@ -35,9 +37,8 @@ fn plan(rng: &mut StdRng, requests: usize, within: Duration) -> Vec<Planned> {
         arrives: within.mul_f64(rng.random_range(0.0..1.0)),
         class: *classes.choose(rng).unwrap(),
         latency: Duration::from_millis(rng.random_range(5..2_000)),
-        throttled: rng
-            .random_bool(trouble)
-            .then(|| rng.random_bool(0.5).then(|| Duration::from_secs(rng.random_range(1..120)))),
+        throttled: rng.random_bool(trouble),
+        retry_after: rng.random_bool(0.5).then(|| Duration::from_secs(rng.random_range(1..120))),
     };
     let mut all: Vec<Planned> = (0..requests).map(|_| one(rng)).collect();
     all.sort_by_key(|planned| planned.arrives);
@@ -61,9 +62,10 @@ async fn happen(
             let turn = turn.unwrap_or_else(|_| panic!("seed {seed}: {planned:?} waits for ever"));
             let granted = turn.spend();
             tokio::time::sleep(planned.latency).await;
-            match planned.throttled {
-                Some(retry_after) => limits.throttled(granted, retry_after),
-                None => limits.served(granted),
+            if planned.throttled {
+                limits.throttled(granted, planned.retry_after);
+            } else {
+                limits.served(granted);
             }
             Happened { granted: granted - start, planned }
         })
@@ -113,13 +115,12 @@ fn order_is_kept(all: &[Happened], seed: u64) {
 
 /// While the model's door is closed nothing goes out.
 fn the_door_holds(all: &[Happened], seed: u64) {
-    let mut answers: Vec<&Happened> =
-        all.iter().filter(|happened| happened.planned.throttled.is_some()).collect();
+    let mut answers: Vec<&Happened> = all.iter().filter(|happened| happened.planned.throttled).collect();
     answers.sort_by_key(|happened| happened.granted + happened.planned.latency);
     let mut open = Duration::ZERO;
     for answer in answers {
         let at = answer.granted + answer.planned.latency;
-        match answer.planned.throttled.flatten() {
+        match answer.planned.retry_after {
             Some(asked) => open = open.max(at + asked),
             // of one burst of refusals only the first says something; a pause is five seconds at least
             None if answer.granted >= open => open = at + Duration::from_secs(5),

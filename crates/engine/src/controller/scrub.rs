@@ -31,13 +31,9 @@ impl<K: Managed> Controller<K> {
         let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or_else(unread, |read| read + every);
         let oldest = again.iter().map(due).min();
         let again = oldest.map(|at| Due { turn, at, pieces: again.len(), every });
-        let first = (!first.is_empty()).then(|| Due {
-            turn: Turn::First,
-            at: now,
-            pieces: first.len(),
-            every: Duration::ZERO,
-        });
-        let dues: Vec<Due> = again.into_iter().chain(first).collect();
+        let pieces = first.len();
+        let first = Due { turn: Turn::First, at: now, pieces, every: Duration::ZERO };
+        let dues: Vec<Due> = again.into_iter().chain((pieces > 0).then_some(first)).collect();
         session.scrub.put(item(object), &dues);
     }
 
