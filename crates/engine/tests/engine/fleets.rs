@@ -1,7 +1,8 @@
 //! Sets of members: brought up in bulk, kept in step, let go.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use crate::support::{Stage, emnify::Fault, named};
@@ -226,6 +227,21 @@ async fn one_chip_has_one_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_sets_share_no_chip() {
+    let stage = stocked(4).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=3));
+    stage.herd_ready().await;
+    stage.cluster.apply_a("Herd", "other", herd(3..=4));
+    let says = |s: &Stage, kind: &str, reason: &str| s.condition_of("Herd", "other", kind).1 == reason;
+    stage.until("the younger stalls", |s| says(s, "Stalled", "OwnershipConflict")).await;
+    assert_eq!(stage.emnify.devices().len(), 4, "its other member is there");
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.until("the chip is free", |s| says(s, "Ready", "UpToDate")).await;
+    let owner = stage.emnify.devices().iter().find(|d| d["imei"] == "3").unwrap()["tags"].clone();
+    assert_eq!(owner, "made [k8s prod/ns/other]", "it is made anew by the other set");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_that_would_retire_too_many_waits_for_approval() {
     let stage = stocked(8).await;
     stage
@@ -327,4 +343,122 @@ async fn a_rollout_writes_its_status_seldom() {
     let writes = stage.cluster.wrote("PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status").len();
     assert!(writes <= 9, "{writes} writes in half a minute");
     assert_eq!(stage.herd_status("enabled"), 60, "the last one says everything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_create_made_goes_with_the_set() {
+    for restart in [false, true] {
+        let stage = stocked(3).await;
+        stage.emnify.fail(BULK, 1, Fault::LostAnswer);
+        stage.cluster.apply_a("Herd", "h", herd(1..=3));
+        stage.until("it took effect", |s| s.emnify.devices().len() == 3).await;
+        stage.cluster.delete_a("Herd", "h");
+        let stage = if restart { stage.restart().await } else { stage };
+        stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+        assert!(
+            stage.emnify.devices().is_empty(),
+            "nothing is left that nobody knows of (restart: {restart})"
+        );
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_deleted_in_emnify_are_made_anew_when_proven_gone() {
+    let stage = stocked(40).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=40));
+    stage.herd_ready().await;
+    stage.pass(60).await;
+    (1..=25).for_each(|id| stage.emnify.remove(id));
+    stage.until("they are back", |s| s.emnify.devices().len() == 40).await;
+    stage.herd_ready().await;
+    let serials: BTreeSet<String> = stage.emnify.devices().iter().map(|d| d["imei"].to_string()).collect();
+    assert_eq!(serials.len(), 40, "each chip is in one device");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undecodable_set_stalls_and_touches_nothing() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.herd_ready().await;
+    let before = stage.emnify.writes();
+    stage.cluster.apply_a("Herd", "h", json!({"chips": "all of them"}));
+    stage.until("it stalls", |s| s.herd_says("Stalled", "Undecodable")).await;
+    stage.pass(600).await;
+    assert_eq!((stage.emnify.writes(), stage.emnify.devices().len()), (before, 2));
+    assert_eq!(stage.herd_status("ready"), 2, "what its status says stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_set_is_left_alone_and_keeps_ready() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.herd_ready().await;
+    let before = stage.emnify.writes();
+    stage.cluster.annotate_a("Herd", "h", "emnify.io/suspend", "true");
+    stage.emnify.edit(1, "name", json!("portal"));
+    stage.pass(900).await;
+    assert_eq!(
+        (stage.emnify.writes(), stage.condition_of("Herd", "h", "Ready").0.as_str()),
+        (before, "True")
+    );
+    stage.cluster.annotate_a("Herd", "h", "emnify.io/suspend", "false");
+    stage.until("it is corrected after", |s| s.names()[0] == "toy-1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_the_kind_from_the_cluster_retires_no_member() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.herd_ready().await;
+    let definition = json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": {"name": "herds.emnify.io", "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["cleanup"]},
+    });
+    stage.cluster.put("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/herds.emnify.io", definition);
+    stage.cluster.delete_a("Herd", "h");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 2, "a definition deleted by mistake costs no device");
+}
+
+/// Whatever goes wrong, and however often the process dies: every good member is made exactly once and marked as ours.
+#[tokio::test(start_paused = true)]
+async fn faults_and_deaths_in_any_order_make_no_member_twice() {
+    for seed in 0..20 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let chips = rng.random_range(5..40);
+        let mut stage = stocked(chips).await;
+        if rng.random_bool(0.5) {
+            stage.emnify.make_some();
+        }
+        let bad: BTreeSet<i64> = (1..=chips).filter(|_| rng.random_bool(0.06)).collect();
+        bad.iter().for_each(|chip| stage.emnify.refuse(&format!("toy-{chip}")));
+        for _ in 0..rng.random_range(0..6) {
+            let what = [BULK, BULK, "PATCH /api/v2/endpoint", "GET /api/v1/endpoint"][rng.random_range(0..4)];
+            stage.emnify.fail(what, rng.random_range(1..3), fault(&mut rng));
+        }
+        stage.cluster.apply_a("Herd", "h", herd(1..=chips));
+        for _ in 0..rng.random_range(0..3) {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..3_000))).await;
+            stage = stage.restart().await;
+        }
+        let good = usize::try_from(chips).unwrap() - bad.len();
+        let done = |s: &Stage| s.herd_says("Ready", if bad.is_empty() { "UpToDate" } else { "Rejected" });
+        stage.until(&format!("seed {seed}: it is done (bad: {bad:?})"), |s| done(s)).await;
+        let devices = stage.emnify.devices();
+        let serials: BTreeSet<String> = devices.iter().map(|d| d["imei"].to_string()).collect();
+        assert_eq!((devices.len(), serials.len()), (good, good), "seed {seed}");
+        assert!(devices.iter().all(|d| d["tags"] == "made [k8s prod/ns/h]"), "seed {seed}: {devices:?}");
+        assert!(stage.emnify.asked("DELETE").is_empty(), "seed {seed}");
+        stage.stop().await;
+    }
+}
+
+fn fault(rng: &mut StdRng) -> Fault {
+    match rng.random_range(0..4) {
+        0 => Fault::LostAnswer,
+        1 => Fault::Slow(Duration::from_secs(rng.random_range(1..20))),
+        2 => Fault::Answer(503, json!({"message": "busy"})),
+        _ => Fault::Answer(429, json!({"message": "too many"})),
+    }
 }
