@@ -78,7 +78,13 @@ fn put(
     conditions::set(&mut common.conditions, &wanted, generation, now);
 }
 
-pub(crate) fn wait(common: &mut CommonStatus, why: &Told, effect: Effect, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn wait(
+    common: &mut CommonStatus,
+    why: &Told,
+    effect: Effect,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
     let was_ready = conditions::get(&common.conditions, READY).is_some_and(|ready| ready.status == "True");
     match effect {
         Effect::Stalled => return stall(common, why, generation, now),
@@ -120,7 +126,13 @@ pub(crate) fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i6
     clear(&mut common.conditions, RECONCILING);
 }
 
-pub(crate) fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
+pub(crate) fn differs(
+    common: &mut CommonStatus,
+    why: &Told,
+    exists: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
     put(common, READY, exists, if exists { &fine } else { why }, generation, now);
     put(common, DRIFTED, true, why, generation, now);

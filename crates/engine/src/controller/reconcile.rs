@@ -263,7 +263,10 @@ impl<K: Managed> Controller<K> {
     /// What is different is only which step is under way, and the next one is likely to follow soon.
     fn may_pass(&self, draft: &Draft<K>, uid: &str, now: Timestamp) -> bool {
         let passing = !draft.guarded
-            && draft.before.as_ref().is_some_and(|b| *b != draft.status && settle::is_passing(b, &draft.status));
+            && draft
+                .before
+                .as_ref()
+                .is_some_and(|b| *b != draft.status && settle::is_passing(b, &draft.status));
         let lasting = || now.duration_since(self.memory.passing_since(uid, now)).unsigned_abs() >= PASSING;
         passing && !lasting()
     }

@@ -27,7 +27,11 @@ async fn what_is_applied_together_is_made_together() {
     for n in 0..10 {
         stage.ready(&name(n)).await;
     }
-    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.asked(SINGLE).len()), (1, 0), "one call for ten");
+    assert_eq!(
+        (stage.emnify.asked(BULK).len(), stage.emnify.asked(SINGLE).len()),
+        (1, 0),
+        "one call for ten"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +64,11 @@ async fn the_culprit_is_found_by_halving_and_everyone_else_is_through() {
         stage.until("the culprit says why", |s| s.condition("t6", "Stalled").1 == "Rejected").await;
         let calls = stage.emnify.asked(BULK).len() + stage.emnify.asked(SINGLE).len();
         assert!(calls <= 9, "ten, halved until one is left: {calls}");
-        assert_eq!(stage.emnify.devices().len(), 9, "nothing twice, whether or not a refused call makes some");
+        assert_eq!(
+            stage.emnify.devices().len(),
+            9,
+            "nothing twice, whether or not a refused call makes some"
+        );
         for n in (0..10).filter(|n| *n != 6) {
             assert_eq!(stage.status(&name(n), "provenance"), "Created", "what a refused call made is ours");
         }
@@ -99,7 +107,11 @@ async fn after_a_lost_answer_nothing_is_written_until_the_gateway_has_given_up()
     for n in 0..5 {
         stage.ready(&name(n)).await;
     }
-    assert_eq!((stage.emnify.devices().len(), stage.emnify.asked(BULK).len()), (6, 1), "found, not made again");
+    assert_eq!(
+        (stage.emnify.devices().len(), stage.emnify.asked(BULK).len()),
+        (6, 1),
+        "found, not made again"
+    );
 }
 
 /// Whatever goes wrong, in whatever order: every good object is made exactly once and every bad one says so.
