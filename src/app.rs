@@ -51,7 +51,10 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
         .await
         .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
     tracing::info!(address = %listener.local_addr()?, "admin server");
-    tasks.spawn(named("admin server", serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone())));
+    tasks.spawn(named(
+        "admin server",
+        serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone()),
+    ));
     let push = listen_for_push(&settings).await?;
     tokio::select! {
         () = established(&client, &settings) => {}
