@@ -35,7 +35,7 @@ pub(super) fn choose(object: &EndpointSet, from: &Candidates<'_, EndpointSet>) -
             }
             (None, None, Some(selector)) => {
                 let selected = selected(selector, "sims.selector", false, from)?;
-                Ok(Choice { members: selected.all(), unmet: Vec::new() })
+                Ok(Choice { members: selected.all(from.pool), unmet: Vec::new() })
             }
             _ => Err(Invalid::new("sims", "set exactly one of list, configMapRef, selector")),
         },
@@ -63,12 +63,12 @@ fn named(entries: &[Entry], from: &Candidates<'_, EndpointSet>) -> Choice {
             None => {}
         }
     }
-    Choice { members: order.all(), unmet }
+    Choice { members: order.all(from.pool), unmet }
 }
 
 /// So many free SIMs.
 fn pooled(pool: &SimPool, from: &Candidates<'_, EndpointSet>) -> Result<Choice, Invalid> {
-    let mut members = selected(&pool.selector, "pool.selector", true, from)?.all();
+    let mut members = selected(&pool.selector, "pool.selector", true, from)?.all(from.pool);
     let replicas = usize::try_from(pool.replicas)
         .map_err(|_| Invalid::new("pool.replicas", "write a number of at least 0"))?;
     let unmet = (members.len() < replicas).then(|| Failure {
@@ -180,7 +180,13 @@ impl<'a> Order<'a> {
         }
     }
 
-    fn all(mut self) -> Vec<i64> {
+    /// What the listing of SIMs does not show can be in no list and no range: that is no reason to let a device go.
+    fn all(mut self, pool: &dyn Pool<Sim>) -> Vec<i64> {
+        for (member, kept) in self.members.iter().zip(&mut self.kept).filter(|(_, kept)| !**kept) {
+            let mut listed = false;
+            pool.with(member.pool, &mut |_| listed = true);
+            *kept = !listed;
+        }
         self.new.sort_unstable();
         self.new.dedup();
         let kept = self.members.iter().zip(&self.kept).filter(|(_, kept)| **kept).map(|(m, _)| m.pool);

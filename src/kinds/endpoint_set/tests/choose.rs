@@ -156,6 +156,20 @@ fn members_stay_when_their_tags_are_not_known_and_leave_when_the_tag_is_gone() {
 }
 
 #[test]
+fn a_member_whose_sim_is_not_listed_stays() {
+    let mut world = World::new(1..=4).members(&[2, 3]);
+    world.sims.remove(1);
+    for spec in [selector(&range(1, 4)), pool(&range(1, 4), 4)] {
+        assert_eq!(world.members_of(&spec)[..2], [2, 3], "{spec}");
+    }
+    let list = json!({"sims": {"list": [iccid(2), iccid(3)]}});
+    let choice = world.choose(&list).unwrap();
+    assert_eq!((choice.members, choice.unmet.len()), (vec![2, 3], 1), "and is reported");
+    world.sims[1].status = sim_status::DELETED;
+    assert_eq!(world.members_of(&selector(&range(1, 4)))[..2], [2, 1], "a SIM that is deleted is gone");
+}
+
+#[test]
 fn a_pool_keeps_its_members_and_adds_the_lowest_that_are_free() {
     let mut world = World::new(1..=9).members(&[7, 5]);
     world.put(1, 77, &[]);
