@@ -3,6 +3,7 @@
 mod case;
 mod letting_go;
 mod rolling;
+mod saying;
 mod whose;
 
 use self::case::{Case, NOW, device};

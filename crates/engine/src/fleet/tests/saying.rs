@@ -1,0 +1,151 @@
+//! What a set says of itself.
+
+use emnify::Lane;
+
+use super::{
+    NOW,
+    case::{Case, device},
+};
+use crate::{
+    conditions,
+    fleet::{
+        Failure, Tally,
+        plan::{Next, Outlook},
+        roster::{Leaver, Seat, Stand, Trouble},
+        settle::{self, Stage},
+        state::Set,
+    },
+    herd::Herd,
+    plan::Told,
+    reason::{self, condition},
+    spec::CommonStatus,
+    verdict::Effect,
+};
+
+fn set(stands: &[Stand]) -> Set<Herd> {
+    let mut set = Set::new(NOW);
+    let seats = (1i64..).zip(stands);
+    set.roster.seats = seats.map(|(pool, stand)| Seat { pool, stand: *stand, ..Seat::default() }).collect();
+    set
+}
+
+fn outlook(next: Next<Herd>, tripped: Option<&str>) -> Outlook<Herd> {
+    Outlook { next, lane: Lane::Repair, tripped: tripped.map(Into::into) }
+}
+
+fn says(set: &Set<Herd>, outlook: &Outlook<Herd>, deleting: bool, calm: bool) -> (String, Option<Effect>) {
+    match settle::stage(set, &settle::tally(set), outlook, None, deleting, calm) {
+        Stage::Told(told, effect) => (format!("{} {}", told.reason, told.message), Some(effect)),
+        Stage::Drifted(told) => (format!("{} {}", told.reason, told.message), None),
+        Stage::Settled => (String::new(), None),
+    }
+}
+
+fn rest(tripped: Option<&str>) -> Outlook<Herd> {
+    outlook(Next::Rest, tripped)
+}
+
+fn failing(set: &mut Set<Herd>, key: i64, reason: &'static str) {
+    let failure = Failure { member: format!("chip{key}"), reason, message: "no".into() };
+    set.roster.failures.insert(key, Trouble { failure, refused: Some(1), until: None, tries: 1 });
+}
+
+#[test]
+fn all_in_step_or_held_back_on_purpose_is_settled() {
+    assert_eq!(says(&set(&[Stand::Settled, Stand::Held]), &rest(None), false, false).0, "");
+}
+
+#[test]
+fn work_is_told_in_numbers_and_drift_takes_nothing_away() {
+    let beginning = set(&[Stand::Settled, Stand::Missing]);
+    let told = "Progressing 1 of 2 members are up to date".to_owned();
+    assert_eq!(says(&beginning, &rest(None), false, true), (told.clone(), Some(Effect::Working)));
+    let drifted = set(&[Stand::Settled, Stand::Quiet]);
+    assert_eq!(says(&drifted, &rest(None), false, true), (told.clone(), Some(Effect::Keep)));
+    assert_eq!(
+        says(&drifted, &rest(None), false, false),
+        (told, Some(Effect::Working)),
+        "an edit is not drift"
+    );
+}
+
+#[test]
+fn a_failure_stalls_only_when_nothing_else_moves() {
+    let mut some = set(&[Stand::Failed, Stand::Missing]);
+    failing(&mut some, 1, reason::REJECTED);
+    let (text, effect) = says(&some, &rest(None), false, false);
+    assert_eq!(effect, Some(Effect::Working), "others are still brought up: {text}");
+    some.roster.seats[1].stand = Stand::Settled;
+    let (text, effect) = says(&some, &rest(None), false, false);
+    assert_eq!(text, "Rejected 1 of 2 members are up to date; 1 failed, first chip1: no");
+    assert_eq!(effect, Some(Effect::Stalled));
+    some.roster.failures.get_mut(&1).unwrap().until = Some(NOW);
+    assert_eq!(says(&some, &rest(None), false, false).1, Some(Effect::Working), "a pause ends by itself");
+}
+
+#[test]
+fn a_tripped_guard_stalls_when_nothing_else_moves() {
+    let held = set(&[Stand::Settled, Stand::Disturbing]);
+    let stalled = ("GuardTripped too many".to_owned(), Some(Effect::Stalled));
+    assert_eq!(says(&held, &rest(Some("too many")), false, false), stalled);
+    let busy = set(&[Stand::Missing, Stand::Disturbing]);
+    assert_eq!(says(&busy, &rest(Some("too many")), false, false).1, Some(Effect::Working));
+}
+
+#[test]
+fn what_is_only_reported_drifts_and_is_ready() {
+    let (text, effect) = says(&set(&[Stand::Settled, Stand::Drifted]), &rest(None), false, true);
+    assert_eq!((text.as_str(), effect), ("Drifted 1 of 2 members differ", None));
+}
+
+#[test]
+fn a_set_that_leaves_says_how_many_are_left_and_what_is_in_the_way() {
+    let mut leaving = set(&[]);
+    leaving.roster.leavers = vec![Leaver { id: 7, pool: 1, made: true, counted: false }];
+    assert_eq!(says(&leaving, &rest(None), true, true).0, "Deleting 1 members are left");
+    assert_eq!(says(&leaving, &rest(Some("too many")), true, true).1, Some(Effect::Stalled));
+    failing(&mut leaving, -7, reason::REJECTED);
+    let (text, effect) = says(&leaving, &rest(None), true, true);
+    assert_eq!((text.as_str(), effect), ("Rejected 1 members are left; chip-7: no", Some(Effect::Stalled)));
+}
+
+#[test]
+fn an_account_wide_wait_leaves_a_ready_set_as_it_is() {
+    let mut common = CommonStatus::default();
+    settle::conditions(&Stage::Settled, Some(1), &mut common, NOW);
+    let before = common.clone();
+    let wait = Stage::Told(Told::new(reason::WORKSPACE_NOT_READY, "down"), Effect::Keep);
+    settle::conditions(&wait, Some(1), &mut common, NOW);
+    assert_eq!(common, before);
+    settle::conditions(&wait, Some(2), &mut common, NOW);
+    let ready = conditions::get(&common.conditions, condition::READY).unwrap();
+    assert_eq!(
+        (ready.status.as_str(), common.observed_generation),
+        ("False", Some(2)),
+        "an edit says what it waits for"
+    );
+}
+
+#[test]
+fn members_are_counted_by_where_they_stand() {
+    let mut some = set(&[Stand::Settled, Stand::Missing, Stand::Failed, Stand::Held]);
+    some.roster.seats[0].id = 11;
+    some.roster.seats[3].id = 14;
+    failing(&mut some, 3, reason::REJECTED);
+    let Tally { desired, current, ready, held, missing, failed, failures, .. } = settle::tally(&some);
+    assert_eq!((desired, current, ready, held, missing, failed), (4, 2, 1, 1, 1, 1));
+    assert_eq!(failures[0].member, "chip3");
+}
+
+#[test]
+fn a_member_that_does_not_serve_is_not_available_again() {
+    let mut case = Case::settled(1..=2);
+    case.rollout.max_unavailable = Some(1);
+    case.state = Some(1);
+    case.edit();
+    let sent = case.send();
+    assert_eq!(sent.chips(), [1]);
+    // the change did not stay
+    case.put(device(11, 1, "made [k8s prod/ns/h]"));
+    assert_eq!(case.send().chips(), [1], "the one that is out goes on; the next does not begin");
+}
