@@ -230,7 +230,7 @@ impl<F: Fleet> Measure<'_, F> {
             return Err((reason::OWNERSHIP_CONFLICT, message));
         }
         // an interrupted create of ours: it appeared since, and is what we would have made
-        let since = self.intent.and_then(|at| at.checked_sub(SKEW).ok());
+        let since = self.intent.map(appeared);
         let appeared = since.is_some_and(|since| F::Member::created(row).is_some_and(|at| at >= since));
         if stranger.is_none() && (ours || (appeared && F::resembles(want, row))) {
             return Ok(true);
@@ -333,6 +333,11 @@ impl<F: Fleet> Measure<'_, F> {
         let failure = Failure { member: self.called(pool), reason, message };
         Trouble { failure, refused: None, until: None, tries: 0 }
     }
+}
+
+/// What our creates made since an intent appeared at this time or later.
+pub(crate) fn appeared(intent: Timestamp) -> Timestamp {
+    intent.saturating_sub(SKEW).unwrap_or(intent)
 }
 
 fn immutable(field: &FieldDiff) -> String {

@@ -310,7 +310,8 @@ impl<F: Fleet> View<'_, F> {
                 pool: self.pool.mirror.complete_since(),
                 members: self.members.mirror.complete_since(),
             };
-            set.choose(self.valid, basis, self.mark, &self.members.mirror, &self.pool.mirror)
+            let since = self.intent();
+            set.choose(self.valid, basis, self.mark, &self.members.mirror, &self.pool.mirror, since)
                 .map_err(|e| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled))?;
         }
         if self.deleting {
@@ -319,6 +320,11 @@ impl<F: Fleet> View<'_, F> {
             set.keep_wanted();
         }
         Ok(())
+    }
+
+    /// Since when creates may have been sent that are not accounted for.
+    fn intent(&self) -> Option<Timestamp> {
+        self.status.common().intent.as_ref().and_then(|i| i.since.parse().ok())
     }
 
     fn ground(&self, set: &Set<F>) -> Ground<F> {
@@ -354,7 +360,7 @@ impl<F: Fleet> View<'_, F> {
             installation,
             made: &ground.made,
             adopted: &ground.adopted,
-            intent: self.status.common().intent.as_ref().and_then(|i| i.since.parse().ok()),
+            intent: self.intent(),
             inherited: ground.inherited,
             factory_test: self.session.factory_test(),
             now: self.now,

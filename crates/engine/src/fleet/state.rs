@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Candidates, Failure, Fleet, Held, MemberWant,
-    assess::Measure,
+    Candidates, Failure, Fleet, Held, Marks, MemberWant,
+    assess::{Measure, appeared},
     holder::Marks as Touched,
     plan::newest_first,
     roster::{Leaver, Roster},
 };
 use crate::{
-    kind::{Invalid, Managed},
+    kind::{Id, Invalid, Managed},
     mirror::Mirror,
 };
 
@@ -121,11 +121,14 @@ impl<F: Fleet> Set<F> {
         mark: &str,
         members: &Mirror<F::Member>,
         pool: &Mirror<F::Pool>,
+        since: Option<Timestamp>,
     ) -> Result<(), Invalid> {
         if self.basis.as_ref() == Some(&basis) {
             return Ok(());
         }
-        let (held, marked) = self.held(mark, members);
+        let (mut held, marked) = self.held(mark, members);
+        held.extend(since.into_iter().flat_map(|since| self.begun(set, members, pool, since)));
+        oldest_first(&mut held);
         let text = self.text.value.as_deref();
         let choice = set.choose(&Candidates { pool, holders: members, text, members: &held })?;
         self.unmet = choice.unmet;
@@ -167,7 +170,30 @@ impl<F: Fleet> Set<F> {
         newest_first(&mut self.roster.leavers);
     }
 
-    /// Members now, oldest first, and those of them that carry the set's mark.
+    /// Devices that interrupted creates of an intent made: they are members before they carry any mark.
+    fn begun(
+        &self,
+        set: &F,
+        members: &Mirror<F::Member>,
+        pool: &Mirror<F::Pool>,
+        since: Timestamp,
+    ) -> Vec<Held> {
+        let mut begun = Vec::new();
+        let Some(base) = &self.base else { return begun };
+        members.each(&mut |row| {
+            let bare = F::marks(row).is_some_and(|marks| marks == Marks::default());
+            let recent = F::Member::created(row).is_some_and(|at| at >= appeared(since));
+            let (Some(id), Some(held)) = (F::Member::id(row).int(), F::holds(row)) else { return };
+            if bare && recent {
+                let entry = pool.row(&Id::Int(held));
+                let want = entry.and_then(|entry| set.member(base, &entry).ok());
+                begun.extend(want.filter(|w| F::resembles(w, row)).map(|_| Held { pool: held, id }));
+            }
+        });
+        begun
+    }
+
+    /// Members now, and those of them that carry the set's mark.
     fn held(&self, mark: &str, members: &Mirror<F::Member>) -> (Vec<Held>, Vec<Leaver>) {
         let (installation, _) = mark.split_once('/').unwrap_or((mark, ""));
         let mut marked = Vec::new();
@@ -181,8 +207,6 @@ impl<F: Fleet> Set<F> {
         let seats = self.roster.seats.iter().filter(|s| s.id != 0);
         held.extend(seats.map(|s| Held { pool: s.pool, id: s.id }));
         held.retain(|held| held.pool != 0);
-        held.sort_unstable_by_key(|held| held.id);
-        held.dedup_by_key(|held| held.id);
         (held, marked)
     }
 
@@ -192,4 +216,9 @@ impl<F: Fleet> Set<F> {
             && self.roster.unsure.is_empty()
             && (leaving || !self.roster.seats.iter().any(|seat| seat.stand.is_beginning() && !seat.settled))
     }
+}
+
+fn oldest_first(held: &mut Vec<Held>) {
+    held.sort_unstable_by_key(|held| held.id);
+    held.dedup_by_key(|held| held.id);
 }

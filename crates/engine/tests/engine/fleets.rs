@@ -112,6 +112,18 @@ async fn a_process_that_dies_between_create_and_mark_makes_no_second_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_set_of_free_chips_finds_those_it_took_before_it_died() {
+    let stage = stocked(5).await;
+    stage.emnify.fail("PATCH /api/v2/endpoint/multi", 1, Fault::Slow(Duration::from_secs(3_600)));
+    stage.cluster.apply_a("Herd", "h", json!({"replicas": 3, "free": true}));
+    stage.until("they are created", |s| s.emnify.devices().len() == 3).await;
+    let stage = stage.restart().await;
+    stage.herd_ready().await;
+    assert_eq!(stage.emnify.devices().len(), 3, "a chip in a device of ours is not taken for a stranger's");
+    assert!(stage.emnify.devices().iter().all(|d| d["tags"] == "made [k8s prod/ns/h]"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bulk_create_whose_answer_was_lost_is_not_repeated() {
     let stage = stocked(5).await;
     stage.emnify.fail(BULK, 1, Fault::LostAnswer);

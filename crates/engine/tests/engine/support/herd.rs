@@ -126,6 +126,9 @@ pub(crate) struct HerdSpec {
     /// That many of all chips, instead: members first, then by id.
     #[serde(default)]
     pub(crate) replicas: Option<usize>,
+    /// Of all chips only those in no toy, members apart.
+    #[serde(default)]
+    pub(crate) free: bool,
     /// A `ConfigMap` that names the chips instead, in the key `chips`.
     #[serde(default)]
     pub(crate) listed_in: Option<String>,
@@ -216,6 +219,7 @@ impl Fleet for Herd {
         stock.sort_unstable();
         if let Some(replicas) = self.spec.replicas {
             let mut members: Vec<i64> = from.members.iter().map(|held| held.pool).collect();
+            stock.retain(|chip| !self.spec.free || from.holders.find(&Self::key(*chip)).is_empty());
             stock.retain(|chip| !members.contains(chip));
             members.extend(stock);
             members.truncate(replicas);
