@@ -112,6 +112,19 @@ async fn a_process_that_dies_between_create_and_mark_makes_no_second_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_waits_for_what_the_last_one_may_have_sent() {
+    let stage = stocked(5).await;
+    stage.emnify.fail(BULK, 1, Fault::Slow(Duration::from_secs(3_600)));
+    stage.cluster.apply_a("Herd", "h", herd(1..=5));
+    stage.until("the create is under way", |s| s.emnify.asked(BULK).len() == 1).await;
+    let stage = stage.restart().await;
+    stage.pass(60).await;
+    assert_eq!(stage.emnify.asked(BULK).len(), 1, "it may still take effect");
+    stage.herd_ready().await;
+    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_of_free_chips_finds_those_it_took_before_it_died() {
     let stage = stocked(5).await;
     stage.emnify.fail("PATCH /api/v2/endpoint/multi", 1, Fault::Slow(Duration::from_secs(3_600)));
