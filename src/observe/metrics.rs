@@ -224,6 +224,9 @@ pub const METRICS: &[Metric] = &[
     },
 ];
 
+/// Takes something with labels.
+type Each<'a, T> = dyn FnMut(&[&str], T) + 'a;
+
 fn each_count(now: &Snapshot, put: &mut dyn FnMut(&[&str], &Count)) {
     for host in &now.hosts {
         for (key, count) in &host.counts {
@@ -233,7 +236,7 @@ fn each_count(now: &Snapshot, put: &mut dyn FnMut(&[&str], &Count)) {
     }
 }
 
-fn each_window(now: &Snapshot, put: &mut dyn FnMut(&[&str], (f64, f64))) {
+fn each_window(now: &Snapshot, put: &mut Each<'_, (f64, f64)>) {
     for host in &now.hosts {
         for window in &host.limits.windows {
             let organisation = window.organisation.map(|id| id.to_string()).unwrap_or_default();

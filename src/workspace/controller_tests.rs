@@ -122,7 +122,7 @@ thread_local! {
 
 fn clock() -> Timestamp {
     let start: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
-    let passed = SignedDuration::try_from(START.with(|start| start.elapsed())).unwrap();
+    let passed = SignedDuration::try_from(START.with(Instant::elapsed)).unwrap();
     start.checked_add(passed).unwrap()
 }
 
