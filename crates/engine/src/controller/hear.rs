@@ -21,6 +21,7 @@ use crate::{
         recent::{Next, Recent},
     },
     kind::{Alert, Id, Managed},
+    mirror::Known,
     session::Session,
 };
 
@@ -52,12 +53,13 @@ impl<K: Managed> Controller<K> {
                 }
             }
         }
-        for id in fresh.iter().chain(doubts.keys()) {
-            self.touch_sets(&session.organisation, id);
-        }
         let now = session.client.server_time();
         doubts.retain(|id, at| shelf.mirror.is_news(id, *at, now));
-        fresh.extend(self.doubt(session, doubts.into_keys().collect()));
+        let (marked, more) = self.doubt(session, doubts.into_keys().collect());
+        if more {
+            session.hints.wish(K::KIND, self.shared.now());
+        }
+        fresh.extend(marked);
         self.tell(session, &fresh);
     }
 
@@ -65,26 +67,29 @@ impl<K: Managed> Controller<K> {
     pub(super) fn stale(self: &Arc<Self>, session: &Arc<Session>, records: &[Record]) {
         let shelf = session.shelf::<K>();
         let mut ids: BTreeSet<Id> = records.iter().filter_map(K::concerns).collect();
-        ids.retain(|id| self.holder(session, id).is_some() && shelf.mirror.row(id).is_some());
-        let marked = self.doubt(session, ids.into_iter().collect());
+        // what waits to be read already needs no second mark
+        ids.retain(|id| matches!(shelf.mirror.get(id), Known::Present(_)));
+        let ours = ids.iter().any(|id| self.holder(session, id).is_some());
+        let (marked, more) = self.doubt(session, ids.into_iter().collect());
+        if more && ours {
+            session.hints.wish(K::KIND, self.shared.now());
+        }
         self.tell(session, &marked.into_iter().collect());
     }
 
-    /// Marks objects as doubtful, as long as that is cheaper than a listing; returns those whose holders are to look.
-    fn doubt(&self, session: &Arc<Session>, ids: Vec<Id>) -> Vec<Id> {
+    /// Marks objects as doubtful, as long as that is cheaper than a listing; returns the marked ones, and whether there
+    /// were more.
+    fn doubt(&self, session: &Arc<Session>, ids: Vec<Id>) -> (Vec<Id>, bool) {
         let shelf = session.shelf::<K>();
-        let (mut held, free): (Vec<Id>, Vec<Id>) =
+        let (mut held, mut free): (Vec<Id>, Vec<Id>) =
             ids.into_iter().partition(|id| self.holder(session, id).is_some());
-        for id in free.iter().take(UNHELD) {
-            shelf.mirror.doubt(id);
-        }
         let allowed = session.hints.allow(K::KIND, held.len(), shelf.mirror.len());
-        if held.len() > allowed || free.len() > UNHELD {
-            session.hints.wish(K::KIND, self.shared.now());
-        }
+        let more = held.len() > allowed || free.len() > UNHELD;
         held.truncate(allowed);
+        free.truncate(UNHELD);
+        held.extend(free);
         held.retain(|id| shelf.mirror.doubt(id));
-        held
+        (held, more)
     }
 
     /// Says an alert on the object that holds what it is about.

@@ -65,6 +65,7 @@ impl Reading {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "rows may have no time")]
     fn at(seconds: i64) -> Option<Timestamp> {
         Some(Timestamp::from_second(seconds).unwrap())
     }
