@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::{
     directory::{Directory, WorkspaceKey},
     events::Events,
-    kind::{Id, Key},
+    kind::{Alert, Id, Key},
     queue::Ticket,
     refs::{Named, Refs},
     session::Session,
@@ -75,6 +75,8 @@ pub trait AnyKind: Send + Sync {
     fn demand(&self, _session: &Arc<Session>, _who: &Named) {}
     /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
     fn touched(&self, _kind: &str, _organisation: &str, _id: &Id) {}
+    /// emnify raised an alert about an object of `kind` that no object here holds.
+    fn alerted(&self, _kind: &str, _organisation: &str, _alert: &Alert, _at: Timestamp) {}
     /// Asks for a look at one object.
     fn poke(&self, namespace: &str, name: &str, why: &str);
     /// Asks for a look at every object that may belong to a workspace.

@@ -95,7 +95,11 @@ impl<K: Managed> Controller<K> {
     /// Says an alert on the object that holds what it is about.
     fn warn(&self, session: &Session, alert: &Alert, at: Timestamp) {
         if let Some(object) = self.held_object(session, &alert.id) {
-            self.shared.events.say_once(&*object, alert.reason, &alert.note, &alert.key, at);
+            return self.shared.events.say_once(&*object, alert.reason, &alert.note, &alert.key, at);
+        }
+        // a member of a set has no object of its own
+        for kind in self.shared.kinds() {
+            kind.alerted(K::KIND, &session.organisation, alert, at);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
     },
     decoded::Decoded,
     directory::WorkspaceKey,
-    kind::{FINALIZER, Id, Key, Kind, Status},
+    kind::{Alert, FINALIZER, Id, Key, Kind, Status},
     queue::Ticket,
     refs::Named,
     session::Session,
@@ -119,6 +119,16 @@ impl<F: Fleet> FleetController<F> {
         kept
     }
 
+    /// The set that an existing object is a member of, and what it holds.
+    fn member(&self, organisation: &str, id: &Id) -> Option<(Kept<F>, i64)> {
+        let all = self.kept.lock().expect("nobody panics while holding the sets");
+        let mut sets = all.values().filter(|kept| kept.session.organisation == organisation);
+        sets.find_map(|kept| {
+            let pool = F::holds(&*kept.session.shelf::<F::Member>().mirror.row(id)?)?;
+            (Some(kept.holding.member(pool)?) == id.int()).then(|| (kept.clone(), pool))
+        })
+    }
+
     fn release(&self, session: &Session, uid: &str) {
         session.guard.withdraw(uid);
         for next in session.claims.release(uid) {
@@ -207,6 +217,18 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
 
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {
         self.0.clone().dispatch(session, api, ticket).boxed()
+    }
+
+    fn alerted(&self, kind: &str, organisation: &str, alert: &Alert, at: Timestamp) {
+        if kind != F::Member::KIND {
+            return;
+        }
+        let Some((kept, pool)) = self.0.member(organisation, &alert.id) else { return };
+        let Some(object) = self.0.object(&kept.place.0, &kept.place.1) else { return };
+        let entry = kept.session.shelf::<F::Pool>().mirror.row(&Id::Int(pool));
+        let called = entry.map_or_else(|| pool.to_string(), |row| F::called(&row));
+        let note = format!("{called}: {}", alert.note);
+        self.0.shared.events.say_once(&*object, alert.reason, &note, &alert.key, at);
     }
 
     fn name(&self) -> &'static str {

@@ -252,6 +252,25 @@ async fn one_chip_has_one_owner() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn news_and_alerts_of_a_member_reach_its_set() {
+    let stage = stocked(3).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=3));
+    stage.herd_ready().await;
+    stage.pass(60).await;
+    stage.emnify.edit(2, "name", json!("portal"));
+    stage.emnify.event(7, 99, 2, 0);
+    stage.emnify.event(8, 11, 3, 0);
+    stage.until("the change is corrected", |s| s.names()[1] == "toy-2").await;
+    let alerts = |s: &Stage| s.cluster.named_events("Blocked");
+    stage.until("the alert is told", |s| alerts(s).len() == 1).await;
+    let told = &alerts(&stage)[0];
+    assert_eq!(
+        (told["regarding"]["name"].clone(), told["note"].clone()),
+        (json!("h"), json!("chip-3: blocked"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_sets_share_no_chip() {
     let stage = stocked(4).await;
     stage.cluster.apply_a("Herd", "h", herd(1..=3));
