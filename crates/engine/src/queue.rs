@@ -383,8 +383,8 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), Lane::Interactive);
     }
 
-    fn ride(key: &str, full: usize) -> Option<Ride> {
-        Some(Ride { key: BatchKey(key.into()), full })
+    fn ride(key: &str, full: usize) -> Ride {
+        Ride { key: BatchKey(key.into()), full }
     }
 
     #[tokio::test(start_paused = true)]
@@ -392,7 +392,7 @@ mod tests {
         let queue = Queue::default();
         let start = Instant::now();
         for i in 0..3 {
-            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 10));
+            queue.push(item(&format!("c{i}")), Lane::Create, None, Some(ride("create", 10)));
             tokio::time::advance(Duration::from_millis(600)).await;
         }
         assert!(queue.pop().is_none(), "more may come");
@@ -406,7 +406,7 @@ mod tests {
         let queue = Queue::default();
         let start = Instant::now();
         for i in 0.. {
-            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 100));
+            queue.push(item(&format!("c{i}")), Lane::Create, None, Some(ride("create", 100)));
             if queue.pop().is_some() {
                 break;
             }
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(start.elapsed(), PATIENCE);
         assert!(queue.pop().is_none(), "those left behind gather anew");
         for i in 100..200 {
-            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 100));
+            queue.push(item(&format!("c{i}")), Lane::Create, None, Some(ride("create", 100)));
         }
         assert!(queue.pop().is_some(), "it is full");
     }
@@ -425,7 +425,7 @@ mod tests {
         let queue = Queue::default();
         let (start, mut sent) = (Instant::now(), Vec::new());
         for i in 0..180 {
-            queue.push(item(&format!("c{i}")), Lane::Create, None, ride("create", 1000));
+            queue.push(item(&format!("c{i}")), Lane::Create, None, Some(ride("create", 1000)));
             if queue.pop().is_some() {
                 sent.push(start.elapsed().as_secs());
             }
@@ -437,8 +437,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_edit_never_gathers() {
         let queue = Queue::default();
-        queue.push(item("c"), Lane::Create, Some("g"), ride("create", 10));
-        queue.push(item("e"), Lane::Interactive, Some("g"), ride("patch", 10));
+        queue.push(item("c"), Lane::Create, Some("g"), Some(ride("create", 10)));
+        queue.push(item("e"), Lane::Interactive, Some("g"), Some(ride("patch", 10)));
         assert_eq!(queue.pop().unwrap().item.name, "e");
     }
 

@@ -118,7 +118,7 @@ impl<K: Managed> Controller<K> {
         for load in loads {
             self.before_send(session, load);
         }
-        self.tell_sending(api.lane(), loads);
+        Self::tell_sending(api.lane(), loads);
         let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
         let began = Instant::now();
         match K::send(api, &batch).await {
@@ -206,7 +206,7 @@ impl<K: Managed> Controller<K> {
     }
 
     /// One line for a call, however many share it; each of them at debug level.
-    fn tell_sending(&self, lane: Lane, loads: &[Load<K>]) {
+    fn tell_sending(lane: Lane, loads: &[Load<K>]) {
         let Some(first) = loads.first() else { return };
         let (object, change, others) = (named(&first.object), &first.change, loads.len() - 1);
         tracing::info!(kind = K::KIND, %object, %change, others, %lane, "sending");
