@@ -80,22 +80,28 @@ pub(super) fn is_login(entry: &Entry) -> bool {
     entry.route.starts_with("/api/v1/authenticate")
 }
 
+/// A call, for tests.
+#[cfg(test)]
+pub(super) fn entry(method: &str, route: &str) -> Entry {
+    Entry {
+        number: 1,
+        at: jiff::Timestamp::UNIX_EPOCH,
+        method: method.to_owned(),
+        route: route.to_owned(),
+        path: route.to_owned(),
+        query: String::new(),
+        status: 200,
+        organisation: None,
+        source: [127, 0, 0, 1].into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn entry(method: &str, route: &str, status: u16) -> Entry {
-        Entry {
-            number: 1,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            method: method.to_owned(),
-            route: route.to_owned(),
-            path: route.to_owned(),
-            query: String::new(),
-            status,
-            organisation: None,
-            source: [127, 0, 0, 1].into(),
-        }
+        Entry { status, ..super::entry(method, route) }
     }
 
     #[test]

@@ -94,3 +94,21 @@ fn progress(status: &Json) -> String {
         number("readyReplicas")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use emnify_operator::{
+        check::{Checker, Report},
+        kinds,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_set_is_valid() {
+        let mut report = Report::default();
+        Checker::new(&kinds::crds()).file("fleet", &manifest(DEVICES), &mut report);
+        let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+        assert!(findings.is_empty() && report.objects == 1, "the API server would refuse it: {findings:#?}");
+    }
+}

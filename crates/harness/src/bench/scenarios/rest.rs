@@ -37,3 +37,22 @@ fn is_work(entry: &Entry) -> bool {
     let hint = entry.route.starts_with("/api/v1/event") || entry.query.contains("sort=-last_updated");
     entry.method != "GET" || !(hint || entry.route.contains('{'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::calls;
+
+    fn entry(method: &str, route: &str, query: &str) -> Entry {
+        Entry { query: query.to_owned(), ..calls::entry(method, route) }
+    }
+
+    #[test]
+    fn hints_and_single_reads_are_no_work() {
+        assert!(is_work(&entry("GET", "/api/v1/endpoint", "page=3&per_page=1000")));
+        assert!(is_work(&entry("POST", "/api/v2/endpoint/multi", "")));
+        assert!(!is_work(&entry("GET", "/api/v1/event", "page=2&q=from:2026-01-01T00:00:00Z")));
+        assert!(!is_work(&entry("GET", "/api/v1/endpoint", "sort=-last_updated&per_page=100")));
+        assert!(!is_work(&entry("GET", "/api/v1/endpoint/{endpoint_id}/connectivity", "")));
+    }
+}

@@ -25,7 +25,7 @@ pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<(
     let (settle, measured) = if worlds.site.quick { (SETTLE / 4, MEASURED / 5) } else { (SETTLE, MEASURED) };
     let ground = worlds.settled(report).await?;
     let mut devices = Devices::new(ground.stage.simulator().clone());
-    let pace = usize::try_from(ground.made() * MOVING * BEAT.as_secs() / (100 * 60))?;
+    let pace = usize::try_from(ground.made() * MOVING * BEAT.as_secs() / (100 * 60))?.max(1);
     report.note(format!(
         "{pace} of the simulated devices attach, go online, leave or move to another network every 3 s"
     ));

@@ -92,19 +92,11 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
+    use crate::bench::calls;
 
     fn login(second: i64) -> Entry {
-        Entry {
-            number: 1,
-            at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second),
-            method: "POST".to_owned(),
-            route: "/api/v1/authenticate".to_owned(),
-            path: String::new(),
-            query: String::new(),
-            status: 404,
-            organisation: None,
-            source: [127, 0, 0, 1].into(),
-        }
+        let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        Entry { at, ..calls::entry("POST", "/api/v1/authenticate") }
     }
 
     #[test]
