@@ -66,7 +66,9 @@ fn note(event: &Event) -> String {
         note += &quota;
     }
     if let Some(iccid) = event.sim.as_ref().and_then(|sim| sim.iccid.as_deref()) {
-        note += &format!(" (SIM {iccid})");
+        note.push_str(" (SIM ");
+        note.push_str(iccid);
+        note.push(')');
     }
     note
 }

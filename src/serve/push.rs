@@ -1,4 +1,4 @@
-//! The push receiver: records of emnify data streams of type RestAPI, which only say that something should be read again.
+//! The push receiver: records of emnify data streams of type `RestAPI`, which only say that something should be read again.
 //!
 //! A data stream sends one record, or a JSON array of them, with static headers; one of those is the secret. Whatever
 //! arrives is answered at once: what it names is marked, and how soon it is read is up to the request budget.

@@ -476,7 +476,9 @@ async fn faults_and_deaths_in_any_order_make_no_member_twice() {
             stage.emnify.make_some();
         }
         let bad: BTreeSet<i64> = (1..=chips).filter(|_| rng.random_bool(0.06)).collect();
-        bad.iter().for_each(|chip| stage.emnify.refuse(&format!("toy-{chip}")));
+        for chip in &bad {
+            stage.emnify.refuse(&format!("toy-{chip}"));
+        }
         for _ in 0..rng.random_range(0..6) {
             let what = [BULK, BULK, "PATCH /api/v2/endpoint", "GET /api/v1/endpoint"][rng.random_range(0..4)];
             stage.emnify.fail(what, rng.random_range(1..3), fault(&mut rng));
