@@ -418,11 +418,17 @@ fn text_stands<F: Fleet>(valid: &F, set: &Set<F>) -> Result<(), Told> {
     if set.text.of.as_ref() != Some(&of) {
         return Err(Told::new(reason::OBSERVING, format!("reading the ConfigMap {}", of.config_map)));
     }
-    match set.text.value {
-        Some(_) => Ok(()),
-        None => Err(Told::new(
-            reason::REFERENCE_NOT_READY,
-            format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key),
-        )),
-    }
+    let why = match (&set.text.value, set.text.forbidden) {
+        (Some(_), _) => return Ok(()),
+        (None, true) => {
+            format!(
+                "the operator may not read the ConfigMap {}: allow it to get configmaps here",
+                of.config_map
+            )
+        }
+        (None, false) => {
+            format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key)
+        }
+    };
+    Err(Told::new(reason::REFERENCE_NOT_READY, why))
 }

@@ -201,10 +201,15 @@ impl<F: Fleet> FleetController<F> {
         }
         let api: Api<ConfigMap> =
             Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
-        let found = api.get_opt(&of.config_map).await?;
+        let (found, forbidden) = match api.get_opt(&of.config_map).await {
+            Ok(found) => (found, false),
+            Err(kube::Error::Api(e)) if e.code == 403 => (None, true),
+            Err(error) => return Err(error),
+        };
         let mut set = kept.set.lock().expect("nobody panics while holding a set");
         set.text.version = found.as_ref().and_then(ResourceExt::resource_version);
         set.text.value = found.and_then(|map| map.data?.remove(&of.key));
+        set.text.forbidden = forbidden;
         set.text.of = Some(of);
         set.text.read = Some(now);
         Ok(())

@@ -33,6 +33,8 @@ pub(super) struct Text {
     pub(super) of: Option<super::TextRef>,
     pub(super) version: Option<String>,
     pub(super) value: Option<String>,
+    /// The API server does not let the operator read it.
+    pub(super) forbidden: bool,
     pub(super) read: Option<Timestamp>,
 }
 
