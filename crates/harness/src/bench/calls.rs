@@ -60,8 +60,7 @@ impl Calls {
     /// Lists them by route.
     pub(super) fn show(&self, report: &mut Report) {
         for (route, (calls, refused)) in self.by_route() {
-            let refused: Vec<_> =
-                refused.iter().map(|(status, calls)| format!("{calls} x {status}")).collect();
+            let refused: Vec<_> = refused.iter().map(|(status, calls)| outcome(*status, *calls)).collect();
             let refused =
                 if refused.is_empty() { String::new() } else { format!(" ({})", refused.join(", ")) };
             report.shows(format!("- {route}{refused}"), count(calls));
@@ -72,6 +71,15 @@ impl Calls {
     pub(super) fn show_against(&self, report: &mut Report, what: &str, most: u64) {
         report.at_most(what, count(self.len()), Value::Count(most));
         self.show(report);
+    }
+}
+
+/// How many calls had an outcome that is no success.
+fn outcome(status: u16, calls: usize) -> String {
+    match status {
+        // Cut, or still under way.
+        0 => format!("{calls} without an answer"),
+        status => format!("{calls} x {status}"),
     }
 }
 

@@ -1,9 +1,13 @@
 //! The operator ends and starts again, with ten thousand devices that need nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::Result;
 use kube::{ResourceExt as _, api::ListParams};
+use serde_json::Value as Json;
 
 use super::{Worlds, arrivals::Arrivals, rest};
 use crate::{
@@ -23,7 +27,7 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     let ground = worlds.settled(report).await?;
     let ended = ground.stop_operator().await?;
     report.shows("from SIGTERM to the end of the process", seconds(ended));
-    let before = versions(ground).await?;
+    let (before, status) = (versions(ground).await?, workspace(ground).await?);
     let start = ground.mark().await?;
     ground.start_operator()?;
     let mut edits = Arrivals::default();
@@ -55,6 +59,8 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     );
     if !changed.is_empty() {
         report.note(format!("changed: {}", changed[..changed.len().min(5)].join(", ")));
+        let now = workspace(ground).await?;
+        report.note(format!("of the Workspace's status: {}", differing(&status, &now).join(", ")));
     }
     ground.show_memory(report, "after the start", Some(120));
     Ok(())
@@ -71,4 +77,32 @@ async fn versions(ground: &Ground) -> Result<BTreeMap<String, String>> {
         }
     }
     Ok(versions)
+}
+
+/// The Workspace's status.
+async fn workspace(ground: &Ground) -> Result<Json> {
+    let workspace = ground.stage.get("Workspace", "default").await?.unwrap_or_default();
+    Ok(workspace["status"].clone())
+}
+
+/// Fields whose values differ.
+fn differing(before: &Json, after: &Json) -> Vec<String> {
+    let fields = |object: &Json| object.as_object().cloned().unwrap_or_default();
+    let (before, after) = (fields(before), fields(after));
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fields_that_came_went_or_changed_differ() {
+        let (before, after) = (json!({"a": 1, "b": 2, "c": 3}), json!({"a": 1, "b": 7, "d": 4}));
+        assert_eq!(differing(&before, &after), ["b", "c", "d"]);
+        assert!(differing(&before, &before).is_empty());
+    }
 }
