@@ -232,9 +232,13 @@ impl Life {
         };
         for _ in 0..count {
             let id = self.rng.random_range(1..1_000_000_000);
-            let time = self.now - self.rng.random_range(0..10);
-            // without a count, only what is newer than a page of known events can be found
-            let late = if self.server.counts { self.rng.random_range(0..40) } else { 0 };
+            // without a count, only what is newer than a page of known events can be found: nothing may come late
+            let (ago, late) = if self.server.counts {
+                (self.rng.random_range(0..10), self.rng.random_range(0..40))
+            } else {
+                (0, 0)
+            };
+            let time = self.now - ago;
             let shows = if self.rng.random_bool(0.9) { time } else { time + late };
             self.server.events.insert(id, (time, shows));
         }
