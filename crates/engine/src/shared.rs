@@ -189,6 +189,11 @@ impl Shared {
         self.kinds().for_each(|kind| kind.poke_all(key));
     }
 
+    /// Reconciling has begun.
+    pub(crate) fn is_open(&self) -> bool {
+        *self.gate.borrow()
+    }
+
     /// Resolves when reconciling may begin.
     pub(crate) async fn opened(&self) {
         let mut gate = self.gate.subscribe();

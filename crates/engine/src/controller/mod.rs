@@ -132,6 +132,10 @@ impl<K: Managed> Looks<K> for Controller<K> {
     }
 
     /// The object left the cluster: its claims, references and memory go with it.
+    fn arrived(self: &Arc<Self>, object: &Decoded<K>) {
+        self.hurry(object);
+    }
+
     fn gone(&self, object: &Decoded<K>) {
         let uid = object.uid().unwrap_or_default();
         let who = named(object);

@@ -58,6 +58,27 @@ impl<K: Managed> Controller<K> {
         self.act(object, decision, draft, now).await
     }
 
+    /// An edit of an object that is in step otherwise is queued for emnify before its look: looks have no lanes, and
+    /// thousands of new objects may be waiting for theirs. The look follows and says what became of it.
+    pub(super) fn hurry(self: &Arc<Self>, object: &Decoded<K>) {
+        let (status, _) = self.overlay.newest(object);
+        let (Some(valid), Some(status)) = (object.valid(), status) else { return };
+        let common = status.common();
+        let edited = common.id.is_some()
+            && common.settled_generation.is_some()
+            && common.settled_generation != object.meta().generation;
+        // a Secret has to be looked at first, and so has the definition of what is being deleted
+        let plain = valid.output().is_none() && object.meta().deletion_timestamp.is_none();
+        if !(edited && plain && self.shared.is_open()) {
+            return;
+        }
+        let decision =
+            self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.shared.now());
+        if let Step::Apply(..) = decision.step {
+            self.enqueue(object, &decision, &status);
+        }
+    }
+
     /// Does the Kubernetes side of the step.
     async fn act(
         self: &Arc<Self>,
@@ -105,7 +126,7 @@ impl<K: Managed> Controller<K> {
             Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
         );
         if self.may_pass(&draft, &uid, now) {
-            self.enqueue(object, &decision, &draft);
+            self.enqueue(object, &decision, &draft.status);
             return Ok(Action::requeue(PASSING));
         }
         match self.write(object, &draft).await {
@@ -117,7 +138,7 @@ impl<K: Managed> Controller<K> {
             self.poke_self(object);
             return Ok(Action::await_change());
         }
-        self.enqueue(object, &decision, &draft);
+        self.enqueue(object, &decision, &draft.status);
         Ok(self.next_look(&decision, &uid, object, now))
     }
 
@@ -272,10 +293,10 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Queues what has to be sent or read in emnify.
-    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>) {
+    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, status: &K::Status) {
         let Some(session) = &decision.session else { return };
         let deleting = object.meta().deletion_timestamp.is_some();
-        let edit = if draft.status.common().settled_generation.is_none() && !deleting {
+        let edit = if status.common().settled_generation.is_none() && !deleting {
             // still being brought up: nobody relies on it yet
             Lane::Create
         } else if decision.edited || deleting {
@@ -299,7 +320,7 @@ impl<K: Managed> Controller<K> {
                 (lane_of(changes), K::FACTS.serial, ride(changes))
             }
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
-                return Self::rotate(session, object, have, &draft.status, &decision.inputs);
+                return Self::rotate(session, object, have, status, &decision.inputs);
             }
             _ => return,
         };

@@ -30,6 +30,8 @@ pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
     type Error: Display + std::error::Error + Send + 'static;
     /// One look at one object.
     fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Action, Self::Error>>;
+    /// The object is new or changed in a way that matters; a look follows, in its turn.
+    fn arrived(self: &Arc<Self>, _object: &Decoded<K>) {}
     /// The object left the cluster.
     fn gone(&self, object: &Decoded<K>);
 }
@@ -131,7 +133,7 @@ impl<K: Kind> Watch<K> {
             .combine(predicates::finalizers)
             .combine(predicates::annotations)
             .combine(predicates::labels);
-        let gone = looks.clone();
+        let (gone, arrived) = (looks.clone(), looks.clone());
         let events = watcher(api, watcher::Config::default())
             .modify(prune)
             .default_backoff()
@@ -142,7 +144,8 @@ impl<K: Kind> Watch<K> {
             })
             .reflect(writer)
             .touched_objects()
-            .predicate_filter(changed, PredicateConfig::default());
+            .predicate_filter(changed, PredicateConfig::default())
+            .inspect_ok(move |object| arrived.arrived(object));
         let own = trigger_self(events, ());
         let foreign = stream::unfold(requests, |mut rx| async { rx.recv().await.map(|r| (Ok(r), rx)) });
         let end = async move {
