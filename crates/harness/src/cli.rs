@@ -58,7 +58,7 @@ impl DemoArgs {
 /// Flags of `bench`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    bin_name = "cargo run --release -p emnify-harness -- bench",
+    override_usage = "cargo run --release -p emnify-harness -- bench [OPTIONS] <SCENARIO..|--all|--list>",
     group = ArgGroup::new("what").required(true).args(["scenarios", "all", "list"])
 )]
 #[allow(clippy::struct_excessive_bools, reason = "flags are")]
