@@ -48,6 +48,19 @@ async fn an_edit_does_not_wait_for_creates_that_gather() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_does_not_wait_for_an_api_server_that_is_busy_with_others() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.cluster.be_slow(Duration::from_secs(20));
+    stage.cluster.apply("a", named("b"));
+    stage.pass(1).await;
+    assert_eq!(stage.emnify.asked("PATCH").len(), 1, "it is sent before its status is written");
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.asked("PATCH").len(), 1, "and once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_culprit_is_found_by_halving_and_everyone_else_is_through() {
     for some in [false, true] {
         let stage = Stage::new().await;

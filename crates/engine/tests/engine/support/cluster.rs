@@ -34,6 +34,7 @@ struct Inner {
     uid: u64,
     wrote: Vec<Wrote>,
     mute: bool,
+    slow: std::time::Duration,
 }
 
 /// The API server.
@@ -123,6 +124,11 @@ impl Cluster {
         inner.objects.insert(path_of(TOY, name), object);
     }
 
+    /// Patches take this long from now on.
+    pub(crate) fn be_slow(&self, slow: std::time::Duration) {
+        self.lock().slow = slow;
+    }
+
     /// From now on watches hear nothing.
     pub(crate) fn mute(&self, mute: bool) {
         self.lock().mute = mute;
@@ -184,7 +190,8 @@ impl Cluster {
         let query = parts.uri.query().unwrap_or_default();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let slow = if parts.method == "PATCH" { self.lock().slow } else { std::time::Duration::ZERO };
+        tokio::time::sleep(std::time::Duration::from_millis(5) + slow).await;
         let mut inner = self.lock();
         let method = parts.method.as_str();
         let listed = path.strip_prefix("/apis/emnify.io/v1alpha1/").filter(|plural| !plural.contains('/'));
