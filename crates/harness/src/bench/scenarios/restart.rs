@@ -8,6 +8,7 @@ use std::{
 use anyhow::Result;
 use kube::{ResourceExt as _, api::ListParams};
 use serde_json::Value as Json;
+use tokio::time::{Instant, sleep};
 
 use super::{Worlds, arrivals::Arrivals, rest};
 use crate::{
@@ -20,11 +21,17 @@ use crate::{
 };
 
 const DEADLINE: Duration = Duration::from_secs(300);
+/// For what happened before to be written, and how long nothing is written then.
+const SETTLE: Duration = Duration::from_secs(180);
+const QUIET: Duration = Duration::from_secs(20);
 /// Which device is edited: one that no other scenario touches.
 const EDITED: u64 = 7;
 
 pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
     let ground = worlds.settled(report).await?;
+    if !settle(ground).await? {
+        report.note("devices that had moved before were still being reported when the operator was stopped");
+    }
     let ended = ground.stop_operator().await?;
     report.shows("from SIGTERM to the end of the process", seconds(ended));
     let (before, status) = (versions(ground).await?, workspace(ground).await?);
@@ -64,6 +71,20 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     }
     ground.show_memory(report, "after the start", Some(120));
     Ok(())
+}
+
+/// Waits until nothing is written to Kubernetes any more, so that what is written after the start is its doing; false if
+/// that takes too long.
+async fn settle(ground: &Ground) -> Result<bool> {
+    let begin = Instant::now();
+    while begin.elapsed() < SETTLE {
+        let mark = ground.mark().await?;
+        sleep(QUIET).await;
+        if ground.kubernetes_writes_since(mark, 0).await? == 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// `Kind/name` and resource version of everything that is ours, and of Secrets.
