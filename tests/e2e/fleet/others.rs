@@ -1,9 +1,13 @@
 //! A set beside devices of somebody else.
 
+use http::Method;
 use serde_json::{Value, json};
 
-use super::{apply_settled, by_hand, devices, iccid, list, pool, set, stage_with};
-use crate::support::{Result, holds, look, says};
+use super::{apply_settled, by_hand, devices, held, iccid, list, pool, set, stage_with, tags};
+use crate::{
+    portal::Portal,
+    support::{ORGANISATION, Result, delete, holds, look, says},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_member_is_named_and_holds_up_nobody() -> Result<()> {
@@ -58,4 +62,47 @@ async fn a_device_of_a_set_belongs_to_nobody_else() -> Result<()> {
         Some("Stolen".into()),
     )
     .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_that_is_there_is_taken_over_by_its_tag_and_left_as_it_was() -> Result<()> {
+    const FIRST: u64 = 11_000_001;
+    let stage = stage_with("fleet-tag", 5).await?;
+    for (id, n) in (FIRST..).zip([0, 2, 3]) {
+        by_hand(&stage, id, n)?;
+    }
+    let portal = Portal::open(&stage).await?;
+    portal.send(Method::POST, "/api/v2/tags", json!({"name": "roof"})).await?;
+    let tag =
+        look(&stage, |platform| platform.tags.values().find(|tag| tag.name == "roof").map(|tag| tag.id));
+    let tagged: Vec<u64> = vec![FIRST, FIRST + 2];
+    stage.simulator().edit(|state| {
+        let platform = state.organisations.get_mut(&ORGANISATION).expect("the seed's organisation");
+        for id in &tagged {
+            platform.endpoints.get_mut(id).expect("made by hand").tag_ids.extend(tag);
+        }
+    })?;
+    let mut spec = json!({
+        "sims": {"selector": {"tag": "roof"}}, "adoptionPolicy": "IfUnowned",
+        "template": {"enabled": true, "tags": ["meters", "north"]},
+    });
+    apply_settled(&stage, &set(&spec), 2).await?;
+    let mark = format!("k8s:{0}/{0}/meters", stage.namespace());
+    let tags_of = |id: u64| look(&stage, |platform| tags(platform, &platform.endpoints[&id]));
+    assert_eq!(tags_of(FIRST), [&*mark, "meters", "north", "roof"], "what others put on it stays");
+    assert_eq!(tags_of(FIRST + 1), Vec::<String>::new(), "it does not carry the tag");
+
+    spec["template"]["tags"] = json!(["meters"]);
+    apply_settled(&stage, &set(&spec), 2).await?;
+    for id in &tagged {
+        assert_eq!(
+            tags_of(*id),
+            [&*mark, "meters", "roof"],
+            "a tag that left the template leaves every member"
+        );
+    }
+    delete(&stage, "EndpointSet", "meters").await?;
+    assert_eq!(held(&stage), [0, 2, 3], "every device is still there");
+    assert_eq!(tags_of(FIRST), ["meters", "roof"]);
+    Ok(())
 }
