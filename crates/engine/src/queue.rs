@@ -14,12 +14,18 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::kind::BatchKey;
 
-/// A line is served when nothing joined it for this long.
+/// A line is served when nothing joined it for this long, and once more as long for each round of a mass.
 const QUIET: Duration = Duration::from_secs(1);
-/// A line that is joined all the time is served after this long; twice as long each time that this happens again.
+/// A line that is joined all the time is served after this long, and twice as long for each round of a mass.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that a line waits for more.
 const MOST_PATIENCE: Duration = Duration::from_secs(30);
+/// Rounds beyond this change nothing.
+const MOST_ROUNDS: u32 = 3;
+/// So many at once are a mass: more is likely to follow.
+const MASS: usize = 20;
+/// A mass is over when nothing of it was served for this long.
+const OVER: Duration = Duration::from_secs(60);
 
 /// One object that has something to send. What that is gets decided when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,8 +89,8 @@ struct Inner {
     again: HashMap<String, Again>,
     busy: HashSet<&'static str>,
     held: HashMap<&'static str, Instant>,
-    /// How often in a row a line was served because patience ended; lines that come to rest are forgotten.
-    strained: BTreeMap<Arc<LineKey>, u32>,
+    /// Lines that were served a mass, how often in a row, and when last.
+    rounds: BTreeMap<Arc<LineKey>, (u32, Instant)>,
     sequence: u64,
 }
 
@@ -157,14 +163,14 @@ impl Queue {
         let now = Instant::now();
         let key = inner.top(now).0?;
         let line = inner.lines.get_mut(&key)?;
-        let (at_rest, full) = (line.joined + QUIET <= now, line.waiting.len() >= line.full);
+        let mass = key.gathers() && line.waiting.len() >= MASS;
         let (_, item) = line.waiting.pop_first()?;
         // those left behind gather anew
         line.since = now;
-        if at_rest {
-            inner.strained.remove(&key);
-        } else if key.gathers() && !full {
-            *inner.strained.entry(key.clone()).or_default() += 1;
+        if mass {
+            let rounds = (inner.rounds_of(&key, now) + 1).min(MOST_ROUNDS);
+            inner.rounds.retain(|_, (_, served)| now - *served < OVER);
+            inner.rounds.insert(key.clone(), (rounds, now));
         }
         inner.left(&key, &item);
         inner.busy.extend(key.group);
@@ -209,6 +215,11 @@ impl Queue {
         let mut inner = self.lock();
         let held = inner.held.entry(group).or_insert(until);
         *held = until.max(*held);
+    }
+
+    /// A call for the object of this uid is under way.
+    pub fn carries(&self, uid: &str) -> bool {
+        self.lock().running.contains_key(uid)
     }
 
     /// Number of entries that wait in `lane`.
@@ -267,6 +278,10 @@ impl Inner {
         }
     }
 
+    fn rounds_of(&self, key: &LineKey, now: Instant) -> u32 {
+        self.rounds.get(key).filter(|(_, served)| now - *served < OVER).map_or(0, |(rounds, _)| *rounds)
+    }
+
     /// The line to serve next, and when that may change without anybody pushing.
     fn top(&self, now: Instant) -> (Option<Arc<LineKey>>, Option<Instant>) {
         let mut best: Option<((Lane, u64), &Arc<LineKey>)> = None;
@@ -277,8 +292,7 @@ impl Inner {
                 continue;
             }
             let free = key.group.and_then(|group| self.held.get(group)).copied();
-            let rounds = self.strained.get(key).copied().unwrap_or_default();
-            let due = line.due(key, rounds).max(free);
+            let due = line.due(key, self.rounds_of(key, now)).max(free);
             match due {
                 Some(at) if at > now => later = Some(later.map_or(at, |l| l.min(at))),
                 _ if best.is_none_or(|(turn, _)| (key.lane, *first) < turn) => {
@@ -299,11 +313,12 @@ impl LineKey {
 }
 
 impl Line {
-    /// When it is served, after so many rounds in which it did not come to rest; `None` is at once.
+    /// When it is served, after so many rounds of a mass; `None` is at once.
     fn due(&self, key: &LineKey, rounds: u32) -> Option<Instant> {
-        let patience = PATIENCE.saturating_mul(1 << rounds.min(8)).min(MOST_PATIENCE);
+        let quiet = QUIET.saturating_mul(1 + rounds);
+        let patience = PATIENCE.saturating_mul(1 << rounds).min(MOST_PATIENCE);
         (key.gathers() && self.waiting.len() < self.full)
-            .then(|| (self.joined + QUIET).min(self.since + patience))
+            .then(|| (self.joined + quiet).min(self.since + patience))
     }
 }
 
@@ -365,8 +380,9 @@ mod tests {
         let queue = Queue::default();
         assert!(!queue.holds(Lane::Create));
         queue.push(item("a"), Lane::Create, None, None);
-        assert!(queue.holds(Lane::Create) && !queue.holds(Lane::Repair));
+        assert!(queue.holds(Lane::Create) && !queue.holds(Lane::Repair) && !queue.carries("a"));
         let first = queue.pop().unwrap();
+        assert!(queue.carries("a"));
         assert_eq!((queue.len(Lane::Create), queue.holds(Lane::Create)), (0, true), "the call is not over");
         queue.done(first);
         assert!(!queue.holds(Lane::Create));
@@ -420,18 +436,35 @@ mod tests {
         assert!(queue.pop().is_some(), "it is full");
     }
 
+    /// Serves whatever is due, with all that wait in its line; how many those were.
+    fn serve(queue: &Queue) -> Option<usize> {
+        let first = queue.pop()?;
+        let peers = queue.peers("Toy", &BatchKey("create".into()), 1000);
+        let taken: Vec<_> = peers.iter().filter_map(|item| queue.take(item)).collect();
+        let count = 1 + taken.len();
+        taken.into_iter().chain([first]).for_each(|ticket| queue.done(ticket));
+        Some(count)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_long_stream_is_sent_ever_less_often() {
         let queue = Queue::default();
         let (start, mut sent) = (Instant::now(), Vec::new());
-        for i in 0..180 {
+        for i in 0..900 {
             queue.push(item(&format!("c{i}")), Lane::Create, None, Some(ride("create", 1000)));
-            if queue.pop().is_some() {
+            if serve(&queue).is_some() {
                 sent.push(start.elapsed().as_secs());
             }
-            tokio::time::advance(Duration::from_millis(500)).await;
+            tokio::time::advance(Duration::from_millis(100)).await;
         }
         assert_eq!(sent, [5, 15, 35, 65], "5 s, then 10 s, 20 s and 30 s");
+        tokio::time::advance(OVER).await;
+        assert!(serve(&queue).is_some() && queue.pop().is_none(), "the rest of them");
+        tokio::time::advance(OVER).await;
+        queue.push(item("later"), Lane::Create, None, Some(ride("create", 1000)));
+        let start = Instant::now();
+        queue.ready(None).await;
+        assert_eq!(start.elapsed(), QUIET, "the mass is over");
     }
 
     #[tokio::test(start_paused = true)]

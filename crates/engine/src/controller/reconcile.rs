@@ -333,6 +333,10 @@ impl<K: Managed> Controller<K> {
             Action::requeue(wait.max(Duration::from_millis(100)))
         };
         if decision.open {
+            if decision.session.as_ref().is_some_and(|s| s.queue.carries(uid)) {
+                // its answer is on the way, and wakes the object
+                return net();
+            }
             return self.account_for(decision, object, now).map_or_else(Action::await_change, until);
         }
         match &decision.step {
