@@ -162,9 +162,11 @@ impl<K: Managed> Mirror<K> {
         found.all(|other| Arc::ptr_eq(first, other)).then(|| first.clone())
     }
 
-    /// Shows every object as last seen, in no order, while nothing can be written.
+    /// Shows every object as it was last seen when this began, in no order. No lock is held meanwhile: `show` may ask
+    /// this mirror, or another one that somebody else asks the other way round.
     pub fn each(&self, show: &mut dyn FnMut(&K::Row)) {
-        self.read().rows.iter().filter(|e| !K::gone(&e.row)).for_each(|e| show(&e.row));
+        let rows: Vec<Arc<K::Row>> = self.read().rows.iter().map(|e| e.row.clone()).collect();
+        rows.iter().filter(|row| !K::gone(row)).for_each(|row| show(row));
     }
 
     /// Number of objects.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Failure, Fleet, Marks, MemberChange, MemberRow, MemberWant, Pool,
-    roster::{Leaver, Seat, Trouble},
+    roster::{Leaver, Seat, Stand, Trouble},
 };
 use crate::{
     kind::{Change, Context, FieldDiff, Have, Id, Kind, Managed},
@@ -89,11 +89,13 @@ pub(crate) enum Need<F: Fleet> {
 pub(crate) struct Assessed<F: Fleet> {
     pub(crate) need: Need<F>,
     pub(crate) made: bool,
+    /// It has to be read, and by what was seen of it last it is a member that stands so.
+    pub(crate) recalled: Option<Stand>,
 }
 
 impl<F: Fleet> From<Need<F>> for Assessed<F> {
     fn from(need: Need<F>) -> Self {
-        Self { need, made: false }
+        Self { need, made: false, recalled: None }
     }
 }
 
@@ -110,7 +112,7 @@ impl<F: Fleet> Measure<'_, F> {
             [] => self.absent(seat, &want, unsure).into(),
             [id] => match self.members.get(id) {
                 Known::Unknown => Need::Wait.into(),
-                Known::Doubt => Need::Read(id.clone()).into(),
+                Known::Doubt => self.doubted(place, seat, &want, id),
                 Known::Absent => self.absent(seat, &want, unsure).into(),
                 Known::Present(row) => self.present(place, seat, &want, id, row),
             },
@@ -245,6 +247,24 @@ impl<F: Fleet> Measure<'_, F> {
         Ok(false)
     }
 
+    /// It has to be read. Of a member not looked at before, what was seen last tells how it stands until then.
+    fn doubted(&self, place: usize, seat: &Seat, want: &MemberWant<F>, id: &Id) -> Assessed<F> {
+        let row = self.members.row(id).filter(|row| {
+            let marked = F::marks(row).is_some_and(|marks| marks.set == Some(self.mark));
+            marked && seat.last == Stand::Unknown
+        });
+        let seen = row.map(|row| self.present(place, seat, want, id, row));
+        let recalled = seen.as_ref().and_then(|seen| match seen.need {
+            Need::Settled(..) => Some(Stand::Settled),
+            Need::ReadParts(..) => seen.recalled,
+            Need::Held(_) => Some(Stand::Held),
+            Need::Drifted(Some(_)) => Some(Stand::Drifted),
+            Need::Send(..) => Some(Stand::Quiet),
+            _ => None,
+        });
+        Assessed { need: Need::Read(id.clone()), made: seen.is_some_and(|seen| seen.made), recalled }
+    }
+
     fn present(
         &self,
         place: usize,
@@ -265,15 +285,16 @@ impl<F: Fleet> Measure<'_, F> {
         }
         // those without the set's mark are still being brought up
         if place < self.partition && marked {
-            return Assessed { need: Need::Held(id.clone()), made };
+            return Assessed { need: Need::Held(id.clone()), made, recalled: None };
         }
         let (parts, missing) = self.members.parts(id, &F::Member::parts(want), None);
         if !missing.is_empty() {
-            return Assessed { need: Need::ReadParts(id.clone(), missing), made };
+            let recalled = (self.calm && marked).then_some(Stand::Settled);
+            return Assessed { need: Need::ReadParts(id.clone(), missing), made, recalled };
         }
-        let have = Have { row, parts, output: None };
         let settled = seat.settled || (self.calm && marked);
-        Assessed { need: self.differs(want, &have, id, made, settled), made }
+        let have = Have { row, parts, output: None };
+        Assessed { need: self.differs(want, &have, id, made, settled), made, recalled: None }
     }
 
     fn differs(

@@ -22,7 +22,7 @@ use crate::{
         resolve::{self, Unresolved},
     },
     decoded::Decoded,
-    kind::{BatchKey, Id, Kind, Managed, Status},
+    kind::{BatchKey, Id, Invalid, Kind, Managed, Status},
     plan::{Subject, Told, other_organisation},
     reason,
     session::{Session, Shelf},
@@ -300,25 +300,31 @@ type MemberStatus<F> = <<F as Fleet>::Member as Kind>::Status;
 impl<F: Fleet> View<'_, F> {
     /// Whom the set wants now; while it is being deleted that matters only for what interrupted creates made.
     fn choose(&self, set: &mut Set<F>) -> Result<(), Decided<F>> {
-        let text = text_stands(self.valid, set);
-        let chooses = !self.deleting || (self.status.common().intent.is_some() && text.is_ok());
-        if chooses {
-            text.map_err(|told| Decided::Say(told, Effect::Keep))?;
-            let basis = Basis {
-                generation: self.object.meta().generation,
-                text: set.text.version.clone(),
-                pool: self.pool.mirror.complete_since(),
-                members: self.members.mirror.complete_since(),
-            };
-            let since = self.intent();
-            set.choose(self.valid, basis, self.mark, &self.members.mirror, &self.pool.mirror, since)
-                .map_err(|e| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled))?;
-        }
-        if self.deleting {
-            set.dissolve(self.mark, &self.members.mirror);
-        } else {
+        let intent = self.status.common().intent.as_ref();
+        let (members, pool) = (&self.members.mirror, &self.pool.mirror);
+        let basis = Basis {
+            generation: self.object.meta().generation,
+            text: set.text.version.clone(),
+            pool: pool.complete_since(),
+            members: members.complete_since(),
+        };
+        let invalid =
+            |e: Invalid| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled);
+        let chosen = |set: &mut Set<F>, basis| {
+            text_stands(self.valid, set).map_err(|told| Decided::Say(told, Effect::Keep))?;
+            set.choose(self.valid, basis, self.mark, members, pool, intent).map_err(invalid)
+        };
+        if !self.deleting {
+            chosen(set, basis)?;
             set.keep_wanted();
+            return Ok(());
         }
+        if let Some(intent) = intent
+            && chosen(set, basis.clone()).is_err()
+        {
+            set.recall(self.valid, basis, members, pool, intent);
+        }
+        set.dissolve(self.mark, members);
         Ok(())
     }
 

@@ -109,11 +109,11 @@ pub struct Candidates<'a, F: Fleet> {
     pub holders: &'a dyn Pool<F::Member>,
     /// Text of [`Fleet::text`]; absent where the set names none.
     pub text: Option<&'a str>,
-    /// Members now, oldest first.
+    /// Members now, oldest first, and last those that are being made.
     pub members: &'a [Held],
 }
 
-/// The entries of a pool.
+/// The entries of a pool. No lock is held while entries are shown, so that one pool may be asked within another.
 pub trait Pool<P: Managed> {
     /// Shows every entry, in no order.
     fn each(&self, show: &mut dyn FnMut(&P::Row));
@@ -155,12 +155,12 @@ impl<P: Managed> Pool<P> for Vec<P::Row> {
     }
 }
 
-/// A member that exists.
+/// A member that exists, or may: its create has no answer yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// What it holds.
     pub pool: i64,
-    /// Its own id; ids grow, so it is also its age.
+    /// Its own id; ids grow, so it is also its age. [`i64::MAX`] while it has none.
     pub id: i64,
 }
 

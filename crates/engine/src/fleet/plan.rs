@@ -131,12 +131,14 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         | Need::ReadParts(id, _)
         | Need::Drifted(Some(id)) => id.int(),
         Need::Create(_) | Need::Drifted(None) => None,
+        Need::Read(id) if assessed.recalled.is_some() => id.int(),
         Need::Wait | Need::Read(_) | Need::Fail(..) => was,
     };
     if id != was {
         // another one, or none: nothing that was known of its predecessor holds
         seat.settled = false;
         seat.counted = false;
+        seat.last = Stand::Unknown;
         roster.moved = true;
     }
     seat.id = id.unwrap_or(0);
@@ -170,6 +172,11 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
             Stand::Failed
         }
     };
+    if !seat.stand.is_doubt() {
+        seat.last = seat.stand;
+    } else if seat.last == Stand::Unknown {
+        seat.last = assessed.recalled.unwrap_or_default();
+    }
     if matches!(seat.stand, Stand::Settled | Stand::Held | Stand::Drifted) {
         roster.cohorts.remove(&pool);
         roster.failures.remove(&pool);
@@ -240,7 +247,12 @@ pub(crate) fn farewell<F: Fleet>(
         Some((next, urgent)) => {
             Outlook { next, lane: if urgent { Lane::Safety } else { Lane::Interactive }, tripped }
         }
-        None => Outlook { next: Next::Rest, lane: Lane::Interactive, tripped },
+        None => {
+            // what an interrupted create made may have no mark yet, and then only a read tells whose it is
+            let unknown = bounds.intent && roster.seats.iter().any(Seat::is_nameless);
+            let next = if unknown { doubt(roster, measure, bounds.listed) } else { None };
+            Outlook { next: next.unwrap_or(Next::Rest), lane: Lane::Interactive, tripped }
+        }
     }
 }
 

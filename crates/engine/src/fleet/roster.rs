@@ -38,15 +38,17 @@ pub(crate) enum Stand {
 impl Stand {
     /// The next look may find something else without anything having changed about the member itself.
     pub(crate) fn is_open(self) -> bool {
-        matches!(self, Self::Unknown | Self::Waiting | Self::Doubted | Self::Partial | Self::Failed)
+        self.is_doubt() || self == Self::Failed
+    }
+
+    /// Emnify has to be asked before anything can be said.
+    pub(crate) fn is_doubt(self) -> bool {
+        matches!(self, Self::Unknown | Self::Waiting | Self::Doubted | Self::Partial)
     }
 
     /// Something of it is still to be made.
     pub(crate) fn is_beginning(self) -> bool {
-        matches!(
-            self,
-            Self::Unknown | Self::Waiting | Self::Doubted | Self::Partial | Self::Missing | Self::Quiet
-        )
+        self.is_doubt() || matches!(self, Self::Missing | Self::Quiet)
     }
 }
 
@@ -59,12 +61,26 @@ pub(crate) struct Seat {
     pub(crate) id: i64,
     /// Where it stands.
     pub(crate) stand: Stand,
+    /// Where it stood before the last doubt.
+    pub(crate) last: Stand,
     /// The set created it.
     pub(crate) made: bool,
     /// It was in step with this generation: what differs now is drift.
     pub(crate) settled: bool,
     /// Its disturbance is counted by the guard.
     pub(crate) counted: bool,
+}
+
+impl Seat {
+    /// Where it stands as far as is known: a doubt alone changes nothing.
+    pub(crate) fn shown(&self) -> Stand {
+        if self.stand.is_doubt() { self.last } else { self.stand }
+    }
+
+    /// A read has to tell whether what holds it is a member.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.id == 0 && self.stand == Stand::Doubted
+    }
 }
 
 /// A member that has to go.
@@ -113,7 +129,7 @@ pub(crate) struct Roster {
     pub(crate) failures: BTreeMap<i64, Trouble>,
     /// Members of failed calls share calls with their own half only, until they are through.
     pub(crate) cohorts: HashMap<i64, Cohort>,
-    /// Creates of unknown outcome, by what the member holds.
+    /// Creates of unknown outcome, also those under way, by what the member holds.
     pub(crate) unsure: HashMap<i64, Unsure>,
     /// Members that were disturbed and do not serve again yet: when the change was sent.
     pub(crate) disturbed: HashMap<i64, Timestamp>,
@@ -176,6 +192,7 @@ impl Roster {
             seat.settled = false;
             seat.counted = false;
             seat.stand = Stand::Unknown;
+            seat.last = Stand::Unknown;
         }
     }
 
@@ -194,6 +211,16 @@ impl Roster {
     /// Number of seats that stand so.
     pub(crate) fn count(&self, stand: Stand) -> u64 {
         self.seats.iter().filter(|seat| seat.stand == stand).map(|_| 1).sum()
+    }
+
+    /// The same as far as is known, whatever is in doubt.
+    pub(crate) fn shown(&self, stand: Stand) -> u64 {
+        self.seats.iter().filter(|seat| seat.shown() == stand).map(|_| 1).sum()
+    }
+
+    /// Seats without an id whose create was sent: they may exist.
+    pub(crate) fn begun(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().filter(|seat| seat.id == 0 && (seat.made || self.unsure.contains_key(&seat.pool)))
     }
 
     /// Members that are, or may be, out of service because of us.

@@ -1,7 +1,7 @@
 //! The emnify side of a set: when its turn has come it is planned again, and one call is sent.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, MutexGuard},
     time::Duration,
 };
@@ -17,7 +17,7 @@ use super::{
     decide::{Decided, proof},
     plan::{self, Load, Next},
     roster::{Seat, Stand, Trouble, Unsure},
-    state::Set,
+    state::{self, Set},
 };
 use crate::{
     answer,
@@ -131,7 +131,13 @@ impl<F: Fleet> FleetController<F> {
             session.hints.creating(loads.len());
         }
         let now = self.shared.now();
-        let counted = plan::sent(&mut lock(call.kept).roster, &loads, &call.rollout, now);
+        let counted = {
+            let mut set = lock(call.kept);
+            // until the answer nobody knows what was made, whatever happens to the seats meanwhile
+            let unsure = Unsure { proof: proof(now), refused: false };
+            set.roster.unsure.extend(loads.iter().filter(|l| l.id.is_none()).map(|l| (l.key, unsure)));
+            plan::sent(&mut set.roster, &loads, &call.rollout, now)
+        };
         session.guard.sent(&call.object.uid().unwrap_or_default(), counted);
         let (first, members) = (&loads[0].change, loads.len());
         tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");
@@ -159,10 +165,11 @@ impl<F: Fleet> FleetController<F> {
         let now = self.shared.now();
         self.memory.succeeded(&call.object.uid().unwrap_or_default());
         let mut untold = Vec::new();
-        let mut made = HashSet::new();
+        let mut made = HashMap::new();
         for (load, reply) in loads.iter().zip(replies) {
             if load.id.is_none() {
-                made.insert(load.key);
+                let id = reply.id.clone().or_else(|| reply.row.as_ref().map(F::Member::id));
+                made.insert(load.key, id.as_ref().and_then(Id::int));
                 if reply.row.is_none() {
                     untold.push(load.key);
                 }
@@ -173,13 +180,17 @@ impl<F: Fleet> FleetController<F> {
         {
             let mut set = lock(call.kept);
             let touched: HashSet<i64> = loads.iter().map(|load| load.key).collect();
+            let created: HashSet<i64> = made.keys().copied().collect();
             for load in loads {
                 set.roster.cohorts.remove(&load.key);
             }
             for seat in set.roster.seats.iter_mut().filter(|seat| of(&touched, seat)) {
                 seat.stand = Stand::Unknown;
-                seat.made |= made.contains(&seat.pool);
+                seat.made |= made.remove(&seat.pool).is_some();
             }
+            set.roster.unsure.retain(|pool, _| !created.contains(pool));
+            // nobody wants those any more
+            set.leave(made.into_iter().filter_map(|(pool, id)| Some(state::made(id?, pool))));
             let unsure = Unsure { proof: now, refused: false };
             set.roster.unsure.extend(untold.iter().map(|pool| (*pool, unsure)));
         }
@@ -264,7 +275,7 @@ impl<F: Fleet> FleetController<F> {
                     listing = true;
                     set.roster.unsure.insert(load.key, Unsure { proof: now, refused: partial });
                 }
-                None => {}
+                None => drop(set.roster.unsure.remove(&load.key)),
             }
         }
         drop(set);

@@ -43,12 +43,12 @@ pub(super) fn tally<F: Fleet>(set: &Set<F>) -> Tally {
     Tally {
         desired: count(roster.seats.len()),
         current: count(roster.seats.iter().filter(|s| s.id != 0).count()),
-        ready: roster.count(Stand::Settled),
-        held: roster.count(Stand::Held),
-        missing: roster.count(Stand::Missing),
+        ready: roster.shown(Stand::Settled),
+        held: roster.shown(Stand::Held),
+        missing: roster.shown(Stand::Missing),
         leaving: count(roster.leavers.len()),
-        failed: roster.count(Stand::Failed) + count(set.unmet.len() + roster.stuck()),
-        drifted: roster.count(Stand::Drifted),
+        failed: roster.shown(Stand::Failed) + count(set.unmet.len() + roster.stuck()),
+        drifted: roster.shown(Stand::Drifted),
         failures: failures(set),
         ..Tally::default()
     }
@@ -58,7 +58,12 @@ pub(super) fn tally<F: Fleet>(set: &Set<F>) -> Tally {
 pub(super) fn count<F: Fleet>(tally: &mut Tally, set: &Set<F>, measure: &Measure<'_, F>) {
     for seat in set.roster.seats.iter().filter(|seat| seat.id != 0) {
         let id = Id::Int(seat.id);
-        let Known::Present(row) = measure.members.get(&id) else { continue };
+        let row = match measure.members.get(&id) {
+            Known::Present(row) => Some(row),
+            Known::Doubt => measure.members.row(&id),
+            Known::Absent | Known::Unknown => None,
+        };
+        let Some(row) = row else { continue };
         let news = measure.members.news(&id).map(|(news, _)| news);
         F::count(&row, news.as_ref(), &mut |group, name| {
             let names = tally.groups.entry(group).or_default();
@@ -72,7 +77,7 @@ pub(super) fn count<F: Fleet>(tally: &mut Tally, set: &Set<F>, measure: &Measure
 
 fn failures<F: Fleet>(set: &Set<F>) -> Vec<Failure> {
     let roster = &set.roster;
-    let failing = roster.seats.iter().filter(|seat| seat.stand == Stand::Failed);
+    let failing = roster.seats.iter().filter(|seat| seat.shown() == Stand::Failed);
     let of_seats = failing.filter_map(|seat| roster.failures.get(&seat.pool));
     let of_leavers = roster.leavers.iter().filter_map(|leaver| roster.failures.get(&-leaver.id));
     let all = set.unmet.iter().cloned().chain(of_seats.chain(of_leavers).map(|t| t.failure.clone()));

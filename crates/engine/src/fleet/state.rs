@@ -9,11 +9,12 @@ use super::{
     assess::{Measure, appeared},
     holder::Marks as Touched,
     plan::newest_first,
-    roster::{Leaver, Roster},
+    roster::{Leaver, Roster, Seat},
 };
 use crate::{
     kind::{Id, Invalid, Managed},
     mirror::Mirror,
+    spec::Intent,
 };
 
 /// What a choice was made from; another one is made when this differs.
@@ -123,28 +124,50 @@ impl<F: Fleet> Set<F> {
         mark: &str,
         members: &Mirror<F::Member>,
         pool: &Mirror<F::Pool>,
-        since: Option<Timestamp>,
+        intent: Option<&Intent>,
     ) -> Result<(), Invalid> {
         if self.basis.as_ref() == Some(&basis) {
             return Ok(());
         }
         let (mut held, marked) = self.held(mark, members);
-        held.extend(since.into_iter().flat_map(|since| self.begun(set, members, pool, since)));
+        let begun = intent.map_or_else(Vec::new, |intent| self.begun(set, members, pool, intent));
+        held.extend(&begun);
+        self.seat_beginnings(&mut held);
         oldest_first(&mut held);
         let text = self.text.value.as_deref();
         let choice = set.choose(&Candidates { pool, holders: members, text, members: &held })?;
         self.unmet = choice.unmet;
         let dropped = self.roster.choose(&choice.members);
         let wanted: HashSet<i64> = choice.members.into_iter().collect();
-        self.leave(marked.into_iter().filter(|l| !wanted.contains(&l.pool)));
-        self.leave(dropped.into_iter().map(|s| Leaver {
-            id: s.id,
-            pool: s.pool,
-            made: true,
-            counted: false,
-        }));
+        // what a call made whose seat went meanwhile: nobody else knows of it
+        let sent = begun.into_iter().filter(|b| self.roster.unsure.contains_key(&b.pool));
+        let sent: Vec<Leaver> = sent.map(|b| made(b.id, b.pool)).collect();
+        let leaves = marked.into_iter().chain(sent).filter(|l| !wanted.contains(&l.pool));
+        self.leave(leaves.chain(dropped.into_iter().map(|s| made(s.id, s.pool))));
         self.basis = Some(basis);
         Ok(())
+    }
+
+    /// The set is being deleted and cannot say any more whom it wanted: whatever its interrupted creates would have
+    /// made is taken for a member.
+    pub(super) fn recall(
+        &mut self,
+        set: &F,
+        basis: Basis,
+        members: &Mirror<F::Member>,
+        pool: &Mirror<F::Pool>,
+        intent: &Intent,
+    ) {
+        if self.basis.as_ref() == Some(&basis) {
+            return;
+        }
+        let mut pools: Vec<i64> = self.roster.seats.iter().map(|seat| seat.pool).collect();
+        let seated: HashSet<i64> = pools.iter().copied().collect();
+        let begun = self.begun(set, members, pool, intent).into_iter().map(|b| b.pool);
+        pools.extend(begun.filter(|pool| !seated.contains(pool)));
+        pools.dedup();
+        self.roster.choose(&pools);
+        self.basis = Some(basis);
     }
 
     /// Who is wanted again stays.
@@ -160,39 +183,51 @@ impl<F: Fleet> Set<F> {
     pub(super) fn dissolve(&mut self, mark: &str, members: &Mirror<F::Member>) {
         let (_, marked) = self.held(mark, members);
         self.leave(marked.into_iter());
-        let made = self.roster.seats.iter().filter(|s| s.made && s.id != 0);
-        let made: Vec<Leaver> =
-            made.map(|s| Leaver { id: s.id, pool: s.pool, made: true, counted: false }).collect();
-        self.leave(made.into_iter());
+        let seats = self.roster.seats.iter().filter(|s| s.made && s.id != 0);
+        let seats: Vec<Leaver> = seats.map(|s| made(s.id, s.pool)).collect();
+        self.leave(seats.into_iter());
     }
 
-    fn leave(&mut self, more: impl Iterator<Item = Leaver>) {
+    /// These have to go as well.
+    pub(super) fn leave(&mut self, more: impl Iterator<Item = Leaver>) {
         let known: HashSet<i64> = self.roster.leavers.iter().map(|leaver| leaver.id).collect();
         self.roster.leavers.extend(more.filter(|leaver| !known.contains(&leaver.id)));
         newest_first(&mut self.roster.leavers);
     }
 
-    /// Devices that interrupted creates of an intent made: they are members before they carry any mark.
+    /// Devices that creates of an intent made, before they carry any mark: of an earlier process those that look so, of
+    /// this one those that it sent and has no answer to.
     fn begun(
         &self,
         set: &F,
         members: &Mirror<F::Member>,
         pool: &Mirror<F::Pool>,
-        since: Timestamp,
+        intent: &Intent,
     ) -> Vec<Held> {
         let mut begun = Vec::new();
-        let Some(base) = &self.base else { return begun };
+        let (Some(base), Ok(since)) = (&self.base, intent.since.parse()) else { return begun };
+        let inherited = self.intent.as_ref() != Some(&intent.nonce);
         members.each(&mut |row| {
             let bare = F::marks(row).is_some_and(|marks| marks == Marks::default());
             let recent = F::Member::created(row).is_some_and(|at| at >= appeared(since));
             let (Some(id), Some(held)) = (F::Member::id(row).int(), F::holds(row)) else { return };
-            if bare && recent {
+            if bare && recent && (inherited || self.roster.unsure.contains_key(&held)) {
                 let entry = pool.row(&Id::Int(held));
                 let want = entry.and_then(|entry| set.member(base, &entry).ok());
                 begun.extend(want.filter(|w| F::resembles(w, row)).map(|_| Held { pool: held, id }));
             }
         });
         begun
+    }
+
+    /// Creates under way keep their seats, as the newest members: what they take may be shown as taken before they are.
+    fn seat_beginnings(&self, held: &mut Vec<Held>) {
+        let mut begun: Vec<Held> = self.roster.begun().map(|s| Held { pool: s.pool, id: i64::MAX }).collect();
+        if !begun.is_empty() {
+            let known: HashSet<i64> = held.iter().map(|held| held.pool).collect();
+            begun.retain(|begun| !known.contains(&begun.pool));
+            held.append(&mut begun);
+        }
     }
 
     /// Members now, and those of them that carry the set's mark.
@@ -214,13 +249,20 @@ impl<F: Fleet> Set<F> {
 
     /// Every create that may have been sent is accounted for; with `leaving` no more are sent.
     pub(super) fn accounted(&self, measure: &Measure<'_, F>, leaving: bool) -> bool {
-        !measure.inherited
-            && self.roster.unsure.is_empty()
-            && (leaving || !self.roster.seats.iter().any(|seat| seat.stand.is_beginning() && !seat.settled))
+        let open = |seat: &Seat| match leaving {
+            true => measure.intent.is_some() && seat.is_nameless(),
+            false => seat.stand.is_beginning() && !seat.settled,
+        };
+        !measure.inherited && self.roster.unsure.is_empty() && !self.roster.seats.iter().any(open)
     }
 }
 
+/// A member that has to go and that the set made.
+pub(super) fn made(id: i64, pool: i64) -> Leaver {
+    Leaver { id, pool, made: true, counted: false }
+}
+
 fn oldest_first(held: &mut Vec<Held>) {
-    held.sort_unstable_by_key(|held| held.id);
-    held.dedup_by_key(|held| held.id);
+    held.sort_by_key(|held| held.id);
+    held.dedup_by(|a, b| a.id == b.id && a.id != i64::MAX);
 }

@@ -1,5 +1,7 @@
 //! Sets of members: brought up in bulk, kept in step, let go.
 
+mod under_way;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};

@@ -11,7 +11,7 @@ use crate::{
     fleet::{
         Failure, Tally,
         plan::{Next, Outlook},
-        roster::{Leaver, Seat, Stand, Trouble},
+        roster::{Leaver, Roster, Seat, Stand, Trouble},
         settle::{self, Stage},
         state::Set,
     },
@@ -148,4 +148,39 @@ fn a_member_that_does_not_serve_is_not_available_again() {
     // the change did not stay
     case.put(device(11, 1, "made [k8s prod/ns/h]"));
     assert_eq!(case.send().chips(), [1], "the one that is out goes on; the next does not begin");
+}
+
+#[test]
+fn a_doubt_alone_takes_nobody_from_the_count() {
+    let mut case = Case::settled(1..=3);
+    case.doubt(11..=12);
+    assert!(matches!(case.next(), Next::Read(_)));
+    assert_eq!(case.stands(), [Stand::Doubted, Stand::Doubted, Stand::Settled]);
+    assert_eq!(case.roster.shown(Stand::Settled), 3, "they were in step when they were seen last");
+    case.put(device(11, 1, "made [k8s prod/ns/h]").called("portal"));
+    case.next();
+    assert_eq!(case.roster.shown(Stand::Settled), 2, "the read says otherwise");
+    case.prefix = "new";
+    case.edit();
+    case.next();
+    assert_eq!(
+        case.roster.shown(Stand::Settled),
+        0,
+        "and after an edit nobody is in step with what was wanted"
+    );
+}
+
+#[test]
+fn of_members_in_doubt_at_the_start_the_last_listing_tells() {
+    let mut case = Case::settled(1..=4);
+    case.roster = Roster::default();
+    case.roster.choose(&[1, 2, 3, 4]);
+    case.put(device(14, 4, "").old());
+    case.put(device(13, 3, "made [k8s prod/ns/h]").called("portal"));
+    case.doubt(12..=14);
+    case.next();
+    assert_eq!(case.stands()[1..], [Stand::Doubted; 3]);
+    assert_eq!(case.roster.shown(Stand::Settled), 2, "what bears the mark and looks so is in step");
+    let ids: Vec<i64> = case.roster.seats.iter().map(|seat| seat.id).collect();
+    assert_eq!(ids, [11, 12, 13, 0], "and what bears no mark has to be read before it is a member");
 }

@@ -293,3 +293,19 @@ async fn whatever_happens_a_mirror_knows_what_it_should() {
 async fn so_does_one_that_has_only_a_listing() {
     live::<Listed>().await;
 }
+
+#[test]
+fn what_is_shown_holds_up_nobody() {
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (one, other) = (filled(3), filled(3));
+        let mut shown = 0;
+        one.each(&mut |seen| {
+            let within = |mirror: &Mirror<Toy>| mirror.put(row(seen.id, "b"), Instant::now());
+            shown += i32::from(within(&one) && within(&other) && other.row(&Id::Int(seen.id)).is_some());
+        });
+        done.send(shown)
+    });
+    let shown = waits.recv_timeout(Duration::from_secs(10));
+    assert_eq!(shown, Ok(3), "two mirrors that are asked within each other wait for no lock");
+}

@@ -1,0 +1,129 @@
+//! Whatever happens while a call is under way, or while members are in doubt.
+
+use std::time::Duration;
+
+use emnify_engine::kind::Managed;
+use serde_json::json;
+
+use super::{BULK, herd, stocked, with};
+use crate::support::{Stage, emnify::Fault, herd::Chip};
+
+const STATUS: &str = "PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status";
+
+fn serials(stage: &Stage) -> Vec<String> {
+    let mut all: Vec<String> =
+        stage.emnify.devices().iter().map(|d| d["imei"].as_str().unwrap_or_default().to_owned()).collect();
+    all.sort();
+    all
+}
+
+/// A bulk create that takes effect ten seconds after it was sent.
+async fn creating(stage: &Stage, spec: serde_json::Value) {
+    stage.emnify.fail(BULK, 1, Fault::Slow(Duration::from_secs(10)));
+    stage.cluster.apply_a("Herd", "h", spec);
+    stage.until("the create is under way", |s| s.emnify.asked(BULK).len() == 1).await;
+}
+
+/// A complete listing that the set has looked at.
+async fn swept<K: Managed>(stage: &Stage) {
+    let shelf = stage.session.shelf::<K>();
+    let before = shelf.mirror.complete_since();
+    shelf.sweep.notify_one();
+    stage.until("it is listed", |_| shelf.mirror.complete_since() > before).await;
+    stage.cluster.annotate_a("Herd", "h", "example.org/note", "look");
+    stage.pass(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_under_way_keeps_its_seat() {
+    let stage = Stage::new().await;
+    stage.emnify.stock(5..=7);
+    creating(&stage, json!({"replicas": 3})).await;
+    stage.emnify.stock(1..=4);
+    swept::<Chip>(&stage).await;
+    stage.herd_ready().await;
+    assert_eq!(serials(&stage), ["5", "6", "7"], "chips that would come first now change nothing");
+    assert_eq!(stage.herd_status("desired"), 3);
+    assert!(stage.emnify.devices().iter().all(|d| d["tags"] == "made [k8s prod/ns/h]"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_wants_any_more_when_its_create_is_answered_goes() {
+    for lost in [false, true] {
+        let stage = stocked(4).await;
+        let fault = if lost { Fault::LostAnswer } else { Fault::Slow(Duration::from_secs(10)) };
+        stage.emnify.fail(BULK, 1, fault);
+        stage.cluster.apply_a("Herd", "h", herd(1..=4));
+        stage.until("the create is under way", |s| s.emnify.asked(BULK).len() == 1).await;
+        stage.cluster.apply_a("Herd", "h", herd(1..=2));
+        stage.pass(20).await;
+        stage.herd_ready().await;
+        stage.until("what is left over is gone", |s| s.emnify.devices().len() == 2).await;
+        assert_eq!(serials(&stage), ["1", "2"], "lost: {lost}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_is_deleted_waits_for_its_create() {
+    let stage = stocked(3).await;
+    creating(&stage, herd(1..=3)).await;
+    stage.cluster.delete_a("Herd", "h");
+    stage.pass(5).await;
+    assert!(stage.cluster.object("Herd", "h").is_some(), "nobody would know of what it makes");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_create_made_goes_with_the_set_even_if_its_list_went_first() {
+    const MAP: &str = "/api/v1/namespaces/ns/configmaps/list";
+    for text in [None, Some("1 2 3")] {
+        let stage = stocked(3).await;
+        let map = |text: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "list", "resourceVersion": "1"},
+                   "data": {"chips": text}})
+        };
+        stage.cluster.put(MAP, map("1 2 3"));
+        stage.emnify.fail(BULK, 1, Fault::LostAnswer);
+        stage.emnify.add(json!({"name": "a stranger", "imei": "9", "status": {"id": 0}}));
+        stage.cluster.apply_a("Herd", "h", json!({"listedIn": "list"}));
+        stage.until("it took effect", |s| s.emnify.devices().len() == 4).await;
+        stage.cluster.delete_a("Herd", "h");
+        match text {
+            Some(text) => stage.cluster.put(MAP, map(text)),
+            None => stage.cluster.put(
+                MAP,
+                json!({"apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "list", "resourceVersion": "2"}}),
+            ),
+        }
+        let stage = stage.restart().await;
+        stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+        assert_eq!(serials(&stage), ["9"], "with the text {text:?}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_alone_changes_no_count() {
+    let stage = stocked(8).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=8));
+    stage.herd_ready().await;
+    stage.pass(60).await;
+    let before = stage.cluster.wrote(STATUS).len();
+    (1..=4).for_each(|id| stage.emnify.event(id, 99, id, 0));
+    let reads = |s: &Stage| s.emnify.asked("GET /api/v1/endpoint/").len();
+    stage.until("they are read", |s| reads(s) == 4).await;
+    stage.pass(60).await;
+    assert_eq!(stage.cluster.wrote(STATUS).len(), before, "a read that finds nothing is not news");
+
+    let (cluster, emnify) = (stage.cluster.clone(), stage.emnify.clone());
+    stage.stop().await;
+    (5..=8).for_each(|id| emnify.event(id, 99, id, 0));
+    let stage = Stage::on(cluster, emnify).await;
+    stage.until("they are read", |s| reads(s) == 8).await;
+    stage.pass(60).await;
+    assert_eq!(stage.cluster.wrote(STATUS).len(), before, "nor is it after a second start");
+    assert_eq!((stage.herd_status("ready"), stage.herd_status("enabled")), (json!(8), json!(8)));
+}
