@@ -243,17 +243,15 @@ pub(crate) fn farewell<F: Fleet>(
 ) -> Outlook<F> {
     let leaving = roster.leavers.iter().filter(|l| !l.counted && measure.deletes(l)).count();
     let tripped = (bounds.guard)(u64::try_from(leaving).unwrap_or(u64::MAX)).err();
-    match retire(roster, measure, bounds, tripped.is_none()) {
-        Some((next, urgent)) => {
-            Outlook { next, lane: if urgent { Lane::Safety } else { Lane::Interactive }, tripped }
-        }
-        None => {
-            // what an interrupted create made may have no mark yet, and then only a read tells whose it is
-            let unknown = bounds.intent && roster.seats.iter().any(Seat::is_nameless);
-            let next = if unknown { doubt(roster, measure, bounds.listed) } else { None };
-            Outlook { next: next.unwrap_or(Next::Rest), lane: Lane::Interactive, tripped }
-        }
+    let mut outlook = Outlook { next: Next::Rest, lane: Lane::Interactive, tripped };
+    if let Some((next, urgent)) = retire(roster, measure, bounds, outlook.tripped.is_none()) {
+        outlook.next = next;
+        outlook.lane = if urgent { Lane::Safety } else { Lane::Interactive };
+    } else if bounds.intent && roster.seats.iter().any(Seat::is_nameless) {
+        // what an interrupted create made may have no mark yet, and then only a read tells whose it is
+        outlook.next = doubt(roster, measure, bounds.listed).unwrap_or(Next::Rest);
     }
+    outlook
 }
 
 /// Members that would be disturbed and are not counted yet.

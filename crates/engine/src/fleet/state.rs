@@ -249,9 +249,12 @@ impl<F: Fleet> Set<F> {
 
     /// Every create that may have been sent is accounted for; with `leaving` no more are sent.
     pub(super) fn accounted(&self, measure: &Measure<'_, F>, leaving: bool) -> bool {
-        let open = |seat: &Seat| match leaving {
-            true => measure.intent.is_some() && seat.is_nameless(),
-            false => seat.stand.is_beginning() && !seat.settled,
+        let open = |seat: &Seat| {
+            if leaving {
+                measure.intent.is_some() && seat.is_nameless()
+            } else {
+                seat.stand.is_beginning() && !seat.settled
+            }
         };
         !measure.inherited && self.roster.unsure.is_empty() && !self.roster.seats.iter().any(open)
     }

@@ -191,6 +191,17 @@ impl Case {
         outlook
     }
 
+    /// The next thing to do while the set is being deleted.
+    pub(super) fn farewell(&mut self) -> Next<Herd> {
+        let mut roster = std::mem::take(&mut self.roster);
+        let outlook = self.with(|measure, bounds| {
+            plan::survey(&mut roster, measure, &bounds.rollout);
+            plan::farewell(&roster, measure, bounds)
+        });
+        self.roster = roster;
+        outlook.next
+    }
+
     pub(super) fn next(&mut self) -> Next<Herd> {
         self.outlook().next
     }

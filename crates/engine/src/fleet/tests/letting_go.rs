@@ -63,3 +63,13 @@ fn a_tripped_guard_keeps_them() {
     assert!(matches!(outlook.next, Next::Rest));
     assert_eq!(case.asked.get(), 2, "members are counted once, however many calls each takes");
 }
+
+#[test]
+fn what_an_interrupted_create_made_is_read_before_the_set_goes() {
+    let mut case = Case::new(1..=1);
+    case.put(device(11, 1, ""));
+    case.doubt(11..=11);
+    assert!(matches!(case.farewell(), Next::Read(id) if id == 11.into()), "it may be ours");
+    case.intent = None;
+    assert!(matches!(case.farewell(), Next::Rest), "without an intent nothing of ours is unknown");
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use emnify_engine::kind::Managed;
 use serde_json::json;
 
-use super::{BULK, herd, stocked, with};
+use super::{BULK, herd, stocked};
 use crate::support::{Stage, emnify::Fault, herd::Chip};
 
 const STATUS: &str = "PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status";
