@@ -72,8 +72,7 @@ impl<K: Managed> Controller<K> {
         if !(edited && plain && self.shared.is_open()) {
             return;
         }
-        let decision =
-            self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.shared.now());
+        let decision = self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.shared.now());
         if let Step::Apply(..) = decision.step {
             self.enqueue(object, &decision, &status);
         }

@@ -7,7 +7,7 @@ const TAIL: Duration = Duration::from_secs(10);
 /// The same while we make many objects, whose events are our own.
 const TAIL_BUSY: Duration = Duration::from_secs(30);
 /// Time between two readings of what changed last.
-const RECENT: Duration = Duration::from_secs(20);
+const RECENT: Duration = Duration::from_secs(25);
 /// The same while we make many objects, which are what changed last.
 const RECENT_BUSY: Duration = Duration::from_secs(60);
 /// Failures double the pause up to 2 to the power of this.

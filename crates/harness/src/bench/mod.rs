@@ -26,7 +26,8 @@ use machine::Machine;
 use report::Report;
 use scenarios::Worlds;
 
-/// What can be measured, from cheap to expensive.
+/// What can be measured, from cheap to expensive; a restart before devices move, since a first listing tells what they
+/// brought along (an IMEI), and that is news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Scenario {
     /// 1,000 new devices with SIMs, from the first apply to the last Ready.
@@ -39,14 +40,14 @@ pub enum Scenario {
     /// 10,000 new devices with SIMs, from the first apply to the last Ready.
     #[value(name = "create-10000")]
     Create10000,
+    /// Stop and start with 10,000 devices.
+    #[value(name = "restart-10000")]
+    Restart10000,
     /// 10,000 devices that attach and move, and nothing else to do.
     #[value(name = "steady-10000")]
     Steady10000,
     /// Changes made at the portal, until they are corrected, with 10,000 devices.
     DriftLatency,
-    /// Stop and start with 10,000 devices.
-    #[value(name = "restart-10000")]
-    Restart10000,
     /// 100,000 new devices of one object.
     #[value(name = "fleet-100000")]
     Fleet100000,

@@ -34,7 +34,7 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     }
     let ended = ground.stop_operator().await?;
     report.shows("from SIGTERM to the end of the process", seconds(ended));
-    let (before, status) = (versions(ground).await?, workspace(ground).await?);
+    let before = versions(ground).await?;
     let start = ground.mark().await?;
     ground.start_operator()?;
     let mut edits = Arrivals::default();
@@ -56,18 +56,16 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     let edited = format!("Endpoint/{}", object_name(EDITED));
     let changed: Vec<_> = before
         .iter()
-        .filter(|(name, version)| **name != edited && after.get(*name) != Some(version))
-        .map(|(name, _)| name.as_str())
+        .filter(|(name, (version, _))| **name != edited && after.get(*name).map(|(v, _)| v) != Some(version))
         .collect();
     report.is(
-        "objects whose resource version changed, besides the edited one",
+        "objects whose resource version changed, besides the edited one and the workspace",
         count(changed.len()),
         Value::Count(0),
     );
-    if !changed.is_empty() {
-        report.note(format!("changed: {}", changed[..changed.len().min(5)].join(", ")));
-        let now = workspace(ground).await?;
-        report.note(format!("of the Workspace's status: {}", differing(&status, &now).join(", ")));
+    for (name, (_, status)) in changed.iter().take(3) {
+        let now = after.get(*name).map(|(_, status)| status.clone()).unwrap_or_default();
+        report.note(format!("changed in the status of {name}: {}", differing(status, &now).join(", ")));
     }
     ground.show_memory(report, "after the start", Some(120));
     Ok(())
@@ -87,23 +85,19 @@ async fn settle(ground: &Ground) -> Result<bool> {
     Ok(false)
 }
 
-/// `Kind/name` and resource version of everything that is ours, and of Secrets.
-async fn versions(ground: &Ground) -> Result<BTreeMap<String, String>> {
-    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).chain(["Secret".to_owned()]);
+/// By `Kind/name`: resource version and status of everything that is ours, and of Secrets; without workspaces, whose
+/// status says how far the event log was read.
+async fn versions(ground: &Ground) -> Result<BTreeMap<String, (String, Json)>> {
+    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
     let mut versions = BTreeMap::new();
-    for kind in kinds {
+    for kind in kinds.chain(["Secret".to_owned()]) {
         for object in ground.stage.api(&kind)?.list(&ListParams::default()).await?.items {
             let version = object.resource_version().unwrap_or_default();
-            versions.insert(format!("{kind}/{}", object.name_any()), version);
+            let name = format!("{kind}/{}", object.name_any());
+            versions.insert(name, (version, object.data["status"].clone()));
         }
     }
     Ok(versions)
-}
-
-/// The Workspace's status.
-async fn workspace(ground: &Ground) -> Result<Json> {
-    let workspace = ground.stage.get("Workspace", "default").await?.unwrap_or_default();
-    Ok(workspace["status"].clone())
 }
 
 /// Fields whose values differ.
@@ -111,7 +105,10 @@ fn differing(before: &Json, after: &Json) -> Vec<String> {
     let fields = |object: &Json| object.as_object().cloned().unwrap_or_default();
     let (before, after) = (fields(before), fields(after));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    names.into_iter().filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+    let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let shown =
+        |object: &serde_json::Map<String, Json>, name| object.get(name).unwrap_or(&Json::Null).to_string();
+    differ.map(|name| format!("{name} {} -> {}", shown(&before, name), shown(&after, name))).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +120,7 @@ mod tests {
     #[test]
     fn fields_that_came_went_or_changed_differ() {
         let (before, after) = (json!({"a": 1, "b": 2, "c": 3}), json!({"a": 1, "b": 7, "d": 4}));
-        assert_eq!(differing(&before, &after), ["b", "c", "d"]);
+        assert_eq!(differing(&before, &after), ["b 2 -> 7", "c 3 -> null", "d null -> 4"]);
         assert!(differing(&before, &before).is_empty());
     }
 }
