@@ -26,7 +26,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     kinds,
-    observe::metrics::Metrics,
+    observe::metrics::{Metrics, Snapshot},
     serve::{
         self, Health,
         push::{Push, Secret},
@@ -66,7 +66,11 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
         ended = ended(&mut tasks, &shutdown) => return ended,
     }
     let desk = start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
-    metrics.read_from(move || desk.sessions.snapshot());
+    let pushed = push.as_ref().map(|(_, push)| push.counters().clone());
+    metrics.read_from(move || {
+        let push = pushed.as_ref().map(|counters| counters.snapshot());
+        Snapshot { push, ..desk.sessions.snapshot() }
+    });
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();
         let push = push.taken_by(move |records| shared.stale(records));

@@ -18,6 +18,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::serve::push;
+
 /// Everything that metrics are made of.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -27,6 +29,8 @@ pub struct Snapshot {
     pub hosts: Vec<HostSnapshot>,
     /// Live sessions.
     pub sessions: Vec<SessionSnapshot>,
+    /// The receiver of data streams, where there is one.
+    pub push: Option<push::Snapshot>,
 }
 
 /// Traffic with one host.
@@ -219,6 +223,32 @@ pub const METRICS: &[Metric] = &[
                 for kind in &session.kinds {
                     put(&[&session.organisation, kind.kind], small(kind.objects));
                 }
+            }
+        },
+    },
+    Metric {
+        name: "push_requests",
+        help: "Requests of data streams, by result: accepted, or why not",
+        unit: None,
+        counts: true,
+        labels: &["result"],
+        read: |now, put| {
+            let Some(push) = &now.push else { return };
+            put(&["accepted"], whole(push.requests));
+            for (why, count) in push::Outcome::ALL.iter().zip(push.refused) {
+                put(&[why.as_str()], whole(count));
+            }
+        },
+    },
+    Metric {
+        name: "push_records",
+        help: "Records in accepted requests of data streams",
+        unit: None,
+        counts: true,
+        labels: &[],
+        read: |now, put| {
+            if let Some(push) = &now.push {
+                put(&[], whole(push.records));
             }
         },
     },

@@ -30,6 +30,7 @@ fn snapshot() -> Snapshot {
         now: Timestamp::from_second(60).unwrap(),
         hosts: vec![HostSnapshot { host, limits, counts: vec![(key, count)] }],
         sessions: vec![session],
+        push: Some(crate::serve::push::Snapshot { requests: 5, records: 9, refused: [1, 0, 0, 0, 0, 0, 2] }),
     }
 }
 
@@ -79,10 +80,11 @@ fn labels_are_those_that_are_declared() {
         let (name, rest) = line.split_once('{').unwrap();
         let metric = METRICS.iter().find(|metric| exposed(metric) == name).unwrap();
         let labels = rest.split_once('}').unwrap().0;
-        let names: Vec<&str> = labels.split("\",").map(|label| label.split_once('=').unwrap().0).collect();
+        let names: Vec<&str> =
+            labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0)).collect();
         assert_eq!(names, metric.labels, "{line}");
     }
-    let allowed = ["host", "method", "route", "status", "lane", "window", "organisation", "kind"];
+    let allowed = ["host", "method", "route", "status", "lane", "window", "organisation", "kind", "result"];
     for metric in METRICS {
         for label in metric.labels {
             assert!(allowed.contains(label), "{label} of {} may take any number of values", metric.name);
@@ -104,6 +106,8 @@ fn values_are_those_of_the_snapshot() {
     has(&format!("emnify_month_limit{{{host},organisation=\"42\"}} 5000000.0"));
     has(&format!("emnify_month_held{{{host},organisation=\"42\"}} 1.0"));
     has("emnify_queue_length{organisation=\"42\",lane=\"create\"} 7.0");
+    has("emnify_push_requests_total{result=\"accepted\"} 5.0");
+    has("emnify_push_records_total{} 9.0");
     has("emnify_scrub_rotation_seconds{organisation=\"42\"} 300.0");
     has("emnify_listing_age_seconds{organisation=\"42\",kind=\"Endpoint\"} 60.0");
     assert!(text.ends_with("# EOF\n"), "a scraper knows that it got everything");

@@ -94,6 +94,7 @@ impl Sessions {
             now: self.engine.now(),
             hosts: limits.into_iter().map(host).collect(),
             sessions: live.iter().map(|session| self.engine.snapshot(session)).collect(),
+            push: None,
         }
     }
 

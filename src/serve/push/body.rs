@@ -25,7 +25,8 @@ pub(super) async fn read(body: Body) -> Result<Bytes, Outcome> {
         return Err(Outcome::Slow);
     };
     read.map_err(|error| {
-        let too_large = error.source().is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        let too_large =
+            error.source().is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if too_large { Outcome::TooLarge } else { Outcome::Malformed }
     })
 }

@@ -36,11 +36,12 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         shared,
         session,
     };
-    let (mut failures, mut last) = (0u32, None::<Instant>);
+    // the first listings come first: what they show is no news any more, and after a restart that is nearly everything
+    let (mut failures, mut last) = (0u32, Instant::now());
     loop {
         let pause = Reader::Tail.pause(tail.session.creating(), failures);
-        if last.is_none_or(|last| last.elapsed() >= pause) {
-            last = Some(Instant::now());
+        if last.elapsed() >= pause {
+            last = Instant::now();
             failures = match tail.step().await {
                 Ok(()) => 0,
                 Err(error) => {
