@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use emnify_harness::stage::Stage;
-use emnify_simulator::Fault;
+use emnify_harness::stage::{Stage, condition};
+use emnify_simulator::{Fault, Seed};
 use http::Method;
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::{
     meters::{make, meter, platform, ready},
     portal::{Portal, Traffic, last_request},
-    support::{Result, look, told},
+    support::{ORGANISATION, Result, look, told},
 };
 
 const MULTI: &str = "/api/v2/endpoint/multi";
@@ -92,6 +92,37 @@ async fn a_bad_item_holds_up_nobody_else_in_its_batch() -> Result<()> {
         .collect();
     assert!(calls.len() <= 16, "forty are halved until one is left: {calls:#?}");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_devices_than_addresses_are_not_asked_for() -> Result<()> {
+    const DEVICES: u64 = 20;
+    let mut options = platform("addresses", DEVICES)?;
+    let mut state = options.simulator.seed.state().clone();
+    let spaces = json!([{"id": 31, "ip_address_space": "10.192.0.0/28"}]);
+    let organisation = state.organisations.get_mut(&ORGANISATION).expect("the seed's organisation");
+    organisation.ip_address_spaces = serde_json::from_value(spaces)?;
+    options.simulator.seed = Seed::from_state(state)?;
+    let mut stage = Stage::start(options).await?;
+    make(&stage, (0..DEVICES).map(meter)).await?;
+    let last = last_request(&stage);
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    ready(&stage, 14, |_| true).await?;
+    let traffic = Traffic::since(&stage, last);
+    let bulk: Vec<u16> =
+        traffic.all().iter().filter(|call| call.path == MULTI).map(|call| call.status).collect();
+    assert!(!bulk.is_empty() && bulk.iter().all(|status| *status == 201), "no call was refused: {bulk:?}");
+    assert_eq!(one_each(&stage), (14, 14), "as many as the space has addresses");
+    let waits =
+        |object: &Value| condition(object, "Ready").is_some_and(|c| c["reason"] == "NoAddressAvailable");
+    let api = stage.api("Endpoint")?;
+    let rest = async || {
+        let all = api.list(&ListParams::default()).await?.items;
+        let all = all.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+        Ok(all.iter().filter(|object| waits(object)).count() == 6)
+    };
+    stage.eventually("the others say what they wait for", rest).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -154,14 +154,6 @@ impl<K: Managed> Mirror<K> {
         ids
     }
 
-    /// The row that carries `key`, if exactly one does.
-    pub fn find_one(&self, key: &Key) -> Option<Arc<K::Row>> {
-        let inner = self.read();
-        let mut found = inner.rows.carrying(key).map(|e| &e.row);
-        let first = found.next()?;
-        found.all(|other| Arc::ptr_eq(first, other)).then(|| first.clone())
-    }
-
     /// Shows every object as it was last seen when this began, in no order. No lock is held meanwhile: `show` may ask
     /// this mirror, or another one that somebody else asks the other way round.
     pub fn each(&self, show: &mut dyn FnMut(&K::Row)) {

@@ -131,11 +131,11 @@ impl<K: Managed> Looks<K> for Controller<K> {
         async move { self.reconcile(&object).await }.boxed()
     }
 
-    /// The object left the cluster: its claims, references and memory go with it.
     fn arrived(self: &Arc<Self>, object: &Decoded<K>) {
         self.hurry(object);
     }
 
+    /// The object left the cluster: its claims, references and memory go with it.
     fn gone(&self, object: &Decoded<K>) {
         let uid = object.uid().unwrap_or_default();
         let who = named(object);
