@@ -1,4 +1,4 @@
-//! `crds/` is written by this test: `UPDATE=1 cargo test --test generated`.
+//! Files that are made from code: `UPDATE=1 cargo test --test generated` writes them, without it a stale one fails.
 
 use std::{
     collections::BTreeSet,
@@ -10,29 +10,36 @@ use emnify_operator::kinds;
 
 #[test]
 fn crds_are_up_to_date() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
-    let wanted: Vec<(PathBuf, String)> = kinds::crds()
-        .iter()
-        .map(|crd| (folder.join(format!("{}.yaml", crd.spec.names.plural)), kinds::yaml(crd)))
-        .collect();
+    let files =
+        kinds::crds().into_iter().map(|crd| (format!("{}.yaml", crd.spec.names.plural), kinds::yaml(&crd)));
+    up_to_date("crds", "yaml", files.collect());
+}
+
+/// The files of a folder that end like this are exactly these, by name and text; with `UPDATE` they are made so.
+fn up_to_date(folder: &str, end: &str, files: Vec<(String, String)>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let wanted: Vec<(PathBuf, String)> =
+        files.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
     if env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(&folder).unwrap();
         for (path, text) in &wanted {
             fs::write(path, text).unwrap();
         }
-        for surplus in surplus(&folder, &wanted) {
+        for surplus in surplus(&folder, end, &wanted) {
             fs::remove_file(surplus).unwrap();
         }
     }
     let stale = wanted.iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
-    let stale: Vec<_> = stale.map(|(path, _)| path.clone()).chain(surplus(&folder, &wanted)).collect();
+    let stale: Vec<_> = stale.map(|(path, _)| path.clone()).chain(surplus(&folder, end, &wanted)).collect();
     assert!(stale.is_empty(), "run UPDATE=1 cargo test --test generated: {stale:?}");
 }
 
-/// YAML files that belong to no kind.
-fn surplus(folder: &Path, wanted: &[(PathBuf, String)]) -> Vec<PathBuf> {
+/// Files of the folder that are made from nothing.
+fn surplus(folder: &Path, end: &str, wanted: &[(PathBuf, String)]) -> Vec<PathBuf> {
     let wanted: BTreeSet<_> = wanted.iter().map(|(path, _)| path).collect();
-    let files = fs::read_dir(folder).expect("crds/ is in the repository").flatten().map(|entry| entry.path());
-    files.filter(|path| path.extension().is_some_and(|end| end == "yaml") && !wanted.contains(path)).collect()
+    let files = fs::read_dir(folder).expect("generated folders are in the repository").flatten();
+    let files = files.map(|entry| entry.path());
+    files.filter(|path| path.extension().is_some_and(|e| e == end) && !wanted.contains(path)).collect()
 }
 
 #[test]
