@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use emnify_simulator::{Limits, Seed, State, fleet, state::Organisation};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
@@ -12,8 +12,8 @@ use kube::{
 use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{board::Board, calls::Calls, figure::Value, program::Operator, report::Report, usage::Usage};
-use crate::stage::{Options, Place, Stage};
+use super::{board::Board, calls::Calls, figure::Value, report::Report, usage::Usage};
+use crate::stage::{Launch, Options, Place, Process, Stage};
 
 /// The organisation of the seed.
 const ORGANISATION: u64 = 1001;
@@ -42,7 +42,7 @@ pub(super) struct Site {
 #[derive(Debug)]
 pub(super) struct Ground {
     // Dropped first.
-    operator: Option<Operator>,
+    operator: Option<Process>,
     pub(super) devices: Board,
     pub(super) stage: Stage,
     binary: PathBuf,
@@ -78,12 +78,12 @@ impl Ground {
     /// Starts the operator; it may not be ready yet.
     pub(super) fn start_operator(&mut self) -> Result<()> {
         ensure!(self.operator.is_none(), "the operator runs already");
-        self.operator = Some(Operator::start(&self.binary, &self.stage)?);
+        self.operator = Some(Launch::on(&self.stage, &self.binary)?.start()?);
         Ok(())
     }
 
     /// The running operator.
-    pub(super) fn operator(&mut self) -> Result<&mut Operator> {
+    pub(super) fn operator(&mut self) -> Result<&mut Process> {
         self.operator.as_mut().context("the operator does not run")
     }
 
@@ -161,14 +161,14 @@ impl Ground {
         let operator = self.operator.as_mut().context("the operator does not run")?;
         let ended = tokio::select! {
             ready = self.devices.ready(wanted, within) => ready,
-            ended = operator.ended() => Err(ended),
+            ended = operator.ended() => ended.and_then(|status| Err(anyhow!("the operator ended with {status}"))),
         };
         ended.with_context(|| self.stage.operator_log_tail())
     }
 
     /// What the operator uses.
     pub(super) fn usage(&self) -> Option<Usage> {
-        self.operator.as_ref().and_then(Operator::usage)
+        self.operator.as_ref().and_then(|operator| Usage::of(operator.pid()))
     }
 
     /// Shows the operator's memory beside its bar.

@@ -1,6 +1,6 @@
 //! Looking at objects: polling with a deadline, and evidence when it passes.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use kube::{
@@ -120,10 +120,7 @@ impl Stage {
 
     /// The end of the operator's log, with the name of its file above.
     pub fn operator_log_tail(&self) -> String {
-        let log = self.operator_log();
-        let lines: Vec<_> = log.lines().collect();
-        let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        format!("--- the end of {}\n{tail}\n", self.operator_log_file().display())
+        tail(&self.operator_log(), self.operator_log_file())
     }
 
     /// Objects of a kind: those of the namespace where it has one.
@@ -139,6 +136,13 @@ impl Stage {
             Api::all_with(self.client().clone(), &resource)
         })
     }
+}
+
+/// The end of a log, with the name of its file above.
+pub(super) fn tail(log: &str, file: &Path) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let tail = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+    format!("--- the end of {}\n{tail}\n", file.display())
 }
 
 /// How one of our kinds is addressed, and whether it has namespaces.

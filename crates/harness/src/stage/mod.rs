@@ -17,6 +17,7 @@ mod crds;
 mod look;
 mod operator;
 mod plane;
+mod process;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ use kube::Client;
 pub use crds::crds;
 pub use look::{DEADLINE, condition, is_ready, resource};
 pub use plane::Place;
+pub use process::{Launch, Process, Signal};
 
 use operator::{Operator, Setup};
 use plane::{Home, Plane};

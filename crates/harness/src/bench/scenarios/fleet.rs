@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use emnify_simulator::fleet::iccid;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
@@ -64,8 +64,8 @@ async fn ready(ground: &mut Ground) -> Result<()> {
     let began = Instant::now();
     let mut told = began;
     loop {
-        if let Some(ended) = ground.operator()?.has_ended()? {
-            return Err(ended).with_context(|| ground.stage.operator_log_tail());
+        if let Some(status) = ground.operator()?.has_ended()? {
+            bail!("the operator ended with {status}\n{}", ground.stage.operator_log_tail());
         }
         let object = ground.stage.get("EndpointSet", NAME).await?.unwrap_or_default();
         if is_ready(&object) {

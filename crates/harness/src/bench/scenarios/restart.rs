@@ -40,7 +40,7 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     let mut edits = Arrivals::default();
     edits.rename(ground, EDITED, format!("After a restart {}", start.at.elapsed().as_nanos())).await?;
     edits.wait(ground, DEADLINE).await?;
-    let started = ground.operator()?.started;
+    let started = ground.operator()?.started();
     let served = started.elapsed();
     rest::wait(ground, start, DEADLINE).await?;
     let calls = ground.calls(start);
