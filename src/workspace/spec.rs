@@ -297,7 +297,7 @@ pub struct Refused {
     pub at: Date,
 }
 
-/// Why a credential was refused.
+/// Why a credential was refused: emnify does not accept it, asks for a second factor, or it belongs to another organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Cause {
     /// emnify does not accept it.

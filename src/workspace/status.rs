@@ -4,7 +4,7 @@ use emnify_engine::{
     conditions::{self, Wanted, clear, holds},
     reason::{
         self,
-        condition::{READY, RECONCILING, STALLED},
+        condition::{GUARD_TRIPPED, READY, RECONCILING, STALLED},
     },
 };
 use jiff::Timestamp;
@@ -91,17 +91,15 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     }
 }
 
-/// Condition that is true while the guard holds changes back.
-pub const GUARD: &str = "GuardTripped";
-
 /// Says how to approve what the guard holds back.
 pub fn guard(status: &mut WorkspaceStatus, tripped: Option<&str>, generation: Option<i64>, now: Timestamp) {
-    let Some(hash) = tripped else { return clear(&mut status.conditions, GUARD) };
+    let Some(hash) = tripped else { return clear(&mut status.conditions, GUARD_TRIPPED) };
     let message = format!(
         "changes that disturb many devices wait for approval; to allow them, annotate this workspace with {}={hash}",
         reason::annotation::APPROVE
     );
-    let wanted = Wanted { kind: GUARD, status: true, reason: reason::GUARD_TRIPPED, message: &message };
+    let wanted =
+        Wanted { kind: GUARD_TRIPPED, status: true, reason: reason::GUARD_TRIPPED, message: &message };
     conditions::set(&mut status.conditions, &wanted, generation, now);
 }
 

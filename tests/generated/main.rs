@@ -1,5 +1,7 @@
 //! Files that are made from code: `UPDATE=1 cargo test --test generated` writes them, without it a stale one fails.
 
+mod reference;
+
 use std::{
     collections::BTreeSet,
     env, fs,

@@ -1,15 +1,15 @@
-//! Every condition reason, event reason and annotation, once. The runbook has an entry for each.
+//! Every condition reason, event reason, condition type and annotation, once. The runbook has an entry for each.
 
-/// Doc lines are the short form of the runbook entry.
-macro_rules! reasons {
+/// Constants, and a list of all with their meaning: their doc lines.
+macro_rules! words {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal;)*) => {
         $($(#[doc = $doc])+ pub const $name: &str = $text;)*
-        /// Every reason with its meaning.
+        /// Every one with its meaning.
         pub const ALL: &[(&str, &str)] = &[$(($text, concat!($($doc),+))),*];
     };
 }
 
-reasons! {
+words! {
     /// The object is in step with emnify.
     UP_TO_DATE = "UpToDate";
     /// The operator has seen the object and is working out what to do.
@@ -118,30 +118,36 @@ reasons! {
 
 /// Annotations that steer the operator without touching the spec.
 pub mod annotation {
-    /// `"true"` suspends the object.
-    pub const SUSPEND: &str = "emnify.io/suspend";
-    /// Any new value: read the object anew and forget earlier refusals.
-    pub const REFRESH: &str = "emnify.io/refresh";
-    /// On a workspace: releases the change set with this hash.
-    pub const APPROVE: &str = "emnify.io/approve";
-    /// `"true"`: on deletion leave the emnify object as it is, without asking emnify.
-    pub const FORCE_ORPHAN: &str = "emnify.io/force-orphan";
+    words! {
+        /// `"true"` suspends the object.
+        SUSPEND = "emnify.io/suspend";
+        /// Any new value: read the object anew and forget earlier refusals.
+        REFRESH = "emnify.io/refresh";
+        /// On a workspace: releases the change set with this hash.
+        APPROVE = "emnify.io/approve";
+        /// `"true"`: on deletion leave the emnify object as it is, without asking emnify.
+        FORCE_ORPHAN = "emnify.io/force-orphan";
+    }
 }
 
 /// Condition types.
 pub mod condition {
-    /// The summary.
-    pub const READY: &str = "Ready";
-    /// Present and true while work is under way.
-    pub const RECONCILING: &str = "Reconciling";
-    /// Present and true exactly when a person must act.
-    pub const STALLED: &str = "Stalled";
-    /// Outcome of the last attempt.
-    pub const SYNCED: &str = "Synced";
-    /// A difference is reported and not corrected.
-    pub const DRIFTED: &str = "Drifted";
-    /// On workspaces: the month's quota of requests holds some or all of them up.
-    pub const BUDGET_LOW: &str = "BudgetLow";
-    /// On devices: a network carries it. Never part of `Ready`.
-    pub const CONNECTED: &str = "Connected";
+    words! {
+        /// The summary.
+        READY = "Ready";
+        /// Present and true while work is under way.
+        RECONCILING = "Reconciling";
+        /// Present and true exactly when a person must act.
+        STALLED = "Stalled";
+        /// Outcome of the last attempt.
+        SYNCED = "Synced";
+        /// A difference is reported and not corrected.
+        DRIFTED = "Drifted";
+        /// On workspaces: the month's quota of requests holds some or all of them up.
+        BUDGET_LOW = "BudgetLow";
+        /// On workspaces: changes that disturb many devices wait for approval; the message says how to give it.
+        GUARD_TRIPPED = "GuardTripped";
+        /// On devices: a network carries it. Never part of `Ready`.
+        CONNECTED = "Connected";
+    }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct CommonSpec {
     /// Workspace this object belongs to. Default: the `Workspace` named `default` in this namespace, else the
-    /// `ClusterWorkspace` named `default`. Cannot change once the object is bound.
+    /// `ClusterWorkspace` named `default`. Once the object is bound, another workspace of the same organisation will do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_ref: Option<WorkspaceRef>,
     /// Adopt the emnify object with this id instead of creating one; writing it is consent.
@@ -64,7 +64,7 @@ pub struct WorkspaceRef {
     pub name: String,
 }
 
-/// Which kind of workspace object is meant.
+/// Kind of the workspace object: `Workspace` (in this namespace) or `ClusterWorkspace`. Default `Workspace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum WorkspaceKind {
     /// Namespaced.
@@ -73,7 +73,8 @@ pub enum WorkspaceKind {
     ClusterWorkspace,
 }
 
-/// What the operator may do to the emnify object.
+/// What the operator may do in emnify. `Manage`: create, update and delete. `Observe`: report differences, never write.
+/// `Suspend`: nothing at all, until changed back. Default `Manage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ManagementPolicy {
     /// Create, update and delete.
@@ -84,7 +85,8 @@ pub enum ManagementPolicy {
     Suspend,
 }
 
-/// What happens to the emnify object when the Kubernetes object is deleted.
+/// What happens in emnify when this object is deleted. `Delete`: it is retired, even if it was adopted. `Orphan`: it is
+/// left as it is. Default: what the operator created is deleted, what it adopted is left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// Retire it, even if it was adopted.
@@ -93,7 +95,9 @@ pub enum DeletionPolicy {
     Orphan,
 }
 
-/// Whether an object that exists already may be taken over.
+/// Whether an emnify object that is there already may be taken over. `Never`: the object stalls and says how to allow it.
+/// `IfUnowned`: only when it carries nobody's mark. `Force`: even when another installation has marked it. Default `Never`
+/// (for `Sim`: `IfUnowned`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AdoptionPolicy {
     /// Never; the object stalls and says how to allow it.
@@ -104,7 +108,8 @@ pub enum AdoptionPolicy {
     Force,
 }
 
-/// What happens when a managed field was changed in emnify.
+/// What happens when somebody changes a managed field in emnify. `Correct`: it is set back. `Warn`: it is reported in the
+/// condition `Drifted`. Default `Correct`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DriftPolicy {
     /// Set it back.
@@ -113,7 +118,7 @@ pub enum DriftPolicy {
     Warn,
 }
 
-/// How the emnify object came to be ours.
+/// How the emnify object came to be ours: `Created` by the operator, or `Adopted` because it was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Provenance {
     /// The operator created it.

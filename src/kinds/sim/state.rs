@@ -5,7 +5,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// State of a SIM that a spec may ask for.
+/// Wanted state of the SIM. `Activated`: in service, and billed in every month in which it was active. `Suspended`: out of
+/// service, free from the first day of the next month. `FactoryTest`: in service and free up to emnify's thresholds, then
+/// activated by emnify, which satisfies `FactoryTest`. It is applied when the spec changes: a SIM that somebody suspends
+/// in the portal is reported and not activated again. Unset: the state is left alone. Only one object may set the state
+/// of a SIM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum SimState {
     /// In service and billed in every month in which it was active.

@@ -1,0 +1,73 @@
+//! The command line, as clap knows it.
+
+use clap::{Arg, Command, CommandFactory};
+use emnify_operator::cli::Cli;
+
+use super::{
+    NOTE,
+    fields::{cell, flat, table},
+};
+
+/// A section for each command.
+pub(super) fn page() -> String {
+    let mut cli = Cli::command();
+    cli.build();
+    let mut page = format!(
+        "# Command line\n\n{NOTE}\n\nEach flag of `run` can also be set by its environment variable; the flag goes before. \
+         `emnify-operator help` prints the same.\n\n"
+    );
+    for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+        page += &section(command);
+    }
+    page
+}
+
+fn section(command: &Command) -> String {
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let usage: String = command.get_positionals().map(|arg| format!(" {}", values(arg))).collect();
+    let mut text = format!("## `emnify-operator {}{usage}`\n\n{}\n\n", command.get_name(), sentence(&about));
+    let flags: Vec<_> = command
+        .get_arguments()
+        .filter(|arg| arg.get_long().is_some_and(|long| !["help", "version"].contains(&long)))
+        .map(row)
+        .collect();
+    let positionals = command.get_positionals().map(row);
+    let rows: Vec<_> = positionals.chain(flags).collect();
+    if !rows.is_empty() {
+        text += &table(["Flag", "Environment", "Default", "Meaning"], rows);
+    }
+    text
+}
+
+fn row(arg: &Arg) -> [String; 4] {
+    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", cell(text)) };
+    let takes = arg.get_action().takes_values();
+    let value = if takes { values(arg) } else { String::new() };
+    let name = arg.get_long().map_or_else(|| value.clone(), |long| format!("--{long} {value}"));
+    let env = arg.get_env().map(|env| env.to_string_lossy().into_owned()).unwrap_or_default();
+    let defaults: Vec<_> =
+        arg.get_default_values().iter().map(|v| v.to_string_lossy().into_owned()).collect();
+    let help =
+        arg.get_long_help().or(arg.get_help()).map(|help| sentence(&help.to_string())).unwrap_or_default();
+    let must = if arg.is_required_set() { " Required." } else { "" };
+    let choice: Vec<_> = if takes { arg.get_possible_values() } else { Vec::new() }
+        .iter()
+        .map(|value| {
+            let help = value.get_help().map(|help| sentence(&help.to_string())).unwrap_or_default();
+            format!(" `{}`: {help}", value.get_name())
+        })
+        .collect();
+    let meaning = format!("{help}{must}{}", choice.join(""));
+    [code(name.trim()), code(&env), code(&defaults.join(",")), cell(&meaning)]
+}
+
+/// clap drops the last full stop.
+fn sentence(text: &str) -> String {
+    let text = flat(text);
+    if text.ends_with('.') { text } else { text + "." }
+}
+
+fn values(arg: &Arg) -> String {
+    let names = arg.get_value_names().unwrap_or_default();
+    names.iter().map(|name| format!("<{name}>")).collect::<Vec<_>>().join(" ")
+}
