@@ -5,6 +5,7 @@
 //! - [`workspace`]: an organisation and how to log in to it;
 //! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
 //! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster;
+//! - [`rights`]: what it may do in the cluster;
 //! - [`app`]: wiring, start-up and shutdown; [`process`]: signals and logging; [`serve`]: health; [`observe`]: logs.
 
 pub mod api;
@@ -15,6 +16,7 @@ pub mod hosts;
 pub mod kinds;
 pub mod observe;
 pub mod process;
+pub mod rights;
 pub mod serve;
 pub mod settings;
 pub mod workspace;

@@ -8,13 +8,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use emnify_operator::kinds;
+use emnify_operator::{kinds, rights::Scope};
 
 #[test]
 fn crds_are_up_to_date() {
     let files =
         kinds::crds().into_iter().map(|crd| (format!("{}.yaml", crd.spec.names.plural), kinds::yaml(&crd)));
     up_to_date("crds", "yaml", files.collect());
+}
+
+#[test]
+fn rights_are_up_to_date() {
+    let files = Scope::ALL.map(|scope| (format!("{}.yaml", scope.name()), scope.yaml()));
+    up_to_date("charts/emnify-operator/files/rights", "yaml", files.into());
 }
 
 /// The files of a folder that end like this are exactly these, by name and text; with `UPDATE` they are made so.
