@@ -9,6 +9,10 @@ use emnify_operator::{
     process,
 };
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // kube and reqwest must agree on one provider; rustls panics later if nobody chooses
     let chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
