@@ -1,5 +1,6 @@
 //! Files that are made from code: `UPDATE=1 cargo test --test generated` writes them, without it a stale one fails.
 
+mod gitops;
 mod reference;
 
 use std::{
@@ -21,6 +22,12 @@ fn crds_are_up_to_date() {
 fn rights_are_up_to_date() {
     let files = Scope::ALL.map(|scope| (format!("{}.yaml", scope.name()), scope.yaml()));
     up_to_date("charts/emnify-operator/files/rights", "yaml", files.into());
+}
+
+#[test]
+fn what_gitops_tools_are_given_is_up_to_date() {
+    up_to_date("gitops/argocd", "yaml", vec![("argocd-cm.yaml".into(), gitops::argocd())]);
+    up_to_date("gitops/flux", "yaml", vec![("health-checks.yaml".into(), gitops::flux())]);
 }
 
 /// The files of a folder that end like this are exactly these, by name and text; with `UPDATE` they are made so.

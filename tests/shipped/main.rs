@@ -1,4 +1,5 @@
 //! What is shipped besides the binary: it is rendered, linted and read here as its users' tools would, without a
 //! control plane.
 
+mod gitops;
 mod layout;

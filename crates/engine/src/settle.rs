@@ -126,13 +126,8 @@ pub(crate) fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i6
     clear(&mut common.conditions, RECONCILING);
 }
 
-pub(crate) fn differs(
-    common: &mut CommonStatus,
-    why: &Told,
-    exists: bool,
-    generation: Option<i64>,
-    now: Timestamp,
-) {
+/// Writes that differences are reported and not corrected, or that nothing `exists` and nothing is made.
+pub fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
     put(common, READY, exists, if exists { &fine } else { why }, generation, now);
     put(common, DRIFTED, true, why, generation, now);
@@ -142,7 +137,8 @@ pub(crate) fn differs(
     common.settled_generation = generation;
 }
 
-pub(crate) fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
+/// Writes that the object is in step.
+pub fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };
     put(common, READY, true, &fine, generation, now);
     put(common, SYNCED, true, &fine, generation, now);

@@ -270,7 +270,8 @@ mod tests {
     fn the_admin_address_is_found_in_text_and_json() {
         let text = "\u{1b}[2m2026-11-22T10:46:58.123456Z\u{1b}[0m INFO app: admin server \
                     \u{1b}[3maddress\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:41321\nmore\n";
-        let json = r#"{"timestamp":"2026-11-22T10:46:58.1Z","message":"admin server","address":"[::1]:41322"}"#;
+        let json =
+            r#"{"timestamp":"2026-11-22T10:46:58.1Z","message":"admin server","address":"[::1]:41322"}"#;
         assert_eq!(address(text), "127.0.0.1:41321".parse().ok());
         assert_eq!(address(json), "[::1]:41322".parse().ok());
         assert_eq!(address("INFO app: waiting address=127.0.0.1:1"), None, "only the admin server is asked");
