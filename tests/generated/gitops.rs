@@ -43,7 +43,7 @@ pub(super) fn argocd() -> String {
     )
 }
 
-/// Asks about conditions by name, so that an expression says what it waits for.
+/// An entry for each kind: older versions of Flux know no entry for a whole group.
 pub(super) fn flux() -> String {
     let exists =
         |kind: &str| format!("status.conditions.exists(c, c.type == '{kind}' && c.status == 'True')");
