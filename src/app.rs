@@ -69,7 +69,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     let pushed = push.as_ref().map(|(_, push)| push.counters().clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
-        Snapshot { push, ..desk.sessions.snapshot() }
+        Snapshot { push, ..desk.snapshot() }
     });
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();

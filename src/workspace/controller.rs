@@ -12,6 +12,7 @@ use emnify_engine::{
     engine::Engine,
     kind::FINALIZER,
     session::Session,
+    snapshot::readiness,
     spec::WorkspaceKind,
 };
 use futures::StreamExt;
@@ -39,7 +40,11 @@ use super::{
     sessions::Sessions,
     spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
 };
-use crate::settings::{Namespaces, Settings};
+use crate::{
+    api::Date,
+    observe::metrics::{Snapshot, WorkspaceSnapshot},
+    settings::{Namespaces, Settings},
+};
 
 /// Secrets are read again this often, so that a changed credential is tried within 30 s.
 pub(super) const LOOK: Duration = Duration::from_secs(20);
@@ -74,7 +79,11 @@ pub struct Desk {
     pub sessions: Sessions,
     pub(super) namespaces: NamespaceLabels,
     offices: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<Office>>>>,
+    /// Show the workspaces of each kind.
+    shows: Mutex<Vec<Show>>,
 }
+
+type Show = Box<dyn Fn() -> Vec<WorkspaceSnapshot> + Send + Sync>;
 
 /// A workspace object that this controller can serve.
 pub trait Served: WorkspaceObject + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
@@ -92,7 +101,15 @@ impl Desk {
         sessions: Sessions,
         namespaces: NamespaceLabels,
     ) -> Arc<Self> {
-        Arc::new(Self { engine, settings, sessions, offices: Mutex::default(), namespaces })
+        let (offices, shows) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { engine, settings, sessions, namespaces, offices, shows })
+    }
+
+    /// How everything stands, for metrics.
+    pub fn snapshot(&self) -> Snapshot {
+        let shows = self.shows.lock().expect("nobody panics while holding the stores");
+        let workspaces = shows.iter().flat_map(|show| show()).collect();
+        Snapshot { workspaces, ..self.sessions.snapshot() }
     }
 
     fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
@@ -115,6 +132,11 @@ impl Desk {
     pub async fn run<W: Served>(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
         let client = self.engine.shared.client.clone();
         let (store, writer) = reflector::store::<W>();
+        let shown = store.clone();
+        self.shows
+            .lock()
+            .expect("nobody panics while holding the stores")
+            .push(Box::new(move || shown.state().iter().map(|object| shown_as(&**object)).collect()));
         let changed = predicates::generation
             .combine(predicates::annotations)
             .combine(predicates::labels)
@@ -244,6 +266,19 @@ pub(super) fn key_of<W: WorkspaceObject>(object: &W) -> WorkspaceKey {
     WorkspaceKey {
         namespace: object.meta().namespace.clone(),
         name: object.meta().name.clone().unwrap_or_default(),
+    }
+}
+
+fn shown_as<W: WorkspaceObject>(object: &W) -> WorkspaceSnapshot {
+    let (meta, status) = (object.meta(), object.status());
+    let date = |date: &Date| date.as_str().parse().ok();
+    WorkspaceSnapshot {
+        kind: W::KIND.as_str(),
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+        ready: readiness(status.map_or(&[], |status| &status.conditions)),
+        deleted: meta.deletion_timestamp.as_ref().map(|at| at.0),
+        token_expires: status.and_then(|status| status.token_expires_at.as_ref()).and_then(date),
     }
 }
 

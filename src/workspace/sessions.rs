@@ -7,10 +7,13 @@ use std::{
 
 use emnify::BaseUrl;
 use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
-use emnify_engine::{directory::WorkspaceKey, engine::Engine, session::Session};
+use emnify_engine::{directory::WorkspaceKey, engine::Engine, kind::Id, session::Session};
 use jiff::Timestamp;
 
-use crate::observe::metrics::{HostSnapshot, Snapshot};
+use crate::{
+    kinds::application_token::ApplicationToken,
+    observe::metrics::{HostSnapshot, OrganisationSnapshot, Snapshot},
+};
 
 /// Host and organisation.
 type Place = (String, i64);
@@ -90,11 +93,16 @@ impl Sessions {
         };
         let live = self.live.lock().expect("nobody panics while holding the sessions");
         let live: Vec<_> = live.values().map(|shared| shared.session.clone()).collect();
+        let organisation = |session: &Arc<Session>| OrganisationSnapshot {
+            session: self.engine.session(session),
+            credential_expires: credential_expires(session),
+        };
         Snapshot {
             now: self.engine.now(),
             hosts: limits.into_iter().map(host).collect(),
-            sessions: live.iter().map(|session| self.engine.snapshot(session)).collect(),
-            push: None,
+            engine: self.engine.snapshot(),
+            sessions: live.iter().map(organisation).collect(),
+            ..Snapshot::default()
         }
     }
 
@@ -102,6 +110,12 @@ impl Sessions {
     pub fn leave(&self, who: &WorkspaceKey) {
         leave(&mut self.live.lock().expect("nobody panics while holding the sessions"), who, None);
     }
+}
+
+/// As far as the listing of tokens shows it, where there is one.
+fn credential_expires(session: &Session) -> Option<Timestamp> {
+    let id = Id::Int(session.own_token()?);
+    session.shelf::<ApplicationToken>().mirror.row(&id)?.expires
 }
 
 fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&Place>) {

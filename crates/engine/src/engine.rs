@@ -136,7 +136,9 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         };
         let Some(ticket) = session.queue.pop() else { continue };
         let Some(kind) = shared.kind(ticket.item.kind) else { continue };
+        shared.meters.waited(&ticket);
         let ticket = kind.dispatch(session.clone(), api, ticket).await;
+        shared.meters.answered(&ticket);
         session.queue.done(ticket);
     }
 }

@@ -1,6 +1,6 @@
 //! Kubernetes Events, off the hot path; the same thing is said once.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -12,7 +12,9 @@ use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-/// Events are dropped, and counted in the log, when the API server cannot take them this fast.
+use crate::meters::Meters;
+
+/// Events are dropped, counted and told in the log, when the API server cannot take them this fast.
 const WAITING: usize = 1024;
 /// An event is not repeated within this time while its text stays the same.
 const QUIET: Duration = Duration::from_secs(3600);
@@ -49,14 +51,17 @@ pub struct Once {
 
 /// Sends notes as Events.
 #[derive(Clone, Debug)]
-pub struct Events(mpsc::Sender<Note>);
+pub struct Events {
+    notes: mpsc::Sender<Note>,
+    meters: Arc<Meters>,
+}
 
 impl Events {
     /// A recorder; its task ends when the last clone is dropped.
-    pub fn start(client: Client, reporter: String) -> Self {
-        let (tx, rx) = mpsc::channel(WAITING);
+    pub fn start(client: Client, reporter: String, meters: Arc<Meters>) -> Self {
+        let (notes, rx) = mpsc::channel(WAITING);
         tokio::spawn(publish(client, reporter, rx));
-        Self(tx)
+        Self { notes, meters }
     }
 
     /// Says something about an object; never waits.
@@ -85,7 +90,8 @@ impl Events {
 
     fn send(&self, note: Note) {
         let reason = note.reason;
-        if self.0.try_send(note).is_err() {
+        if self.notes.try_send(note).is_err() {
+            self.meters.event_dropped();
             tracing::warn!(reason, "event dropped: the API server does not keep up");
         }
     }

@@ -30,6 +30,7 @@ pub mod guard;
 pub mod hints;
 pub mod kind;
 pub mod mark;
+pub mod meters;
 pub mod mirror;
 pub mod plan;
 pub mod queue;

@@ -58,9 +58,16 @@ struct LineKey {
     batch: Option<BatchKey>,
 }
 
+/// An entry and since when it waits, in whichever lane.
+#[derive(Debug)]
+struct Waiting {
+    item: Item,
+    since: Instant,
+}
+
 #[derive(Debug)]
 struct Line {
-    waiting: BTreeMap<u64, Item>,
+    waiting: BTreeMap<u64, Waiting>,
     full: usize,
     /// When it began to gather.
     since: Instant,
@@ -76,7 +83,7 @@ struct Place {
 
 #[derive(Debug)]
 struct Again {
-    item: Item,
+    waiting: Waiting,
     line: LineKey,
     full: usize,
 }
@@ -108,6 +115,8 @@ pub struct Ticket {
     pub item: Item,
     /// The lane it waited in.
     pub lane: Lane,
+    /// When it began to wait.
+    pub since: Instant,
     group: Option<&'static str>,
 }
 
@@ -124,15 +133,17 @@ impl Queue {
     pub fn push(&self, item: Item, lane: Lane, group: Option<&'static str>, ride: Option<Ride>) {
         let full = ride.as_ref().map_or(1, |r| r.full);
         let line = LineKey { lane, kind: item.kind, group, batch: ride.map(|r| r.key) };
+        let waiting = Waiting { item, since: Instant::now() };
         let mut inner = self.lock();
-        if inner.running.contains_key(&item.uid) {
-            match inner.again.get(&item.uid) {
+        let uid = &waiting.item.uid;
+        if inner.running.contains_key(uid) {
+            match inner.again.get(uid) {
                 Some(again) if again.line.lane < lane => {}
-                _ => drop(inner.again.insert(item.uid.clone(), Again { item, line, full })),
+                _ => drop(inner.again.insert(uid.clone(), Again { waiting, line, full })),
             }
             return;
         }
-        inner.insert(item, line, full);
+        inner.insert(waiting, line, full);
         drop(inner);
         self.moved.notify_waiters();
     }
@@ -164,7 +175,7 @@ impl Queue {
         let key = inner.top(now).0?;
         let line = inner.lines.get_mut(&key)?;
         let mass = key.gathers() && line.waiting.len() >= MASS;
-        let (_, item) = line.waiting.pop_first()?;
+        let (_, Waiting { item, since }) = line.waiting.pop_first()?;
         // those left behind gather anew
         line.since = now;
         if mass {
@@ -174,7 +185,7 @@ impl Queue {
         }
         inner.left(&key, &item);
         inner.busy.extend(key.group);
-        Some(Ticket { item, lane: key.lane, group: key.group })
+        Some(Ticket { item, lane: key.lane, since, group: key.group })
     }
 
     /// Objects of `kind` that wait with this batch key, in the order of their turns, at most `most`.
@@ -182,7 +193,7 @@ impl Queue {
         let inner = self.lock();
         let lines =
             inner.lines.iter().filter(|(key, _)| key.kind == kind && key.batch.as_ref() == Some(batch));
-        lines.flat_map(|(_, line)| line.waiting.values()).take(most).cloned().collect()
+        lines.flat_map(|(_, line)| line.waiting.values()).take(most).map(|w| w.item.clone()).collect()
     }
 
     /// Takes one waiting object along in somebody else's call.
@@ -190,9 +201,9 @@ impl Queue {
         let mut inner = self.lock();
         let Place { line: key, sequence } = inner.place.remove(&item.uid)?;
         let line = inner.lines.get_mut(&key)?;
-        let item = line.waiting.remove(&sequence)?;
+        let Waiting { item, since } = line.waiting.remove(&sequence)?;
         inner.left(&key, &item);
-        Some(Ticket { item, lane: key.lane, group: None })
+        Some(Ticket { item, lane: key.lane, since, group: None })
     }
 
     /// The call is over; what was pushed meanwhile waits again.
@@ -203,8 +214,8 @@ impl Queue {
         if let Some(group) = group {
             inner.busy.remove(group);
         }
-        if let Some(Again { item, line, full }) = inner.again.remove(&item.uid) {
-            inner.insert(item, line, full);
+        if let Some(Again { waiting, line, full }) = inner.again.remove(&item.uid) {
+            inner.insert(waiting, line, full);
         }
         drop(inner);
         self.moved.notify_waiters();
@@ -228,6 +239,13 @@ impl Queue {
         inner.lines.iter().filter(|(key, _)| key.lane == lane).map(|(_, line)| line.waiting.len()).sum()
     }
 
+    /// How long the entry of `lane` that has waited longest waits by now.
+    pub fn oldest(&self, lane: Lane) -> Option<Duration> {
+        let inner = self.lock();
+        let lines = inner.lines.iter().filter(|(key, _)| key.lane == lane);
+        lines.flat_map(|(_, line)| line.waiting.values()).map(|waiting| waiting.since.elapsed()).max()
+    }
+
     /// Something of `lane` waits or is under way.
     pub fn holds(&self, lane: Lane) -> bool {
         let inner = self.lock();
@@ -240,15 +258,17 @@ impl Queue {
 }
 
 impl Inner {
-    fn insert(&mut self, item: Item, line: LineKey, full: usize) {
+    fn insert(&mut self, mut waiting: Waiting, line: LineKey, full: usize) {
         let now = Instant::now();
-        if let Some(place) = self.place.get(&item.uid) {
+        let uid = waiting.item.uid.clone();
+        if let Some(place) = self.place.get(&uid) {
             if place.line.lane < line.lane || *place.line == line {
                 return;
             }
-            let Place { line: key, sequence } = self.place.remove(&item.uid).expect("it was just seen");
+            let Place { line: key, sequence } = self.place.remove(&uid).expect("it was just seen");
             if let Some(old) = self.lines.get_mut(&key) {
-                old.waiting.remove(&sequence);
+                // moving up does not make it younger
+                waiting.since = old.waiting.remove(&sequence).map_or(waiting.since, |w| w.since);
                 if old.waiting.is_empty() {
                     self.lines.remove(&key);
                 }
@@ -257,7 +277,7 @@ impl Inner {
         self.sequence += 1;
         let sequence = self.sequence;
         let key = self.lines.get_key_value(&line).map_or_else(|| Arc::new(line), |(key, _)| key.clone());
-        self.place.insert(item.uid.clone(), Place { line: key.clone(), sequence });
+        self.place.insert(uid, Place { line: key.clone(), sequence });
         let line = self.lines.entry(key).or_insert_with(|| Line {
             waiting: BTreeMap::new(),
             full,
@@ -266,7 +286,7 @@ impl Inner {
         });
         line.full = full;
         line.joined = now;
-        line.waiting.insert(sequence, item);
+        line.waiting.insert(sequence, waiting);
     }
 
     /// `item` left its line and is under way.
@@ -386,6 +406,19 @@ mod tests {
         assert_eq!((queue.len(Lane::Create), queue.holds(Lane::Create)), (0, true), "the call is not over");
         queue.done(first);
         assert!(!queue.holds(Lane::Create));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_moves_up_has_waited_as_long_as_before() {
+        let queue = Queue::default();
+        queue.push(item("a"), Lane::Repair, None, None);
+        tokio::time::advance(Duration::from_secs(7)).await;
+        queue.push(item("b"), Lane::Interactive, None, None);
+        queue.push(item("a"), Lane::Interactive, None, None);
+        assert_eq!(queue.oldest(Lane::Interactive), Some(Duration::from_secs(7)));
+        assert_eq!(queue.oldest(Lane::Repair), None, "nothing waits there any more");
+        assert_eq!(queue.pop().unwrap().since.elapsed(), Duration::ZERO, "b stands before a");
+        assert_eq!(queue.pop().unwrap().since.elapsed(), Duration::from_secs(7));
     }
 
     #[tokio::test]

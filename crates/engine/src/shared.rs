@@ -19,9 +19,11 @@ use crate::{
     directory::{Directory, WorkspaceKey},
     events::Events,
     kind::{Alert, Id, Key},
+    meters::{Journeys, Meters},
     queue::Ticket,
     refs::{Named, Refs},
     session::Session,
+    snapshot::ObjectsSnapshot,
     status::StatusWriter,
 };
 
@@ -103,6 +105,8 @@ pub trait AnyKind: Send + Sync {
     fn listed_at(&self, _session: &Session) -> Option<Timestamp> {
         None
     }
+    /// How the Kubernetes objects of this kind stand.
+    fn objects(&self, now: Timestamp) -> ObjectsSnapshot;
     /// Objects that live, or may live, in emnify through a workspace.
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String>;
     /// True once every object was listed.
@@ -124,6 +128,9 @@ pub struct Shared {
     pub refs: Refs,
     /// Kubernetes Events.
     pub events: Events,
+    /// What is counted as it goes.
+    pub meters: Arc<Meters>,
+    pub(crate) journeys: Journeys,
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
@@ -133,8 +140,11 @@ pub struct Shared {
 impl Shared {
     /// The parts that exist before any kind.
     pub fn new(client: Client, settings: EngineSettings) -> Arc<Self> {
+        let meters = Arc::<Meters>::default();
         Arc::new(Self {
-            events: Events::start(client.clone(), crate::status::MANAGER.into()),
+            events: Events::start(client.clone(), crate::status::MANAGER.into(), meters.clone()),
+            meters,
+            journeys: Journeys::default(),
             writer: StatusWriter::new(client.clone()),
             client,
             settings,

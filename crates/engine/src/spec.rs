@@ -73,6 +73,16 @@ pub enum WorkspaceKind {
     ClusterWorkspace,
 }
 
+impl WorkspaceKind {
+    /// Its name in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Workspace => "Workspace",
+            Self::ClusterWorkspace => "ClusterWorkspace",
+        }
+    }
+}
+
 /// What the operator may do in emnify. `Manage`: create, update and delete. `Observe`: report differences, never write.
 /// `Suspend`: nothing at all, until changed back. Default `Manage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

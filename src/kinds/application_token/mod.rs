@@ -126,6 +126,13 @@ impl Managed for ApplicationToken {
         }
     }
 
+    /// A token that rotates is replaced before it ends.
+    fn expires(&self) -> Option<Timestamp> {
+        let rotates = self.spec.rotate_before.is_some() || self.spec.rotate_every.is_some();
+        let status = self.status.as_ref().filter(|_| !rotates)?;
+        status.expires_at.as_ref()?.as_str().parse().ok()
+    }
+
     fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut ApplicationTokenStatus) {
         io::report(self, have, status);
     }

@@ -23,6 +23,7 @@ use crate::{
     refs::Named,
     session::Session,
     shared::{AnyKind, Located, RefState},
+    snapshot::ObjectsSnapshot,
 };
 
 /// A controller behind [`AnyKind`].
@@ -126,6 +127,10 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn listed_at(&self, session: &Session) -> Option<Timestamp> {
         session.shelf::<K>().mirror.complete_since()
+    }
+
+    fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
+        ObjectsSnapshot::count(&self.0.objects(), now, K::expires)
     }
 
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {

@@ -37,6 +37,7 @@ struct Entry {
     heard: Option<Timestamp>,
     saw_definition: bool,
     passing: Option<Timestamp>,
+    differs: bool,
 }
 
 /// Entries by uid, dropped with the object.
@@ -140,6 +141,11 @@ impl Memory {
     /// The status in the cluster says what is so.
     pub(crate) fn not_passing(&self, uid: &str) {
         self.with(uid, |e| e.passing = None);
+    }
+
+    /// Notes whether emnify differs from the spec though nobody edited it; true if that is news.
+    pub(crate) fn differs_anew(&self, uid: &str, differs: bool) -> bool {
+        self.with(uid, |e| std::mem::replace(&mut e.differs, differs) != differs)
     }
 
     /// The kind's definition was looked at since the object was deleted.

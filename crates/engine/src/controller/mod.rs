@@ -23,7 +23,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use kube::{ResourceExt, runtime::controller::Action};
+use kube::{Resource, ResourceExt};
 use tokio::sync::watch::Receiver;
 
 pub(crate) use self::{
@@ -33,11 +33,11 @@ pub(crate) use self::{
 use self::{
     memory::Memory,
     object::{item, named},
-    watch::{Looks, Watches},
+    watch::{Looked, Looks, Watches},
 };
 use crate::{
     decoded::Decoded,
-    kind::{Id, Managed},
+    kind::{Id, Managed, Status},
     shared::Shared,
     status::Overlay,
 };
@@ -127,8 +127,17 @@ impl<K: Managed> fmt::Debug for Controller<K> {
 impl<K: Managed> Looks<K> for Controller<K> {
     type Error = kube::Error;
 
-    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Action, kube::Error>> {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {
         async move { self.reconcile(&object).await }.boxed()
+    }
+
+    fn settled(&self, object: &Decoded<K>) -> bool {
+        let (status, _) = self.overlay.newest(object);
+        status.is_some_and(|s| s.common().settled_generation == object.meta().generation)
     }
 
     fn arrived(self: &Arc<Self>, object: &Decoded<K>) {

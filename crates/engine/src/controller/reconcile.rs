@@ -14,10 +14,12 @@ use super::{
     memory::Attempt,
     named,
     object::{fallback_status, patch_finalizers, workspace_of},
+    watch::Looked,
 };
 use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Have, Id, Managed, Status},
+    meters::Drift,
     plan::{SecretState, Step, Told},
     reason::{self, annotation},
     secrets, settle,
@@ -43,8 +45,7 @@ struct Draft<K: Managed> {
 
 impl<K: Managed> Controller<K> {
     /// One look at one object.
-    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<K>) -> Result<Action, kube::Error> {
-        self.shared.opened().await;
+    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<K>) -> Result<Looked, kube::Error> {
         let now = self.shared.now();
         let mut draft = self.draft(object);
         self.note_references(object);
@@ -55,7 +56,9 @@ impl<K: Managed> Controller<K> {
         self.note_shown(object, &draft.status);
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
         self.tell_events(object, &decision.step);
-        self.act(object, decision, draft, now).await
+        self.note_drift(object, &decision);
+        let step = decision.step.name();
+        Ok(Looked { action: self.act(object, decision, draft, now).await?, step })
     }
 
     /// An edit of an object that is in step otherwise is queued for emnify before its look: looks have no lanes, and
@@ -139,6 +142,20 @@ impl<K: Managed> Controller<K> {
         }
         self.enqueue(object, &decision, &draft.status);
         Ok(self.next_look(&decision, &uid, object, now))
+    }
+
+    /// A difference that nobody made by editing the object is counted when it is first seen, and when it is gone.
+    fn note_drift(&self, object: &Decoded<K>, decision: &Decision<K>) {
+        let uid = object.uid().unwrap_or_default();
+        let drift = match &decision.step {
+            Step::Apply(..) if decision.edited => return,
+            Step::Apply(..) | Step::Differs { have: Some(_), .. } => Drift::Found,
+            Step::UpToDate { .. } => Drift::Corrected,
+            _ => return,
+        };
+        if self.memory.differs_anew(&uid, drift == Drift::Found) {
+            self.shared.meters.drifted(K::KIND, drift, 1);
+        }
     }
 
     fn draft(&self, object: &Decoded<K>) -> Draft<K> {

@@ -17,19 +17,39 @@ use kube::{
         watcher,
     },
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
-use crate::{decoded::Decoded, kind::Kind};
+use crate::{
+    decoded::Decoded,
+    kind::{Kind, Status},
+    meters::Outcome,
+    shared::Shared,
+};
 
 /// Reconciles at once per kind; they wait for nothing but the API server.
 const CONCURRENCY: u16 = 64;
+
+/// What a look came to.
+pub(crate) struct Looked {
+    /// When to look again.
+    pub(crate) action: Action,
+    /// Name of the step, and the reason that it tells.
+    pub(crate) step: (&'static str, &'static str),
+}
 
 /// Looks at objects of a kind.
 pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
     /// Why a look failed.
     type Error: Display + std::error::Error + Send + 'static;
+    /// What all kinds share.
+    fn shared(&self) -> &Arc<Shared>;
     /// One look at one object.
-    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Action, Self::Error>>;
+    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, Self::Error>>;
+    /// The object is in step as it is now specified, and its status says so.
+    fn settled(&self, object: &Decoded<K>) -> bool;
     /// The object is new or changed in a way that matters; a look follows, in its turn.
     fn arrived(self: &Arc<Self>, _object: &Decoded<K>) {}
     /// The object left the cluster.
@@ -121,6 +141,26 @@ fn prune<K: Kind>(object: &mut Decoded<K>) {
     meta.annotations = meta.annotations.take().filter(|annotations| !annotations.is_empty());
 }
 
+/// The object came in step with its present spec, as far as its status in the cluster tells.
+fn seen_settled<K: Kind>(object: &Decoded<K>) -> bool {
+    let status = object.valid().and_then(Kind::status);
+    status.is_some_and(|s| s.common().settled_generation == object.meta().generation)
+}
+
+/// One look, counted.
+async fn counted<K: Kind, L: Looks<K>>(object: Arc<Decoded<K>>, looks: Arc<L>) -> Result<Action, L::Error> {
+    let shared = looks.shared().clone();
+    shared.opened().await;
+    let began = Instant::now();
+    let looked = looks.clone().look(object.clone()).await;
+    let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
+    shared.meters.looked(Outcome { kind: K::KIND, step, reason }, began.elapsed());
+    if shared.journeys.is_open(&*object) && looks.settled(&object) {
+        shared.journeys.end(&*object, &shared.meters);
+    }
+    Ok(looked?.action)
+}
+
 impl<K: Kind> Watch<K> {
     async fn run<L: Looks<K>>(&self, client: Client, looks: Arc<L>, mut shutdown: watch::Receiver<bool>) {
         let taken = self.parts.lock().expect("nobody panics while taking the parts").take();
@@ -139,13 +179,19 @@ impl<K: Kind> Watch<K> {
             .default_backoff()
             .inspect_ok(move |event| {
                 if let watcher::Event::Delete(object) = event {
+                    gone.shared().journeys.cancel(object);
                     gone.gone(object);
                 }
             })
             .reflect(writer)
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default())
-            .inspect_ok(move |object| arrived.arrived(object));
+            .inspect_ok(move |object| {
+                if !seen_settled(object) {
+                    arrived.shared().journeys.begin(object, arrived.shared().now());
+                }
+                arrived.arrived(object);
+            });
         let own = trigger_self(events, ());
         let foreign = stream::unfold(requests, |mut rx| async { rx.recv().await.map(|r| (Ok(r), rx)) });
         let end = async move {
@@ -154,7 +200,7 @@ impl<K: Kind> Watch<K> {
         };
         let queue = stream::select(own.boxed(), foreign.boxed()).take_until(Box::pin(end));
         applier(
-            |object, looks: Arc<L>| looks.look(object),
+            |object, looks: Arc<L>| counted(object, looks).boxed(),
             |_, error, _| {
                 tracing::warn!(kind = K::KIND, %error, "reconcile failed");
                 Action::requeue(Duration::from_secs(5))

@@ -12,7 +12,7 @@ use emnify::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt, runtime::controller::Action};
+use kube::{Resource, ResourceExt};
 use tokio::sync::watch::Receiver;
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
     controller::{
         memory::Memory,
         object::{claimant, fallback_status, named, workspace_key, workspace_of},
-        watch::{Looks, Watches},
+        watch::{Looked, Looks, Watches},
     },
     decoded::Decoded,
     directory::WorkspaceKey,
@@ -33,6 +33,7 @@ use crate::{
     refs::Named,
     session::Session,
     shared::{AnyKind, Located, RefState, Shared},
+    snapshot::ObjectsSnapshot,
     status::Overlay,
 };
 
@@ -161,8 +162,16 @@ impl<F: Fleet> fmt::Debug for FleetController<F> {
 impl<F: Fleet> Looks<F> for FleetController<F> {
     type Error = kube::Error;
 
-    fn look(self: Arc<Self>, object: Arc<Decoded<F>>) -> BoxFuture<'static, Result<Action, kube::Error>> {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn look(self: Arc<Self>, object: Arc<Decoded<F>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {
         async move { self.reconcile(&object).await }.boxed()
+    }
+
+    fn settled(&self, object: &Decoded<F>) -> bool {
+        self.common(object).settled_generation == object.meta().generation
     }
 
     fn gone(&self, object: &Decoded<F>) {
@@ -267,6 +276,10 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
 
     fn count(&self, _: &Session) -> Option<usize> {
         None
+    }
+
+    fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
+        ObjectsSnapshot::count(&self.0.watches.objects(), now, |_| None)
     }
 
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {

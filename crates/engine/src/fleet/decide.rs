@@ -47,6 +47,26 @@ pub(super) enum Decided<F: Fleet> {
     Work(Box<Work<F>>),
 }
 
+impl<F: Fleet> Decided<F> {
+    /// Its name, and the reason that it tells, for what counts steps.
+    pub(super) fn name(&self) -> (&'static str, &'static str) {
+        let told = |told: &Told, effect: Effect| {
+            (if effect == Effect::Stalled { "Stall" } else { "Wait" }, told.reason)
+        };
+        match self {
+            Self::Nothing => ("Nothing", ""),
+            Self::AddFinalizer => ("AddFinalizer", ""),
+            Self::RemoveFinalizer { .. } => ("RemoveFinalizer", ""),
+            Self::Say(why, effect) => told(why, *effect),
+            Self::Work(work) => match &work.stage {
+                Stage::Told(why, effect) => told(why, *effect),
+                Stage::Drifted(why) => ("Differs", why.reason),
+                Stage::Settled => ("UpToDate", ""),
+            },
+        }
+    }
+}
+
 /// What a set needs, and how it stands.
 pub(super) struct Work<F: Fleet> {
     pub(super) kept: Kept<F>,

@@ -22,6 +22,7 @@ use crate::{
         crd::definition_goes,
         new_intent,
         object::{item, named, patch_finalizers},
+        watch::Looked,
     },
     decoded::Decoded,
     kind::{FINALIZER, Managed, Source, Status},
@@ -50,8 +51,7 @@ struct Draft<F: Fleet> {
 
 impl<F: Fleet> FleetController<F> {
     /// One look at one set.
-    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<F>) -> Result<Action, kube::Error> {
-        self.shared.opened().await;
+    pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<F>) -> Result<Looked, kube::Error> {
         let (before, version) = self.overlay.newest(object);
         let status = before.clone().unwrap_or_default();
         let mut draft = Draft { before, status, version, guarded: false };
@@ -59,7 +59,9 @@ impl<F: Fleet> FleetController<F> {
         self.handle_refresh(object, &mut draft);
         self.look_definition(object).await?;
         self.look_text(object).await?;
-        match self.decide(object, &draft.status, true) {
+        let decided = self.decide(object, &draft.status, true);
+        let step = decided.name();
+        let action = match decided {
             Decided::Nothing => Ok(Action::await_change()),
             Decided::AddFinalizer => {
                 let mut finalizers = object.finalizers().to_vec();
@@ -69,7 +71,8 @@ impl<F: Fleet> FleetController<F> {
             Decided::RemoveFinalizer { orphaned } => self.let_go(object, &draft, orphaned).await,
             Decided::Say(told, effect) => self.say(object, draft, told, effect).await,
             Decided::Work(work) => self.carry_out(object, draft, *work).await,
-        }
+        };
+        Ok(Looked { action: action?, step })
     }
 
     /// Nothing can be done now; text that is missing is looked for again.

@@ -24,6 +24,7 @@ use crate::{
     controller::object::named,
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Kind, Managed, Reply, Verb},
+    meters::Drift,
     mirror::Known,
     queue::Ticket,
     reason,
@@ -148,6 +149,11 @@ impl<F: Fleet> FleetController<F> {
                 drop(batch);
                 if let Some(key) = &call.key {
                     shelf.took(key, F::Member::FACTS.max_batch, loads.len(), began.elapsed());
+                }
+                if api.lane() == Lane::Repair {
+                    let members = u64::try_from(loads.len()).unwrap_or(u64::MAX);
+                    self.shared.meters.drifted(F::KIND, Drift::Found, members);
+                    self.shared.meters.drifted(F::KIND, Drift::Corrected, members);
                 }
                 self.succeeded(&call, &loads, replies);
             }

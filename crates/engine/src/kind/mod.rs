@@ -341,6 +341,10 @@ pub trait Managed: Kind {
     fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
     /// Writes what users want to see into the status.
     fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
+    /// When what it stands for ends, as its status tells, unless it is renewed before.
+    fn expires(&self) -> Option<Timestamp> {
+        None
+    }
     /// What is known after `news` that followed on `before`: an event tells only part of what it changes.
     fn follow(_before: &Self::News, news: Self::News) -> Self::News {
         news

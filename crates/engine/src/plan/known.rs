@@ -175,6 +175,30 @@ impl Told {
     }
 }
 
+impl<K: Managed> Step<K> {
+    /// Its name, and the reason that it tells, for what counts steps.
+    pub fn name(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Nothing => ("Nothing", ""),
+            Self::RemoveFinalizer { .. } => ("RemoveFinalizer", ""),
+            Self::AddFinalizer => ("AddFinalizer", ""),
+            Self::Wait(told, _) => ("Wait", told.reason),
+            Self::Stall(told) => ("Stall", told.reason),
+            Self::Read(_) => ("Read", ""),
+            Self::ReadParts(..) => ("ReadParts", ""),
+            Self::Bind { .. } => ("Bind", ""),
+            Self::ClearIntent => ("ClearIntent", ""),
+            Self::RecordIntent => ("RecordIntent", ""),
+            Self::ReserveSecret => ("ReserveSecret", ""),
+            Self::Create(_) => ("Create", ""),
+            Self::Apply(..) => ("Apply", ""),
+            Self::Retire(..) => ("Retire", ""),
+            Self::Differs { told, .. } => ("Differs", told.reason),
+            Self::UpToDate { .. } => ("UpToDate", ""),
+        }
+    }
+}
+
 /// The next step; each is at most one write to either side.
 #[derive(Debug)]
 pub enum Step<K: Managed> {

@@ -98,6 +98,7 @@ impl<K: Managed> Controller<K> {
         self.call(session, api, key.as_ref(), &loads, ticket).await;
         for load in loads.into_iter().chain(left_out) {
             if let Some(ticket) = load.ticket {
+                self.shared.meters.answered(&ticket);
                 self.poke(&ticket.item.namespace, &ticket.item.name, "its call is over");
                 session.queue.done(ticket);
             }
@@ -166,7 +167,8 @@ impl<K: Managed> Controller<K> {
                 continue;
             }
             load.ticket = session.queue.take(&item);
-            if load.ticket.is_some() {
+            if let Some(ticket) = &load.ticket {
+                self.shared.meters.waited(ticket);
                 loads.push(load);
             }
         }

@@ -1,0 +1,103 @@
+//! Objects on their way to being in step: from their making or an edit until their status says so.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use super::Meters;
+use crate::decoded::Decoded;
+use crate::kind::{Kind, Status};
+
+#[derive(Debug)]
+struct Journey {
+    began: Instant,
+    /// How long it was under way before this process saw it.
+    before: Duration,
+}
+
+/// Open journeys by uid: those of objects that are not in step.
+#[derive(Debug, Default)]
+pub struct Journeys(Mutex<HashMap<String, Journey>>);
+
+impl Journeys {
+    /// The object is new or was edited. One that never was in step is under way since it was made.
+    pub(crate) fn begin<K: Kind>(&self, object: &Decoded<K>, now: Timestamp) {
+        let Some(uid) = object.uid() else { return };
+        let settled = object.valid().and_then(Kind::status).and_then(|s| s.common().settled_generation);
+        let made = object.creation_timestamp().filter(|_| settled.is_none());
+        let before =
+            made.and_then(|at| Duration::try_from(now.duration_since(at.0)).ok()).unwrap_or_default();
+        self.lock().entry(uid).or_insert_with(|| Journey { began: Instant::now(), before });
+    }
+
+    pub(crate) fn is_open<K: Kind>(&self, object: &Decoded<K>) -> bool {
+        object.uid().is_some_and(|uid| self.lock().contains_key(&uid))
+    }
+
+    /// The object is in step.
+    pub(crate) fn end<K: Kind>(&self, object: &Decoded<K>, meters: &Meters) {
+        if let Some(journey) = object.uid().and_then(|uid| self.lock().remove(&uid)) {
+            meters.ready(K::KIND, journey.before + journey.began.elapsed());
+        }
+    }
+
+    /// The object is gone, or let go.
+    pub(crate) fn cancel<K: Kind>(&self, object: &Decoded<K>) {
+        if let Some(uid) = object.uid() {
+            self.lock().remove(&uid);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Journey>> {
+        self.0.lock().expect("nobody panics while holding the journeys")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toy::{Toy, ToySpec, ToyStatus};
+
+    fn toy(settled: Option<i64>) -> Decoded<Toy> {
+        let mut toy = Toy::new("a", ToySpec::default());
+        toy.metadata.uid = Some("u".into());
+        toy.metadata.creation_timestamp = serde_json::from_str("\"2026-01-01T00:00:00Z\"").ok();
+        let mut status = ToyStatus::default();
+        status.common.settled_generation = settled;
+        toy.status = Some(status);
+        Decoded::Valid(Box::new(toy))
+    }
+
+    fn took(settled: Option<i64>) -> f64 {
+        let (journeys, meters) = (Journeys::default(), Meters::default());
+        let now = "2026-01-01T00:00:20Z".parse().unwrap();
+        journeys.begin(&toy(settled), now);
+        journeys.end(&toy(settled), &meters);
+        meters.snapshot().ready_time["Toy"].sum().floor()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_was_in_step_is_under_way_since_it_was_made() {
+        assert!((took(None) - 20.0).abs() < 0.5, "a restart in between is no excuse");
+        assert!(took(Some(1)) < 0.5, "an edit counts from when it was seen");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_on_the_way_does_not_start_anew() {
+        let (journeys, meters) = (Journeys::default(), Meters::default());
+        let (toy, now) = (toy(Some(1)), Timestamp::UNIX_EPOCH);
+        journeys.begin(&toy, now);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        journeys.begin(&toy, now);
+        assert!(journeys.is_open(&toy));
+        journeys.end(&toy, &meters);
+        assert!(!journeys.is_open(&toy));
+        assert!((meters.snapshot().ready_time["Toy"].sum() - 3.0).abs() < 0.01);
+    }
+}
