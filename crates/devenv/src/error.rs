@@ -1,44 +1,52 @@
 use std::{io, path::PathBuf};
 
-/// Why there is no control plane. Each message is one sentence that names the mend, followed by evidence
+/// Why there is no control plane or tool. Each message is one sentence that names the mend, followed by evidence
 /// where there is some.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `KUBEBUILDER_ASSETS` names a folder that lacks programs.
+    /// A variable names a folder that lacks programs.
     #[error(
-        "KUBEBUILDER_ASSETS={folder} lacks {missing}: put the missing programs there, or unset the variable to have \
+        "{variable}={folder} lacks {missing}: put the missing programs there, or unset the variable to have \
          all of them built with Go"
     )]
     MissingAssets {
+        /// `KUBEBUILDER_ASSETS` or `EMNIFY_DEVENV_TOOLS`.
+        variable: &'static str,
         /// The folder as given.
         folder: String,
         /// Names of the missing programs, separated by commas.
         missing: String,
     },
     /// No place to keep what is built.
-    #[error("no cache folder for the control plane: set EMNIFY_DEVENV_CACHE, XDG_CACHE_HOME or HOME")]
+    #[error("no cache folder for what is built: set EMNIFY_DEVENV_CACHE, XDG_CACHE_HOME or HOME")]
     NoCacheFolder,
     /// The Go tool is not on the `PATH`.
     #[error(
-        "Go {needed} or newer is needed to build the control plane once: install it from https://go.dev/dl/ and put \
-         it on the PATH, or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager \
-         and kubectl"
+        "Go {needed} or newer is needed to build {what} once: install it from https://go.dev/dl/ and put it on the \
+         PATH, or {mend}"
     )]
     GoMissing {
         /// The oldest Go that builds it.
         needed: &'static str,
+        /// What is to be built.
+        what: &'static str,
+        /// What to do without Go.
+        mend: String,
     },
     /// The Go tool cannot build the modules.
     #[error(
-        "Go {needed} or newer is needed to build the control plane once, but this is {found}: get it from \
-         https://go.dev/dl/, or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, \
-         kube-controller-manager and kubectl"
+        "Go {needed} or newer is needed to build {what} once, but this is {found}: get it from https://go.dev/dl/, \
+         or {mend}"
     )]
     GoTooOld {
         /// The oldest Go that builds it.
         needed: &'static str,
         /// What `go env GOVERSION` answered.
         found: String,
+        /// What is to be built.
+        what: &'static str,
+        /// What to do without Go.
+        mend: String,
     },
     /// `go build` failed.
     #[error("building {program} failed; the end of the output of go build:\n{tail}")]

@@ -15,6 +15,8 @@
 //! The programs come from `KUBEBUILDER_ASSETS`, or are built once per user with Go into `EMNIFY_DEVENV_CACHE` (by
 //! default `emnify-devenv` in `XDG_CACHE_HOME` or `~/.cache`). `KEEP=1` keeps logs and state and says where.
 //!
+//! [`tools`] has the programs that check what is shipped, built into the same cache.
+//!
 //! The garbage collector looks for new custom resources every 30 s and then takes a while; until then objects owned by
 //! one stay. Definitions given in [`Options::manifests`] it knows from the start.
 
@@ -28,6 +30,7 @@ mod plane;
 mod signing;
 mod start;
 mod tail;
+pub mod tools;
 mod watchdog;
 
 use tokio::sync::OnceCell;

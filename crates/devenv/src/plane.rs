@@ -6,7 +6,8 @@ use std::{
 use secrecy::SecretString;
 
 use crate::{
-    Identity, Namespace, Output, assets,
+    Identity, Namespace, Output,
+    assets::{self, control_plane::CONTROL_PLANE},
     components::Layout,
     error::Error,
     identity::Credential,
@@ -49,7 +50,7 @@ impl ControlPlane {
     /// Starts one; builds the programs first when this user has none yet, which takes minutes and is told on
     /// standard error.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let assets = assets::folder().await?;
+        let assets = assets::folder(&CONTROL_PLANE).await?;
         let admin = Credential::master("admin");
         let others = options.identities.iter().cloned().map(Credential::mint);
         let credentials: Vec<_> = [admin].into_iter().chain(others).collect();

@@ -1,4 +1,4 @@
-//! Builds the four programs from the Go modules in `control-plane/`.
+//! Builds the programs of a recipe with Go.
 
 use std::{
     fs::{self, File},
@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{GO_MOD, GO_SUM, PROGRAMS, notice, version};
+use super::{
+    notice,
+    recipe::{Program, Recipe},
+};
 use crate::{
     error::{Error, io},
     tail,
@@ -15,7 +18,7 @@ use crate::{
 };
 
 /// The oldest Go that builds the modules.
-const GO: &str = "1.26";
+pub(super) const GO: &str = "1.26";
 const GO_PARSED: (u32, u32) = (1, 26);
 
 /// How often a running build says so.
@@ -26,29 +29,31 @@ const UNFINISHED: &str = "building-";
 
 /// Builds all programs beside `bin` and moves them there at once, so that `bin` is whole or absent. The caller
 /// holds the lock.
-pub(super) async fn into(home: &Path, bin: &Path) -> Result<(), Error> {
+pub(super) async fn into(recipe: &'static Recipe, home: &Path, bin: &Path) -> Result<(), Error> {
     remove_leftovers(home);
     let folder = home.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
     let mut work = Watchdog::over(folder.clone(), false).map_err(io("create", &folder))?;
-    for (name, content) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
+    for (name, content) in [("go.mod", recipe.go_mod), ("go.sum", recipe.go_sum)] {
         fs::write(folder.join(name), content).map_err(io("write", folder.join(name)))?;
     }
-    check_go(&folder)?;
+    check_go(recipe, &folder)?;
     notice(&format!(
-        "building the Kubernetes {} control plane with Go into {}; this happens once and takes minutes",
-        version(),
+        "building {} {} with Go into {}; this happens once and takes minutes",
+        recipe.name,
+        recipe.version(),
         home.display()
     ));
     let started = Instant::now();
-    for (index, program) in PROGRAMS.into_iter().enumerate() {
-        build(&mut work, program, index + 1, started).await?;
+    for (index, program) in recipe.programs.iter().enumerate() {
+        let number = format!("{} of {}", index + 1, recipe.programs.len());
+        build(&mut work, command(recipe, program), program.name, &number, started).await?;
     }
     // A folder that lacks programs (somebody deleted one) would be in the way.
     if bin.exists() {
         fs::remove_dir_all(bin).map_err(io("remove", bin))?;
     }
     fs::rename(folder.join("bin"), bin).map_err(io("create", bin))?;
-    notice(&format!("the control plane is built ({} s)", started.elapsed().as_secs()));
+    notice(&format!("{} is built ({} s)", recipe.name, started.elapsed().as_secs()));
     Ok(())
 }
 
@@ -62,18 +67,18 @@ fn remove_leftovers(home: &Path) {
 }
 
 /// Asked inside the module, where a Go that may fetch a newer toolchain does so.
-fn check_go(folder: &Path) -> Result<(), Error> {
+fn check_go(recipe: &'static Recipe, folder: &Path) -> Result<(), Error> {
     let output = Command::new("go")
         .args(["env", "GOVERSION"])
         .current_dir(folder)
         .output()
-        .map_err(|_| Error::GoMissing { needed: GO })?;
+        .map_err(|_| Error::GoMissing { needed: GO, what: recipe.name, mend: recipe.instead() })?;
     let answer =
         String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr });
     let found = answer.trim().to_owned();
     match parse_go(&found) {
         Some(version) if version >= GO_PARSED => Ok(()),
-        _ => Err(Error::GoTooOld { needed: GO, found }),
+        _ => Err(Error::GoTooOld { needed: GO, found, what: recipe.name, mend: recipe.instead() }),
     }
 }
 
@@ -85,16 +90,16 @@ fn parse_go(text: &str) -> Option<(u32, u32)> {
 
 async fn build(
     work: &mut Watchdog,
+    mut go: Command,
     program: &'static str,
-    number: usize,
+    number: &str,
     started: Instant,
 ) -> Result<(), Error> {
     let log_path = work.folder().join(format!("{program}.log"));
     let log = File::create(&log_path).map_err(io("create", &log_path))?;
-    let mut go = command(program);
     go.current_dir(work.folder()).stdout(Stdio::null()).stderr(log);
     let child = work.spawn(&mut go).map_err(io("start", "go"))?;
-    let say = || notice(&format!("{number} of 4: {program}, {} s", started.elapsed().as_secs()));
+    let say = || notice(&format!("{number}: {program}, {} s", started.elapsed().as_secs()));
     say();
     let mut said = Instant::now();
     let status = loop {
@@ -111,26 +116,14 @@ async fn build(
 }
 
 /// `go build` of one program, independent of the user's Go settings where they would change the result.
-fn command(program: &str) -> Command {
-    let (package, stamp) = match program {
-        "etcd" => ("go.etcd.io/etcd/server/v3".to_owned(), String::new()),
-        kubernetes => (format!("k8s.io/kubernetes/cmd/{kubernetes}"), stamp()),
-    };
+fn command(recipe: &Recipe, program: &Program) -> Command {
     let mut go = Command::new("go");
-    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"])
-        .arg(format!("-s -w{stamp}"))
-        .args(["-o", &format!("bin/{program}"), &package])
+    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", program.tags, "-ldflags"])
+        .arg(format!("-s -w{}", recipe.stamp(program)))
+        .args(["-o", &format!("bin/{}", program.name), program.package])
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off");
     go
-}
-
-/// Without it the API server calls itself v0.0.0 and clients that look at the version refuse it.
-fn stamp() -> String {
-    let numbers: Vec<_> = version().trim_start_matches('v').split('.').collect();
-    let variable = "-X k8s.io/component-base/version.git";
-    let (major, minor) = (numbers[0], numbers[1]);
-    format!(" {variable}Version={} {variable}Major={major} {variable}Minor={minor}", version())
 }
 
 #[cfg(test)]
@@ -144,13 +137,5 @@ mod tests {
         assert!(parse_go("go1.9").unwrap() < GO_PARSED, "1.9 is older than 1.26");
         assert_eq!(parse_go("go: go.mod requires go >= 1.26.0"), None, "a refusal is no version");
         assert_eq!(GO, format!("{}.{}", GO_PARSED.0, GO_PARSED.1), "what is told is what is checked");
-        assert!(GO_MOD.contains(&format!("\ngo {GO}")), "go.mod asks for the same Go");
-    }
-
-    #[test]
-    fn the_programs_carry_the_version_of_the_modules() {
-        let stamp = stamp();
-        assert!(stamp.contains(&format!("gitVersion={}", version())), "{stamp}");
-        assert!(stamp.contains("gitMajor=1 "), "{stamp}");
     }
 }

@@ -1,7 +1,9 @@
-//! Where the four programs come from: `KUBEBUILDER_ASSETS`, or Go modules built once per user.
+//! Where programs come from: a folder that a variable names, or Go modules built once per user.
 
 mod build;
+pub(crate) mod control_plane;
 mod notice;
+pub(crate) mod recipe;
 
 use std::{
     env,
@@ -9,24 +11,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
-
 pub(crate) use notice::notice;
+use recipe::Recipe;
 
 use crate::error::{Error, io};
 
-/// What a control plane consists of.
-pub(crate) const PROGRAMS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
-
-/// The modules the programs are built from. Their version is that of `k8s.io/kubernetes` in here.
-const GO_MOD: &str = include_str!("../../control-plane/go.mod");
-const GO_SUM: &str = include_str!("../../control-plane/go.sum");
-
-/// The folder that holds the four programs; builds them, for minutes, when this user has none yet.
-pub(crate) async fn folder() -> Result<PathBuf, Error> {
-    match set("KUBEBUILDER_ASSETS") {
-        Some(folder) => given(&folder),
-        None => built(&cache(set)?).await,
+/// The folder that holds the programs of a recipe; builds them, for minutes, when this user has none yet.
+pub(crate) async fn folder(recipe: &'static Recipe) -> Result<PathBuf, Error> {
+    match set(recipe.variable) {
+        Some(folder) => given(recipe, &folder),
+        None => built(recipe, &cache(set)?).await,
     }
 }
 
@@ -35,19 +29,19 @@ fn set(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.is_empty())
 }
 
-fn given(folder: &str) -> Result<PathBuf, Error> {
+fn given(recipe: &Recipe, folder: &str) -> Result<PathBuf, Error> {
     let path = PathBuf::from(folder);
-    match missing(&path).as_slice() {
+    match recipe.missing(&path).as_slice() {
         [] => Ok(path),
-        names => Err(Error::MissingAssets { folder: folder.to_owned(), missing: names.join(", ") }),
+        names => Err(Error::MissingAssets {
+            variable: recipe.variable,
+            folder: folder.to_owned(),
+            missing: names.join(", "),
+        }),
     }
 }
 
-fn missing(folder: &Path) -> Vec<&'static str> {
-    PROGRAMS.into_iter().filter(|program| !folder.join(program).is_file()).collect()
-}
-
-/// The folder under which versions of the control plane are kept.
+/// The folder under which versions of all programs are kept.
 fn cache(variable: impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
     let own = variable("EMNIFY_DEVENV_CACHE").map(PathBuf::from);
     let user = || variable("XDG_CACHE_HOME").map(|folder| Path::new(&folder).join("emnify-devenv"));
@@ -55,47 +49,29 @@ fn cache(variable: impl Fn(&str) -> Option<String>) -> Result<PathBuf, Error> {
     own.or_else(user).or_else(home).ok_or(Error::NoCacheFolder)
 }
 
-/// The version of Kubernetes in `GO_MOD`, with its `v`.
-fn version() -> &'static str {
-    GO_MOD
-        .lines()
-        .filter_map(|line| line.trim().trim_start_matches("require ").strip_prefix("k8s.io/kubernetes "))
-        .find_map(|rest| rest.split_whitespace().next())
-        .expect("go.mod requires k8s.io/kubernetes")
-}
-
-/// Everything that decides what the programs are, so that a change of it builds anew.
-fn key() -> String {
-    let mut hash = Sha256::new();
-    for part in [GO_MOD, GO_SUM, env::consts::OS, env::consts::ARCH] {
-        hash.update(part);
-        hash.update([0]);
-    }
-    let hex: Vec<_> = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}", version(), hex.concat())
-}
-
-async fn built(cache: &Path) -> Result<PathBuf, Error> {
-    let home = cache.join(key());
+async fn built(recipe: &'static Recipe, cache: &Path) -> Result<PathBuf, Error> {
+    let home = cache.join(recipe.shelf).join(recipe.key());
     let bin = home.join("bin");
-    if missing(&bin).is_empty() {
+    if recipe.missing(&bin).is_empty() {
         return Ok(bin);
     }
     fs::create_dir_all(&home).map_err(io("create", &home))?;
-    let _lock = lock(home.join("lock")).await?;
+    let _lock = lock(recipe, home.join("lock")).await?;
     // Another process may have built it while this one waited.
-    if !missing(&bin).is_empty() {
-        build::into(&home, &bin).await?;
+    if !recipe.missing(&bin).is_empty() {
+        build::into(recipe, &home, &bin).await?;
     }
     Ok(bin)
 }
 
 /// Waits until no other process builds; the lock goes with the file, whatever becomes of the process.
-async fn lock(path: PathBuf) -> Result<File, Error> {
+async fn lock(recipe: &Recipe, path: PathBuf) -> Result<File, Error> {
     let file = File::create(&path).map_err(io("create", &path))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => notice("waiting for another process that builds the control plane"),
+        Err(TryLockError::WouldBlock) => {
+            notice(&format!("waiting for another process that builds {}", recipe.name));
+        }
         Err(TryLockError::Error(source)) => return Err(io("lock", &path)(source)),
     }
     tokio::task::spawn_blocking(move || file.lock().map(|()| file))
@@ -107,6 +83,7 @@ async fn lock(path: PathBuf) -> Result<File, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::control_plane::CONTROL_PLANE;
     use super::*;
 
     #[test]
@@ -115,7 +92,7 @@ mod tests {
         fs::write(folder.path().join("etcd"), "").unwrap();
         fs::write(folder.path().join("kubectl"), "").unwrap();
         let name = folder.path().to_str().unwrap();
-        let error = given(name).unwrap_err().to_string();
+        let error = given(&CONTROL_PLANE, name).unwrap_err().to_string();
         assert!(
             error.starts_with(&format!(
                 "KUBEBUILDER_ASSETS={name} lacks kube-apiserver, kube-controller-manager: "
@@ -127,11 +104,11 @@ mod tests {
     #[test]
     fn a_complete_folder_is_taken_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        for program in PROGRAMS {
-            fs::write(folder.path().join(program), "").unwrap();
+        for program in CONTROL_PLANE.programs {
+            fs::write(folder.path().join(program.name), "").unwrap();
         }
         assert_eq!(
-            given(folder.path().to_str().unwrap()).unwrap(),
+            given(&CONTROL_PLANE, folder.path().to_str().unwrap()).unwrap(),
             folder.path(),
             "nothing is built or copied"
         );
@@ -153,18 +130,12 @@ mod tests {
         assert!(matches!(pick(&[]), Err(Error::NoCacheFolder)), "and without any of them it says so");
     }
 
-    #[test]
-    fn the_key_names_the_version_of_kubernetes() {
-        assert!(version().starts_with("v1."), "{}", version());
-        assert!(key().starts_with(&format!("{}-", version())), "{}", key());
-    }
-
     #[tokio::test]
     async fn one_process_builds_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let first = lock(path.clone()).await.unwrap();
-        let second = tokio::spawn(lock(path.clone()));
+        let first = lock(&CONTROL_PLANE, path.clone()).await.unwrap();
+        let second = tokio::spawn(lock(&CONTROL_PLANE, path.clone()));
         assert!(
             matches!(File::open(&path).unwrap().try_lock(), Err(TryLockError::WouldBlock)),
             "the lock is held while the first builds",
