@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     check::{Checker, Report},
     kinds,
+    release::ReleaseArgs,
     settings::RunArgs,
 };
 
@@ -33,6 +34,8 @@ pub enum Command {
     Crd(CrdArgs),
     /// Validate manifests without a cluster.
     Check(CheckArgs),
+    /// Let objects go before the operator is uninstalled; emnify stays as it is.
+    ReleaseFinalizers(ReleaseArgs),
 }
 
 /// Which definitions to print.

@@ -6,6 +6,8 @@
 //! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
 //! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster;
 //! - [`rights`]: what it may do in the cluster;
+//! - [`release`]: lets objects go before an uninstallation;
+//! - [`skew`]: whether the cluster's definitions are this binary's;
 //! - [`app`]: wiring, start-up and shutdown; [`process`]: signals and logging; [`serve`]: health; [`observe`]: logs.
 
 pub mod api;
@@ -16,7 +18,9 @@ pub mod hosts;
 pub mod kinds;
 pub mod observe;
 pub mod process;
+pub mod release;
 pub mod rights;
 pub mod serve;
 pub mod settings;
+pub mod skew;
 pub mod workspace;

@@ -27,6 +27,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Run(args) => process::run(args).map(|()| ExitCode::SUCCESS),
         Command::Crd(args) => args.run(&mut io::stdout().lock()).map(|()| ExitCode::SUCCESS),
+        Command::ReleaseFinalizers(args) => args.run(&mut io::stdout(), &mut io::stderr()),
         Command::Check(args) => args.run(&mut io::stdout().lock(), &mut io::stderr().lock()),
     }
 }
