@@ -13,13 +13,14 @@ use emnify_engine::{
     engine::{Builder, Engine},
     fleet::Fleet,
     kind::Managed,
+    reason,
     shared::EngineSettings,
 };
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
 use kube::{
     Api, Client, ResourceExt,
-    core::PartialObjectMeta,
+    core::{ObjectMeta, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -32,6 +33,7 @@ use crate::{
         push::{Push, Secret},
     },
     settings::{Namespaces, Settings},
+    skew::{self, Skew},
     workspace::{
         ClusterWorkspace, Workspace,
         controller::{Desk, NamespaceLabels},
@@ -39,6 +41,8 @@ use crate::{
     },
 };
 
+/// The object on which the operator as a whole is spoken of.
+const LEASE: &str = "emnify-operator";
 /// How long running reconciles and calls may take after a shutdown was asked for.
 const DRAIN: Duration = Duration::from_millis(1500);
 
@@ -61,6 +65,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
     }
     let engine = start_engine(&settings, &client, &mut tasks, &shutdown);
+    let skew = follow_definitions(&settings, &engine, &mut tasks, &shutdown);
     tokio::select! {
         () = engine.listed() => {}
         ended = ended(&mut tasks, &shutdown) => return ended,
@@ -69,7 +74,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     let pushed = push.as_ref().map(|(_, push)| push.counters().clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
-        Snapshot { push, ..desk.snapshot() }
+        Snapshot { push, skew: skew.counts(), ..desk.snapshot() }
     });
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();
@@ -139,6 +144,32 @@ fn start_workspaces(
         tasks.spawn(named("namespaces", namespaces));
     }
     Ok(desk)
+}
+
+/// Compares the cluster's definitions with this binary's; a difference is told on the operator's lease, which is there
+/// whatever the rights.
+fn follow_definitions(
+    settings: &Settings,
+    engine: &Engine,
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &watch::Receiver<bool>,
+) -> Skew {
+    let skew = Skew::default();
+    let lease = Lease {
+        metadata: ObjectMeta {
+            name: Some(LEASE.to_owned()),
+            namespace: Some(settings.operator_namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        ..Lease::default()
+    };
+    let events = engine.shared.events.clone();
+    let tell = move |told: &str| events.say(&lease, true, reason::DEFINITIONS_DIFFER, told);
+    let whole_cluster = settings.namespaces == Namespaces::All;
+    let client = engine.shared.client.clone();
+    let following = skew::follow(client, whole_cluster, skew.clone(), tell, shutdown.clone());
+    tasks.spawn(named("definitions", following));
+    skew
 }
 
 /// Keeps the labels that cluster workspaces select namespaces by, and wakes the objects of a namespace that changed.

@@ -70,6 +70,8 @@ words! {
     UNREADABLE = "Unreadable";
     /// The object could not be decoded; the CRD and the operator are of different versions.
     UNDECODABLE = "Undecodable";
+    /// The cluster's definitions are of another version than the operator; the message says which to upgrade.
+    DEFINITIONS_DIFFER = "DefinitionsDiffer";
     /// An emnify object was created.
     CREATED = "Created";
     /// An existing emnify object was taken over.

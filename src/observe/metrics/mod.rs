@@ -41,6 +41,8 @@ pub struct Snapshot {
     pub sessions: Vec<OrganisationSnapshot>,
     /// The receiver of data streams, where there is one.
     pub push: Option<push::Snapshot>,
+    /// Fields that differ between the cluster's definitions and this binary's, by kind.
+    pub skew: Vec<(String, usize)>,
 }
 
 /// Traffic with one host.

@@ -24,6 +24,12 @@ pub const METRICS: &[Metric] = &[
         &[],
         |now, put| put(&[], whole(now.engine.counts.dropped_events)),
     ),
+    gauge(
+        "crd_skew",
+        "Fields that differ between the cluster's definition of a kind and this operator's; 0: same version",
+        &["kind"],
+        |now, put| now.skew.iter().for_each(|(kind, fields)| put(&[kind], small(*fields))),
+    ),
     // Requests to emnify.
     counter(
         "requests",

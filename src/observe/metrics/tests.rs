@@ -78,6 +78,7 @@ fn snapshot() -> Snapshot {
             credential_expires: Timestamp::from_second(1_900_000_000).ok(),
         }],
         push: Some(crate::serve::push::Snapshot { requests: 5, records: 9, refused: [1, 0, 0, 0, 0, 0, 2] }),
+        skew: vec![("Endpoint".into(), 2)],
     }
 }
 
