@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use super::ROOT;
 
 #[test]
 fn no_source_file_is_longer_than_600_lines() {

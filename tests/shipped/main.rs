@@ -3,3 +3,8 @@
 
 mod gitops;
 mod layout;
+mod release;
+mod supply_chain;
+
+/// The repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
