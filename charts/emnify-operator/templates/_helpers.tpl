@@ -1,0 +1,70 @@
+{{- define "emnify.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- /* Up to 40 characters: shards and suffixes follow. */ -}}
+{{- define "emnify.fullname" -}}
+{{- $name := include "emnify.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "emnify.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "emnify.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: with serviceAccount.create=false, name the service account that exists" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "emnify.selector" -}}
+app.kubernetes.io/name: {{ include "emnify.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "emnify.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "emnify.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: emnify-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "emnify.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The port of a URL: what it says, else 443 or 80. */ -}}
+{{- define "emnify.port" -}}
+{{- $url := urlParse . -}}
+{{- $said := regexFind ":[0-9]+$" $url.host -}}
+{{- if $said -}}{{ trimPrefix ":" $said }}{{- else if eq $url.scheme "http" -}}80{{- else -}}443{{- end -}}
+{{- end -}}
+
+{{- /* Combinations that no schema can refuse. */ -}}
+{{- define "emnify.check" -}}
+{{- if not .Values.installation -}}
+{{- fail "installation: name this installation, such as --set installation=prod-eu. The name is written into emnify on everything that this cluster owns: it must differ between clusters that share an emnify workspace, and must not change later" -}}
+{{- end -}}
+{{- if and .Values.push.enabled (not .Values.push.secret.name) -}}
+{{- fail "push.secret.name: with push.enabled=true, name the Secret that holds what data streams send in their header; without one anybody could push" -}}
+{{- end -}}
+{{- if and .Values.extraCA.configMap .Values.extraCA.secret -}}
+{{- fail "extraCA: set configMap or secret, not both" -}}
+{{- end -}}
+{{- if and .Values.podDisruptionBudget.enabled (gt (int .Values.replicas) 1) (ge (int .Values.podDisruptionBudget.minAvailable) (int .Values.replicas)) -}}
+{{- fail (printf "podDisruptionBudget.minAvailable: %v of %v replicas would block every drain of a node; write less than replicas" .Values.podDisruptionBudget.minAvailable .Values.replicas) -}}
+{{- end -}}
+{{- end -}}
