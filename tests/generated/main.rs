@@ -1,5 +1,6 @@
 //! Files that are made from code: `UPDATE=1 cargo test --test generated` writes them, without it a stale one fails.
 
+mod charts;
 mod gitops;
 mod reference;
 
@@ -15,7 +16,15 @@ use emnify_operator::{kinds, rights::Scope};
 fn crds_are_up_to_date() {
     let files =
         kinds::crds().into_iter().map(|crd| (format!("{}.yaml", crd.spec.names.plural), kinds::yaml(&crd)));
-    up_to_date("crds", "yaml", files.collect());
+    up_to_date("crds", "yaml", files.chain([charts::kustomization()]).collect());
+}
+
+#[test]
+fn charts_are_up_to_date() {
+    up_to_date("charts/emnify-operator-crds/templates", "yaml", charts::definitions());
+    for chart in ["charts/emnify-operator", "charts/emnify-operator-crds"] {
+        up_to_date(chart, "md", vec![("README.md".into(), charts::readme(chart))]);
+    }
 }
 
 #[test]
