@@ -48,12 +48,18 @@ pub(super) fn kustomization() -> (String, String) {
 /// A chart's page: what is written by hand, and the table of its values.
 pub(super) fn readme(chart: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(chart);
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the chart is in the repository");
-    let page = read("README.md");
+    let page = fs::read_to_string(folder.join("README.md")).expect("the chart is in the repository");
     let by_hand = page.split_once(VALUES).map_or(page.as_str(), |(by_hand, _)| by_hand);
-    let mut text =
-        format!("{by_hand}{VALUES}\nGenerated from `values.yaml`.\n\n| Value | Default | |\n|---|---|---|\n");
-    for Row { path, default, about } in rows(&read("values.yaml")) {
+    format!("{by_hand}{VALUES}\nGenerated from `values.yaml`.\n\n{}", values(chart))
+}
+
+/// The table of a chart's values.
+pub(super) fn values(chart: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(chart).join("values.yaml");
+    let mut text = "| Value | Default | |\n|---|---|---|\n".to_owned();
+    for Row { path, default, about } in
+        rows(&fs::read_to_string(path).expect("the chart is in the repository"))
+    {
         writeln!(text, "| `{path}` | `{default}` | {} |", about.replace('|', "\\|")).unwrap();
     }
     text
