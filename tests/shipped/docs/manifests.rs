@@ -1,12 +1,15 @@
 //! YAML in the docs is what the operator accepts.
 
+use std::{fs, path::Path};
+
 use emnify_operator::{
     check::{Checker, Report},
     kinds,
 };
 use serde::Deserialize;
+use serde_yaml::Value;
 
-use super::pages;
+use super::{ROOT, pages};
 
 #[test]
 fn every_manifest_in_the_docs_passes_check() {
@@ -34,7 +37,28 @@ fn every_manifest_in_the_docs_passes_check() {
     assert!(report.objects > 20, "there are manifests in the docs: {}", report.objects);
 }
 
-fn read(text: &str) -> Result<(), serde_yaml::Error> {
-    serde_yaml::Deserializer::from_str(text)
-        .try_for_each(|document| serde_yaml::Value::deserialize(document).map(|_| ()))
+#[test]
+fn the_first_device_is_that_of_the_quickstart() {
+    let folder = Path::new(ROOT).join("examples/quickstart");
+    let files = fs::read_dir(folder).expect("the quickstart is in the repository").flatten();
+    let texts: Vec<String> =
+        files.map(|file| fs::read_to_string(file.path()).expect("examples are text")).collect();
+    let quickstart: Vec<Value> =
+        texts.iter().flat_map(|text| read(text).expect("examples are YAML")).collect();
+    let pages = pages();
+    let page =
+        pages.iter().find(|page| page.name == "docs/first-device.md").expect("the book begins with a device");
+    let blocks = page.code.iter().filter(|code| code.fence.as_deref() == Some("yaml"));
+    let shown: Vec<Value> = blocks.flat_map(|code| read(&code.text).expect("manifests are YAML")).collect();
+    assert!(shown.len() > 3, "the tutorial shows its manifests");
+    for object in shown {
+        assert!(
+            quickstart.contains(&object),
+            "the tutorial shows what examples/quickstart applies: {object:?}"
+        );
+    }
+}
+
+fn read(text: &str) -> Result<Vec<Value>, serde_yaml::Error> {
+    serde_yaml::Deserializer::from_str(text).map(Value::deserialize).collect()
 }
