@@ -74,7 +74,8 @@ impl Kind {
         let mut page = format!("# {kind}\n\n{NOTE}\n\n{about}\n\n{}\n\n", introduction.trim());
         page += &self.facts();
         let (file, example) = example(kind);
-        write!(page, "## Example\n\nFrom `{file}`:\n\n```yaml\n{example}```\n\n").unwrap();
+        write!(page, "## Example\n\nFrom `{file}`:\n\n```yaml\n{example}```\n\n")
+            .expect("a string takes any text");
         page += &self.columns();
         for part in ["spec", "status"] {
             page += &self.part(part, shared);
@@ -119,7 +120,7 @@ impl Kind {
         if self.is_managed() {
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             write!(text, "And the [fields of every kind](common.md#{part}): {}.\n\n", names.join(", "))
-                .unwrap();
+                .expect("a string takes any text");
         }
         text + &fields.rules()
     }
@@ -147,7 +148,7 @@ impl Shared {
         );
         for (part, names) in [("spec", &self.spec), ("status", &self.status)] {
             let fields = Fields::of(first.schema(part), part, &|name| names.contains(name));
-            write!(page, "## {}\n\n{}", title(part), fields.table()).unwrap();
+            write!(page, "## {}\n\n{}", title(part), fields.table()).expect("a string takes any text");
         }
         let words = |all: &[(&str, &str)]| {
             table(
@@ -160,8 +161,8 @@ impl Shared {
             page,
             "## Condition types\n\n{types}Reasons are explained in the [runbook](../runbook.md), one by one.\n\n"
         )
-        .unwrap();
-        write!(page, "## Annotations\n\n{}", words(annotation::ALL)).unwrap();
+        .expect("a string takes any text");
+        write!(page, "## Annotations\n\n{}", words(annotation::ALL)).expect("a string takes any text");
         page
     }
 }

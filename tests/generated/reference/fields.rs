@@ -76,7 +76,7 @@ pub(super) fn table<const N: usize>(
 ) -> String {
     let mut text = format!("| {} |\n|{}\n", titles.join(" | "), "---|".repeat(N));
     for row in rows {
-        writeln!(text, "| {} |", row.join(" | ")).unwrap();
+        writeln!(text, "| {} |", row.join(" | ")).expect("a string takes any text");
     }
     text + "\n"
 }

@@ -24,8 +24,9 @@ pub(super) fn page() -> String {
 
 fn section(command: &Command) -> String {
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    let usage: String = command.get_positionals().map(|arg| format!(" {}", values(arg))).collect();
-    let mut text = format!("## `emnify-operator {}{usage}`\n\n{}\n\n", command.get_name(), sentence(&about));
+    let usage: Vec<String> = command.get_positionals().map(values).collect();
+    let name = [command.get_name().to_owned()].into_iter().chain(usage).collect::<Vec<_>>().join(" ");
+    let mut text = format!("## `emnify-operator {name}`\n\n{}\n\n", sentence(&about));
     let flags: Vec<_> = command
         .get_arguments()
         .filter(|arg| arg.get_long().is_some_and(|long| !["help", "version"].contains(&long)))

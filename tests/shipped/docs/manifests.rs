@@ -22,7 +22,7 @@ fn every_manifest_in_the_docs_passes_check() {
             match fence.replace(' ', "").as_str() {
                 "yaml" => checker.file(&place, &code.text, &mut report),
                 "yaml,fragment" => {
-                    unreadable.extend(read(&code.text).err().map(|why| format!("{place}: {why}")))
+                    unreadable.extend(read(&code.text).err().map(|why| format!("{place}: {why}")));
                 }
                 other => assert!(
                     !other.starts_with("yaml") && !other.starts_with("yml"),
