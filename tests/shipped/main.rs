@@ -2,6 +2,7 @@
 //! control plane.
 
 mod docs;
+mod charts;
 mod gitops;
 mod layout;
 mod release;

@@ -1,0 +1,60 @@
+//! Values that make no sense are refused before anything is installed, by name.
+
+use super::{LEAST, folder, helm};
+
+/// What Helm says to values that it must refuse.
+async fn refused(values: &str) -> String {
+    let folder = folder("emnify-operator");
+    let output = helm(&["template", "x", folder.to_str().unwrap()], &[values]).await;
+    assert!(!output.status.success(), "refused: {values}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn an_installation_must_be_named_and_the_message_says_why() {
+    let said = refused("").await;
+    assert!(said.contains("--set installation=") && said.contains("must differ between clusters"), "{said}");
+}
+
+#[tokio::test]
+async fn each_refusal_names_the_value() {
+    let digest = "image: {digest: latest}";
+    for (values, path) in [
+        ("replicas: 0", "/replicas"),
+        ("ipShare: 0", "/ipShare"),
+        ("sweepInterval: daily", "/sweepInterval"),
+        ("logFormat: xml", "/logFormat"),
+        ("allowedBaseUrls: ['http://emnify.example']", "/allowedBaseUrls/0"),
+        ("watchNamespaces: [Meters]", "/watchNamespaces/0"),
+        ("podAntiAffinity: soft", "/podAntiAffinity"),
+        ("service: {port: 0}", "/service/port"),
+        ("proxy: {https: 'proxy.example:3128'}", "/proxy/https"),
+        ("resources: {limits: {memory: much}}", "/resources/limits/memory"),
+        ("terminationGracePeriodSeconds: 1", "/terminationGracePeriodSeconds"),
+        (digest, "/image/digest"),
+    ] {
+        let said = refused(&format!("{LEAST}{values}\n")).await;
+        assert!(said.contains(&format!("at '{path}'")), "{values}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_value_is_refused_and_not_ignored() {
+    for values in ["replicaCount: 3", "image: {sha: x}", "push: {secretName: x}", "resources: {limit: {}}"] {
+        let said = refused(&format!("{LEAST}{values}\n")).await;
+        assert!(said.contains("additional properties"), "{values}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn combinations_that_cannot_work_are_refused_with_the_mend() {
+    for (values, said) in [
+        ("push: {enabled: true}", "push.secret.name: with push.enabled=true, name the Secret"),
+        ("extraCA: {configMap: a, secret: b}", "extraCA: set configMap or secret"),
+        ("podDisruptionBudget: {minAvailable: 2}", "podDisruptionBudget.minAvailable: 2 of 2 replicas"),
+        ("serviceAccount: {create: false}", "serviceAccount.name: with serviceAccount.create=false"),
+    ] {
+        let output = refused(&format!("{LEAST}{values}\n")).await;
+        assert!(output.contains(said), "{values}: {output}");
+    }
+}
