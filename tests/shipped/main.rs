@@ -1,8 +1,8 @@
 //! What is shipped besides the binary: it is rendered, linted and read here as its users' tools would, without a
 //! control plane.
 
-mod docs;
 mod charts;
+mod docs;
 mod gitops;
 mod layout;
 mod release;
