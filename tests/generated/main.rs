@@ -45,12 +45,12 @@ fn up_to_date(folder: &str, end: &str, files: Vec<(String, String)>) {
     let wanted: Vec<(PathBuf, String)> =
         files.into_iter().map(|(name, text)| (folder.join(name), text)).collect();
     if env::var_os("UPDATE").is_some() {
-        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&folder).expect("the repository can be written");
         for (path, text) in &wanted {
-            fs::write(path, text).unwrap();
+            fs::write(path, text).expect("the repository can be written");
         }
         for surplus in surplus(&folder, end, &wanted) {
-            fs::remove_file(surplus).unwrap();
+            fs::remove_file(surplus).expect("the repository can be written");
         }
     }
     let stale = wanted.iter().filter(|(path, text)| fs::read_to_string(path).ok().as_ref() != Some(text));
