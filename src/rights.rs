@@ -129,7 +129,7 @@ fn around_operator() -> Vec<Right> {
             "Of several replicas one works: the holder of the lease.",
             "coordination.k8s.io",
             &["leases"],
-            &["get", "create", "update", "patch"],
+            &["get", "create", "update"],
         ),
         right(
             "What concerns the whole operator is told on its lease.",

@@ -1,9 +1,13 @@
 //! Whether the kind itself is being removed from the cluster: then its objects go, and nothing goes in emnify.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, Resource, ResourceExt};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::APIResourceList,
+};
+use kube::{Api, Client, Resource, ResourceExt, runtime::controller::Action};
 
 use super::Controller;
 use crate::{
@@ -11,33 +15,71 @@ use crate::{
     kind::{Kind, Managed},
 };
 
-/// The definition of the kind is being deleted.
-pub(crate) async fn definition_goes<K: Kind>(client: kube::Client) -> Result<bool, kube::Error> {
-    let api: Api<CustomResourceDefinition> = Api::all(client);
-    match api.get_metadata_opt(K::crd_name()).await {
-        Ok(definition) => Ok(definition.is_some_and(|d| d.metadata.deletion_timestamp.is_some())),
-        Err(kube::Error::Api(e)) if e.code == 403 => {
-            tracing::warn!(
-                kind = K::KIND,
-                "not allowed to read the definition; a removed kind would delete in emnify"
-            );
-            Ok(false)
-        }
-        Err(error) => Err(error),
+/// Discovery follows a definition within milliseconds; on a busy API server, or with several of them, later.
+const LAG: SignedDuration = SignedDuration::from_secs(2);
+/// The pause until discovery is asked.
+const LATER: Duration = Duration::from_secs(1);
+
+/// What becomes of the definition of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Definition {
+    Stays,
+    Goes,
+    /// It cannot be told yet.
+    Unclear,
+}
+
+impl Definition {
+    /// When to look at the object again, if it is not clear yet.
+    pub(crate) fn later(self) -> Option<Action> {
+        (self == Self::Unclear).then(|| Action::requeue(LATER))
     }
+}
+
+/// Whether the definition of the kind is being deleted. `since`: when an object of it was first seen deleted.
+pub(crate) async fn definition<K: Kind>(
+    client: &Client,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Definition, kube::Error> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let goes = match api.get_metadata_opt(K::crd_name()).await {
+        Ok(definition) => definition.is_some_and(|d| d.metadata.deletion_timestamp.is_some()),
+        // rights in single namespaces do not reach definitions; discovery is open to everybody, but not as prompt
+        Err(kube::Error::Api(e)) if e.code == 403 => {
+            if now.duration_since(since) < LAG {
+                return Ok(Definition::Unclear);
+            }
+            let served = client.list_api_group_resources(&K::api_version(&())).await?;
+            !takes_more(&served, &K::plural(&()))
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(if goes { Definition::Goes } else { Definition::Stays })
+}
+
+/// New objects can be made: the API server takes `create` away while it deletes a definition.
+fn takes_more(served: &APIResourceList, plural: &str) -> bool {
+    let resource = served.resources.iter().find(|resource| resource.name == plural);
+    resource.is_some_and(|resource| resource.verbs.iter().any(|verb| verb == "create"))
 }
 
 impl<K: Managed> Controller<K> {
     /// Looks once per deleted object: the definition is marked before its objects are, so the first look is not too early.
-    pub(super) async fn look_definition(&self, object: &Decoded<K>) -> Result<(), kube::Error> {
+    /// Returns when to look again while it is not clear.
+    pub(super) async fn look_definition(&self, object: &Decoded<K>) -> Result<Option<Action>, kube::Error> {
         let uid = object.uid().unwrap_or_default();
         if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
-            return Ok(());
+            return Ok(None);
         }
-        let terminating = definition_goes::<K>(self.shared.client.clone()).await?;
-        self.terminating.store(terminating, Ordering::Relaxed);
-        self.memory.set_saw_definition(&uid);
-        Ok(())
+        let now = self.shared.now();
+        let since = self.memory.deleted_since(&uid, now);
+        let found = definition::<K>(&self.shared.client, since, now).await?;
+        if found != Definition::Unclear {
+            self.terminating.store(found == Definition::Goes, Ordering::Relaxed);
+            self.memory.set_saw_definition(&uid);
+        }
+        Ok(found.later())
     }
 
     pub(super) fn terminating(&self) -> bool {

@@ -36,6 +36,7 @@ struct Entry {
     shown: Option<(Option<String>, bool)>,
     heard: Option<Timestamp>,
     saw_definition: bool,
+    deleted: Option<Timestamp>,
     passing: Option<Timestamp>,
     differs: bool,
 }
@@ -146,6 +147,11 @@ impl Memory {
     /// Notes whether emnify differs from the spec though nobody edited it; true if that is news.
     pub(crate) fn differs_anew(&self, uid: &str, differs: bool) -> bool {
         self.with(uid, |e| std::mem::replace(&mut e.differs, differs) != differs)
+    }
+
+    /// Since when this process knows that the object is being deleted.
+    pub(crate) fn deleted_since(&self, uid: &str, now: Timestamp) -> Timestamp {
+        self.with(uid, |e| *e.deleted.get_or_insert(now))
     }
 
     /// The kind's definition was looked at since the object was deleted.

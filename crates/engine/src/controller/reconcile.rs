@@ -50,7 +50,9 @@ impl<K: Managed> Controller<K> {
         let mut draft = self.draft(object);
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
-        self.look_definition(object).await?;
+        if let Some(action) = self.look_definition(object).await? {
+            return Ok(Looked { action, step: ("Wait", "") });
+        }
         let secret = self.look_secret(object).await?;
         let decision = self.decide(object, Some(&draft.status), &secret, now);
         self.note_shown(object, &draft.status);

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     controller::{
-        crd::definition_goes,
+        crd::{Definition, definition},
         new_intent,
         object::{item, named, patch_finalizers},
         watch::Looked,
@@ -57,7 +57,9 @@ impl<F: Fleet> FleetController<F> {
         let mut draft = Draft { before, status, version, guarded: false };
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
-        self.look_definition(object).await?;
+        if let Some(action) = self.look_definition(object).await? {
+            return Ok(Looked { action, step: ("Wait", "") });
+        }
         self.look_text(object).await?;
         let decided = self.decide(object, &draft.status, true);
         let step = decided.name();
@@ -178,15 +180,19 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// Looks once per deleted object, as for every kind.
-    async fn look_definition(&self, object: &Decoded<F>) -> Result<(), kube::Error> {
+    async fn look_definition(&self, object: &Decoded<F>) -> Result<Option<Action>, kube::Error> {
         let uid = object.uid().unwrap_or_default();
         if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
-            return Ok(());
+            return Ok(None);
         }
-        let goes = definition_goes::<F>(self.shared.client.clone()).await?;
-        self.terminating.store(goes, Ordering::Relaxed);
-        self.memory.set_saw_definition(&uid);
-        Ok(())
+        let now = self.shared.now();
+        let since = self.memory.deleted_since(&uid, now);
+        let found = definition::<F>(&self.shared.client, since, now).await?;
+        if found != Definition::Unclear {
+            self.terminating.store(found == Definition::Goes, Ordering::Relaxed);
+            self.memory.set_saw_definition(&uid);
+        }
+        Ok(found.later())
     }
 
     /// Reads the text of the choice, by name, unless it is fresh.

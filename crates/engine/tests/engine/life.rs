@@ -188,6 +188,31 @@ async fn removing_the_kind_from_the_cluster_deletes_nothing_in_emnify() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_rights_to_definitions_discovery_tells_that_a_kind_goes() {
+    for (goes, kept) in [(true, 1), (false, 0)] {
+        let stage = Stage::new().await;
+        stage.cluster.apply("a", named("a"));
+        stage.ready("a").await;
+        let discovered = |verbs: &[&str]| {
+            let toys = json!({"name": "toys", "singularName": "toy", "namespaced": true, "kind": "Toy", "verbs": verbs});
+            json!({"kind": "APIResourceList", "groupVersion": "emnify.io/v1alpha1", "resources": [toys]})
+        };
+        stage.cluster.forbid("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/toys.emnify.io");
+        stage
+            .cluster
+            .put("/apis/emnify.io/v1alpha1", discovered(&["create", "delete", "list", "patch", "watch"]));
+        stage.cluster.delete("a");
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(stage.emnify.devices().len(), 1, "discovery may lag behind the deletion of the object");
+        if goes {
+            stage.cluster.put("/apis/emnify.io/v1alpha1", discovered(&["delete", "list", "watch"]));
+        }
+        stage.until("the object is gone", |s| s.cluster.toy("a").is_none()).await;
+        assert_eq!(stage.emnify.devices().len(), kept, "a kind that goes (here: {goes}) costs no device");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_undecodable_object_stalls_and_can_be_deleted() {
     let stage = Stage::new().await;
     stage.cluster.apply("a", named("a"));

@@ -1,7 +1,7 @@
 //! An API server in memory: lists, watches, patches with their preconditions, finalizers.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -34,6 +34,7 @@ struct Inner {
     uid: u64,
     wrote: Vec<Wrote>,
     mute: bool,
+    forbidden: BTreeSet<String>,
     slow: std::time::Duration,
 }
 
@@ -83,6 +84,11 @@ impl Cluster {
                 json!(object["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
         }
         inner.store(&path, object);
+    }
+
+    /// From now on the operator has no rights to this path.
+    pub(crate) fn forbid(&self, path: &str) {
+        self.lock().forbidden.insert(path.to_owned());
     }
 
     /// A user sets an annotation.
@@ -209,6 +215,7 @@ impl Cluster {
             );
         }
         let (status, answer) = match method {
+            _ if inner.forbidden.contains(&path) => refusal(403, "forbidden"),
             "GET" => inner.objects.get(&path).map_or_else(|| refusal(404, "not found"), |o| (200, o.clone())),
             "POST" => inner.create(&path, &body),
             "PATCH" => inner.patch(&path, &body),
