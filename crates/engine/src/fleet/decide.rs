@@ -239,6 +239,8 @@ impl<F: Fleet> FleetController<F> {
         if view.deleting {
             // what the last creates made is known now, and has to go as well
             set.dissolve(view.mark, &view.members.mirror);
+            // seats are not assessed while a reference is missing, and would bring back whoever is gone
+            set.roster.leavers.retain(|leaver| !measure.gone(leaver));
         }
         self.tell_rights(session, kept, set, &measure);
         let mut outlook = view.outlook(set, &measure, &ground);

@@ -381,6 +381,19 @@ async fn a_set_waits_for_what_its_template_refers_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_set_and_what_it_refers_to_may_be_deleted_at_once() {
+    let stage = stocked(2).await;
+    stage.cluster.apply("leader", named("leader"));
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=2), "follows", json!("leader")));
+    stage.herd_ready().await;
+    stage.cluster.delete("leader");
+    stage.cluster.delete_a("Herd", "h");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    stage.until("and what it referred to", |s| s.cluster.toy("leader").is_none()).await;
+    assert!(stage.emnify.devices().is_empty(), "nothing waits for the other");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollout_writes_its_status_seldom() {
     let stage = stocked(60).await;
     stage.emnify.fail(BULK, 6, Fault::Slow(Duration::from_secs(4)));
