@@ -1,7 +1,7 @@
 //! The client of one organisation on one host.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
 use crate::base_url::BaseUrl;
 use crate::error::Error;
 use crate::exchange::Exchange;
+use crate::gate::Gate;
 use crate::lane::Lane;
 use crate::limits::{Ask, HostLimits, Ledger, Pace};
 use crate::transport::Transport;
@@ -28,20 +29,29 @@ pub struct Config {
     pub limits: Arc<HostLimits>,
     /// After how long a request counts as unanswered; at or above the transport's own timeout in production.
     pub request_timeout: Duration,
+    /// Asked before every request.
+    pub gate: Arc<Gate>,
 }
 
 impl Config {
     /// A request timeout above the 30 s after which the front door gives up.
     pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// A configuration with the usual timeout.
+    /// A configuration with the usual timeout and an open gate.
     pub fn new(
         base_url: BaseUrl,
         credentials: Credentials,
         transport: Arc<dyn Transport>,
         limits: Arc<HostLimits>,
     ) -> Self {
-        Self { base_url, credentials, transport, limits, request_timeout: Self::REQUEST_TIMEOUT }
+        Self {
+            base_url,
+            credentials,
+            transport,
+            limits,
+            request_timeout: Self::REQUEST_TIMEOUT,
+            gate: Gate::open(),
+        }
     }
 }
 
@@ -70,6 +80,7 @@ impl Client {
             transport: config.transport,
             limits: config.limits,
             timeout: config.request_timeout,
+            gate: RwLock::new(config.gate),
         };
         Self { inner: Arc::new(Inner { exchange, auth: Auth::new(config.credentials) }) }
     }
@@ -132,6 +143,16 @@ impl Client {
     /// The budget this client draws on.
     pub fn limits(&self) -> &Arc<HostLimits> {
         &self.inner.exchange.limits
+    }
+
+    /// From the next request on asks this gate.
+    pub fn set_gate(&self, gate: Arc<Gate>) {
+        *self.inner.exchange.gate.write().expect("nobody panics while holding the gate") = gate;
+    }
+
+    /// Creates have to wait, for what a former leader may have under way.
+    pub fn creates_held(&self) -> Option<Duration> {
+        self.inner.exchange.gate().creates_held()
     }
 
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.

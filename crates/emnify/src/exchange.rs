@@ -1,6 +1,6 @@
 //! One request over the wire: takes its turn, sends, times, counts and tells the limits what came back.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use crate::call::{self, Call, Reply};
 use crate::classify::{classify, retry_after, unanswered};
 use crate::counters::CountKey;
 use crate::error::Error;
+use crate::gate::Gate;
 use crate::lane::Lane;
 use crate::limits::{HostLimits, Turn};
 use crate::transport::{Transport, TransportError};
@@ -22,10 +23,11 @@ pub(crate) struct Exchange {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) limits: Arc<HostLimits>,
     pub(crate) timeout: Duration,
+    pub(crate) gate: RwLock<Arc<Gate>>,
 }
 
 impl Exchange {
-    /// Sends `call` once. An answer of any status is `Ok`.
+    /// Sends `call` once, if the gate lets it. An answer of any status is `Ok`.
     pub(crate) async fn send(
         &self,
         lane: Lane,
@@ -34,10 +36,15 @@ impl Exchange {
         bearer: Option<&HeaderValue>,
     ) -> Result<Response<Bytes>, Error> {
         let request = self.request(call, bearer)?;
+        let under_way = self.gate().begin(call.repeatable)?;
         let granted = turn.spend();
         let started = Instant::now();
-        let sent = tokio::time::timeout(self.timeout, self.transport.send(request)).await;
-        let answer = sent.unwrap_or_else(|_| Err(TransportError::AfterSend("no answer in time".into())));
+        let sent = under_way.follow(self.transport.send(request));
+        let answer = match tokio::time::timeout(self.timeout, sent).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(TransportError::AfterSend("the lease was lost under way".into())),
+            Err(_) => Err(TransportError::AfterSend("no answer in time".into())),
+        };
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
         self.note(lane, call, status, started.elapsed());
         let answer = answer.map_err(|failure| unanswered(call, &failure))?;
@@ -50,6 +57,11 @@ impl Exchange {
             self.limits.served(granted);
         }
         Ok(answer)
+    }
+
+    /// What is asked before every request.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.gate.read().expect("nobody panics while holding the gate").clone()
     }
 
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.
