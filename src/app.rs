@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use emnify::{HttpTransport, HttpTransportConfig, Transport};
+use emnify::{HttpTransport, HttpTransportConfig};
 use emnify_engine::{
     directory::WorkspaceKey,
     engine::{Builder, Engine},
@@ -27,6 +27,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
     kinds,
+    lead::{self, Lead, writes::guarded},
     observe::metrics::{Metrics, Snapshot},
     serve::{
         self, Health,
@@ -41,8 +42,6 @@ use crate::{
     },
 };
 
-/// The object on which the operator as a whole is spoken of.
-const LEASE: &str = "emnify-operator";
 /// How long running reconciles and calls may take after a shutdown was asked for.
 const DRAIN: Duration = Duration::from_millis(1500);
 
@@ -50,44 +49,86 @@ const DRAIN: Duration = Duration::from_millis(1500);
 /// part ends by itself.
 pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiver<bool>) -> Result<()> {
     let mut tasks = JoinSet::new();
-    let (health, metrics) = (Health::default(), Metrics::default());
-    let listener = TcpListener::bind(settings.admin_addr)
-        .await
-        .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
-    tracing::info!(address = %listener.local_addr()?, "admin server");
-    tasks.spawn(named(
-        "admin server",
-        serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone()),
-    ));
+    let (health, metrics) = start_admin(&settings, &mut tasks, &shutdown).await?;
     let push = listen_for_push(&settings).await?;
     tokio::select! {
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
     }
-    let engine = start_engine(&settings, &client, &mut tasks, &shutdown);
-    let skew = follow_definitions(&settings, &engine, &mut tasks, &shutdown);
+    let me = lead::identity();
+    let (installation, shard) = (&settings.installation, settings.lead.shard.selector());
+    tracing::info!(installation, identity = me, shard, "starting");
+    let lead = Lead::new(&settings, &client, &me);
+    let engine = start_engine(&settings, &guarded(client, lead.gate.clone()), &mut tasks, &shutdown);
     tokio::select! {
         () = engine.listed() => {}
         ended = ended(&mut tasks, &shutdown) => return ended,
     }
-    let desk = start_workspaces(&settings, &engine, &mut tasks, &shutdown)?;
-    let pushed = push.as_ref().map(|(_, push)| push.counters().clone());
+    let (desk, labels) = workspaces(&settings, &engine, &lead, &me)?;
+    let skew = Skew::default();
+    tell(&metrics, &desk, push.as_ref().map(|(_, push)| push), &skew);
+    if let Some((listener, push)) = push {
+        let shared = engine.shared.clone();
+        let push = push.taken_by(move |records| shared.stale(records)).while_open(lead.gate.clone());
+        tasks.spawn(named("push receiver", serve::push::receive(listener, push, shutdown.clone())));
+    }
+    health.set_ready(true);
+    tokio::select! {
+        () = lead.won() => {}
+        ended = ended(&mut tasks, &shutdown) => return ended,
+    }
+    tasks.spawn(named("definitions", definitions(&settings, &lead, &engine, skew, &shutdown)));
+    serve_workspaces(&desk, labels, &mut tasks, &shutdown);
+    let result = tokio::select! {
+        result = act(&desk, &engine, &mut tasks, &shutdown) => result,
+        // calls under way end with the process; whoever leads now must not meet them
+        lost = lead.lost() => return Err(lost.into()),
+    };
+    health.set_ready(false);
+    drain(&engine, &lead, tasks).await;
+    lead.release().await;
+    result
+}
+
+/// Alive from now on, ready later.
+async fn start_admin(
+    settings: &Settings,
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &watch::Receiver<bool>,
+) -> Result<(Health, Metrics)> {
+    let (health, metrics) = (Health::default(), Metrics::default());
+    let listener = TcpListener::bind(settings.admin_addr)
+        .await
+        .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
+    tracing::info!(address = %listener.local_addr()?, "admin server");
+    let admin = serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone());
+    tasks.spawn(named("admin server", admin));
+    Ok((health, metrics))
+}
+
+/// Reconciles from the moment that every workspace is known, until the process is to end.
+async fn act(
+    desk: &Desk,
+    engine: &Engine,
+    tasks: &mut JoinSet<&'static str>,
+    shutdown: &watch::Receiver<bool>,
+) -> Result<()> {
+    tokio::select! {
+        () = desk.listed() => {}
+        ended = ended(tasks, shutdown) => return ended,
+    }
+    engine.open();
+    tracing::info!("running");
+    ended(tasks, shutdown).await
+}
+
+/// Says where the values of metrics come from.
+fn tell(metrics: &Metrics, desk: &Arc<Desk>, push: Option<&Push>, skew: &Skew) {
+    let (desk, pushed, skew) = (desk.clone(), push.map(|push| push.counters().clone()), skew.clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
         Snapshot { push, skew: skew.counts(), ..desk.snapshot() }
     });
-    if let Some((listener, push)) = push {
-        let shared = engine.shared.clone();
-        let push = push.taken_by(move |records| shared.stale(records));
-        tasks.spawn(named("push receiver", serve::push::receive(listener, push, shutdown.clone())));
-    }
-    health.set_ready(true);
-    engine.open();
-    tracing::info!(installation = settings.installation, "running");
-    let result = ended(&mut tasks, &shutdown).await;
-    health.set_ready(false);
-    drain(tasks).await;
-    result
 }
 
 /// Address and secret are checked before anything starts; who sends early waits.
@@ -120,44 +161,59 @@ fn start_engine(
         Namespaces::All => Vec::new(),
         Namespaces::Only(names) => names.iter().cloned().collect(),
     };
-    let engine_settings = EngineSettings { installation: settings.installation.clone(), namespaces };
+    let engine_settings = EngineSettings {
+        installation: settings.installation.clone(),
+        namespaces,
+        sharded: !settings.lead.shard.selects_all(),
+    };
     let mut register = Register(Some(Builder::new(client.clone(), engine_settings)));
     kinds::for_each(&mut register);
     register.0.expect("every visit puts the builder back").start(tasks, shutdown)
 }
 
-fn start_workspaces(
+fn workspaces(
     settings: &Settings,
     engine: &Engine,
+    lead: &Arc<Lead>,
+    me: &str,
+) -> Result<(Arc<Desk>, NamespaceLabels)> {
+    // emnify sees which installation calls, and which of its processes
+    let process = me.rsplit_once('_').map_or(me, |(_, process)| process);
+    let caller = Some(format!("{}; {process}", settings.installation));
+    let transport = HttpTransport::new(HttpTransportConfig { caller, ..HttpTransportConfig::default() })?;
+    let sessions = Sessions::new(engine.clone(), Arc::new(transport), settings.ip_share, lead.clone());
+    let labels = NamespaceLabels::default();
+    let desk = Desk::new(engine.clone(), settings.clone(), sessions, labels.clone(), lead.clone());
+    Ok((desk, labels))
+}
+
+fn serve_workspaces(
+    desk: &Arc<Desk>,
+    labels: NamespaceLabels,
     tasks: &mut JoinSet<&'static str>,
     shutdown: &watch::Receiver<bool>,
-) -> Result<Arc<Desk>> {
-    let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(HttpTransportConfig::default())?);
-    let sessions = Sessions::new(engine.clone(), transport, settings.ip_share);
-    let labels = NamespaceLabels::default();
-    let desk = Desk::new(engine.clone(), settings.clone(), sessions, labels.clone());
+) {
     tasks.spawn(named("workspaces", desk.clone().run::<Workspace>(shutdown.clone())));
-    if settings.namespaces == Namespaces::All {
+    if desk.serves_all_namespaces() {
         // both need rights on the whole cluster
         tasks.spawn(named("cluster workspaces", desk.clone().run::<ClusterWorkspace>(shutdown.clone())));
-        let namespaces = follow_namespaces(engine.clone(), labels, shutdown.clone());
+        let namespaces = follow_namespaces(desk.engine().clone(), labels, shutdown.clone());
         tasks.spawn(named("namespaces", namespaces));
     }
-    Ok(desk)
 }
 
 /// Compares the cluster's definitions with this binary's; a difference is told on the operator's lease, which is there
 /// whatever the rights.
-fn follow_definitions(
+fn definitions(
     settings: &Settings,
+    lead: &Lead,
     engine: &Engine,
-    tasks: &mut JoinSet<&'static str>,
+    skew: Skew,
     shutdown: &watch::Receiver<bool>,
-) -> Skew {
-    let skew = Skew::default();
+) -> impl Future<Output = ()> + use<> {
     let lease = Lease {
         metadata: ObjectMeta {
-            name: Some(LEASE.to_owned()),
+            name: Some(lead.shard.lease().to_owned()),
             namespace: Some(settings.operator_namespace.clone()),
             ..ObjectMeta::default()
         },
@@ -166,10 +222,7 @@ fn follow_definitions(
     let events = engine.shared.events.clone();
     let tell = move |told: &str| events.say(&lease, true, reason::DEFINITIONS_DIFFER, told);
     let whole_cluster = settings.namespaces == Namespaces::All;
-    let client = engine.shared.client.clone();
-    let following = skew::follow(client, whole_cluster, skew.clone(), tell, shutdown.clone());
-    tasks.spawn(named("definitions", following));
-    skew
+    skew::follow(engine.shared.client.clone(), whole_cluster, skew, tell, shutdown.clone())
 }
 
 /// Keeps the labels that cluster workspaces select namespaces by, and wakes the objects of a namespace that changed.
@@ -242,8 +295,11 @@ async fn ended(tasks: &mut JoinSet<&'static str>, shutdown: &watch::Receiver<boo
     }
 }
 
-async fn drain(mut tasks: JoinSet<&'static str>) {
-    let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+/// Starts nothing any more and lets end what is under way, with the lease still ours for what it writes.
+async fn drain(engine: &Engine, lead: &Lead, mut tasks: JoinSet<&'static str>) {
+    lead.gate.drain();
+    let parts = async { while tasks.join_next().await.is_some() {} };
+    let drained = tokio::time::timeout(DRAIN, async { tokio::join!(parts, engine.drained()) }).await;
     if drained.is_err() {
         tracing::warn!("some reconciles were cut short");
     }

@@ -3,6 +3,7 @@
 //! - [`api`]: the vocabulary that all specs share;
 //! - [`kinds`]: the registry of all kinds, and a folder for each;
 //! - [`workspace`]: an organisation and how to log in to it;
+//! - [`lead`]: replicas and shards: who may act;
 //! - [`settings`]: the flags of `run` and what they mean; [`hosts`]: where tokens may be sent.
 //! - [`cli`]: what can be typed; [`check`]: validates manifests without a cluster;
 //! - [`rights`]: what it may do in the cluster;
@@ -16,6 +17,7 @@ pub mod check;
 pub mod cli;
 pub mod hosts;
 pub mod kinds;
+pub mod lead;
 pub mod observe;
 pub mod process;
 pub mod release;

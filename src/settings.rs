@@ -1,5 +1,7 @@
 //! Flags of `run`, and what they mean, checked once before anything starts.
 
+pub mod lead;
+
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use axum::http::HeaderName;
@@ -8,6 +10,7 @@ use emnify::BaseUrl;
 use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
 
+use self::lead::{LeadArgs, LeadError, LeadSettings};
 use crate::hosts::{HostRefused, Hosts};
 
 /// What was typed after `run`; each flag has an environment variable.
@@ -68,6 +71,9 @@ pub struct RunArgs {
         value_name = "NAMESPACE"
     )]
     pub operator_namespace: String,
+    /// Replicas and shards.
+    #[command(flatten)]
+    pub lead: LeadArgs,
 }
 
 /// How log lines look.
@@ -102,6 +108,8 @@ pub struct Settings {
     pub log_filter: String,
     /// Namespace of the lease and of cluster workspaces' Secrets.
     pub operator_namespace: String,
+    /// Replicas and shards.
+    pub lead: LeadSettings,
 }
 
 /// Where data streams are received.
@@ -177,6 +185,9 @@ pub enum SettingsError {
         "--log-level: `{0}` is neither a level (error, warn, info, debug, trace) nor a list like info,emnify=debug"
     )]
     LogLevel(String),
+    /// Replicas and shards.
+    #[error(transparent)]
+    Lead(#[from] LeadError),
 }
 
 impl Settings {
@@ -208,6 +219,7 @@ impl Settings {
                 .map(|_| args.log_level.clone())
                 .map_err(|_| SettingsError::LogLevel(args.log_level.clone()))?,
             operator_namespace: name("--operator-namespace", &args.operator_namespace)?,
+            lead: LeadSettings::new(&args.lead, &name("--lease-name", &args.lead.lease_name)?)?,
         })
     }
 }

@@ -87,7 +87,11 @@ impl Claims {
         }
     }
 
-    async fn renew(&self, place: &Place, claim: &mut Claim) -> Result<Result<Arc<Gate>, Conflict>, kube::Error> {
+    async fn renew(
+        &self,
+        place: &Place,
+        claim: &mut Claim,
+    ) -> Result<Result<Arc<Gate>, Conflict>, kube::Error> {
         if let Some(mine) = claim.mine.take() {
             match self.leases.renew(&mine).await {
                 Ok(Some(renewed)) => {
@@ -123,7 +127,9 @@ impl Claims {
         let Some(mine) = &claim.mine else { return };
         match self.leases.release(mine, claim.gate.is_creating()).await {
             Ok(()) => tracing::info!(organisation = place.1, "organisation released"),
-            Err(error) => tracing::warn!(organisation = place.1, %error, "organisation not released; its claim will expire"),
+            Err(error) => {
+                tracing::warn!(organisation = place.1, %error, "organisation not released; its claim will expire")
+            }
         }
     }
 
@@ -203,7 +209,8 @@ mod tests {
         let annotations = BTreeMap::from([(SELECTOR.to_owned(), "tier=gold".to_owned())]);
         let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
         let blank = Lease { metadata, spec: None };
-        let lease = super::super::lease::held(blank, "emnify-operator-1a", DURATION, jiff::Timestamp::UNIX_EPOCH);
+        let lease =
+            super::super::lease::held(blank, "emnify-operator-1a", DURATION, jiff::Timestamp::UNIX_EPOCH);
         let message = conflict(&("h".into(), 1001), &lease).message;
         for part in ["organisation 1001", "emnify-operator-1a", "tier=gold", "labels of one shard"] {
             assert!(message.contains(part), "{message}");

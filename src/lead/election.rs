@@ -55,7 +55,14 @@ pub struct Election {
 
 impl Election {
     /// An election by the lease `name` under the identity `me`. `gate` is open while we lead.
-    pub fn new(client: Client, namespace: &str, name: &str, me: String, terms: Terms, gate: Arc<Gate>) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        name: &str,
+        me: String,
+        terms: Terms,
+        gate: Arc<Gate>,
+    ) -> Self {
         Self {
             leases: Leases::new(Api::namespaced(client, namespace), me, terms.duration),
             name: name.to_owned(),
@@ -148,7 +155,9 @@ impl Election {
     /// Ends leading: shuts the gate, then lets go of the lease, saying whether anything that must not be repeated is
     /// still under way. Others take over at once. Does nothing if we do not lead.
     pub async fn release(&self) {
-        let Some(mine) = self.mine.lock().expect("nobody panics while holding the lease").take() else { return };
+        let Some(mine) = self.mine.lock().expect("nobody panics while holding the lease").take() else {
+            return;
+        };
         self.gate.close();
         let unfinished = self.gate.is_creating();
         match tokio::time::timeout(RELEASE, self.leases.release(&mine, unfinished)).await {

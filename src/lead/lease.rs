@@ -52,7 +52,8 @@ impl Observer {
             return Standing::Free(Before::Ourselves);
         }
         if holder.is_none() {
-            let unfinished = lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNFINISHED));
+            let unfinished =
+                lease.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(UNFINISHED));
             return Standing::Free(if unfinished { Before::Unfinished } else { Before::Released });
         }
         let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
@@ -141,7 +142,11 @@ mod tests {
         let mut observer = Observer::default();
         let lease = held(Lease::default(), "a", DURATION * 2, at(0));
         let standing = observer.look(&lease, "b", SECOND, Instant::now());
-        assert_eq!(standing, Standing::Held(DURATION * 2), "an operator with other flags is waited for as it expects");
+        assert_eq!(
+            standing,
+            Standing::Held(DURATION * 2),
+            "an operator with other flags is waited for as it expects"
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use emnify::Moment;
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, api::PostParams, core::ObjectMeta};
 use tokio::time::Instant;
@@ -56,7 +56,11 @@ impl Leases {
             Standing::Held(rest) => Ok(Taken::Theirs(found, rest)),
             Standing::Free(before) => {
                 let since = Moment::now();
-                Ok(match self.write(found.clone()).await? {
+                let mut taken = found.clone();
+                // what it says of its holder is said anew
+                let annotations = blank.metadata.annotations.clone().unwrap_or_default();
+                taken.metadata.annotations.get_or_insert_default().extend(annotations);
+                Ok(match self.write(taken).await? {
                     Some(lease) => Taken::Ours(Mine { lease, since }, before),
                     None => Taken::Theirs(found, self.duration),
                 })
@@ -72,11 +76,12 @@ impl Leases {
         }
         // somebody wrote to it, perhaps only a label; or it was deleted
         let since = Moment::now();
-        let written = match self.api.get_opt(&self.name(&mine.lease)).await? {
+        let written = match self.api.get_opt(&name_of(&mine.lease)).await? {
             Some(found) if lease::holder(&found) == Some(&self.me) => self.write(found).await?,
             Some(_) => None,
             None => {
-                let metadata = ObjectMeta { resource_version: None, uid: None, ..mine.lease.metadata.clone() };
+                let metadata =
+                    ObjectMeta { resource_version: None, uid: None, ..mine.lease.metadata.clone() };
                 self.create(&Lease { metadata, ..mine.lease.clone() }).await?
             }
         };
@@ -88,14 +93,14 @@ impl Leases {
         let mut lease = mine.lease.clone();
         for _ in 0..2 {
             let free = lease::released(lease, unfinished, Timestamp::now());
-            match self.api.replace(&self.name(&free), &PostParams::default(), &free).await {
+            match self.api.replace(&name_of(&free), &PostParams::default(), &free).await {
                 Ok(_) => return Ok(()),
                 Err(kube::Error::Api(e)) if e.code == 409 => {}
                 Err(kube::Error::Api(e)) if e.code == 404 => return Ok(()),
                 Err(error) => return Err(error),
             }
             // a write whose answer was lost, or somebody's label
-            match self.api.get_opt(&self.name(&free)).await? {
+            match self.api.get_opt(&name_of(&free)).await? {
                 Some(found) if lease::holder(&found) == Some(&self.me) => lease = found,
                 _ => return Ok(()),
             }
@@ -106,18 +111,17 @@ impl Leases {
     /// `None` if somebody else wrote meanwhile.
     async fn write(&self, lease: Lease) -> Result<Option<Lease>, kube::Error> {
         let lease = lease::held(lease, &self.me, self.duration, Timestamp::now());
-        lost_race(self.api.replace(&self.name(&lease), &PostParams::default(), &lease).await)
+        lost_race(self.api.replace(&name_of(&lease), &PostParams::default(), &lease).await)
     }
 
     async fn create(&self, blank: &Lease) -> Result<Option<Lease>, kube::Error> {
         let lease = lease::held(blank.clone(), &self.me, self.duration, Timestamp::now());
         lost_race(self.api.create(&PostParams::default(), &lease).await)
     }
+}
 
-    #[allow(clippy::unused_self, reason = "reads as what it is: the name among these leases")]
-    fn name(&self, lease: &Lease) -> String {
-        lease.metadata.name.clone().unwrap_or_default()
-    }
+fn name_of(lease: &Lease) -> String {
+    lease.metadata.name.clone().unwrap_or_default()
 }
 
 fn lost_race(written: Result<Lease, kube::Error>) -> Result<Option<Lease>, kube::Error> {

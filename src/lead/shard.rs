@@ -11,7 +11,9 @@ const DIGITS: usize = 10;
 
 /// A label selector that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{part}` is no requirement of a label selector; write one like region=eu, tier!=test, tier in (gold,silver), legacy or !legacy")]
+#[error(
+    "`{part}` is no requirement of a label selector; write one like region=eu, tier!=test, tier in (gold,silver), legacy or !legacy"
+)]
 pub struct InvalidSelector {
     /// The requirement.
     pub part: String,
@@ -76,7 +78,8 @@ fn requirements(selector: &str) -> Result<Vec<Expression>, InvalidSelector> {
     if selector.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let read = |part: String| requirement(part.trim()).ok_or(InvalidSelector { part: part.trim().to_owned() });
+    let read =
+        |part: String| requirement(part.trim()).ok_or(InvalidSelector { part: part.trim().to_owned() });
     parts.into_iter().map(read).collect()
 }
 
@@ -107,7 +110,9 @@ fn key_of(text: &str) -> Option<String> {
     let text = text.trim();
     let (prefix, name) = text.rsplit_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
     let dns = |prefix: &str| {
-        let label = |label: &str| is_word(label) && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+        let label = |label: &str| {
+            is_word(label) && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+        };
         prefix.len() <= 253 && prefix.split('.').all(label)
     };
     (is_word(name) && prefix.is_none_or(dns)).then(|| text.to_owned())
@@ -164,7 +169,9 @@ mod tests {
 
     #[test]
     fn what_kubectl_would_refuse_is_refused() {
-        for selector in ["a b", "a in b", "a within (b)", "=b", "a=b c", "a in (b", "-a=b", "A_b/c=d", "a=b,", "a/=b"] {
+        for selector in
+            ["a b", "a in b", "a within (b)", "=b", "a=b c", "a in (b", "-a=b", "A_b/c=d", "a=b,", "a/=b"]
+        {
             assert!(Shard::new("emnify-operator", selector).is_err(), "{selector}");
         }
     }
@@ -178,6 +185,9 @@ mod tests {
         assert_eq!(shard("").lease(), "emnify-operator", "without a selector it is the name itself");
         let name = one.lease();
         let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        assert!(name.starts_with("emnify-operator-") && name.len() <= 253 && name.chars().all(valid), "{name}");
+        assert!(
+            name.starts_with("emnify-operator-") && name.len() <= 253 && name.chars().all(valid),
+            "{name}"
+        );
     }
 }

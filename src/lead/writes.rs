@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use emnify::Gate;
-use kube::{
-    Client,
-    client::Body,
-};
+use kube::{Client, client::Body};
 use tower::BoxError;
 
 /// A write was refused before it was sent.
@@ -48,12 +45,15 @@ mod tests {
         let count = sent.clone();
         let server = tower::service_fn(move |_: http::Request<Body>| {
             count.fetch_add(1, Ordering::SeqCst);
-            async { Ok::<_, BoxError>(Response::new(Body::from(b"{\"metadata\":{\"name\":\"a\"}}".to_vec()))) }
+            async {
+                Ok::<_, BoxError>(Response::new(Body::from(b"{\"metadata\":{\"name\":\"a\"}}".to_vec())))
+            }
         });
         let gate = Gate::shut();
         let api: Api<ConfigMap> = Api::namespaced(guarded(Client::new(server, "d"), gate.clone()), "d");
         api.get("a").await.expect("reads pass");
-        let refused = api.create(&PostParams::default(), &ConfigMap::default()).await.expect_err("writes do not");
+        let refused =
+            api.create(&PostParams::default(), &ConfigMap::default()).await.expect_err("writes do not");
         assert!(format!("{refused:?}").contains("NotLeading"), "and it is said why: {refused:?}");
         assert_eq!(sent.load(Ordering::SeqCst), 1, "the API server never saw the write");
         gate.open_until(emnify::Moment::now().after(std::time::Duration::from_secs(60)));

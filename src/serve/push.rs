@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use emnify::wire::event::Record;
+use emnify::{Gate, wire::event::Record};
 use tokio::{net::TcpListener, sync::watch};
 
 pub use self::{
@@ -40,19 +40,33 @@ pub struct Push {
     secret: Arc<Secret>,
     header: HeaderName,
     take: Take,
+    /// Records go nowhere while it is shut: whoever sends tries again, and reaches who leads.
+    gate: Arc<Gate>,
     counters: Arc<Counters>,
 }
 
 impl Push {
     /// Whoever sends `secret` in `header` is let in; what they send goes nowhere yet.
     pub fn new(secret: Secret, header: HeaderName) -> Self {
-        Self { secret: Arc::new(secret), header, take: Arc::new(|_| {}), counters: Arc::default() }
+        Self {
+            secret: Arc::new(secret),
+            header,
+            take: Arc::new(|_| {}),
+            gate: Gate::open(),
+            counters: Arc::default(),
+        }
     }
 
     /// Hands what is received to `take`.
     #[must_use]
     pub fn taken_by(self, take: impl Fn(&[Record]) + Send + Sync + 'static) -> Self {
         Self { take: Arc::new(take), ..self }
+    }
+
+    /// Takes nothing while `gate` is shut.
+    #[must_use]
+    pub fn while_open(self, gate: Arc<Gate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// What came in so far.
@@ -106,6 +120,9 @@ async fn answer(State(push): State<Push>, request: Request) -> Response {
 
 /// The records of a request, or why it is refused. The body is read only of those who know the secret.
 async fn accept(push: &Push, request: Request) -> Result<Vec<Record>, Outcome> {
+    if !push.gate.lives() {
+        return Err(Outcome::Standby);
+    }
     if !METHODS.contains(request.method()) {
         return Err(Outcome::Method);
     }

@@ -78,7 +78,9 @@ pub enum LeadError {
     #[error("--lease-duration: `{0}` is not a whole number of seconds; write one like 15s")]
     Seconds(String),
     /// The leader would still send when another may lead.
-    #[error("--renew-deadline: `{renew}` is not shorter than --lease-duration `{duration}`; write two thirds of it")]
+    #[error(
+        "--renew-deadline: `{renew}` is not shorter than --lease-duration `{duration}`; write two thirds of it"
+    )]
     Renew {
         /// What was typed.
         renew: String,
@@ -93,6 +95,9 @@ pub enum LeadError {
         /// The deadline.
         renew: String,
     },
+    /// Nothing would keep two shards apart.
+    #[error("--shard-selector needs --leader-elect: shards are kept apart by Leases")]
+    ShardWithoutElection,
     /// Not a label selector.
     #[error("--shard-selector: {0}")]
     Selector(#[from] InvalidSelector),
@@ -118,15 +123,17 @@ impl LeadSettings {
             return Err(LeadError::Retry { retry: args.retry_period.clone(), renew });
         }
         let selector = args.shard_selector.as_deref().unwrap_or_default();
-        Ok(Self { elect: args.leader_elect, terms, shard: Shard::new(lease_name, selector)? })
+        let shard = Shard::new(lease_name, selector)?;
+        if !args.leader_elect && !shard.selects_all() {
+            return Err(LeadError::ShardWithoutElection);
+        }
+        Ok(Self { elect: args.leader_elect, terms, shard })
     }
 }
 
 fn time(flag: &'static str, value: &str) -> Result<Duration, LeadError> {
     let parsed = value.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-    parsed
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| LeadError::Duration { flag, value: value.to_owned() })
+    parsed.filter(|time| !time.is_zero()).ok_or_else(|| LeadError::Duration { flag, value: value.to_owned() })
 }
 
 #[cfg(test)]
@@ -175,6 +182,7 @@ mod tests {
     #[test]
     fn a_selector_that_cannot_be_read_is_told() {
         assert!(settings(&["--shard-selector="]).expect("an empty variable means unset").shard.selects_all());
+        assert!(refused(&["--shard-selector=a=b", "--leader-elect=false"]).contains("needs --leader-elect"));
         assert!(refused(&["--shard-selector", "a in b"]).starts_with("--shard-selector: "));
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use emnify::Gate;
 use emnify_engine::{
     directory::{Allows, WorkspaceKey},
     engine::Engine,
@@ -15,7 +16,7 @@ use emnify_engine::{
     snapshot::readiness,
     spec::WorkspaceKind,
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -42,6 +43,7 @@ use super::{
 };
 use crate::{
     api::Date,
+    lead::Lead,
     observe::metrics::{Snapshot, WorkspaceSnapshot},
     settings::{Namespaces, Settings},
 };
@@ -57,6 +59,8 @@ pub(super) struct Office {
     /// A call with that login was refused.
     pub(super) refused: bool,
     pub(super) session: Option<Arc<Session>>,
+    /// Open while the organisation is ours to serve.
+    pub(super) gate: Option<Arc<Gate>>,
     /// Tariff plan and test mode were read for this organisation.
     pub(super) surveyed: Option<i64>,
     pub(super) opened: bool,
@@ -78,6 +82,9 @@ pub struct Desk {
     /// Live sessions.
     pub sessions: Sessions,
     pub(super) namespaces: NamespaceLabels,
+    pub(super) lead: Arc<Lead>,
+    /// Watches that have not listed everything yet.
+    unlisted: watch::Sender<usize>,
     offices: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<Office>>>>,
     /// Show the workspaces of each kind.
     shows: Mutex<Vec<Show>>,
@@ -100,16 +107,34 @@ impl Desk {
         settings: Settings,
         sessions: Sessions,
         namespaces: NamespaceLabels,
+        lead: Arc<Lead>,
     ) -> Arc<Self> {
-        let (offices, shows) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { engine, settings, sessions, namespaces, offices, shows })
+        let (offices, shows, unlisted) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        Arc::new(Self { engine, settings, sessions, namespaces, lead, unlisted, offices, shows })
+    }
+
+    /// Who looks at objects.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Whether objects of every namespace are served.
+    pub fn serves_all_namespaces(&self) -> bool {
+        self.settings.namespaces == Namespaces::All
+    }
+
+    /// Waits until every workspace is known: ours, and those of other shards. Call it after [`Desk::run`] began.
+    pub async fn listed(&self) {
+        let mut unlisted = self.unlisted.subscribe();
+        // the sender lives in self, so this only ends with none
+        let _ended = unlisted.wait_for(|n| *n == 0).await.is_ok();
     }
 
     /// How everything stands, for metrics.
     pub fn snapshot(&self) -> Snapshot {
         let shows = self.shows.lock().expect("nobody panics while holding the stores");
         let workspaces = shows.iter().flat_map(|show| show()).collect();
-        Snapshot { workspaces, ..self.sessions.snapshot() }
+        Snapshot { workspaces, lead: Some(self.lead.snapshot()), ..self.sessions.snapshot() }
     }
 
     fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
@@ -128,8 +153,48 @@ impl Desk {
         self.sessions.leave(&key);
     }
 
+    /// Another shard serves the workspace: first its objects are left alone, then its session ends, then the claim of its
+    /// organisation is let go, so that the other one, which waits for that, never acts beside this one.
+    fn hand_over<W: Served>(&self, object: &W) {
+        let key = key_of(object);
+        if self.offices.lock().expect("nobody panics while holding the offices").remove(&key).is_some() {
+            tracing::info!(workspace = %object.name_any(), "left to another shard");
+        }
+        self.engine.shared.leave(&key);
+        self.sessions.leave(&key);
+    }
+
     /// Watches one kind of workspace until `shutdown` says true.
-    pub async fn run<W: Served>(self: Arc<Self>, mut shutdown: watch::Receiver<bool>) {
+    pub fn run<W: Served>(
+        self: Arc<Self>,
+        shutdown: watch::Receiver<bool>,
+    ) -> impl Future<Output = ()> + Send + use<W> {
+        let scopes = self.scopes::<W>();
+        self.unlisted.send_modify(|n| *n += scopes.len());
+        let running = scopes.into_iter().map(move |scope| self.clone().follow::<W>(scope, shutdown.clone()));
+        futures::future::join_all(running).map(drop)
+    }
+
+    /// What is known of a workspace before its first look.
+    fn heard<W: Served>(&self, event: &watcher::Event<W>, listed: &mut bool) {
+        let directory = &self.engine.shared.directory;
+        match event {
+            watcher::Event::InitApply(object) if self.lead.shard.serves(object.labels()) => {
+                directory.expect(key_of(object));
+            }
+            watcher::Event::InitApply(object) => {
+                // nobody looks before everything is listed, so nobody has to be told
+                let _was_ours = directory.leave(key_of(object));
+            }
+            watcher::Event::InitDone if !std::mem::replace(listed, true) => {
+                self.unlisted.send_modify(|n| *n -= 1);
+            }
+            watcher::Event::Delete(object) => self.close(object),
+            watcher::Event::Init | watcher::Event::InitDone | watcher::Event::Apply(_) => {}
+        }
+    }
+
+    async fn follow<W: Served>(self: Arc<Self>, scope: Option<String>, mut shutdown: watch::Receiver<bool>) {
         let client = self.engine.shared.client.clone();
         let (store, writer) = reflector::store::<W>();
         let shown = store.clone();
@@ -141,21 +206,16 @@ impl Desk {
             .combine(predicates::annotations)
             .combine(predicates::labels)
             .combine(predicates::finalizers);
-        let closing = self.clone();
-        let scopes = self.scopes::<W>();
-        let events = futures::stream::select_all(scopes.into_iter().map(|namespace| {
-            watcher(W::api(client.clone(), namespace.as_deref()), watcher::Config::default())
-                .default_backoff()
-                .boxed()
-        }))
-        .inspect(move |event| {
-            if let Ok(watcher::Event::Delete(object)) = event {
-                closing.close(object);
-            }
-        })
-        .reflect(writer)
-        .touched_objects()
-        .predicate_filter(changed, PredicateConfig::default());
+        let (hearing, mut listed) = (self.clone(), false);
+        let events = watcher(W::api(client, scope.as_deref()), watcher::Config::default())
+            .default_backoff()
+            .inspect(move |event| match event {
+                Ok(event) => hearing.heard(event, &mut listed),
+                Err(error) => tracing::warn!(kind = ?W::KIND, %error, "workspaces not watched"),
+            })
+            .reflect(writer)
+            .touched_objects()
+            .predicate_filter(changed, PredicateConfig::default());
         let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
         let foreign =
             futures::stream::unfold(alarms, |mut rx| async { rx.recv().await.map(|r| (Ok(r.into()), rx)) });
@@ -203,6 +263,10 @@ impl Desk {
     }
 
     async fn reconcile<W: Served>(&self, object: &W, alarm: &Alarm<W>) -> Result<Action, kube::Error> {
+        if !self.lead.shard.serves(object.labels()) {
+            self.hand_over(object);
+            return Ok(Action::await_change());
+        }
         let ours = object.finalizers().iter().any(|f| f == FINALIZER);
         match (object.meta().deletion_timestamp.is_some(), ours) {
             (true, false) => return Ok(Action::await_change()),

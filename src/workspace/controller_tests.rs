@@ -146,12 +146,20 @@ impl Stage {
             #[command(flatten)]
             run: RunArgs,
         }
-        let typed = <Typed as clap::Parser>::try_parse_from(["run", "--installation", "test"]).unwrap();
+        let typed = <Typed as clap::Parser>::try_parse_from([
+            "run",
+            "--installation",
+            "test",
+            "--leader-elect=false",
+        ])
+        .unwrap();
         let builder = Builder::new(cluster.client(), EngineSettings::default()).clock(clock);
         let engine = builder.start(&mut JoinSet::new(), &watch::Sender::new(false).subscribe());
         let transport: Arc<dyn Transport> = platform.clone();
-        let sessions = Sessions::new(engine.clone(), transport, 1.0);
-        Desk::new(engine, Settings::new(&typed.run).unwrap(), sessions, NamespaceLabels::default())
+        let settings = Settings::new(&typed.run).unwrap();
+        let lead = Lead::new(&settings, &cluster.client(), "me");
+        let sessions = Sessions::new(engine.clone(), transport, 1.0, lead.clone());
+        Desk::new(engine, settings, sessions, NamespaceLabels::default(), lead)
     }
 
     /// Looks as often as the controller does, or more often; calls of objects and listings go on meanwhile.

@@ -10,6 +10,7 @@ use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{credentials::Keepsake, decide::Held};
+use crate::lead::claims::Place;
 
 /// Type of the Secret.
 pub const TYPE: &str = "emnify.io/session";
@@ -51,6 +52,11 @@ pub struct Foreign {
 }
 
 impl Login {
+    /// The organisation that it is a login to.
+    pub fn place(&self) -> Place {
+        (self.origin.clone(), self.jwt.identity.organisation_id)
+    }
+
     /// What a decision needs to know.
     pub fn held(&self, refused: bool) -> Held {
         Held {

@@ -10,7 +10,7 @@ use emnify_engine::{
     reason::{self, annotation},
     session::Session,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, ResourceExt,
@@ -30,6 +30,9 @@ use super::{
     status::{self, Shown},
     terms::Terms,
 };
+
+/// How soon a workspace looks again whose organisation another shard serves: it may be about to let go.
+const CONFLICT: SignedDuration = SignedDuration::from_secs(5);
 
 /// Wakes a workspace outside its rhythm.
 pub(super) type Alarm<W> = mpsc::UnboundedSender<ObjectRef<W>>;
@@ -92,6 +95,7 @@ impl<'a, W: Served> Look<'a, W> {
             self.log_in(decision.step, office).await?;
             decision = self.decide(office);
         }
+        decision = self.claimed(office, decision).await?;
         self.publish(&decision, office);
         if self.object.meta().deletion_timestamp.is_some() {
             match self.leave() {
@@ -122,6 +126,30 @@ impl<'a, W: Served> Look<'a, W> {
         let most =
             if self.object.meta().deletion_timestamp.is_some() { Duration::from_secs(1) } else { LOOK };
         Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), most)))
+    }
+
+    /// Claims the organisation for this shard before anything is sent for it, and renews the claim. What another shard
+    /// serves is not served here.
+    async fn claimed(&self, office: &mut Office, decision: Decision) -> Result<Decision, kube::Error> {
+        let (Some(claims), Some(login)) = (&self.desk.lead.claims, &office.login) else {
+            return Ok(decision);
+        };
+        if !decision.serve && office.session.is_none() {
+            return Ok(decision);
+        }
+        match claims.hold(&login.place()).await? {
+            Ok(gate) => {
+                office.gate = Some(gate);
+                Ok(decision)
+            }
+            Err(conflict) => {
+                self.desk.sessions.leave(&self.key);
+                (office.session, office.gate) = (None, None);
+                let verdict = Verdict::Stalled { reason: reason::SHARD_CONFLICT, message: conflict.message };
+                let wake_at = self.now.checked_add(CONFLICT).ok();
+                Ok(Decision { serve: false, step: Step::Rest, verdict, wake_at })
+            }
+        }
     }
 
     /// A deleted workspace goes last: until then its objects need its login to be retired.
@@ -178,7 +206,14 @@ impl<'a, W: Served> Look<'a, W> {
         let login = Login { jwt, origin, credential: offer.digests.credential.clone() };
         let kept = Kept { login: Some(login.clone()), ..self.kept.clone() };
         self.store(&kept).await?;
-        self.join(office, client, login, &offer.credentials);
+        if office.login.as_ref().is_some_and(|before| before.place() == login.place())
+            && office.session.is_some()
+        {
+            self.join(office, client, login, &offer.credentials);
+        } else {
+            // it has to be claimed first
+            (office.login, office.session, office.refused) = (Some(login), None, false);
+        }
         Ok(())
     }
 
@@ -194,7 +229,12 @@ impl<'a, W: Served> Look<'a, W> {
     fn join(&self, office: &mut Office, client: Client, login: Login, credentials: &Credentials) {
         let position = position::kept(self.object.status());
         match self.desk.sessions.join(&self.key, client, &login.jwt, credentials, position) {
-            Ok(session) => office.session = Some(session),
+            Ok(session) => {
+                if let Some(gate) = &office.gate {
+                    session.client.set_gate(gate.clone());
+                }
+                office.session = Some(session);
+            }
             Err(error) => tracing::warn!(%error, "token not taken over"),
         }
         office.login = Some(login);

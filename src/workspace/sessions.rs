@@ -12,11 +12,9 @@ use jiff::Timestamp;
 
 use crate::{
     kinds::application_token::ApplicationToken,
+    lead::{Lead, claims::Place},
     observe::metrics::{HostSnapshot, OrganisationSnapshot, Snapshot},
 };
-
-/// Host and organisation.
-type Place = (String, i64);
 
 struct Shared {
     session: Arc<Session>,
@@ -29,21 +27,23 @@ pub struct Sessions {
     engine: Engine,
     transport: Arc<dyn Transport>,
     ip_share: f64,
+    lead: Arc<Lead>,
     limits: Mutex<BTreeMap<String, Arc<HostLimits>>>,
     live: Mutex<HashMap<Place, Shared>>,
 }
 
 impl Sessions {
-    /// None yet.
-    pub fn new(engine: Engine, transport: Arc<dyn Transport>, ip_share: f64) -> Self {
-        Self { engine, transport, ip_share, limits: Mutex::default(), live: Mutex::default() }
+    /// None yet. Every request asks the gate of `lead`.
+    pub fn new(engine: Engine, transport: Arc<dyn Transport>, ip_share: f64, lead: Arc<Lead>) -> Self {
+        Self { engine, transport, ip_share, lead, limits: Mutex::default(), live: Mutex::default() }
     }
 
     /// A client that has not logged in; clients of one host share its budget.
     pub fn client(&self, url: BaseUrl, credentials: Credentials) -> Client {
         let mut limits = self.limits.lock().expect("nobody panics while holding the limits");
         let limits = limits.entry(url.origin()).or_insert_with(|| HostLimits::new(self.ip_share)).clone();
-        Client::new(Config::new(url, credentials, self.transport.clone(), limits))
+        let config = Config::new(url, credentials, self.transport.clone(), limits);
+        Client::new(Config { gate: self.lead.gate.clone(), ..config })
     }
 
     /// The session of the organisation that `client` is logged in to: the live one, which takes over the client's
@@ -58,7 +58,7 @@ impl Sessions {
     ) -> Result<Arc<Session>, Error> {
         let place = (client.base_url().origin(), jwt.identity.organisation_id);
         let mut live = self.live.lock().expect("nobody panics while holding the sessions");
-        leave(&mut live, who, Some(&place));
+        self.left(leave(&mut live, who, Some(&place)));
         if let Some(shared) = live.get_mut(&place) {
             shared.session.client.set_credentials(credentials.clone());
             shared.session.client.set_token(jwt.clone())?;
@@ -106,9 +106,21 @@ impl Sessions {
         }
     }
 
-    /// The workspace uses no session any more; one that nobody uses ends.
+    /// The workspace uses no session any more; one that nobody uses ends, and another shard may serve its organisation.
     pub fn leave(&self, who: &WorkspaceKey) {
-        leave(&mut self.live.lock().expect("nobody panics while holding the sessions"), who, None);
+        let mut live = self.live.lock().expect("nobody panics while holding the sessions");
+        self.left(leave(&mut live, who, None));
+    }
+
+    fn left(&self, places: Vec<Place>) {
+        for place in places {
+            let lead = self.lead.clone();
+            tokio::spawn(async move {
+                if let Some(claims) = &lead.claims {
+                    claims.release(&place).await;
+                }
+            });
+        }
     }
 }
 
@@ -118,7 +130,9 @@ fn credential_expires(session: &Session) -> Option<Timestamp> {
     session.shelf::<ApplicationToken>().mirror.row(&id)?.expires
 }
 
-fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&Place>) {
+/// Takes a user away; returns the places of sessions that ended.
+fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&Place>) -> Vec<Place> {
+    let mut ended = Vec::new();
     live.retain(|place, shared| {
         if except == Some(place) {
             return true;
@@ -126,7 +140,9 @@ fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&
         shared.users.remove(who);
         if shared.users.is_empty() {
             shared.session.stop();
+            ended.push(place.clone());
         }
         !shared.users.is_empty()
     });
+    ended
 }

@@ -13,6 +13,7 @@ mod logins;
 mod meters;
 mod mistakes;
 mod portal;
+mod replicas;
 mod scale;
 mod secrets;
 mod support;

@@ -274,7 +274,11 @@ mod tests {
         advance(SECOND * 9).await;
         assert!(gate.begin(false).is_ok());
         advance(SECOND).await;
-        assert_eq!(gate.begin(true).unwrap_err(), Refused::Closed, "the lease is over, whether renewed by others or not");
+        assert_eq!(
+            gate.begin(true).unwrap_err(),
+            Refused::Closed,
+            "the lease is over, whether renewed by others or not"
+        );
         gate.open_until(Moment::now().after(SECOND));
         assert!(gate.begin(true).is_ok(), "a renewal that arrived in time would have opened it");
     }

@@ -34,6 +34,7 @@ fn transport() -> HttpTransport {
     HttpTransport::new(HttpTransportConfig {
         connect_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(5),
+        caller: None,
     })
     .unwrap()
 }
@@ -102,6 +103,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let transport = HttpTransport::new(HttpTransportConfig {
         connect_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_millis(50),
+        caller: None,
     })
     .unwrap();
     let failure = transport.send(get(&url)).await.unwrap_err();

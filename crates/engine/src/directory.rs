@@ -39,6 +39,13 @@ pub struct Entry {
     pub generation: Option<i64>,
 }
 
+impl Entry {
+    /// A workspace that is not served yet, and why.
+    pub fn waiting(why: &str) -> Self {
+        Self { state: Err(why.to_owned()), allows: None, generation: None }
+    }
+}
+
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("state", &self.state).finish_non_exhaustive()
@@ -61,24 +68,53 @@ pub struct Resolved {
     pub workspace: WorkspaceRef,
     /// The live session, or why there is none.
     pub state: Result<Arc<Session>, String>,
+    /// Whose workspace it is.
+    pub served: Served,
+}
+
+/// Whose a workspace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Ours.
+    Here,
+    /// Another process's: what belongs to it is not touched.
+    Elsewhere,
+    /// There is none, as far as we see; who else looks may see one.
+    Nowhere,
 }
 
 /// All workspaces.
 #[derive(Debug, Default)]
-pub struct Directory(RwLock<HashMap<WorkspaceKey, Entry>>);
+pub struct Directory(RwLock<HashMap<WorkspaceKey, Slot>>);
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Here(Entry),
+    Elsewhere,
+}
 
 impl Directory {
     /// Publishes the state of a workspace; true if it changed for those who use it.
     pub fn publish(&self, key: WorkspaceKey, entry: Entry) -> bool {
         let mut all = self.0.write().expect("nobody panics while holding the directory");
-        let same = all.get(&key).is_some_and(|old| match (&old.state, &entry.state) {
-            _ if old.generation != entry.generation => false,
-            (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
-            (Err(a), Err(b)) => a == b,
-            _ => false,
+        let same = all.get(&key).is_some_and(|old| match old {
+            Slot::Here(old) => old.generation == entry.generation && same_state(&old.state, &entry.state),
+            Slot::Elsewhere => false,
         });
-        all.insert(key, entry);
+        all.insert(key, Slot::Here(entry));
         !same
+    }
+
+    /// The workspace exists, and will be published.
+    pub fn expect(&self, key: WorkspaceKey) {
+        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        all.entry(key).or_insert_with(|| Slot::Here(Entry::waiting("its login is not ready yet")));
+    }
+
+    /// Another process serves the workspace; true if it did not before.
+    pub fn leave(&self, key: WorkspaceKey) -> bool {
+        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        !matches!(all.insert(key, Slot::Elsewhere), Some(Slot::Elsewhere))
     }
 
     /// The workspace object is gone.
@@ -90,7 +126,11 @@ impl Directory {
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         let all = self.0.read().expect("nobody panics while holding the directory");
         let mut sessions: Vec<Arc<Session>> = Vec::new();
-        for session in all.values().filter_map(|entry| entry.state.as_ref().ok()) {
+        let served = all.values().filter_map(|slot| match slot {
+            Slot::Here(entry) => entry.state.as_ref().ok(),
+            Slot::Elsewhere => None,
+        });
+        for session in served {
             if !sessions.iter().any(|known| Arc::ptr_eq(known, session)) {
                 sessions.push(session.clone());
             }
@@ -112,7 +152,13 @@ impl Directory {
         };
         let kind_of =
             if key.namespace.is_some() { WorkspaceKind::Workspace } else { WorkspaceKind::ClusterWorkspace };
-        let state = match all.get(&key) {
+        let slot = all.get(&key);
+        let served = match slot {
+            None => Served::Nowhere,
+            Some(Slot::Here(_)) => Served::Here,
+            Some(Slot::Elsewhere) => Served::Elsewhere,
+        };
+        let state = match slot {
             None if wanted.is_none() => {
                 Err("there is no Workspace named default in this namespace; create one or set workspaceRef"
                     .into())
@@ -123,12 +169,21 @@ impl Directory {
                 // rights on the whole cluster are needed to see one
                 if key.namespace.is_none() { " (an operator with --namespaces serves none)" } else { "" }
             )),
-            Some(entry) => match entry.allows.as_ref().map(|allows| allows(who)) {
+            Some(Slot::Elsewhere) => Err(format!("{kind_of:?} {} is served by another shard", key.name)),
+            Some(Slot::Here(entry)) => match entry.allows.as_ref().map(|allows| allows(who)) {
                 Some(Err(refusal)) => Err(format!("ClusterWorkspace {}: {refusal}", key.name)),
                 _ => entry.state.clone().map_err(|why| format!("{kind_of:?} {}: {why}", key.name)),
             },
         };
-        Resolved { workspace: WorkspaceRef { kind: Some(kind_of), name: key.name }, state }
+        Resolved { workspace: WorkspaceRef { kind: Some(kind_of), name: key.name }, state, served }
+    }
+}
+
+fn same_state(a: &Result<Arc<Session>, String>, b: &Result<Arc<Session>, String>) -> bool {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+        (Err(a), Err(b)) => a == b,
+        _ => false,
     }
 }
 
@@ -153,6 +208,26 @@ mod tests {
         assert!(!all.publish(key(None), down("same")), "nothing changed");
         let edited = Entry { generation: Some(2), ..down("same") };
         assert!(all.publish(key(None), edited), "whoever waits for it looks again after an edit");
+    }
+
+    #[test]
+    fn a_workspace_of_another_shard_is_known_and_not_served() {
+        let all = Directory::default();
+        assert_eq!(all.resolve(&who("a"), None).served, Served::Nowhere, "nobody knows of one");
+        all.expect(key(Some("a")));
+        let expected = all.resolve(&who("a"), None);
+        assert_eq!(expected.served, Served::Here, "a workspace that was only listed is not missing");
+        assert!(all.leave(key(Some("a"))) && !all.leave(key(Some("a"))), "it is told once");
+        all.publish(key(None), down("cluster"));
+        let left = all.resolve(&who("a"), None);
+        assert_eq!(
+            left.served,
+            Served::Elsewhere,
+            "the namespace's own default still goes before the cluster's"
+        );
+        assert!(left.state.is_err() && all.sessions().is_empty());
+        assert!(all.publish(key(Some("a")), down("back")), "it may come back");
+        assert_eq!(all.resolve(&who("a"), None).served, Served::Here);
     }
 
     #[test]

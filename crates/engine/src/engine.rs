@@ -102,6 +102,14 @@ impl Engine {
         self.shared.gate.send_replace(true);
     }
 
+    /// Begins nothing at emnify any more, and returns when what is under way has ended and its answers are dealt with.
+    pub async fn drained(&self) {
+        self.shared.turns.send_modify(|turns| turns.ending = true);
+        let mut turns = self.shared.turns.subscribe();
+        // the sender lives in shared, so this only ends with none
+        let _ended = turns.wait_for(|turns| turns.under_way == 0).await.is_ok();
+    }
+
     /// Starts the senders of a session and the reader of its event log; they end when the session is stopped.
     pub fn serve(&self, session: &Arc<Session>) {
         crate::hints::follow(&self.shared, session);
@@ -136,6 +144,7 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         };
         let Some(ticket) = session.queue.pop() else { continue };
         let Some(kind) = shared.kind(ticket.item.kind) else { continue };
+        let Some(_turn) = shared.begin_turn() else { return };
         shared.meters.waited(&ticket);
         let ticket = kind.dispatch(session.clone(), api, ticket).await;
         shared.meters.answered(&ticket);

@@ -68,6 +68,8 @@ words! {
     UNAVAILABLE = "Unavailable";
     /// emnify answered something this version cannot read.
     UNREADABLE = "Unreadable";
+    /// Another shard of the operator serves the organisation; give all workspaces of an organisation labels of one shard.
+    SHARD_CONFLICT = "ShardConflict";
     /// The object could not be decoded; the CRD and the operator are of different versions.
     UNDECODABLE = "Undecodable";
     /// The cluster's definitions are of another version than the operator; the message says which to upgrade.

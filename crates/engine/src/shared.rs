@@ -34,6 +34,8 @@ pub struct EngineSettings {
     pub installation: String,
     /// Namespaces to watch; empty for all.
     pub namespaces: Vec<String>,
+    /// Other processes serve some of the workspaces.
+    pub sharded: bool,
 }
 
 /// What an object of any kind says to those who refer to it.
@@ -113,6 +115,22 @@ pub trait AnyKind: Send + Sync {
     fn listed(&self) -> bool;
 }
 
+/// Turns at emnify, from what is sent to what its answer means.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turns {
+    pub(crate) under_way: usize,
+    pub(crate) ending: bool,
+}
+
+/// One of them.
+pub(crate) struct Turn(Arc<Shared>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.turns.send_modify(|turns| turns.under_way -= 1);
+    }
+}
+
 /// Tells the time of day.
 pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -134,6 +152,8 @@ pub struct Shared {
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
+    /// Turns at emnify under way, and whether more may begin.
+    pub(crate) turns: watch::Sender<Turns>,
     pub(crate) clock: OnceLock<Clock>,
 }
 
@@ -152,6 +172,7 @@ impl Shared {
             refs: Refs::default(),
             kinds: OnceLock::new(),
             gate: watch::Sender::new(false),
+            turns: watch::Sender::default(),
             clock: OnceLock::new(),
         })
     }
@@ -193,10 +214,27 @@ impl Shared {
         self.kinds().flat_map(|kind| kind.dependents(workspace)).collect()
     }
 
+    /// Another process serves the workspace: whoever belongs to it is left alone.
+    pub fn leave(&self, key: &WorkspaceKey) {
+        if self.directory.leave(key.clone()) {
+            self.kinds().for_each(|kind| kind.poke_all(key));
+        }
+    }
+
     /// The workspace object is gone.
     pub fn withdraw(&self, key: &WorkspaceKey) {
         self.directory.remove(key);
         self.kinds().for_each(|kind| kind.poke_all(key));
+    }
+
+    /// Begins a turn at emnify; `None` when the process is ending.
+    pub(crate) fn begin_turn(self: &Arc<Self>) -> Option<Turn> {
+        let mut began = false;
+        self.turns.send_modify(|turns| {
+            began = !turns.ending;
+            turns.under_way += usize::from(began);
+        });
+        began.then(|| Turn(self.clone()))
     }
 
     /// Reconciling has begun.

@@ -24,7 +24,7 @@ use prometheus_client::{
 };
 
 pub use self::table::METRICS;
-use crate::serve::push;
+use crate::{lead::election, serve::push};
 
 /// Everything that metrics are made of.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub workspaces: Vec<WorkspaceSnapshot>,
     /// Live sessions.
     pub sessions: Vec<OrganisationSnapshot>,
+    /// Whether this process leads, once it may.
+    pub lead: Option<election::Snapshot>,
     /// The receiver of data streams, where there is one.
     pub push: Option<push::Snapshot>,
     /// Fields that differ between the cluster's definitions and this binary's, by kind.

@@ -291,6 +291,13 @@ pub const METRICS: &[Metric] = &[
         |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], s.scrub.rotation.as_secs_f64())),
     )
     .seconds(),
+    // Replicas.
+    gauge("leader", "Whether this process leads its shard: 1, or 0 while it stands by", &[], |now, put| {
+        now.lead.iter().for_each(|lead| put(&[], f64::from(u8::from(lead.leads))));
+    }),
+    counter("lease_transitions", "How often the lease of the shard changed hands, as last seen", &[], |now, put| {
+        now.lead.iter().for_each(|lead| put(&[], whole(lead.transitions)));
+    }),
     // The receiver of data streams.
     counter(
         "push_requests",

@@ -77,7 +77,12 @@ fn snapshot() -> Snapshot {
             session,
             credential_expires: Timestamp::from_second(1_900_000_000).ok(),
         }],
-        push: Some(crate::serve::push::Snapshot { requests: 5, records: 9, refused: [1, 0, 0, 0, 0, 0, 2] }),
+        lead: Some(crate::lead::election::Snapshot { leads: true, transitions: 2 }),
+        push: Some(crate::serve::push::Snapshot {
+            requests: 5,
+            records: 9,
+            refused: [1, 0, 0, 0, 0, 0, 2, 0],
+        }),
         skew: vec![("Endpoint".into(), 2)],
     }
 }
@@ -155,6 +160,8 @@ fn values_are_those_of_the_snapshot() {
     has("emnify_queue_length{organisation=\"42\",lane=\"create\"} 7.0");
     has("emnify_push_requests_total{result=\"accepted\"} 5.0");
     has("emnify_push_records_total{} 9.0");
+    has("emnify_leader{} 1.0");
+    has("emnify_lease_transitions_total{} 2.0");
     has("emnify_scrub_rotation_seconds{organisation=\"42\"} 300.0");
     has("emnify_listing_age_seconds{organisation=\"42\",kind=\"Endpoint\"} 60.0");
     has("emnify_queue_oldest_age_seconds{organisation=\"42\",lane=\"create\"} 90.0");

@@ -21,11 +21,13 @@ pub enum Outcome {
     Slow,
     /// Neither a JSON object nor an array of objects.
     Malformed,
+    /// Another replica leads; whoever sends tries again.
+    Standby,
 }
 
 impl Outcome {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Secret,
         Self::Method,
         Self::Path,
@@ -33,6 +35,7 @@ impl Outcome {
         Self::TooLarge,
         Self::Slow,
         Self::Malformed,
+        Self::Standby,
     ];
 
     /// The label in metrics and logs.
@@ -45,6 +48,7 @@ impl Outcome {
             Self::TooLarge => "too_large",
             Self::Slow => "slow",
             Self::Malformed => "malformed",
+            Self::Standby => "standby",
         }
     }
 
@@ -58,6 +62,7 @@ impl Outcome {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Standby => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 struct Receiver {
     router: Router,
     counters: Arc<Counters>,
+    gate: Arc<Gate>,
     taken: Arc<Mutex<Vec<Record>>>,
     file: NamedTempFile,
 }
@@ -24,8 +25,11 @@ async fn receiver() -> Receiver {
     let kept = taken.clone();
     let push = Push::new(Secret::load(file.path()).await.unwrap(), header::AUTHORIZATION)
         .taken_by(move |records| kept.lock().unwrap().extend_from_slice(records));
+    let gate = Gate::shut();
+    gate.open_until(emnify::Moment::now().after(std::time::Duration::from_secs(3_600)));
+    let push = push.while_open(gate.clone());
     let counters = push.counters().clone();
-    Receiver { router: routes(push), counters, taken, file }
+    Receiver { router: routes(push), counters, gate, taken, file }
 }
 
 impl Receiver {
@@ -48,6 +52,18 @@ impl Receiver {
 
 fn good() -> http::request::Builder {
     Request::post(PATH).header("authorization", "Bearer s3cret").header("content-type", "application/json")
+}
+
+#[tokio::test]
+async fn a_standby_sends_data_streams_elsewhere() {
+    let receiver = receiver().await;
+    receiver.gate.close();
+    assert_eq!(
+        receiver.post("{}").await,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the sender tries again and meets the leader"
+    );
+    assert_eq!((receiver.taken().len(), receiver.refused(Outcome::Standby)), (0, 1));
 }
 
 #[tokio::test]

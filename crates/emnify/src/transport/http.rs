@@ -8,18 +8,24 @@ use futures::future::BoxFuture;
 
 use super::{Transport, TransportError};
 
-/// Timeouts of an [`HttpTransport`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Settings of an [`HttpTransport`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTransportConfig {
     /// Until a connection stands, TLS included.
     pub connect_timeout: Duration,
     /// Until the whole answer is read; above the 30 s after which the front door gives up.
     pub total_timeout: Duration,
+    /// Who calls, for the `User-Agent` in brackets behind name and version; visible ASCII and spaces.
+    pub caller: Option<String>,
 }
 
 impl Default for HttpTransportConfig {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(10), total_timeout: Duration::from_secs(60) }
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            total_timeout: Duration::from_secs(60),
+            caller: None,
+        }
     }
 }
 
@@ -32,13 +38,15 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// A pool with these timeouts. Fails if the process has no usable TLS roots or proxy settings.
     pub fn new(config: HttpTransportConfig) -> Result<Self, TransportError> {
+        let agent = concat!("emnify-operator/", env!("CARGO_PKG_VERSION"));
+        let agent = config.caller.map_or_else(|| agent.to_owned(), |caller| format!("{agent} ({caller})"));
         reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)
             .timeout(config.total_timeout)
             .redirect(reqwest::redirect::Policy::none())
             // Retrying is the caller's decision: the pool must not repeat a create.
             .retry(reqwest::retry::never())
-            .user_agent(concat!("emnify-operator/", env!("CARGO_PKG_VERSION")))
+            .user_agent(agent)
             .build()
             .map(|client| Self { client })
             .map_err(|error| {

@@ -17,11 +17,13 @@ use crate::{
     decoded::Decoded,
     kind::{Change, Context, Find, Have, Id, Inputs, Managed, Output, Status},
     mirror::Known,
-    plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Wanted, Workspace},
+    plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Told, Wanted, Workspace},
+    reason,
     refs::Named,
     session::{Session, Shelf},
     shared::RefState,
     spec::{CommonStatus, Intent, WorkspaceRef},
+    verdict::Effect,
 };
 
 /// A create that got no answer is accounted for only by a listing that began this long after it was sent: the
@@ -41,6 +43,8 @@ pub(super) struct Decision<K: Managed> {
     pub(super) inputs: Inputs,
     /// An open create still has to be accounted for.
     pub(super) open: bool,
+    /// It waits until then for what a former leader may have under way.
+    pub(super) held: Option<Timestamp>,
 }
 
 /// The output Secret as just read.
@@ -101,7 +105,8 @@ impl<K: Managed> Controller<K> {
         };
         let step = plan::next_step(&subject, knowledge);
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
-        Decision { step, session, workspace: resolved.workspace, edited, inputs, open }
+        let (step, held) = hold_back(step, session.as_deref(), now);
+        Decision { step, session, workspace: resolved.workspace, edited, inputs, open, held }
     }
 
     /// The spec as a request, with everything it refers to.
@@ -338,6 +343,33 @@ impl From<Claimant> for Named {
     fn from(c: Claimant) -> Self {
         Self { kind: c.kind, namespace: c.namespace, name: c.name }
     }
+}
+
+/// After a leader that was not heard of any more, what must not be done twice waits until its last request has ended.
+fn hold_back<K: Managed>(
+    step: Step<K>,
+    session: Option<&Session>,
+    now: Timestamp,
+) -> (Step<K>, Option<Timestamp>) {
+    let first = match &step {
+        Step::Create(change) => Some(change),
+        Step::Apply(_, changes) | Step::Retire(_, changes) => changes.first(),
+        _ => None,
+    };
+    let until = first.filter(|change| !change.repeatable()).and_then(|_| held_until(session?, now));
+    match until {
+        Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, HELD), Effect::Keep), until),
+        None => (step, None),
+    }
+}
+
+/// What is told of changes that wait for a former leader's.
+pub(crate) const HELD: &str = "waits until the requests of the former leader have ended";
+
+/// Until when changes that must not be done twice have to wait.
+pub(crate) fn held_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
+    let rest = SignedDuration::try_from(session.client.creates_held()?).ok()?;
+    now.checked_add(rest).ok()
 }
 
 pub(super) fn right_of<K: Managed>(id: &Id) -> String {

@@ -27,16 +27,17 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::watch::Receiver;
 
 pub(crate) use self::{
-    decide::{SEND_DEADLINE, new_intent},
+    decide::{HELD, SEND_DEADLINE, held_until, new_intent},
     erased::Handle,
 };
 use self::{
     memory::Memory,
-    object::{item, named},
+    object::{fallback_status, item, named, workspace_of},
     watch::{Looked, Looks, Watches},
 };
 use crate::{
     decoded::Decoded,
+    directory::Served,
     kind::{Id, Managed, Status},
     shared::Shared,
     status::Overlay,
@@ -129,6 +130,12 @@ impl<K: Managed> Looks<K> for Controller<K> {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    fn served(&self, object: &Decoded<K>) -> Served {
+        let (status, _) = self.overlay.newest(object);
+        let common = status.as_ref().map_or_else(|| fallback_status(object), |s| s.common().clone());
+        workspace_of(&self.shared, object, &common).served
     }
 
     fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {

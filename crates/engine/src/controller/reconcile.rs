@@ -59,6 +59,8 @@ impl<K: Managed> Controller<K> {
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
         self.tell_events(object, &decision.step);
         self.note_drift(object, &decision);
+        // what another shard may have written meanwhile is not overwritten
+        draft.guarded |= self.shared.settings.sharded && decision.session.is_none();
         let step = decision.step.name();
         Ok(Looked { action: self.act(object, decision, draft, now).await?, step })
     }
@@ -358,6 +360,7 @@ impl<K: Managed> Controller<K> {
             return self.account_for(decision, object, now).map_or_else(Action::await_change, until);
         }
         match &decision.step {
+            _ if decision.held.is_some_and(|at| at > now) => decision.held.map_or_else(net, until),
             Step::Wait(..) => match self.memory.trouble(uid, object.meta().generation) {
                 Some(trouble) if trouble.until > now => until(trouble.until),
                 _ => net(),

@@ -24,6 +24,7 @@ use tokio::{
 
 use crate::{
     decoded::Decoded,
+    directory::Served,
     kind::{Kind, Status},
     meters::Outcome,
     shared::Shared,
@@ -46,6 +47,8 @@ pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
     type Error: Display + std::error::Error + Send + 'static;
     /// What all kinds share.
     fn shared(&self) -> &Arc<Shared>;
+    /// Who serves the object's workspace.
+    fn served(&self, object: &Decoded<K>) -> Served;
     /// One look at one object.
     fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, Self::Error>>;
     /// The object is in step as it is now specified, and its status says so.
@@ -147,10 +150,23 @@ fn seen_settled<K: Kind>(object: &Decoded<K>) -> bool {
     status.is_some_and(|s| s.common().settled_generation == object.meta().generation)
 }
 
-/// One look, counted.
-async fn counted<K: Kind, L: Looks<K>>(object: Arc<Decoded<K>>, looks: Arc<L>) -> Result<Action, L::Error> {
+/// One look, counted; none at what another shard serves.
+async fn counted<K: Kind, L: Looks<K>>(
+    mut object: Arc<Decoded<K>>,
+    store: &Store<Decoded<K>>,
+    looks: Arc<L>,
+) -> Result<Action, L::Error> {
     let shared = looks.shared().clone();
-    shared.opened().await;
+    if !shared.is_open() {
+        shared.opened().await;
+        // a standby waits for hours: what counts is the object as it is now
+        let Some(now) = store.get(&ObjectRef::from_obj(&*object)) else { return Ok(Action::await_change()) };
+        object = now;
+    }
+    if looks.served(&object) == Served::Elsewhere {
+        shared.journeys.cancel(&*object);
+        return Ok(Action::await_change());
+    }
     let began = Instant::now();
     let looked = looks.clone().look(object.clone()).await;
     let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
@@ -200,7 +216,10 @@ impl<K: Kind> Watch<K> {
         };
         let queue = stream::select(own.boxed(), foreign.boxed()).take_until(Box::pin(end));
         applier(
-            |object, looks: Arc<L>| counted(object, looks).boxed(),
+            |object, looks: Arc<L>| {
+                let store = self.store.clone();
+                async move { counted(object, &store, looks).await }.boxed()
+            },
             |_, error, _| {
                 tracing::warn!(kind = K::KIND, %error, "reconcile failed");
                 Action::requeue(Duration::from_secs(5))

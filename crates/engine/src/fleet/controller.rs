@@ -27,7 +27,7 @@ use crate::{
         watch::{Looked, Looks, Watches},
     },
     decoded::Decoded,
-    directory::WorkspaceKey,
+    directory::{Served, WorkspaceKey},
     kind::{Alert, FINALIZER, Id, Key, Kind, Status},
     queue::Ticket,
     refs::Named,
@@ -164,6 +164,10 @@ impl<F: Fleet> Looks<F> for FleetController<F> {
 
     fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    fn served(&self, object: &Decoded<F>) -> Served {
+        workspace_of(&self.shared, object, &self.common(object)).served
     }
 
     fn look(self: Arc<Self>, object: Arc<Decoded<F>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {

@@ -17,13 +17,13 @@ use super::{
 };
 use crate::{
     controller::{
-        SEND_DEADLINE,
+        HELD, SEND_DEADLINE, held_until,
         object::{named, subject, workspace_of},
         resolve::{self, Unresolved},
     },
     decoded::Decoded,
-    kind::{BatchKey, Id, Invalid, Kind, Managed, Status},
-    plan::{Subject, Told, other_organisation},
+    kind::{BatchKey, Change, Id, Invalid, Kind, Managed, Status},
+    plan::{Subject, Told, Trouble, other_organisation},
     reason,
     session::{Session, Shelf},
     spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
@@ -246,6 +246,7 @@ impl<F: Fleet> FleetController<F> {
         let mut outlook = view.outlook(set, &measure, &ground);
         let uid = view.object.uid().unwrap_or_default();
         let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);
+        let trouble = trouble.or_else(|| held(&outlook.next, session, now));
         if trouble.is_some() {
             outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
         }
@@ -288,6 +289,14 @@ impl<F: Fleet> FleetController<F> {
             self.shared.poke(&next.into(), "claims changed");
         }
     }
+}
+
+/// Creates that have to wait for what a former leader may have under way.
+fn held<F: Fleet>(next: &Next<F>, session: &Session, now: Timestamp) -> Option<Trouble> {
+    let Next::Send(loads, _) = next else { return None };
+    loads.first().filter(|load| !load.change.repeatable())?;
+    let until = held_until(session, now)?;
+    Some(Trouble { reason: reason::PROGRESSING, message: HELD.to_owned(), effect: Effect::Keep, until })
 }
 
 /// What one decision is made from.

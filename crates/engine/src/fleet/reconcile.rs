@@ -54,7 +54,9 @@ impl<F: Fleet> FleetController<F> {
     pub(super) async fn reconcile(self: &Arc<Self>, object: &Decoded<F>) -> Result<Looked, kube::Error> {
         let (before, version) = self.overlay.newest(object);
         let status = before.clone().unwrap_or_default();
-        let mut draft = Draft { before, status, version, guarded: false };
+        // what another shard may have written meanwhile is not overwritten
+        let guarded = self.shared.settings.sharded && self.session_of(object).is_err();
+        let mut draft = Draft { before, status, version, guarded };
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
         if let Some(action) = self.look_definition(object).await? {

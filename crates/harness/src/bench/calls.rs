@@ -101,6 +101,7 @@ pub(super) fn entry(method: &str, route: &str) -> Entry {
         status: 200,
         organisation: None,
         source: [127, 0, 0, 1].into(),
+        agent: String::new(),
     }
 }
 

@@ -78,7 +78,11 @@ pub(super) async fn client(kubeconfig: &str) -> Result<Client> {
 
 impl Operator {
     pub(super) fn start(setup: Setup) -> Result<Self> {
-        let typed = Typed::try_parse_from(["run"].into_iter().chain(setup.flags.iter().map(String::as_str)))?;
+        // alone in its namespace, it need not wait for the lease of one that crashed
+        let alone = (!setup.flags.iter().any(|flag| flag.starts_with("--leader-elect")))
+            .then_some("--leader-elect=false");
+        let typed = ["run"].into_iter().chain(setup.flags.iter().map(String::as_str)).chain(alone);
+        let typed = Typed::try_parse_from(typed)?;
         let settings = Settings::new(&typed.run)?;
         let dispatch = dispatch(&setup)?;
         let (shutdown, shut) = watch::channel(false);

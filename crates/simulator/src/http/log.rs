@@ -30,6 +30,8 @@ pub struct Entry {
     pub organisation: Option<u64>,
     /// Where it came from.
     pub source: IpAddr,
+    /// Who called, in its own words: the `User-Agent`.
+    pub agent: String,
 }
 
 /// How often a route was called with that outcome.

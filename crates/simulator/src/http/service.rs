@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -108,7 +108,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Respo
     let path = parts.uri.path();
     let found = operations::find(&parts.method, path);
     let template = found.as_ref().map_or(path, |(operation, _)| &operation.path).to_owned();
-    let number = shared.note(&parts.method, &template, &parts.uri, source);
+    let number = shared.note(&parts, &template, source);
     let mut organisation = None;
     let outcome = match found {
         None => Outcome::answered(Err(unknown_path(&parts.method, path))),
@@ -150,18 +150,20 @@ impl Outcome {
 }
 
 impl Shared {
-    fn note(&self, method: &Method, route: &str, uri: &http::Uri, source: IpAddr) -> u64 {
+    fn note(&self, parts: &Parts, route: &str, source: IpAddr) -> u64 {
+        let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let mut core = self.lock();
         let entry = Entry {
             number: 0,
             at: core.clock.now(),
-            method: method.to_string(),
+            method: parts.method.to_string(),
             route: route.to_owned(),
-            path: uri.path().to_owned(),
-            query: uri.query().unwrap_or("").to_owned(),
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or("").to_owned(),
             status: 0,
             organisation: None,
             source,
+            agent: agent.unwrap_or_default().to_owned(),
         };
         core.log.arrive(entry)
     }

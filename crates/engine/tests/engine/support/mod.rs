@@ -65,7 +65,7 @@ impl Stage {
 
     async fn built(cluster: Cluster, emnify: Emnify, position: Option<Timestamp>) -> Self {
         clock::now();
-        let settings = EngineSettings { installation: "prod".into(), namespaces: Vec::new() };
+        let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let builder = Builder::new(cluster.client(), settings)
