@@ -15,11 +15,12 @@ use emnify_engine::{
     session::Session,
     snapshot::readiness,
     spec::WorkspaceKind,
+    status::patch_params,
 };
 use futures::{FutureExt, StreamExt};
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PatchParams},
+    api::Patch,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
         controller::{Action, Config, trigger_self},
@@ -293,7 +294,7 @@ impl Desk {
         let patch =
             json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
         let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
-        match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        match api.patch_metadata(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await {
             Ok(_) => Ok(Action::await_change()),
             Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
             Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(Duration::from_secs(1))),
@@ -317,7 +318,7 @@ impl Desk {
             serde_json::from_value(patch).expect("these are JSON patch operations"),
         );
         let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
-        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+        match api.patch_status(&object.name_any(), &patch_params(), &patch).await {
             Ok(_) => Ok(()),
             // a namesake or nothing: the watch tells
             Err(kube::Error::Api(e)) if e.code == 404 => Ok(()),

@@ -9,12 +9,13 @@ use emnify_engine::{
     kind::Invalid,
     reason::{self, annotation},
     session::Session,
+    status::patch_params,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PostParams},
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use tokio::sync::mpsc;
@@ -223,7 +224,7 @@ impl<'a, W: Served> Look<'a, W> {
         let mut secret = kept.write(&name, &namespace, owner(self.object));
         // the type of a Secret cannot be patched, and it is ours already
         secret.type_ = None;
-        self.secrets.patch(&name, &PatchParams::default(), &Patch::Merge(&secret)).await.map(|_| ())
+        self.secrets.patch(&name, &patch_params(), &Patch::Merge(&secret)).await.map(|_| ())
     }
 
     fn join(&self, office: &mut Office, client: Client, login: Login, credentials: &Credentials) {

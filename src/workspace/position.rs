@@ -1,11 +1,8 @@
 //! Where the event log was read to, kept in the status so that a restart reads what it missed.
 
-use emnify_engine::session::Session;
+use emnify_engine::{session::Session, status::patch_params};
 use jiff::{SignedDuration, Timestamp};
-use kube::{
-    ResourceExt,
-    api::{Patch, PatchParams},
-};
+use kube::{ResourceExt, api::Patch};
 use serde_json::json;
 
 use super::{
@@ -43,7 +40,7 @@ pub(super) async fn write<W: Served>(client: kube::Client, object: &W, session: 
     let status = json!({"events": told(position)});
     let patch = json!({"metadata": {"uid": object.uid()}, "status": status});
     let api = W::api(client, object.namespace().as_deref());
-    let written = api.patch_status(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await;
+    let written = api.patch_status(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await;
     if let Err(error) = written {
         tracing::warn!(workspace = object.name_any(), %error, "position in the event log not kept");
     }

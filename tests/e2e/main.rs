@@ -7,6 +7,7 @@ mod bulk;
 mod connectivity;
 mod drift;
 mod fleet;
+mod gitops;
 mod hints;
 mod lifecycle;
 mod logins;

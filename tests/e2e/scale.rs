@@ -1,32 +1,14 @@
 //! A thousand devices: what they cost to make, to keep and to find again after a restart.
 
-use std::collections::BTreeMap;
-
-use emnify_harness::stage::{Stage, condition, crds};
-use kube::{ResourceExt as _, api::ListParams};
+use emnify_harness::stage::{Stage, condition};
 
 use crate::{
     meters::{make, meter, platform, ready},
     portal::{Traffic, last_request},
-    support::{Result, look},
+    support::{Result, look, versions},
 };
 
 const DEVICES: u64 = 1000;
-
-/// `Kind/name` and resource version of everything that is ours, except workspaces: how far the event log was read is in
-/// their status.
-async fn versions(stage: &Stage) -> Result<BTreeMap<String, String>> {
-    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
-    let kinds = kinds.chain(["Secret".to_owned()]);
-    let mut versions = BTreeMap::new();
-    for kind in kinds {
-        for object in stage.api(&kind)?.list(&ListParams::default()).await?.items {
-            let version = object.resource_version().unwrap_or_default();
-            versions.insert(format!("{kind}/{}", object.name_any()), version);
-        }
-    }
-    Ok(versions)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_devices() -> Result<()> {

@@ -1,12 +1,12 @@
 //! What the tests share.
 
-use std::{fmt::Debug, sync::Mutex};
+use std::{collections::BTreeMap, fmt::Debug, sync::Mutex};
 
 use anyhow::{Context as _, ensure};
-use emnify_harness::stage::{Options, Stage, condition, is_ready};
+use emnify_harness::stage::{Options, Stage, condition, crds, is_ready};
 use emnify_simulator::{Seed, state::Organisation};
 use k8s_openapi::api::core::v1::Event;
-use kube::{Api, api::ListParams};
+use kube::{Api, ResourceExt as _, api::ListParams};
 use serde_json::Value;
 
 pub(crate) use anyhow::Result;
@@ -53,11 +53,11 @@ pub(crate) async fn apply_ready(stage: &Stage, kind: &str, name: &str, yaml: &st
     for side in SIDES {
         let output = stage.kubectl_with(&["apply", side, "-f", "-"], yaml).await?;
         ensure!(output.status.success(), "kubectl apply {side} failed: {}{}", output.stdout, output.stderr);
-        no_diff(stage, side, yaml).await?;
+        no_diff(stage, &[side], yaml).await?;
     }
     let object = stage.wait_for(kind, name, "Ready", is_ready).await?;
     for side in SIDES {
-        no_diff(stage, side, yaml).await?;
+        no_diff(stage, &[side], yaml).await?;
     }
     Ok(object)
 }
@@ -66,11 +66,28 @@ pub(crate) async fn apply_ready(stage: &Stage, kind: &str, name: &str, yaml: &st
 /// apply as a difference.
 const SIDES: [&str; 2] = ["--server-side=false", "--server-side=true"];
 
-async fn no_diff(stage: &Stage, side: &str, yaml: &str) -> Result<()> {
-    let output = stage.kubectl_with(&["diff", side, "-f", "-"], yaml).await?;
+/// `kubectl diff` with these flags has nothing to say.
+pub(crate) async fn no_diff(stage: &Stage, flags: &[&str], yaml: &str) -> Result<()> {
+    let arguments: Vec<_> = ["diff"].iter().chain(flags).chain(&["-f", "-"]).copied().collect();
+    let output = stage.kubectl_with(&arguments, yaml).await?;
     let said = output.stdout + &output.stderr;
-    ensure!(output.status.code() == Some(0), "kubectl diff {side} is not empty after apply:\n{said}");
+    ensure!(output.status.code() == Some(0), "kubectl diff {flags:?} is not empty after apply:\n{said}");
     Ok(())
+}
+
+/// `Kind/name` and resource version of everything that is ours, except workspaces: how far the event log was read is in
+/// their status.
+pub(crate) async fn versions(stage: &Stage) -> Result<BTreeMap<String, String>> {
+    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
+    let kinds = kinds.chain(["Secret".to_owned()]);
+    let mut versions = BTreeMap::new();
+    for kind in kinds {
+        for object in stage.api(&kind)?.list(&ListParams::default()).await?.items {
+            let version = object.resource_version().unwrap_or_default();
+            versions.insert(format!("{kind}/{}", object.name_any()), version);
+        }
+    }
+    Ok(versions)
 }
 
 /// Deletes an object and waits until its finalizer has let it go.

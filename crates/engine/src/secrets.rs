@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ObjectMeta, Patch, PatchParams, PostParams},
+    api::{ObjectMeta, Patch, PostParams},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     kind::{Id, Kind, Output, OutputRef},
     plan::SecretState,
-    status::MANAGER,
+    status::{MANAGER, patch_params},
 };
 
 /// Type of the Secrets we write.
@@ -114,7 +114,7 @@ async fn patch<K: Kind>(
     to: &OutputRef,
     body: &serde_json::Value,
 ) -> kube::Result<()> {
-    api(client, object).patch(&to.name, &PatchParams::default(), &Patch::Merge(body)).await.map(|_| ())
+    api(client, object).patch(&to.name, &patch_params(), &Patch::Merge(body)).await.map(|_| ())
 }
 
 fn api<K: Kind>(client: &Client, object: &K) -> Api<Secret> {

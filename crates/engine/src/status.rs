@@ -14,6 +14,12 @@ use crate::{decoded::Decoded, kind::Kind};
 
 /// Field manager of everything the operator writes.
 pub const MANAGER: &str = "emnify-operator";
+
+/// Parameters of every patch the operator sends. Without a manager the API server would call it `unknown`.
+pub fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }
+}
+
 /// Status writes in flight per process.
 const IN_FLIGHT: usize = 16;
 /// A look that began before the watch echoed a write is over by then.
@@ -71,7 +77,7 @@ impl StatusWriter {
         patch.push(json!({"op": "add", "path": "/status", "value": status}));
         let patch =
             Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
-        match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+        match api.patch_status(&object.name_any(), &patch_params(), &patch).await {
             Ok(stored) => Ok(stored),
             Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
             Err(kube::Error::Api(e)) if e.code == 422 && !is_schema(&e.message) => Err(WriteError::Changed),

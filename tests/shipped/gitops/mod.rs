@@ -4,5 +4,6 @@
 mod actions;
 mod agreement;
 mod argo;
+mod examples;
 mod flux;
 mod situations;

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    runtime::controller::Action,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::Patch, runtime::controller::Action};
 use serde_json::json;
 
 use crate::{
@@ -20,6 +16,7 @@ use crate::{
     refs::Named,
     shared::Shared,
     spec::{AdoptionPolicy, CommonStatus, WorkspaceKind},
+    status::patch_params,
 };
 
 /// The workspace that the spec names, else the one that was pinned, else the default.
@@ -104,7 +101,7 @@ pub(crate) async fn patch_finalizers<K: Kind>(
     let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
     let patch =
         json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
-    match api.patch_metadata(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+    match api.patch_metadata(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await {
         Ok(_) => Ok(Action::await_change()),
         Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
         Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(Duration::from_secs(1))),

@@ -1,0 +1,112 @@
+//! Applied, edited, taken back, by one tool and by one after the other: every time the objects become Ready, no
+//! difference is left, and nobody writes any more.
+
+use anyhow::ensure;
+use emnify_harness::stage::{Options, Place, Stage};
+use serde_json::{Value, json};
+
+use super::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage};
+use crate::{
+    portal::Traffic,
+    support::{Result, no_diff, versions},
+};
+
+/// The listings that statuses are made from.
+const LISTED: [&str; 5] = [
+    "/api/v1/endpoint",
+    "/api/v1/sim",
+    "/api/v1/service_profile",
+    "/api/v1/tariff_profile",
+    "/api/v1/application_token",
+];
+
+/// What a commit changes: a value, a list item more and one less, a field that goes.
+fn commit(object: &mut Value) {
+    let (kind, name) = name_of(object);
+    let spec = &mut object["spec"];
+    match (kind.as_str(), name.as_str()) {
+        ("Endpoint", "meter-1") => {
+            spec["name"] = json!("Meter 1, cellar");
+            spec["tags"] = json!(["cellar", "north"]);
+        }
+        // used by no device, so no guard asks for approval
+        ("ServiceProfile", "sensors") => {
+            spec["dataLimits"][0]["volume"] = json!("200M");
+            spec.as_object_mut().expect("a spec is an object").remove("description");
+        }
+        ("EndpointSet", "spares") => spec["pool"]["replicas"] = json!(18),
+        _ => {}
+    }
+}
+
+/// Over two complete listings of the platform nobody writes to either side, although the manifests are applied once more;
+/// and there is still no difference.
+async fn quiet(stage: &Stage, way: Way, manifests: &Manifests) -> Result<()> {
+    at_rest(stage).await?;
+    let before = versions(stage).await?;
+    let traffic = Traffic::from_now(stage);
+    let said = manifests.apply(stage, way).await?;
+    if way == CLIENT {
+        let changed: Vec<_> = said.lines().filter(|line| !line.ends_with(" unchanged")).collect();
+        assert!(changed.is_empty(), "kubectl finds nothing to change: {changed:?}");
+    }
+    traffic.two_sweeps("/api/v1/endpoint").await?;
+    assert_eq!(traffic.writes(), Vec::<String>::new(), "nothing is written to emnify");
+    let after = versions(stage).await?;
+    let changed: Vec<_> = before.iter().filter(|(name, version)| after.get(*name) != Some(version)).collect();
+    assert!(
+        changed.is_empty() && before.len() == after.len(),
+        "nothing is written to Kubernetes: {changed:?}"
+    );
+    no_diff(stage, way, &manifests.yaml()).await
+}
+
+/// What follows from the last change beside `Ready`, such as how many devices use a profile, has been written: complete
+/// listings of every kind brought nothing new.
+async fn at_rest(stage: &Stage) -> Result<()> {
+    let calm = async || {
+        let (before, traffic) = (versions(stage).await?, Traffic::from_now(stage));
+        let listed = async || Ok(LISTED.iter().all(|path| traffic.listings(path) > 1));
+        stage.eventually("everything is listed", listed).await?;
+        Ok(versions(stage).await? == before && traffic.writes().is_empty())
+    };
+    stage.eventually("the operator comes to rest", calm).await
+}
+
+/// The life of manifests in Git: applied, changed, taken back.
+async fn life(stage: &Stage, way: Way) -> Result<()> {
+    let manifests = Manifests::examples(false)?;
+    manifests.converge(stage, way).await?;
+    quiet(stage, way, &manifests).await?;
+    manifests.edited(commit).converge(stage, way).await?;
+    let tags = stage.get("Endpoint", "meter-1").await?.unwrap_or_default()["spec"]["tags"].clone();
+    ensure!(tags == json!(["cellar", "north"]), "a list is as the commit has it, not merged: {tags}");
+    manifests.converge(stage, way).await?;
+    quiet(stage, way, &manifests).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn argo_cd_applies_every_example_once() -> Result<()> {
+    life(&stage(Options::shared("argo-cd"), &Manifests::examples(false)?).await?, ARGO_CD).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flux_applies_every_example_once() -> Result<()> {
+    life(&stage(Options::shared("flux"), &Manifests::examples(false)?).await?, FLUX).await
+}
+
+/// With cluster-scoped examples too, so in a control plane of its own. Who starts with kubectl and moves to a tool, and
+/// from one tool to the other, has objects with fields of several managers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tool_after_the_other_applies_every_example() -> Result<()> {
+    let place = Place::Own { namespace: "fleet".to_owned(), keep: false };
+    let mut options = Options::at(place);
+    options.flags.push("--namespaces=".to_owned());
+    let manifests = Manifests::examples(true)?;
+    let stage = stage(options, &manifests).await?;
+    for way in [CLIENT, ARGO_CD, FLUX] {
+        manifests.converge(&stage, way).await?;
+        quiet(&stage, way, &manifests).await?;
+    }
+    stage.finish().await
+}
