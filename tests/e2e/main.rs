@@ -13,6 +13,7 @@ mod lifecycle;
 mod logins;
 mod meters;
 mod mistakes;
+mod packaged;
 mod portal;
 mod replicas;
 mod scale;

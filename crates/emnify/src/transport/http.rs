@@ -1,10 +1,11 @@
 //! The production transport.
 
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 use ::http::{Request, Response};
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use rustls::CertificateError;
 
 use super::{Transport, TransportError};
 
@@ -73,6 +74,8 @@ impl Transport for HttpTransport {
 fn failed(error: &reqwest::Error) -> TransportError {
     if error.is_builder() {
         TransportError::Connect("the request cannot be built".into())
+    } else if let Some(why) = certificate(error) {
+        TransportError::Connect(format!("the server's certificate {why}"))
     } else if error.is_connect() {
         let how = if error.is_timeout() { "timed out" } else { "failed" };
         TransportError::Connect(format!("the connection {how}"))
@@ -83,10 +86,47 @@ fn failed(error: &reqwest::Error) -> TransportError {
     }
 }
 
+/// What is wrong with the server's certificate, if that is what went wrong. No times: they would differ at each try.
+fn certificate(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+        return Some(match why {
+            CertificateError::UnknownIssuer => {
+                "is of an authority that is not trusted; SSL_CERT_DIR names folders of authorities"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "is for another host"
+            }
+            _ => "is not valid",
+        });
+    }
+    // An I/O error hides what it wraps from `source`.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    certificate(wrapped.map_or_else(|| error.source(), |inner| Some(inner))?)
+}
+
 fn root(error: &reqwest::Error) -> String {
-    let mut source: &dyn std::error::Error = error;
+    let mut source: &dyn Error = error;
     while let Some(inner) = source.source() {
         source = inner;
     }
     source.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_certificate_is_found_below_other_errors() {
+        let refused = |why| {
+            let tls = rustls::Error::InvalidCertificate(why);
+            certificate(&io::Error::other(io::Error::new(io::ErrorKind::InvalidData, tls)))
+        };
+        let unknown = refused(CertificateError::UnknownIssuer).unwrap();
+        assert!(unknown.contains("SSL_CERT_DIR"), "the message says what to do: {unknown}");
+        assert_eq!(refused(CertificateError::NotValidForName), Some("is for another host"));
+        assert_eq!(certificate(&io::Error::other("reset")), None);
+        assert_eq!(certificate(&rustls::Error::HandshakeNotComplete), None);
+    }
 }
