@@ -8,7 +8,7 @@ use emnify_operator::cli::Cli as Operator;
 
 use super::pages;
 
-/// Whose flags are their own: lines of code that begin with one of these are not ours.
+/// Whose flags are their own.
 const TOOLS: &[&str] = &[
     "argocd",
     "cargo",
@@ -37,14 +37,27 @@ fn every_flag_in_the_docs_exists() {
                 continue;
             }
             let text = code.text.replace("\\\n", " ");
-            for line in text.lines().filter(|line| !is_of_another_tool(line)) {
-                let words = line.split(|c: char| c.is_whitespace() || "`'\"|[(".contains(c));
-                let wrong = words.filter_map(flag).filter(|name| !known.contains(*name));
+            for line in text.lines() {
+                let wrong = ours(line).into_iter().filter(|name| !known.contains(*name));
                 unknown.extend(wrong.map(|name| format!("{}:{}: --{name}", page.name, code.line)));
             }
         }
     }
     assert!(unknown.is_empty(), "flags in the docs exist: {unknown:#?}");
+}
+
+/// Flags of a line that do not follow another tool's name.
+fn ours(line: &str) -> Vec<&str> {
+    let (mut foreign, mut found) = (false, Vec::new());
+    for word in line.split(|c: char| c.is_whitespace() || "`'\"[(".contains(c)) {
+        match word {
+            "|" | "||" | "&&" | ";" => foreign = false,
+            tool if TOOLS.contains(&tool) => foreign = true,
+            word if !foreign => found.extend(flag(word)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The name in a word that is a long flag, whatever follows it.
@@ -58,12 +71,4 @@ fn flags(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned));
     let below = command.get_subcommands().flat_map(flags);
     own.chain(below).chain(["help".to_owned(), "version".to_owned()]).collect()
-}
-
-/// Words before the command may set variables.
-fn is_of_another_tool(line: &str) -> bool {
-    let words = line.trim_start_matches(['$', ' ']).split_whitespace();
-    let command =
-        words.skip_while(|word| word.contains('=') && !word.starts_with('-')).find(|word| *word != "sudo");
-    command.is_some_and(|command| TOOLS.contains(&command))
 }
