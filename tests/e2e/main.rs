@@ -9,6 +9,7 @@ mod drift;
 mod fleet;
 mod gitops;
 mod hints;
+mod install;
 mod lifecycle;
 mod logins;
 mod meters;

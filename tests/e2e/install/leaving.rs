@@ -1,0 +1,90 @@
+//! Uninstalling, in the order of `docs/uninstall.md`: nothing hangs, and emnify stays as it is.
+
+use std::process::Output;
+
+use emnify_harness::stage::Stage;
+use emnify_simulator::state::Organisation;
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{
+    EVERY, OBJECTS, PATIENCE, RELEASE, Release, SYSTEM, all_ready, kubectl, own, ready, succeeded, until,
+};
+use crate::support::{Result, look};
+
+/// What must not change: devices, profiles, SIMs and tokens.
+fn platform(stage: &Stage) -> String {
+    let seen = |platform: &Organisation| {
+        format!(
+            "{:#?}\n{:#?}\n{:#?}\n{:?}",
+            platform.endpoints,
+            platform.service_profiles,
+            platform.tariff_profiles,
+            platform.application_tokens.values().map(|token| (token.id, token.revoked)).collect::<Vec<_>>()
+        )
+    };
+    look(stage, seen)
+}
+
+/// The subcommand, as the service account of the operator.
+async fn release_finalizers(release: &Release<'_>, flags: &[&str]) -> Result<Output> {
+    let launch = release.launch().await?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emnify-operator"));
+    command.arg("release-finalizers").args(["--operator-namespace", SYSTEM, "--lease-name", RELEASE]);
+    command.args(flags).env_clear().envs(launch.environment).kill_on_drop(true);
+    Ok(command.output().await?)
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upgrade_then_release_then_uninstall_leaves_emnify_untouched() -> Result<()> {
+    let stage = own("unused").await?;
+    let release = Release::install(&stage, SYSTEM, json!({})).await?;
+    let process = release.start().await?;
+    stage.apply_workspace("default").await?;
+    ready(&stage, "Workspace", "default").await?;
+    stage.apply(OBJECTS).await?;
+    all_ready(&stage).await?;
+
+    release.upgrade(json!({"sweepInterval": "10m"})).await?;
+    process.stop().await?;
+    let process = release.start().await?;
+    let arguments = release.launch().await?.arguments;
+    assert!(
+        arguments.contains(&"--sweep-interval=10m".to_owned()),
+        "an upgrade changes what runs: {arguments:?}"
+    );
+    all_ready(&stage).await?;
+    let before = platform(&stage);
+
+    let lease = format!("lease/{RELEASE}");
+    let holds = async || {
+        let query = ["get", &lease, "-n", SYSTEM, "-o", "jsonpath={.spec.holderIdentity}"];
+        Ok(!stage.plane().kubectl(&query).await?.stdout.is_empty())
+    };
+    until("the operator holds its lease", holds).await?;
+    let refused = release_finalizers(&release, &["--yes"]).await?;
+    assert_eq!(
+        refused.status.code(),
+        Some(2),
+        "an operator at work is not worked against: {}",
+        text(&refused)
+    );
+    process.stop().await?;
+    let listed = release_finalizers(&release, &[]).await?;
+    assert_eq!(listed.status.code(), Some(1), "objects are still held: {}", text(&listed));
+    let released = succeeded("release-finalizers", &release_finalizers(&release, &["--yes"]).await?)?;
+    assert_eq!(released.lines().count(), EVERY.len() + 1, "one line per object: {released}");
+
+    release.uninstall().await?;
+    let definitions = kubectl(&stage, &["get", "crd", "-o", "name"]).await?;
+    let ours: Vec<&str> = definitions.lines().filter(|name| name.ends_with(".emnify.io")).collect();
+    assert!(!ours.is_empty(), "definitions outlive the operator");
+    let deadline = format!("--timeout={}s", PATIENCE.as_secs());
+    kubectl(&stage, &[&["delete", &deadline], &ours[..]].concat()).await?;
+    assert_eq!(platform(&stage), before, "emnify stays as it was");
+    stage.finish().await
+}
