@@ -27,6 +27,24 @@ app.kubernetes.io/name: {{ include "emnify.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Every Deployment: a shard each, or one without a name. */ -}}
+{{- define "emnify.shards" -}}
+{{- dict "all" (.Values.shards | default (list (dict "name" "" "selector" ""))) | toYaml -}}
+{{- end -}}
+
+{{- /* Name of a shard's objects; takes the root with `shard` in it. */ -}}
+{{- define "emnify.shardName" -}}
+{{- printf "%s-%s" (include "emnify.fullname" .) .shard.name | trimSuffix "-" -}}
+{{- end -}}
+
+{{- /* Pods of a shard. */ -}}
+{{- define "emnify.shardSelector" -}}
+{{ include "emnify.selector" . }}
+{{- with .shard.name }}
+emnify.io/shard: {{ . }}
+{{- end }}
+{{- end -}}
+
 {{- define "emnify.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "emnify.selector" . }}
@@ -60,6 +78,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if and .Values.push.enabled (not .Values.push.secret.name) -}}
 {{- fail "push.secret.name: with push.enabled=true, name the Secret that holds what data streams send in their header; without one anybody could push" -}}
+{{- end -}}
+{{- if not .Values.leaderElection.enabled -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- fail (printf "leaderElection.enabled: %v replicas need it, or all of them would work at once; write true, or replicas=1" .Values.replicas) -}}
+{{- end -}}
+{{- if .Values.shards -}}
+{{- fail "leaderElection.enabled: shards need it: their Leases keep them apart; write true" -}}
+{{- end -}}
+{{- end -}}
+{{- $names := dict -}}
+{{- range .Values.shards -}}
+{{- if hasKey $names .name -}}
+{{- fail (printf "shards: two are named %s; give each a name of its own" .name) -}}
+{{- end -}}
+{{- $_ := set $names .name true -}}
 {{- end -}}
 {{- if and .Values.extraCA.configMap .Values.extraCA.secret -}}
 {{- fail "extraCA: set configMap or secret, not both" -}}

@@ -63,7 +63,7 @@ volumes:
 {{- end -}}
 
 {{- define "emnify.placement" -}}
-{{- $selector := include "emnify.selector" . | fromYaml -}}
+{{- $selector := include "emnify.shardSelector" . | fromYaml -}}
 {{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" $selector) -}}
 {{- $affinity := dict -}}
 {{- if eq .Values.podAntiAffinity "required" -}}
@@ -101,9 +101,20 @@ tolerations:
 {{- range .Values.allowedBaseUrls }}
 - {{ printf "--allowed-base-url=%s" . | quote }}
 {{- end }}
-- {{ printf "--ip-share=%v" .Values.ipShare | quote }}
+- {{ printf "--ip-share=%v" (round (divf .Values.ipShare (max 1 (len .Values.shards))) 4) | quote }}
 {{- with .Values.sweepInterval }}
 - {{ printf "--sweep-interval=%s" . | quote }}
+{{- end }}
+{{- if .Values.leaderElection.enabled }}
+- {{ printf "--lease-name=%s" (include "emnify.fullname" .) | quote }}
+- {{ printf "--lease-duration=%s" .Values.leaderElection.leaseDuration | quote }}
+- {{ printf "--renew-deadline=%s" .Values.leaderElection.renewDeadline | quote }}
+- {{ printf "--retry-period=%s" .Values.leaderElection.retryPeriod | quote }}
+{{- else }}
+- --leader-elect=false
+{{- end }}
+{{- with .shard.selector }}
+- {{ printf "--shard-selector=%s" . | quote }}
 {{- end }}
 - {{ printf "--admin-addr=%s:8080" .Values.listenAddress | quote }}
 {{- if .Values.push.enabled }}

@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 
 use super::{FULL, LEAST, NAMESPACED, of_kind, only, pod, rendered, strings};
 
-/// What the operator makes of a container's arguments.
+/// What the operator makes of the arguments of the only Deployment.
 fn settings(objects: &[Value]) -> Settings {
-    let arguments = strings(&pod(objects)["containers"][0]["args"]);
+    understood(&pod(objects)["containers"][0]["args"])
+}
+
+fn understood(arguments: &Value) -> Settings {
+    let arguments = strings(arguments);
     let typed = ["emnify-operator"].into_iter().chain(arguments.iter().copied());
     let cli = Cli::try_parse_from(typed).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
     let Command::Run(run) = cli.command else { panic!("the container runs the operator: {arguments:?}") };
@@ -144,4 +148,47 @@ async fn a_users_affinity_is_added_to_the_charts() {
 async fn there_is_time_to_finish_what_is_under_way() {
     let grace = pod(&rendered(LEAST).await)["terminationGracePeriodSeconds"].as_i64().unwrap();
     assert!(grace >= 5, "1.5 s for calls, then the lease: {grace}");
+}
+
+#[tokio::test]
+async fn replicas_take_turns_by_a_lease_with_the_objects_name() {
+    let full = settings(&rendered(FULL).await).lead;
+    assert!(full.elect && full.shard.lease() == "emnify-prod" && full.shard.selects_all());
+    let terms = [full.terms.duration, full.terms.renew, full.terms.retry].map(|term| term.as_secs());
+    assert_eq!(terms, [30, 20, 4]);
+
+    let alone = rendered(&format!("{LEAST}replicas: 1\nleaderElection: {{enabled: false}}\n")).await;
+    assert!(!settings(&alone).lead.elect);
+    let strategy = &only(&alone, "Deployment")["spec"]["strategy"]["type"];
+    assert_eq!(strategy, "Recreate", "without a lease two must never run at once");
+}
+
+#[tokio::test]
+async fn each_shard_is_a_deployment_of_its_own() {
+    let shards = "shards: [{name: eu, selector: region=eu}, {name: rest, selector: region!=eu}]\n";
+    let objects = rendered(&format!("{LEAST}{shards}")).await;
+    let (deployments, budgets) = (of_kind(&objects, "Deployment"), of_kind(&objects, "PodDisruptionBudget"));
+    assert_eq!((deployments.len(), budgets.len()), (2, 2));
+    let mut leases = Vec::new();
+    for (deployment, budget) in deployments.iter().zip(budgets) {
+        let template = &deployment["spec"]["template"];
+        let settings = understood(&template["spec"]["containers"][0]["args"]);
+        assert!(!settings.lead.shard.selects_all(), "it serves its part");
+        assert!((settings.ip_share - 0.5).abs() < f64::EPSILON, "they share what one address may ask for");
+        leases.push(settings.lead.shard.lease().to_owned());
+        let selector = &deployment["spec"]["selector"]["matchLabels"];
+        assert_eq!(&budget["spec"]["selector"]["matchLabels"], selector, "a drain leaves one of each");
+        for (key, value) in selector.as_object().unwrap() {
+            assert_eq!(&template["metadata"]["labels"][key], value);
+        }
+        let spread = &template["spec"]["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"];
+        assert_eq!(spread, selector, "replicas of a shard keep apart, shards need not");
+    }
+    assert_ne!(leases[0], leases[1], "one lease each");
+    assert_ne!(
+        deployments[0]["spec"]["selector"], deployments[1]["spec"]["selector"],
+        "no Deployment takes the pods of another"
+    );
+    let service = only(&objects, "Service")["spec"]["selector"].as_object().unwrap();
+    assert!(!service.contains_key("emnify.io/shard"), "metrics are those of all");
 }

@@ -27,6 +27,8 @@ async fn each_refusal_names_the_value() {
         ("allowedBaseUrls: ['http://emnify.example']", "/allowedBaseUrls/0"),
         ("watchNamespaces: [Meters]", "/watchNamespaces/0"),
         ("podAntiAffinity: soft", "/podAntiAffinity"),
+        ("leaderElection: {leaseDuration: 1m}", "/leaderElection/leaseDuration"),
+        ("shards: [{name: eu}]", "/shards/0"),
         ("service: {port: 0}", "/service/port"),
         ("proxy: {https: 'proxy.example:3128'}", "/proxy/https"),
         ("resources: {limits: {memory: much}}", "/resources/limits/memory"),
@@ -52,6 +54,12 @@ async fn combinations_that_cannot_work_are_refused_with_the_mend() {
         ("push: {enabled: true}", "push.secret.name: with push.enabled=true, name the Secret"),
         ("extraCA: {configMap: a, secret: b}", "extraCA: set configMap or secret"),
         ("podDisruptionBudget: {minAvailable: 2}", "podDisruptionBudget.minAvailable: 2 of 2 replicas"),
+        ("leaderElection: {enabled: false}", "leaderElection.enabled: 2 replicas need it"),
+        (
+            "leaderElection: {enabled: false}\nreplicas: 1\nshards: [{name: a, selector: b}]",
+            "leaderElection.enabled: shards need it",
+        ),
+        ("shards: [{name: eu, selector: a}, {name: eu, selector: b}]", "shards: two are named eu"),
         ("serviceAccount: {create: false}", "serviceAccount.name: with serviceAccount.create=false"),
     ] {
         let output = refused(&format!("{LEAST}{values}\n")).await;

@@ -47,8 +47,8 @@ async fn each_value_changes_what_is_rendered() {
     let (full, defaults) = (yaml(FULL), defaults());
     let mut all = BTreeSet::new();
     leaves(&defaults, "", &mut all);
-    // Both need another value at its default; each has a test of its own.
-    for other in ["/watchNamespaces", "/extraCA/secret", "/image/tag"] {
+    // These need another value at its default; each has a test of its own.
+    for other in ["/watchNamespaces", "/extraCA/secret", "/image/tag", "/shards"] {
         assert!(all.remove(other), "{other}");
     }
     let rendered = text("emnify-operator", &[FULL]).await;
