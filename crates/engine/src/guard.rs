@@ -24,15 +24,26 @@ impl Default for GuardLimit {
     }
 }
 
+/// What one object wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wish {
+    /// Generation of the object that wants it: another edit is another wish, and so is a deletion.
+    generation: i64,
+    /// Devices that it disturbs.
+    devices: u64,
+}
+
+/// Wishes by the uid of their object.
+type Wishes = BTreeMap<String, Wish>;
+
 #[derive(Debug, Default)]
 struct Inner {
     limit: GuardLimit,
     done: VecDeque<(Instant, u64)>,
-    /// What each object still wants to do, by uid.
-    pending: BTreeMap<String, u64>,
-    /// Objects frozen at the trip; the hash names this set.
-    frozen: Option<BTreeMap<String, u64>>,
-    released: BTreeMap<String, u64>,
+    pending: Wishes,
+    /// Wishes frozen at the trip; the hash names this set.
+    frozen: Option<Wishes>,
+    released: Wishes,
 }
 
 /// Counts disturbances of one session: pending ones plus those done within the window.
@@ -45,22 +56,24 @@ impl Guard {
         self.lock().limit = limit;
     }
 
-    /// May the object disturb `devices` now? Otherwise the text for people, with the hash that approves.
-    pub fn ask(&self, uid: &str, devices: u64) -> Result<(), String> {
+    /// May the object disturb `devices` now, for what its `generation` says? Otherwise the text for people.
+    pub fn ask(&self, uid: &str, generation: i64, devices: u64) -> Result<(), String> {
         let mut inner = self.lock();
         if devices == 0 {
             inner.pending.remove(uid);
             return Ok(());
         }
-        if inner.released.get(uid).is_some_and(|released| *released >= devices) {
+        let covers = |released: &Wish| released.generation == generation && released.devices >= devices;
+        if inner.released.get(uid).is_some_and(covers) {
             return Ok(());
         }
-        inner.pending.insert(uid.to_owned(), devices);
+        inner.pending.insert(uid.to_owned(), Wish { generation, devices });
         let window = inner.limit.window;
         while inner.done.front().is_some_and(|(at, _)| at.elapsed() > window) {
             inner.done.pop_front();
         }
-        let total = inner.done.iter().map(|(_, n)| n).sum::<u64>() + inner.pending.values().sum::<u64>();
+        let done = inner.done.iter().map(|(_, n)| n).sum::<u64>();
+        let total = done + inner.pending.values().map(|wish| wish.devices).sum::<u64>();
         if total <= inner.limit.devices && inner.frozen.is_none() {
             return Ok(());
         }
@@ -84,9 +97,9 @@ impl Guard {
         for set in [pending, released] {
             // what is left of a larger disturbance stays allowed, or asked for
             if let Some(left) = set.get_mut(uid) {
-                *left = left.saturating_sub(devices);
+                left.devices = left.devices.saturating_sub(devices);
             }
-            set.retain(|_, left| *left > 0);
+            set.retain(|_, left| left.devices > 0);
         }
         inner.done.push_back((Instant::now(), devices));
     }
@@ -124,10 +137,10 @@ impl Guard {
     }
 }
 
-fn hash(set: &BTreeMap<String, u64>) -> String {
+fn hash(set: &Wishes) -> String {
     let mut sha = Sha256::new();
-    for (uid, devices) in set {
-        sha.update(format!("{uid}={devices}\n"));
+    for (uid, Wish { generation, devices }) in set {
+        sha.update(format!("{uid}@{generation}={devices}\n"));
     }
     data_encoding::HEXLOWER.encode(&sha.finalize()[..6])
 }
@@ -145,38 +158,48 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pending_and_done_count_together_and_the_window_slides() {
         let guard = guard(2);
-        assert!(guard.ask("a", 1).is_ok());
+        assert!(guard.ask("a", 1, 1).is_ok());
         guard.sent("a", 1);
-        assert!(guard.ask("b", 1).is_ok());
+        assert!(guard.ask("b", 1, 1).is_ok());
         guard.sent("b", 1);
-        assert!(guard.ask("c", 1).is_err());
+        assert!(guard.ask("c", 1, 1).is_err());
         guard.withdraw("c");
         tokio::time::advance(Duration::from_secs(61)).await;
-        assert!(guard.ask("c", 1).is_ok(), "the window has passed");
+        assert!(guard.ask("c", 1, 1).is_ok(), "the window has passed");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_approval_covers_a_disturbance_that_is_sent_bit_by_bit() {
         let guard = guard(1);
-        assert!(guard.ask("set", 5).is_err());
+        assert!(guard.ask("set", 1, 5).is_err());
         assert!(guard.approve(&guard.tripped().unwrap()));
         for left in (1..=5).rev() {
-            assert!(guard.ask("set", left).is_ok(), "{left} of five are left");
+            assert!(guard.ask("set", 1, left).is_ok(), "{left} of five are left");
             guard.sent("set", 1);
         }
-        assert!(guard.ask("set", 1).is_err(), "a sixth was not approved");
+        assert!(guard.ask("set", 1, 1).is_err(), "a sixth was not approved");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_approval_releases_exactly_the_frozen_set() {
         let guard = guard(1);
-        assert!(guard.ask("a", 2).is_err());
+        assert!(guard.ask("a", 1, 2).is_err());
         let hash = guard.tripped().unwrap();
-        assert!(guard.ask("b", 1).is_err(), "tripped holds everybody");
+        assert!(guard.ask("b", 1, 1).is_err(), "tripped holds everybody");
         assert!(!guard.approve(&hash), "the set grew since that hash was shown");
         let hash = guard.tripped().unwrap();
         assert!(guard.approve(&hash));
-        assert!(guard.ask("a", 2).is_ok() && guard.ask("b", 1).is_ok());
-        assert!(guard.ask("a", 3).is_err(), "more than was approved");
+        assert!(guard.ask("a", 1, 2).is_ok() && guard.ask("b", 1, 1).is_ok());
+        assert!(guard.ask("a", 1, 3).is_err(), "more than was approved");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_approval_that_stays_covers_no_later_edit() {
+        let guard = guard(1);
+        assert!(guard.ask("a", 1, 2).is_err());
+        let hash = guard.tripped().unwrap();
+        assert!(guard.approve(&hash) && guard.ask("a", 1, 2).is_ok());
+        assert!(guard.ask("a", 2, 2).is_err(), "another edit, of as many devices");
+        assert!(!guard.approve(&hash), "what was approved then is not what is asked now");
     }
 }

@@ -77,7 +77,7 @@ impl<K: Managed> Controller<K> {
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
         let guard = |changes: &[K::Change]| {
             let devices = changes.iter().map(|c| c.class().disturbs).sum();
-            session.as_ref().map_or(Ok(()), |s| s.guard.ask(&uid, devices))
+            session.as_ref().map_or(Ok(()), |s| s.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
         };
         let digest_of = |change: &K::Change| digest(change, &inputs);
         let knowledge = Knowledge {

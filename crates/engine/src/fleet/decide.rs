@@ -414,7 +414,7 @@ impl<F: Fleet> View<'_, F> {
                 // it wants nothing any more, so it holds up nobody else either
                 self.session.guard.withdraw(&uid);
             }
-            self.session.guard.ask(&uid, devices)
+            self.session.guard.ask(&uid, self.object.meta().generation.unwrap_or(0), devices)
         };
         let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
         let most = F::Member::FACTS.max_batch;
