@@ -2,6 +2,8 @@
 //! them applies it, by the field manager that it uses.
 
 mod accepted;
+mod approval;
 mod manifests;
 mod ownership;
 mod quiet;
+mod renaming;

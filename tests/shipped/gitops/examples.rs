@@ -57,6 +57,12 @@ fn argo_cd_applies_in_waves() {
         .map(|found| wave(found.expect("there is such an application")))
         .into();
     assert_eq!(waves, [-2, -1, 0], "definitions, then the operator, then what it keeps");
+    for application in &applications {
+        let options = application["spec"]["syncPolicy"]["syncOptions"].to_string();
+        assert!(!options.contains("Replace=true"), "replacing takes finalizers off");
+        // a device under a new name waits for the old one, which would wait for everything to be Healthy
+        assert!(!options.contains("PruneLast=true"), "what goes makes room for what comes");
+    }
     let fleet = documents("examples/gitops/fleet");
     let waves: BTreeMap<_, _> = fleet.iter().map(|object| (name(object), wave(object))).collect();
     for object in &fleet {
