@@ -1,6 +1,7 @@
 //! The docs say nothing that is not there: links, anchors, manifests, flags and reasons are compared with what they name.
 
 mod flags;
+mod helm;
 mod links;
 mod manifests;
 mod page;

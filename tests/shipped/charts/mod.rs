@@ -35,7 +35,7 @@ fn folder(chart: &str) -> PathBuf {
 }
 
 /// Helm with files of values. No cluster is asked.
-async fn helm(arguments: &[&str], values: &[&str]) -> Output {
+pub(super) async fn helm(arguments: &[&str], values: &[&str]) -> Output {
     let program = tools::helm().await.expect("helm is there or can be built");
     let scratch = tempfile::tempdir().unwrap();
     let files: Vec<_> = (0..values.len()).map(|n| scratch.path().join(format!("{n}.yaml"))).collect();
