@@ -2,6 +2,7 @@
 
 mod charts;
 mod gitops;
+mod metrics;
 mod reference;
 
 use std::{
@@ -37,6 +38,28 @@ fn rights_are_up_to_date() {
 fn what_gitops_tools_are_given_is_up_to_date() {
     up_to_date("gitops/argocd", "yaml", vec![("argocd-cm.yaml".into(), gitops::argocd())]);
     up_to_date("gitops/flux", "yaml", vec![("health-checks.yaml".into(), gitops::flux())]);
+}
+
+#[test]
+fn the_tables_of_metrics_and_alerts_are_up_to_date() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/emnify-operator/files/rules.yaml");
+    section("docs/metrics.md", "metrics", &metrics::metrics());
+    section("docs/metrics.md", "alerts", &metrics::alerts(&fs::read_to_string(rules).unwrap()));
+}
+
+/// The part of a page between the comments `<!-- name: generated -->` and `<!-- name: end -->` is exactly this.
+fn section(page: &str, name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+    let now = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
+    let (head, rest) = now.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
+    let (_, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
+    let wanted = format!("{head}{begin}\n{text}\n{end}{tail}");
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    let now = fs::read_to_string(&path).unwrap();
+    assert!(now == wanted, "{page}, {name}: run UPDATE=1 cargo test --test generated");
 }
 
 /// The files of a folder that end like this are exactly these, by name and text; with `UPDATE` they are made so.

@@ -7,6 +7,7 @@ mod gitops;
 mod layout;
 mod release;
 mod supply_chain;
+mod telemetry;
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
