@@ -28,7 +28,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use crate::{
     kinds,
     lead::{self, Lead, writes::guarded},
-    observe::metrics::{Metrics, Snapshot},
+    observe::{
+        levels::Levels,
+        metrics::{Metrics, Snapshot},
+    },
     serve::{
         self, Health,
         push::{Push, Secret},
@@ -101,7 +104,8 @@ async fn start_admin(
         .await
         .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
     tracing::info!(address = %listener.local_addr()?, "admin server");
-    let admin = serve::admin(listener, health.clone(), metrics.clone(), shutdown.clone());
+    let admin =
+        serve::admin(listener, health.clone(), metrics.clone(), Levels::installed(), shutdown.clone());
     tasks.spawn(named("admin server", admin));
     Ok((health, metrics))
 }

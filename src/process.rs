@@ -16,7 +16,7 @@ use crate::{
 #[tokio::main]
 pub async fn run(args: &RunArgs) -> Result<()> {
     let settings = Settings::new(args)?;
-    observe::start(&settings);
+    let telemetry = observe::start(&settings)?;
     let client =
         Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
     let (stop, shutdown) = watch::channel(false);
@@ -29,5 +29,7 @@ pub async fn run(args: &RunArgs) -> Result<()> {
         tracing::info!("shutting down");
         stop.send_replace(true);
     });
-    app::run(settings, client, shutdown).await
+    let result = app::run(settings, client, shutdown).await;
+    telemetry.flush().await;
+    result
 }

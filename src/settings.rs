@@ -4,14 +4,16 @@ pub mod lead;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, Uri};
 use clap::{Args, ValueEnum};
 use emnify::BaseUrl;
 use jiff::SignedDuration;
-use tracing_subscriber::EnvFilter;
 
 use self::lead::{LeadArgs, LeadError, LeadSettings};
-use crate::hosts::{HostRefused, Hosts};
+use crate::{
+    hosts::{HostRefused, Hosts},
+    observe::levels::{self, NoLevels},
+};
 
 /// What was typed after `run`; each flag has an environment variable.
 #[derive(Args, Clone, Debug)]
@@ -63,6 +65,13 @@ pub struct RunArgs {
     /// What is logged: a level, or directives such as `info,emnify=debug`.
     #[arg(long, env = "EMNIFY_OPERATOR_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
+    /// OpenTelemetry collector that traces are sent to by OTLP over HTTP, such as `http://collector:4318`. Default: the
+    /// variable `OTEL_EXPORTER_OTLP_ENDPOINT`; without either there are no traces.
+    #[arg(long, env = "EMNIFY_OPERATOR_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// Its usual name in the environment.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide = true, value_name = "URL")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
     /// Namespace the operator runs in: its lease, and the Secrets of cluster workspaces.
     #[arg(
         long,
@@ -106,6 +115,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// A valid filter for `tracing_subscriber`.
     pub log_filter: String,
+    /// Collector of traces, without a slash at the end.
+    pub otlp_endpoint: Option<String>,
     /// Namespace of the lease and of cluster workspaces' Secrets.
     pub operator_namespace: String,
     /// Replicas and shards.
@@ -180,14 +191,15 @@ pub enum SettingsError {
     /// Not a header.
     #[error("--push-header: `{0}` is not the name of a header; write one like x-push-secret")]
     PushHeader(String),
-    /// Not a log filter.
-    #[error(
-        "--log-level: `{0}` is neither a level (error, warn, info, debug, trace) nor a list like info,emnify=debug"
-    )]
-    LogLevel(String),
     /// Replicas and shards.
     #[error(transparent)]
     Lead(#[from] LeadError),
+    /// Not a log filter.
+    #[error("--log-level: {0}")]
+    LogLevel(#[from] NoLevels),
+    /// Not a URL.
+    #[error("--otlp-endpoint: `{0}` is not the address of a collector; write one like http://collector:4318")]
+    OtlpEndpoint(String),
 }
 
 impl Settings {
@@ -215,12 +227,22 @@ impl Settings {
                 .map_err(|_| SettingsError::AdminAddr(args.admin_addr.clone()))?,
             push: push(args)?,
             log_format: args.log_format,
-            log_filter: EnvFilter::try_new(&args.log_level)
-                .map(|_| args.log_level.clone())
-                .map_err(|_| SettingsError::LogLevel(args.log_level.clone()))?,
+            log_filter: levels::filter(&args.log_level).map(|_| args.log_level.clone())?,
+            otlp_endpoint: otlp(args)?,
             operator_namespace: name("--operator-namespace", &args.operator_namespace)?,
             lead: LeadSettings::new(&args.lead, &name("--lease-name", &args.lead.lease_name)?)?,
         })
+    }
+}
+
+/// The flag wins over the usual variable; an empty one gives none.
+fn otlp(args: &RunArgs) -> Result<Option<String>, SettingsError> {
+    let typed = [&args.otlp_endpoint, &args.otel_exporter_otlp_endpoint];
+    let Some(url) = typed.into_iter().flatten().find(|url| !url.is_empty()) else { return Ok(None) };
+    let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    match uri.as_ref().and_then(Uri::scheme_str) {
+        Some("http" | "https") => Ok(Some(url.trim_end_matches('/').to_owned())),
+        _ => Err(SettingsError::OtlpEndpoint(url.clone())),
     }
 }
 
@@ -364,6 +386,19 @@ mod tests {
         assert!(with(&["--push-header", "a b"]).starts_with("--push-header: `a b`"));
         let nowhere = ["--push-addr", "8081", "--push-secret-file", "/etc/push/secret"];
         assert!(refused(&nowhere).starts_with("--push-addr: `8081`"));
+    }
+
+    #[test]
+    fn traces_go_to_a_collector_that_is_named() {
+        let endpoint = |flags: &[&str]| settings(flags).expect("a URL").otlp_endpoint;
+        assert_eq!(endpoint(&["--otlp-endpoint", ""]), None, "an empty variable means unset");
+        let usual = ["--otel-exporter-otlp-endpoint", "http://a:4318/"];
+        assert_eq!(endpoint(&usual).as_deref(), Some("http://a:4318"));
+        let both = [&usual[..], &["--otlp-endpoint", "https://b/otlp"]].concat();
+        assert_eq!(endpoint(&both).as_deref(), Some("https://b/otlp"), "ours is the more specific one");
+        for url in ["collector:4318", "grpc://collector:4317", "http://"] {
+            assert!(refused(&["--otlp-endpoint", url]).starts_with("--otlp-endpoint: `"), "{url}");
+        }
     }
 
     #[test]

@@ -1,10 +1,15 @@
-//! The admin server: is the process alive, are its caches complete, how does it do. [`push`] is the receiver of data streams.
+//! The admin server: is the process alive, are its caches complete, how does it do, what does it log. [`push`] is the
+//! receiver of data streams.
 
+mod loglevel;
 pub mod push;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -16,7 +21,7 @@ use axum::{
 };
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::observe::metrics::Metrics;
+use crate::observe::{levels::Levels, metrics::Metrics};
 
 /// Readiness: neither the lease nor emnify being reachable is asked.
 #[derive(Clone, Debug, Default)]
@@ -33,18 +38,21 @@ impl Health {
     }
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics` until `shutdown` says true.
+/// Serves `/livez`, `/readyz`, `/metrics` and, where there are levels, `/loglevel` until `shutdown` says true.
 pub async fn admin(
     listener: TcpListener,
     health: Health,
     metrics: Metrics,
+    levels: Option<Levels>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let end = async move {
         // an error means that the sender is gone, which is a shutdown too
         let _ended = shutdown.wait_for(|s| *s).await.is_ok();
     };
-    if let Err(error) = axum::serve(listener, routes(health, metrics)).with_graceful_shutdown(end).await {
+    let routes = routes(health, metrics).merge(loglevel::routes(levels));
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(end).await {
         tracing::error!(%error, "admin server failed");
     }
 }

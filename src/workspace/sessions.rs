@@ -10,6 +10,7 @@ use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
 use emnify_engine::{directory::WorkspaceKey, engine::Engine, kind::Id, session::Session};
 use jiff::Timestamp;
 
+use super::usage::Usage;
 use crate::{
     kinds::application_token::ApplicationToken,
     lead::{Lead, claims::Place},
@@ -18,6 +19,7 @@ use crate::{
 
 struct Shared {
     session: Arc<Session>,
+    usage: Arc<Usage>,
     /// Each with its percent of the monthly quota.
     users: BTreeMap<WorkspaceKey, u8>,
 }
@@ -69,8 +71,10 @@ impl Sessions {
         let session = Session::new(client, place.1.to_string());
         session.hints.set_position(position);
         self.engine.serve(&session);
+        let usage = Arc::<Usage>::default();
+        usage.follow(&session);
         let users = BTreeMap::from([(who.clone(), 100)]);
-        live.insert(place, Shared { session: session.clone(), users });
+        live.insert(place, Shared { session: session.clone(), usage, users });
         Ok(session)
     }
 
@@ -92,16 +96,19 @@ impl Sessions {
             counts: limits.counters().snapshot(),
         };
         let live = self.live.lock().expect("nobody panics while holding the sessions");
-        let live: Vec<_> = live.values().map(|shared| shared.session.clone()).collect();
-        let organisation = |session: &Arc<Session>| OrganisationSnapshot {
-            session: self.engine.session(session),
-            credential_expires: credential_expires(session),
+        let organisations: Vec<_> =
+            live.values().map(|shared| (shared.session.clone(), shared.usage.last())).collect();
+        drop(live);
+        let organisation = |(session, usage): (Arc<Session>, _)| OrganisationSnapshot {
+            session: self.engine.session(&session),
+            credential_expires: credential_expires(&session),
+            usage,
         };
         Snapshot {
             now: self.engine.now(),
             hosts: limits.into_iter().map(host).collect(),
             engine: self.engine.snapshot(),
-            sessions: live.iter().map(organisation).collect(),
+            sessions: organisations.into_iter().map(organisation).collect(),
             ..Snapshot::default()
         }
     }

@@ -20,3 +20,4 @@ mod replicas;
 mod scale;
 mod secrets;
 mod support;
+mod traces;

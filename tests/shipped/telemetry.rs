@@ -39,7 +39,7 @@ fn alerts() -> Vec<Value> {
 
 /// Names of ours that an expression or a page uses.
 fn used(text: &str) -> BTreeSet<String> {
-    let name = Regex::new(r"\bemnify[_:][a-z0-9_:]+").expect("a pattern");
+    let name = Regex::new(r"\bemnify(?:_|:[a-z])[a-z0-9_:]*").expect("a pattern");
     name.find_iter(text).map(|found| found.as_str().to_owned()).collect()
 }
 

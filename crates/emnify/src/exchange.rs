@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::base_url::BaseUrl;
 use crate::call::{self, Call, Reply};
@@ -39,13 +40,19 @@ impl Exchange {
         let under_way = self.gate().begin(call.repeatable)?;
         let granted = turn.spend();
         let started = Instant::now();
-        let sent = under_way.follow(self.transport.send(request));
+        let span = self.span(lane, call);
+        let sent = under_way.follow(self.transport.send(request)).instrument(span.clone());
         let answer = match tokio::time::timeout(self.timeout, sent).await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(TransportError::AfterSend("the lease was lost under way".into())),
             Err(_) => Err(TransportError::AfterSend("no answer in time".into())),
         };
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        span.record("http.response.status_code", status);
+        if !(200..400).contains(&status) {
+            span.record("otel.status_code", "ERROR");
+        }
+        drop(span);
         self.note(lane, call, status, started.elapsed());
         let answer = answer.map_err(|failure| unanswered(call, &failure))?;
         if let Some(date) = call::date(answer.headers()) {
@@ -84,6 +91,22 @@ impl Exchange {
             code: None,
             message: format!("{} cannot be addressed with these arguments", call.route),
         })
+    }
+
+    /// What traces show of a request: its route, not its arguments.
+    fn span(&self, lane: Lane, call: &Call) -> Span {
+        tracing::info_span!(
+            target: crate::SPANS,
+            "emnify",
+            otel.name = format_args!("{} {}", call.method, call.route),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = %call.method,
+            http.route = call.route,
+            http.response.status_code = Empty,
+            server.address = %self.base.origin(),
+            lane = lane.as_str(),
+        )
     }
 
     fn note(&self, lane: Lane, call: &Call, status: u16, took: Duration) {

@@ -28,6 +28,10 @@ mod page;
 mod transport;
 pub mod wire;
 
+/// Target of spans that follow an object from its edit to the calls it needs, for traces. They never carry a secret, a
+/// body, or the arguments of a route.
+pub const SPANS: &str = "emnify::trace";
+
 pub use self::api::Api;
 pub use self::auth::{Credentials, Identity, Jwt};
 pub use self::base_url::{BaseUrl, InvalidBaseUrl};

@@ -7,11 +7,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
+use tracing::{Instrument, Span};
 
 use crate::{
     controller::{Controller, Handle},
     fleet::{Fleet, FleetController, FleetHandle},
     kind::Managed,
+    queue::Ticket,
     session::Session,
     shared::{AnyKind, EngineSettings, Shared},
 };
@@ -127,6 +129,20 @@ impl Engine {
     }
 }
 
+/// What is done in an object's turn, in the object's own trace where it has one.
+fn dispatch_span(shared: &Shared, ticket: &Ticket) -> Span {
+    let root = shared.journeys.span(&ticket.item.uid);
+    let parent = root.id();
+    tracing::info_span!(
+        target: emnify::SPANS,
+        parent: parent,
+        "dispatch",
+        k8s.kind = ticket.item.kind,
+        lane = ticket.lane.as_str(),
+        waited_ms = u64::try_from(ticket.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+    )
+}
+
 /// Takes one turn after another; a turn waited for in a slow lane is given up when something more urgent comes.
 async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
     let mut lane: Option<Lane> = None;
@@ -146,7 +162,8 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         let Some(kind) = shared.kind(ticket.item.kind) else { continue };
         let Some(_turn) = shared.begin_turn() else { return };
         shared.meters.waited(&ticket);
-        let ticket = kind.dispatch(session.clone(), api, ticket).await;
+        let span = dispatch_span(&shared, &ticket);
+        let ticket = kind.dispatch(session.clone(), api, ticket).instrument(span).await;
         shared.meters.answered(&ticket);
         session.queue.done(ticket);
     }

@@ -161,6 +161,17 @@ impl<K: Managed> Mirror<K> {
         rows.iter().filter(|row| !K::gone(row)).for_each(|row| show(row));
     }
 
+    /// Shows every object with what events and reads of single objects told of it, in no order. A lock is held meanwhile:
+    /// `show` asks no mirror.
+    pub fn survey(&self, show: &mut dyn FnMut(&K::Row, Option<&K::News>, Option<&K::Parts>)) {
+        let inner = self.read();
+        for row in inner.rows.iter().map(|e| &e.row).filter(|row| !K::gone(row)) {
+            let id = K::id(row);
+            let news = inner.news.get(&id).map(|(news, _)| news);
+            show(row, news, inner.parts.get(&id).map(|entry| &*entry.parts));
+        }
+    }
+
     /// Number of objects.
     pub fn len(&self) -> usize {
         self.read().rows.len()

@@ -23,7 +23,7 @@ use crate::{
     queue::Ticket,
     refs::{Named, Refs},
     session::Session,
-    snapshot::ObjectsSnapshot,
+    snapshot::{Census, ObjectsSnapshot},
     status::StatusWriter,
 };
 
@@ -103,6 +103,8 @@ pub trait AnyKind: Send + Sync {
     fn sweep_since(&self, session: &Session, since: Timestamp);
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
     fn count(&self, session: &Session) -> Option<usize>;
+    /// Counts the objects in the mirror of a session by what [`crate::kind::Managed::census`] says.
+    fn census(&self, _session: &Session, _census: &mut Census) {}
     /// When the last complete listing began, if this kind is listed.
     fn listed_at(&self, _session: &Session) -> Option<Timestamp> {
         None

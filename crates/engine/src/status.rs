@@ -9,6 +9,7 @@ use kube::{
 };
 use serde_json::json;
 use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
 
 use crate::{decoded::Decoded, kind::Kind};
 
@@ -77,7 +78,15 @@ impl StatusWriter {
         patch.push(json!({"op": "add", "path": "/status", "value": status}));
         let patch =
             Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
-        match api.patch_status(&object.name_any(), &patch_params(), &patch).await {
+        let span = tracing::info_span!(
+            target: emnify::SPANS,
+            "status",
+            otel.name = format_args!("write status of {}", K::KIND),
+            otel.kind = "client",
+            k8s.kind = K::KIND,
+        );
+        let (name, how) = (object.name_any(), patch_params());
+        match api.patch_status(&name, &how, &patch).instrument(span).await {
             Ok(stored) => Ok(stored),
             Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
             Err(kube::Error::Api(e)) if e.code == 422 && !is_schema(&e.message) => Err(WriteError::Changed),

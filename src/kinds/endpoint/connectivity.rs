@@ -4,9 +4,14 @@ use emnify::wire::{
     connectivity::{Connectivity as Wire, Session},
     event::Event,
 };
-use emnify_engine::kind::{Heard, Id};
+use emnify_engine::{
+    kind::{Heard, Id},
+    reason,
+};
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::kinds::group;
 
 /// Event types that tell of a device without saying where it is: enabled, disabled, SIM released, assigned, activated,
 /// suspended, deleted, in factory test. [P]
@@ -68,6 +73,21 @@ pub fn newest<'a>(
     match (event, read) {
         (Some(event), Some(read)) if read.since > event.since => Some(read),
         _ => event.or(read),
+    }
+}
+
+/// Counts a device, and where it is while a network carries it. A word that this version does not know is no label.
+pub fn census(
+    event: Option<&Connectivity>,
+    read: Option<&Connectivity>,
+    put: &mut dyn FnMut(&'static str, &str),
+) {
+    let Some(seen) = newest(event, read) else { return put(group::CONNECTIVITY, reason::UNKNOWN) };
+    let known = ["Online", "Attached", "Offline", "Blocked"].contains(&seen.state());
+    put(group::CONNECTIVITY, if known { seen.state() } else { "Other" });
+    if ["Online", "Attached"].contains(&seen.state()) {
+        put(group::COUNTRY, seen.country.as_deref().unwrap_or(reason::UNKNOWN));
+        put(group::RAT, seen.rat_type.as_deref().unwrap_or(reason::UNKNOWN));
     }
 }
 
@@ -147,6 +167,25 @@ fn place(word: &str, detail: &Value, since: Option<Timestamp>) -> Connectivity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_counts_by_what_was_seen_last_and_has_a_place_while_it_is_reachable() {
+        let seen = |word: &str, country: Option<&str>| Connectivity {
+            word: word.into(),
+            country: country.map(Into::into),
+            ..Connectivity::default()
+        };
+        let count = |event: Option<&Connectivity>| {
+            let mut all = Vec::new();
+            census(event, None, &mut |group, name| all.push(format!("{group} {name}")));
+            all
+        };
+        assert_eq!(count(None), ["connectivity Unknown"]);
+        let online = ["connectivity Online", "country Germany", "rat Unknown"];
+        assert_eq!(count(Some(&seen("ONLINE", Some("Germany")))), online);
+        assert_eq!(count(Some(&seen("OFFLINE", Some("Germany")))), ["connectivity Offline"]);
+        assert_eq!(count(Some(&seen("SLEEPING", None))), ["connectivity Other"], "labels are bounded");
+    }
 
     #[test]
     fn an_event_does_not_put_back_what_was_read_later() {

@@ -52,6 +52,7 @@ impl Managed for Endpoint {
     type News = Connectivity;
 
     const LISTENS: bool = true;
+    const COUNTED: bool = true;
     const LISTED_ALONE: bool = true;
 
     const FACTS: Facts = Facts {
@@ -166,6 +167,15 @@ impl Managed for Endpoint {
 
     fn hear(event: &Event) -> Option<Heard<Connectivity>> {
         connectivity::hear(event)
+    }
+
+    fn census(
+        _: &Row,
+        news: Option<&Connectivity>,
+        parts: Option<&Parts>,
+        put: &mut dyn FnMut(&'static str, &str),
+    ) {
+        connectivity::census(news, parts.and_then(|parts| parts.connectivity.as_ref()), put);
     }
 
     fn alert(event: &Event) -> Option<Alert> {

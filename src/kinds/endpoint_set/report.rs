@@ -19,8 +19,7 @@ use crate::kinds::{
 
 /// Groups that members are counted in.
 mod group {
-    pub(super) const CONNECTIVITY: &str = "connectivity";
-    pub(super) const SIM: &str = "sim";
+    pub(super) use crate::kinds::group::{CONNECTIVITY, SIM};
     pub(super) const SERVICE: &str = "service";
     /// The only name in [`SERVICE`].
     pub(super) const AVAILABLE: &str = "Available";

@@ -50,6 +50,7 @@ impl Managed for Sim {
     type News = ();
 
     const LISTENS: bool = true;
+    const COUNTED: bool = true;
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -130,6 +131,10 @@ impl Managed for Sim {
 
     fn hear(event: &Event) -> Option<Heard<()>> {
         io::hear(event)
+    }
+
+    fn census(row: &Row, _: Option<&()>, _: Option<&()>, put: &mut dyn FnMut(&'static str, &str)) {
+        put(crate::kinds::group::SIM, &state::status::name(row.status));
     }
 
     fn alert(event: &Event) -> Option<Alert> {

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use emnify::{Count, CountKey, LimitsSnapshot, Pace};
+use emnify::{Count, CountKey, LimitsSnapshot, Pace, wire::usage::MonthlyStats};
 use emnify_engine::{
     meters::histogram::Histogram,
     snapshot::{EngineSnapshot, Readiness, SessionSnapshot},
@@ -82,6 +82,8 @@ pub struct OrganisationSnapshot {
     pub session: SessionSnapshot,
     /// When the application token that the operator logs in with ends.
     pub credential_expires: Option<Timestamp>,
+    /// What it uses and pays, and when that was read.
+    pub usage: Option<(MonthlyStats, Timestamp)>,
 }
 
 impl std::ops::Deref for OrganisationSnapshot {

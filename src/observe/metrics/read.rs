@@ -1,6 +1,9 @@
 //! Values and labels as they are read off a snapshot.
 
-use emnify::{Count, Lane, MonthSnapshot};
+use emnify::{
+    Count, Lane, MonthSnapshot,
+    wire::usage::{Currency, Month, MonthlyStats},
+};
 use emnify_engine::snapshot::ObjectsSnapshot;
 use jiff::{SignedDuration, Timestamp};
 
@@ -48,6 +51,38 @@ pub(super) fn each_objects(now: &Snapshot, put: &mut dyn FnMut(&ObjectsSnapshot)
         kinds[at].add(workspace.ready, workspace.deleted, now.now);
     }
     kinds.iter().for_each(put);
+}
+
+/// What the objects of an organisation are like, by name within a group.
+pub(super) fn each_named(now: &Snapshot, group: &str, put: &mut Each<'_, f64>) {
+    for session in &now.sessions {
+        for (name, count) in session.census.of(group) {
+            put(&[&session.organisation, name], small(count));
+        }
+    }
+}
+
+/// Organisations whose usage was read, and when.
+pub(super) fn each_used(now: &Snapshot, put: &mut dyn FnMut(&str, &MonthlyStats, Timestamp)) {
+    for session in &now.sessions {
+        if let Some((stats, at)) = &session.usage {
+            put(&session.organisation, stats, *at);
+        }
+    }
+}
+
+/// Months of them: `current` and `last`.
+pub(super) fn each_month_used(now: &Snapshot, put: &mut dyn FnMut(&str, &str, &Month)) {
+    each_used(now, &mut |organisation, stats, _| {
+        for (name, month) in [("current", &stats.current_month), ("last", &stats.last_month)] {
+            month.iter().for_each(|month| put(organisation, name, month));
+        }
+    });
+}
+
+/// Code of a currency; empty where emnify names none.
+pub(super) fn code(currency: Option<&Currency>) -> &str {
+    currency.map_or("", |currency| currency.code.as_str())
 }
 
 pub(super) fn each_lane<T>(values: &[T; 7], mut put: impl FnMut(&str, &T)) {

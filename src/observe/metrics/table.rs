@@ -7,10 +7,11 @@ use emnify::Lane;
 use super::{
     Metric, Pace, counter, gauge, histogram,
     read::{
-        each_count, each_lane, each_month, each_objects, each_window, flag, seconds, small, timestamp, whole,
+        code, each_count, each_lane, each_month, each_month_used, each_named, each_objects, each_used,
+        each_window, flag, seconds, small, timestamp, whole,
     },
 };
-use crate::serve::push;
+use crate::{kinds::group, serve::push};
 
 /// Every metric.
 pub const METRICS: &[Metric] = &[
@@ -278,6 +279,88 @@ pub const METRICS: &[Metric] = &[
             }
         }
     }),
+    gauge(
+        "devices",
+        "Devices by connectivity; Unknown: neither heard of nor read since the operator started",
+        &["organisation", "connectivity"],
+        |now, put| each_named(now, group::CONNECTIVITY, put),
+    ),
+    gauge(
+        "devices_by_country",
+        "Devices that a network carries, by country",
+        &["organisation", "country"],
+        |now, put| each_named(now, group::COUNTRY, put),
+    ),
+    gauge(
+        "devices_by_rat",
+        "Devices that a network carries, by radio technology",
+        &["organisation", "rat"],
+        |now, put| each_named(now, group::RAT, put),
+    ),
+    gauge("sims", "SIMs by state, where SIMs are listed", &["organisation", "state"], |now, put| {
+        each_named(now, group::SIM, put);
+    }),
+    // What organisations use and pay, read twice an hour.
+    gauge(
+        "usage_data_megabytes",
+        "Data of the devices of an organisation in the present and the last calendar month, both directions",
+        &["organisation", "month"],
+        |now, put| {
+            each_month_used(now, &mut |organisation, month, used| {
+                used.data.iter().filter_map(|of| of.volume).for_each(|volume| put(&[organisation, month], volume));
+            });
+        },
+    ),
+    gauge(
+        "usage_sms",
+        "Messages of the devices of an organisation in the present and the last calendar month, both directions",
+        &["organisation", "month"],
+        |now, put| {
+            each_month_used(now, &mut |organisation, month, used| {
+                used.sms.iter().filter_map(|of| of.volume).for_each(|volume| put(&[organisation, month], volume));
+            });
+        },
+    ),
+    gauge(
+        "usage_cost",
+        "What that traffic costs, where emnify says so: not with inclusive volumes",
+        &["organisation", "month", "traffic", "currency"],
+        |now, put| {
+            each_month_used(now, &mut |organisation, month, used| {
+                for (traffic, of) in [("data", &used.data), ("sms", &used.sms)] {
+                    let Some((of, cost)) = of.as_ref().and_then(|of| Some((of, of.cost?))) else { continue };
+                    put(&[organisation, month, traffic, code(of.currency.as_ref())], cost);
+                }
+            });
+        },
+    ),
+    gauge(
+        "chargeable_sims",
+        "SIMs that cost the organisation something this month",
+        &["organisation"],
+        |now, put| {
+            each_used(now, &mut |organisation, stats, _| {
+                stats.active_chargeable_sims.iter().for_each(|sims| put(&[organisation], *sims));
+            });
+        },
+    ),
+    gauge(
+        "prepaid_balance",
+        "What is left of the amount paid in advance, where there is one",
+        &["organisation", "currency"],
+        |now, put| {
+            each_used(now, &mut |organisation, stats, _| {
+                let balance = stats.prepaid_balance.as_ref();
+                if let Some((balance, amount)) = balance.and_then(|balance| Some((balance, balance.amount?))) {
+                    put(&[organisation, code(balance.currency.as_ref())], amount);
+                }
+            });
+        },
+    ),
+    gauge("usage_read_timestamp", "When usage and cost were read last", &["organisation"], |now, put| {
+        each_used(now, &mut |organisation, _, at| put(&[organisation], timestamp(at)));
+    })
+    .seconds(),
     gauge(
         "scrub_pieces",
         "Quotas, blocklists, profile details, rate zones and first-time connectivity that are read in slow rotation",

@@ -1,16 +1,45 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use emnify::{Lane, Ledger, MonthSnapshot, WindowSnapshot};
+use emnify::{
+    Lane, Ledger, MonthSnapshot, WindowSnapshot,
+    wire::usage::{Balance, Currency, Month, Traffic},
+};
 use emnify_engine::{
     meters::{
         Counts, Drift, Outcome,
         histogram::{Histogram, WAITS},
     },
     scrub::ScrubSnapshot,
-    snapshot::{KindSnapshot, ObjectsSnapshot},
+    snapshot::{Census, KindSnapshot, ObjectsSnapshot},
 };
 
 use super::*;
+use crate::kinds::group;
+
+fn census() -> Census {
+    let mut census = Census::default();
+    for name in ["Online", "Online", "Unknown"] {
+        census.add(group::CONNECTIVITY, name);
+    }
+    census.add(group::COUNTRY, "Germany");
+    census.add(group::RAT, "4G");
+    census.add(group::SIM, "Activated");
+    census
+}
+
+fn usage() -> MonthlyStats {
+    let traffic = |volume| Traffic {
+        volume: Some(volume),
+        cost: Some(1.25),
+        currency: Some(Currency { code: "EUR".into() }),
+    };
+    MonthlyStats {
+        current_month: Some(Month { data: Some(traffic(35.5)), sms: Some(traffic(7.0)) }),
+        last_month: None,
+        active_chargeable_sims: Some(9.0),
+        prepaid_balance: Some(Balance { amount: Some(100.0), currency: None }),
+    }
+}
 
 fn engine() -> EngineSnapshot {
     let mut times = Histogram::new(WAITS);
@@ -58,6 +87,7 @@ fn snapshot() -> Snapshot {
         tail_lag: Some(Duration::from_secs(12)),
         guard_tripped: true,
         scrub: ScrubSnapshot { pieces: 3, rotation: Duration::from_secs(300), share: 0.02 },
+        census: census(),
         kinds: vec![KindSnapshot { kind: "Endpoint", objects: 9, listed_at: Timestamp::UNIX_EPOCH }],
     };
     let workspace = WorkspaceSnapshot {
@@ -76,6 +106,7 @@ fn snapshot() -> Snapshot {
         sessions: vec![OrganisationSnapshot {
             session,
             credential_expires: Timestamp::from_second(1_900_000_000).ok(),
+            usage: Some((usage(), Timestamp::UNIX_EPOCH)),
         }],
         lead: Some(crate::lead::election::Snapshot { leads: true, transitions: 2 }),
         push: Some(crate::serve::push::Snapshot {
@@ -133,7 +164,24 @@ fn labels_are_those_that_are_declared() {
         assert_eq!(names, metric.labels, "{line}");
     }
     let fixed = [
-        "method", "route", "status", "lane", "window", "kind", "result", "step", "reason", "ready", "outcome",
+        "method",
+        "route",
+        "status",
+        "lane",
+        "window",
+        "kind",
+        "result",
+        "step",
+        "reason",
+        "ready",
+        "outcome",
+        "connectivity",
+        "state",
+        "country",
+        "rat",
+        "month",
+        "traffic",
+        "currency",
     ];
     let one_each = ["version", "host", "organisation", "namespace", "workspace"];
     let allowed = [&fixed[..], &one_each].concat();
@@ -173,6 +221,11 @@ fn values_are_those_of_the_snapshot() {
     has("emnify_resources{kind=\"ApplicationToken\",ready=\"True\",reason=\"UpToDate\"} 4.0");
     has("emnify_resources{kind=\"Workspace\",ready=\"False\",reason=\"Unauthorized\"} 1.0");
     has("emnify_stuck_deletions{kind=\"ApplicationToken\"} 1.0");
+    has("emnify_devices{organisation=\"42\",connectivity=\"Online\"} 2.0");
+    has("emnify_devices_by_country{organisation=\"42\",country=\"Germany\"} 1.0");
+    has("emnify_sims{organisation=\"42\",state=\"Activated\"} 1.0");
+    has("emnify_usage_data_megabytes{organisation=\"42\",month=\"current\"} 35.5");
+    has("emnify_usage_cost{organisation=\"42\",month=\"current\",traffic=\"sms\",currency=\"EUR\"} 1.25");
     has("emnify_guard_tripped{organisation=\"42\"} 1.0");
     has("emnify_tail_lag_seconds{organisation=\"42\"} 12.0");
     has("emnify_credential_expiry_timestamp_seconds{organisation=\"42\"} 1900000000.0");

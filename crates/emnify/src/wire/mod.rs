@@ -21,6 +21,7 @@ pub mod sim;
 pub mod tag;
 pub mod tariff_profile;
 pub mod traffic_limit;
+pub mod usage;
 
 pub use self::common::{Named, Nullable, Ref, Reference};
 pub use self::listing::Listing;

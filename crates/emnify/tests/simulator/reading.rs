@@ -73,6 +73,14 @@ async fn tokens_and_tags_are_listed() {
 async fn an_organisation_and_its_plan_are_read() {
     let simulator = example();
     let api = client(&simulator).api(Lane::Hints);
+    let stats = api.monthly_stats().await.unwrap();
+    let data = stats.current_month.and_then(|month| month.data).unwrap();
+    assert_eq!(
+        (data.volume, data.currency.unwrap().code.as_str()),
+        (Some(0.0), "EUR"),
+        "nothing was used yet"
+    );
+    assert!(stats.active_chargeable_sims.is_some_and(|sims| sims >= 0.0));
     let organisation = api.my_organisation().await.unwrap();
     assert_eq!((organisation.id, organisation.name.as_str()), (1001, "Example"));
     assert!(!api.active_tariff_plan().await.unwrap().unwrap().tariff_plan.unwrap().name.is_empty());

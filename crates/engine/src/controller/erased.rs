@@ -23,7 +23,7 @@ use crate::{
     refs::Named,
     session::Session,
     shared::{AnyKind, Located, RefState},
-    snapshot::ObjectsSnapshot,
+    snapshot::{Census, ObjectsSnapshot},
 };
 
 /// A controller behind [`AnyKind`].
@@ -123,6 +123,15 @@ impl<K: Managed> AnyKind for Handle<K> {
     fn count(&self, session: &Session) -> Option<usize> {
         let shelf = session.shelf::<K>();
         shelf.mirror.complete_since().map(|_| shelf.mirror.len())
+    }
+
+    fn census(&self, session: &Session, census: &mut Census) {
+        if K::COUNTED && self.count(session).is_some() {
+            let mirror = &session.shelf::<K>().mirror;
+            mirror.survey(&mut |row, news, parts| {
+                K::census(row, news, parts, &mut |group, name| census.add(group, name));
+            });
+        }
     }
 
     fn listed_at(&self, session: &Session) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use std::{
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
         controller::{Action, Config, ReconcileReason, ReconcileRequest, trigger_self},
@@ -21,6 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     decoded::Decoded,
@@ -150,6 +151,14 @@ fn seen_settled<K: Kind>(object: &Decoded<K>) -> bool {
     status.is_some_and(|s| s.common().settled_generation == object.meta().generation)
 }
 
+/// A look at an object that is on its way; others leave no trace.
+fn look_span(root: &Span) -> Span {
+    if root.is_none() {
+        return Span::none();
+    }
+    tracing::info_span!(target: emnify::SPANS, parent: root, "reconcile", step = Empty, reason = Empty)
+}
+
 /// One look, counted; none at what another shard serves.
 async fn counted<K: Kind, L: Looks<K>>(
     mut object: Arc<Decoded<K>>,
@@ -162,14 +171,20 @@ async fn counted<K: Kind, L: Looks<K>>(
         // a standby waits for hours: what counts is the object as it is now
         let Some(now) = store.get(&ObjectRef::from_obj(&*object)) else { return Ok(Action::await_change()) };
         object = now;
+        if !seen_settled(&*object) {
+            shared.journeys.begin(&*object, shared.now());
+        }
     }
     if looks.served(&object) == Served::Elsewhere {
         shared.journeys.cancel(&*object);
         return Ok(Action::await_change());
     }
     let began = Instant::now();
-    let looked = looks.clone().look(object.clone()).await;
+    let span = look_span(&shared.journeys.span(&object.uid().unwrap_or_default()));
+    let looked = looks.clone().look(object.clone()).instrument(span.clone()).await;
     let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
+    span.record("step", step).record("reason", reason);
+    drop(span);
     shared.meters.looked(Outcome { kind: K::KIND, step, reason }, began.elapsed());
     if shared.journeys.is_open(&*object) && looks.settled(&object) {
         shared.journeys.end(&*object, &shared.meters);
@@ -203,10 +218,12 @@ impl<K: Kind> Watch<K> {
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default())
             .inspect_ok(move |object| {
-                if !seen_settled(object) {
+                // a standby only looks on: what is unfinished when it takes over begins then
+                if arrived.shared().is_open() && !seen_settled(object) {
                     arrived.shared().journeys.begin(object, arrived.shared().now());
                 }
-                arrived.arrived(object);
+                let span = arrived.shared().journeys.span(&object.uid().unwrap_or_default());
+                span.in_scope(|| arrived.arrived(object));
             });
         let own = trigger_self(events, ());
         let foreign = stream::unfold(requests, |mut rx| async { rx.recv().await.map(|r| (Ok(r), rx)) });

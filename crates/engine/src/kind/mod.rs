@@ -285,6 +285,8 @@ pub trait Managed: Kind {
     /// [`Managed::diff`] says nothing of pieces that were never read, and [`Managed::report`] keeps what it said of them:
     /// objects in step can be compared by their listing alone until the slow rotation has read the rest.
     const LISTED_ALONE: bool = false;
+    /// [`Managed::census`] counts something.
+    const COUNTED: bool = false;
     /// [`Managed::hear`] may hear something.
     const LISTENS: bool = false;
 
@@ -344,6 +346,14 @@ pub trait Managed: Kind {
     /// When what it stands for ends, as its status tells, unless it is renewed before.
     fn expires(&self) -> Option<Timestamp> {
         None
+    }
+    /// Groups that metrics count an object of the mirror in, such as `("connectivity", "Online")`; a group has few names.
+    fn census(
+        _row: &Self::Row,
+        _news: Option<&Self::News>,
+        _parts: Option<&Self::Parts>,
+        _put: &mut dyn FnMut(&'static str, &str),
+    ) {
     }
     /// What is known after `news` that followed on `before`: an event tells only part of what it changes.
     fn follow(_before: &Self::News, news: Self::News) -> Self::News {

@@ -7,8 +7,9 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::Meters;
 use crate::decoded::Decoded;
@@ -19,6 +20,8 @@ struct Journey {
     began: Instant,
     /// How long it was under way before this process saw it.
     before: Duration,
+    /// Root of its trace; everything done for the object on its way is below it.
+    span: Span,
 }
 
 /// Open journeys by uid: those of objects that are not in step.
@@ -33,11 +36,17 @@ impl Journeys {
         let made = object.creation_timestamp().filter(|_| settled.is_none());
         let before =
             made.and_then(|at| Duration::try_from(now.duration_since(at.0)).ok()).unwrap_or_default();
-        self.lock().entry(uid).or_insert_with(|| Journey { began: Instant::now(), before });
+        let open = || Journey { began: Instant::now(), before, span: root(object, settled.is_some()) };
+        self.lock().entry(uid).or_insert_with(open);
     }
 
     pub(crate) fn is_open<K: Kind>(&self, object: &Decoded<K>) -> bool {
         object.uid().is_some_and(|uid| self.lock().contains_key(&uid))
+    }
+
+    /// Root of the trace of an object that is on its way; else nothing.
+    pub(crate) fn span(&self, uid: &str) -> Span {
+        self.lock().get(uid).map_or_else(Span::none, |journey| journey.span.clone())
     }
 
     /// The object is in step.
@@ -57,6 +66,28 @@ impl Journeys {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Journey>> {
         self.0.lock().expect("nobody panics while holding the journeys")
     }
+}
+
+fn root<K: Kind>(object: &Decoded<K>, known: bool) -> Span {
+    let deleting = object.meta().deletion_timestamp.is_some();
+    let what = if deleting {
+        "deleted"
+    } else if known {
+        "edited"
+    } else {
+        "made"
+    };
+    tracing::info_span!(
+        target: emnify::SPANS,
+        parent: None,
+        "object",
+        otel.name = format_args!("{} {what}", K::KIND),
+        k8s.kind = K::KIND,
+        k8s.namespace.name = object.namespace().unwrap_or_default(),
+        k8s.object.name = object.name_any(),
+        k8s.object.uid = object.uid().unwrap_or_default(),
+        generation = object.meta().generation.unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use emnify::{Api, Error, Lane};
 use kube::ResourceExt;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::super::{Controller, decide::Decision, memory::Attempt, named};
 use crate::{
@@ -28,6 +29,8 @@ pub(super) struct Load<K: Managed> {
     /// The last change of a retirement: its success is the end of the object.
     pub(super) ends: bool,
     ticket: Option<Ticket>,
+    /// Leads from its own trace to the call of somebody else that takes it along.
+    ride: Span,
 }
 
 impl<K: Managed> Load<K> {
@@ -44,7 +47,16 @@ impl<K: Managed> Load<K> {
             }
             _ => return None,
         };
-        Some(Self { object, status, id, change, inputs: decision.inputs, ends, ticket: None })
+        Some(Self {
+            object,
+            status,
+            id,
+            change,
+            inputs: decision.inputs,
+            ends,
+            ticket: None,
+            ride: Span::none(),
+        })
     }
 
     pub(super) fn nonce(&self) -> Option<&str> {
@@ -96,8 +108,9 @@ impl<K: Managed> Controller<K> {
         }
         let left_out = self.leave_out(session, api, key.as_ref(), &mut loads).await;
         self.call(session, api, key.as_ref(), &loads, ticket).await;
-        for load in loads.into_iter().chain(left_out) {
-            if let Some(ticket) = load.ticket {
+        for Load { ticket, ride, .. } in loads.into_iter().chain(left_out) {
+            drop(ride);
+            if let Some(ticket) = ticket {
                 self.shared.meters.answered(&ticket);
                 self.poke(&ticket.item.namespace, &ticket.item.name, "its call is over");
                 session.queue.done(ticket);
@@ -169,6 +182,7 @@ impl<K: Managed> Controller<K> {
             load.ticket = session.queue.take(&item);
             if let Some(ticket) = &load.ticket {
                 self.shared.meters.waited(ticket);
+                load.ride = ride_span(&self.shared.journeys.span(&item.uid));
                 loads.push(load);
             }
         }
@@ -216,4 +230,16 @@ impl<K: Managed> Controller<K> {
             tracing::debug!(kind = K::KIND, object = %named(&load.object), change = %load.change, "in the same call");
         }
     }
+}
+
+/// Below the object's own root, linked with the call that is under way.
+fn ride_span(root: &Span) -> Span {
+    if root.is_none() {
+        return Span::none();
+    }
+    let ride = tracing::info_span!(target: emnify::SPANS, parent: root, "taken along");
+    let call = Span::current();
+    ride.follows_from(&call);
+    call.follows_from(root);
+    ride
 }

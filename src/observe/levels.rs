@@ -1,0 +1,91 @@
+//! What is logged: checked when it is typed, and changed while the process runs.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, reload};
+
+/// Text that is no list of levels; the sentence says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a level (off, error, warn, info, debug, trace) nor a list like info,emnify=debug")]
+pub struct NoLevels(pub String);
+
+/// A filter of log lines. A word that is no level would otherwise be taken for a part of the program, and silence all others.
+pub fn filter(text: &str) -> Result<EnvFilter, NoLevels> {
+    let wrong = || NoLevels(text.to_owned());
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let sound = |word: &str| word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok();
+    if text.trim().is_empty() || !words.clone().all(sound) {
+        return Err(wrong());
+    }
+    EnvFilter::try_new(words.collect::<Vec<_>>().join(",")).map_err(|_| wrong())
+}
+
+type Replace = dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync;
+
+/// The filter in use.
+#[derive(Clone)]
+pub struct Levels {
+    replace: Arc<Replace>,
+    now: Arc<Mutex<String>>,
+}
+
+/// There is one subscriber per process.
+static INSTALLED: OnceLock<Levels> = OnceLock::new();
+
+impl Levels {
+    /// The levels behind `handle`, which are `now` at present.
+    pub fn new<S: 'static>(handle: reload::Handle<EnvFilter, S>, now: &str) -> Self {
+        let replace = move |filter| handle.reload(filter);
+        Self { replace: Arc::new(replace), now: Arc::new(Mutex::new(now.to_owned())) }
+    }
+
+    /// Those of the process, once logging has started.
+    pub fn installed() -> Option<Self> {
+        INSTALLED.get().cloned()
+    }
+
+    pub(super) fn install(self) {
+        INSTALLED.get_or_init(|| self);
+    }
+
+    /// As they were last set.
+    pub fn now(&self) -> String {
+        self.now.lock().expect("nobody panics while holding the levels").clone()
+    }
+
+    /// Sets them until the process ends.
+    pub fn set(&self, text: &str) -> Result<(), NoLevels> {
+        let text = text.trim();
+        let filter = filter(text)?;
+        let mut now = self.now.lock().expect("nobody panics while holding the levels");
+        // an error means that the subscriber is gone, and with it whoever could see a difference
+        if (self.replace)(filter).is_ok() {
+            text.clone_into(&mut now);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Levels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Levels").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_does_not_silence_everything() {
+        for text in ["info", "OFF", "info,emnify=debug", " warn , emnify_engine=trace "] {
+            assert!(filter(text).is_ok(), "{text} is fine");
+        }
+        for text in ["", "loud", "info,emnify=loud", "emnify", "info,debgu"] {
+            assert!(filter(text).is_err(), "{text} is refused");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What organisations use and pay, read now and then, for metrics.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use emnify::{Lane, wire::usage::MonthlyStats};
+use emnify_engine::session::Session;
+use jiff::Timestamp;
+use rand::Rng;
+use tokio::time::sleep;
+
+/// After the start there is more urgent work.
+const FIRST: Duration = Duration::from_secs(300);
+/// Two requests an hour: bills move slowly.
+const EVERY: Duration = Duration::from_secs(1800);
+
+/// Usage of one organisation, once it was read.
+#[derive(Debug, Default)]
+pub struct Usage(Mutex<Option<(MonthlyStats, Timestamp)>>);
+
+impl Usage {
+    /// What was read last, and when.
+    pub fn last(&self) -> Option<(MonthlyStats, Timestamp)> {
+        self.0.lock().expect("nobody panics while holding the usage").clone()
+    }
+
+    /// Reads it until the session is stopped. What cannot be read is left out: a role may not be allowed to.
+    pub fn follow(self: &Arc<Self>, session: &Arc<Session>) {
+        let (usage, session) = (self.clone(), session.clone());
+        tokio::spawn(async move {
+            let stopped = session.clone();
+            tokio::select! {
+                () = stopped.stopped() => {}
+                () = usage.read_for_ever(&session) => {}
+            }
+        });
+    }
+
+    async fn read_for_ever(&self, session: &Session) {
+        sleep(FIRST).await;
+        loop {
+            match session.client.api(Lane::Scrub).monthly_stats().await {
+                Ok(stats) => {
+                    let read = Some((stats, session.client.server_time()));
+                    *self.0.lock().expect("nobody panics while holding the usage") = read;
+                }
+                Err(error) => {
+                    tracing::info!(organisation = session.organisation, %error, "usage not read");
+                }
+            }
+            let pause = EVERY.mul_f64(rand::rng().random_range(0.9..1.1));
+            sleep(pause).await;
+        }
+    }
+}
