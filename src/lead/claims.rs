@@ -128,7 +128,7 @@ impl Claims {
         match self.leases.release(mine, claim.gate.is_creating()).await {
             Ok(()) => tracing::info!(organisation = place.1, "organisation released"),
             Err(error) => {
-                tracing::warn!(organisation = place.1, %error, "organisation not released; its claim will expire")
+                tracing::warn!(organisation = place.1, %error, "organisation not released; its claim will expire");
             }
         }
     }

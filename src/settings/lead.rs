@@ -35,8 +35,8 @@ pub struct LeadArgs {
     /// Time between two tries to take or renew the lease; shorter than the deadline.
     #[arg(long, env = "EMNIFY_OPERATOR_RETRY_PERIOD", default_value = "2s", value_name = "DURATION")]
     pub retry_period: String,
-    /// Label selector: only Workspaces and ClusterWorkspaces that it matches are served, with everything that belongs to
-    /// them, such as `region=eu` or `tier in (gold,silver),!legacy`. Default: all.
+    /// Label selector: only workspaces (of both kinds) that it matches are served, with everything that belongs to them,
+    /// such as `region=eu` or `tier in (gold,silver),!legacy`. Default: all.
     #[arg(long, env = "EMNIFY_OPERATOR_SHARD_SELECTOR", value_name = "SELECTOR")]
     pub shard_selector: Option<String>,
 }

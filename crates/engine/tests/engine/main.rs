@@ -8,5 +8,6 @@ mod fleets;
 mod hints;
 mod life;
 mod refusals;
+mod replicas;
 mod scrub;
 mod support;
