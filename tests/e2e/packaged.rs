@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use clap::Parser as _;
 use emnify_devenv::tools;
 use emnify_harness::stage::{Launch, Options, Place, Stage};
+use emnify_operator::cli::{self, Cli};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -88,8 +90,9 @@ async fn an_api_server_takes_every_object_field_by_field() -> Result<()> {
     for name in ["servicemonitors", "prometheusrules"] {
         let file = format!("{ROOT}/tests/vendor/prometheus-operator/monitoring.coreos.com_{name}.yaml");
         kubectl(&stage, &["apply", "--server-side", "--filename", &file], "").await?;
-        let crd = format!("crd/{name}.monitoring.coreos.com");
-        kubectl(&stage, &["wait", "--for=condition=Established", "--timeout=60s", &crd], "").await?;
+        let api = format!("/apis/monitoring.coreos.com/v1/{name}");
+        let served = async || Ok(stage.plane().kubectl(&["get", "--raw", &api]).await?.status.success());
+        stage.eventually("the definition is served", served).await?;
     }
     let namespace = stage.namespace();
     let namespaced = format!("installation: test\nwatchNamespaces: [{namespace}]\n");
@@ -99,6 +102,51 @@ async fn an_api_server_takes_every_object_field_by_field() -> Result<()> {
             .await
             .with_context(|| values.lines().next().unwrap_or_default().to_owned())?;
         ensure!(said.contains("deployment.apps/"), "all of it was looked at: {said}");
+    }
+    stage.finish().await
+}
+
+/// What `helm install` says at the end.
+async fn notes(stage: &Stage, values: &str) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("values.yaml");
+    std::fs::write(&file, values)?;
+    let output = Command::new(tools::helm().await?)
+        .args(["install", "emnify", "charts/emnify-operator", "--dry-run=server", "--values"])
+        .arg(file)
+        .args(["--namespace", stage.namespace()])
+        .current_dir(ROOT)
+        .env("KUBECONFIG", stage.plane().kubeconfig())
+        .env("HOME", folder.path())
+        .output()
+        .await?;
+    ensure!(output.status.success(), "helm install: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.split_once("\nNOTES:\n").context("the chart has notes")?.1.to_owned())
+}
+
+#[tokio::test]
+async fn the_first_steps_that_helm_prints_can_be_taken() -> Result<()> {
+    let stage = Stage::start(options("notes")?).await?;
+    let namespaced = format!("installation: test\nwatchNamespaces: [{}]\n", stage.namespace());
+    for (values, served) in [("installation: test\n", 0), (&namespaced, 1)] {
+        let notes = notes(&stage, values).await?;
+        let block = notes.split("<<EOF\n").nth(1).and_then(|rest| rest.split("  EOF").next());
+        let lines = block.context("a manifest to begin with")?.lines();
+        let manifest: String =
+            lines.map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned() + "\n").collect();
+        let said = stage.kubectl_with(&DRY, &manifest).await?;
+        ensure!(said.stdout.contains("workspace.emnify.io/default"), "{}{manifest}", said.stderr);
+
+        let line = notes.lines().find(|line| line.contains("release-finalizers")).context("the way out")?;
+        let cli = Cli::try_parse_from(line.split_whitespace()).context("it can be typed")?;
+        let cli::Command::ReleaseFinalizers(release) = cli.command else { anyhow::bail!("{line}") };
+        ensure!(
+            release.yes && release.operator_namespace == stage.namespace(),
+            "this release's lease: {line}"
+        );
+        ensure!(release.lease_name == "emnify-emnify-operator", "by the name of its objects: {line}");
+        ensure!(release.namespaces.len() == served, "and what it served: {line}");
     }
     stage.finish().await
 }

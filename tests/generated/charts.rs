@@ -42,7 +42,8 @@ pub(super) fn kustomization() -> (String, String) {
     for crd in kinds::crds() {
         writeln!(text, "  - {}.yaml", crd.spec.names.plural).unwrap();
     }
-    ("kustomization.yaml".into(), text)
+    // Under this name `kubectl apply --filename crds/` does not take it for an object.
+    ("Kustomization".into(), text)
 }
 
 /// A chart's page: what is written by hand, and the table of its values.
