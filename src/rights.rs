@@ -6,7 +6,7 @@
 //! | [`Scope::ServedNamespace`] | in each of `--namespaces` | an operator that serves these only |
 //! | [`Scope::OperatorNamespace`] | where the operator runs | both |
 //!
-//! Discovery and OpenAPI are open to everybody who is authenticated (`system:discovery`), so they are not listed.
+//! Discovery and the published schemas are open to everybody who is authenticated (`system:discovery`), so they are not listed.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 

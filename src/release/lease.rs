@@ -17,12 +17,12 @@ pub(super) async fn read(client: &Client, namespace: &str, name: &str) -> kube::
 /// Who holds one of these leases, as `<lease> is held by <holder>`.
 pub(super) fn at_work(leases: &[Lease], name: &str, now: Timestamp) -> Option<String> {
     let shard = format!("{name}-");
-    let ours = leases.iter().filter(|lease| lease.name_any() == name || lease.name_any().starts_with(&shard));
-    ours.filter_map(|lease| {
+    let mut ours =
+        leases.iter().filter(|lease| lease.name_any() == name || lease.name_any().starts_with(&shard));
+    ours.find_map(|lease| {
         let holder = holder(lease, now)?;
         Some(format!("lease {} is held by {holder}", lease.name_any()))
     })
-    .next()
 }
 
 /// Who holds a lease that was neither released nor left to expire.

@@ -1,6 +1,6 @@
 //! Whether the definitions in the cluster are those of this binary: asked at the start, and whenever they change.
 //!
-//! The API server publishes them as OpenAPI to everybody who is authenticated, so no rights are needed.
+//! The API server publishes them as `OpenAPI` to everybody who is authenticated, so no rights are needed.
 
 mod compare;
 

@@ -11,6 +11,7 @@ use emnify::Gate;
 use emnify_engine::{
     directory::{Allows, WorkspaceKey},
     engine::Engine,
+    events::not_allowed,
     kind::FINALIZER,
     session::Session,
     snapshot::readiness,
@@ -41,6 +42,7 @@ use super::{
     position,
     sessions::Sessions,
     spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
+    status,
 };
 use crate::{
     api::Date,
@@ -277,8 +279,21 @@ impl Desk {
         let office = self.office(&key_of(object));
         let mut office = office.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
-        let look = Look::take(self, object, &mut office, &status, alarm).await?;
-        look.work(&mut office, &mut status).await
+        match Look::take(self, object, &mut office, &status, alarm).await {
+            Ok(look) => look.work(&mut office, &mut status).await,
+            Err(error) => {
+                if let kube::Error::Api(refusal) = &error
+                    && refusal.code == 403
+                {
+                    let (message, serves) = (not_allowed(&refusal.message), office.session.is_some());
+                    let generation = object.meta().generation;
+                    status::refused(&mut status, &message, serves, generation, self.engine.now());
+                    self.write(object, &status).await?;
+                }
+                self.engine.shared.events.say_refusal(object, &error);
+                Err(error)
+            }
+        }
     }
 
     /// With the finalizer a deleted workspace stays until nothing lives in emnify through it.

@@ -91,6 +91,24 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     }
 }
 
+/// Says which right in the cluster is missing; a session that works is not less ready.
+pub fn refused(
+    status: &mut WorkspaceStatus,
+    message: &str,
+    serves: bool,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    if serves && holds(&status.conditions, READY, generation) {
+        return;
+    }
+    let all = &mut status.conditions;
+    for (kind, status) in [(READY, false), (STALLED, true)] {
+        conditions::set(all, &Wanted { kind, status, reason: reason::NOT_ALLOWED, message }, generation, now);
+    }
+    clear(all, RECONCILING);
+}
+
 /// Says how to approve what the guard holds back.
 pub fn guard(status: &mut WorkspaceStatus, tripped: Option<&str>, generation: Option<i64>, now: Timestamp) {
     let Some(hash) = tripped else { return clear(&mut status.conditions, GUARD_TRIPPED) };
@@ -196,6 +214,20 @@ mod tests {
         show_verdict(&mut status, waiting(), false, &memory);
         assert_eq!(says(&status, READY).as_deref(), Some("False Unavailable"), "without a session it is");
         assert_eq!(says(&status, RECONCILING).as_deref(), Some("True Unavailable"));
+    }
+
+    #[test]
+    fn a_missing_right_stalls_unless_the_session_works() {
+        let tell = |status: &mut WorkspaceStatus, serves| {
+            refused(status, "secrets \"emnify\" is forbidden", serves, Some(1), Timestamp::UNIX_EPOCH);
+        };
+        let mut fresh = WorkspaceStatus::default();
+        tell(&mut fresh, false);
+        assert_eq!(says(&fresh, STALLED).as_deref(), Some("True NotAllowed"), "somebody must act");
+        assert_eq!(says(&fresh, READY).as_deref(), Some("False NotAllowed"));
+        let mut served = ready();
+        tell(&mut served, true);
+        assert_eq!(served, ready(), "what works goes on");
     }
 
     #[test]

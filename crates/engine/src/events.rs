@@ -12,6 +12,8 @@ use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use crate::reason;
+
 use crate::meters::Meters;
 
 /// Events are dropped, counted and told in the log, when the API server cannot take them this fast.
@@ -75,6 +77,15 @@ impl Events {
         self.send(Note { about: object.object_ref(&()), warning, reason, note: note.to_owned(), once: None });
     }
 
+    /// Says on an object that the API server refuses what the operator needs for it; other errors pass by themselves.
+    pub fn say_refusal<K: Resource<DynamicType = ()>>(&self, object: &K, error: &kube::Error) {
+        if let kube::Error::Api(refusal) = error
+            && refusal.code == 403
+        {
+            self.say(object, true, reason::NOT_ALLOWED, &not_allowed(&refusal.message));
+        }
+    }
+
     /// Warns of something that happened to an object in emnify; once, even if it is said again after a restart.
     pub fn say_once<K: Resource<DynamicType = ()>>(
         &self,
@@ -95,6 +106,11 @@ impl Events {
             tracing::warn!(reason, "event dropped: the API server does not keep up");
         }
     }
+}
+
+/// What is said of something that the API server refused.
+pub fn not_allowed(refusal: &str) -> String {
+    format!("the operator lacks a right in the cluster: {refusal}")
 }
 
 async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>) {

@@ -72,6 +72,8 @@ words! {
     SHARD_CONFLICT = "ShardConflict";
     /// The object could not be decoded; the CRD and the operator are of different versions.
     UNDECODABLE = "Undecodable";
+    /// The operator lacks a right in the cluster; the message names it.
+    NOT_ALLOWED = "NotAllowed";
     /// The cluster's definitions are of another version than the operator; the message says which to upgrade.
     DEFINITIONS_DIFFER = "DefinitionsDiffer";
     /// An emnify object was created.

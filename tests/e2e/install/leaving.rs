@@ -2,15 +2,18 @@
 
 use std::process::Output;
 
+use anyhow::Context as _;
+use clap::Parser as _;
 use emnify_harness::stage::Stage;
+use emnify_operator::cli::{Cli, Command};
 use emnify_simulator::state::Organisation;
-use serde_json::json;
-use tokio::process::Command;
+use serde_json::{Value, json};
+use tokio::process;
 
 use super::{
     EVERY, OBJECTS, PATIENCE, RELEASE, Release, SYSTEM, all_ready, kubectl, own, ready, succeeded, until,
 };
-use crate::support::{Result, look};
+use crate::support::{Result, look, options};
 
 /// What must not change: devices, profiles, SIMs and tokens.
 fn platform(stage: &Stage) -> String {
@@ -29,7 +32,7 @@ fn platform(stage: &Stage) -> String {
 /// The subcommand, as the service account of the operator.
 async fn release_finalizers(release: &Release<'_>, flags: &[&str]) -> Result<Output> {
     let launch = release.launch().await?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_emnify-operator"));
+    let mut command = process::Command::new(env!("CARGO_BIN_EXE_emnify-operator"));
     command.arg("release-finalizers").args(["--operator-namespace", SYSTEM, "--lease-name", RELEASE]);
     command.args(flags).env_clear().envs(launch.environment).kill_on_drop(true);
     Ok(command.output().await?)
@@ -87,4 +90,31 @@ async fn upgrade_then_release_then_uninstall_leaves_emnify_untouched() -> Result
     kubectl(&stage, &[&["delete", &deadline], &ours[..]].concat()).await?;
     assert_eq!(platform(&stage), before, "emnify stays as it was");
     stage.finish().await
+}
+
+/// Only a node could run it: the API server takes the Job of `docs/uninstall.md` as it is, also where pods are restricted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_job_in_the_docs_is_taken_rendered_only() -> Result<()> {
+    let stage = Stage::start(options("job")?).await?;
+    let page = include_str!("../../../docs/uninstall.md");
+    let (_, rest) = page.split_once("--filename - <<END\n").context("the page shows a Job")?;
+    let (job, _) = rest.split_once(" END\n").context("the Job has an end")?;
+    let (before, after) = job.split_once("$(").context("the image is asked for")?;
+    let (_, after) =
+        after.split_once("{.spec.template.spec.containers[0].image}')").context("by its path")?;
+    let job = format!("{before}example/emnify-operator:1{after}");
+    let restricted = "pod-security.kubernetes.io/warn=restricted";
+    stage.kubectl_ok(&["label", "namespace", stage.namespace(), restricted]).await?;
+    let created = stage.kubectl_with(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &job).await?;
+    assert!(created.status.success(), "{}", created.stderr);
+    assert!(!created.stderr.contains("Warning"), "restricted namespaces run it: {}", created.stderr);
+    let job: Value = serde_json::from_str(&created.stdout)?;
+    let arguments: Vec<String> =
+        serde_json::from_value(job["spec"]["template"]["spec"]["containers"][0]["args"].clone())?;
+    let typed = ["emnify-operator".to_owned()].into_iter().chain(arguments);
+    let Command::ReleaseFinalizers(args) = Cli::try_parse_from(typed)?.command else {
+        panic!("the Job releases finalizers");
+    };
+    assert!(args.yes && !args.force, "it does so, unless an operator is at work");
+    Ok(())
 }

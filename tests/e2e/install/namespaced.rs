@@ -1,10 +1,10 @@
 //! `watchNamespaces`: Roles in these namespaces, and nothing elsewhere.
 
-use emnify_harness::stage::Stage;
+use emnify_harness::stage::{Stage, condition};
 use serde_json::json;
 
-use super::{OBJECTS, Release, all_ready, ready, until};
-use crate::support::{Result, options, says};
+use super::{OBJECTS, Release, all_ready, ready};
+use crate::support::{Result, options, says, told};
 
 /// Whether the operator may do something, as `kubectl auth can-i` answers.
 async fn may(release: &Release<'_>, what: &[&str]) -> Result<bool> {
@@ -97,10 +97,16 @@ async fn a_right_that_was_taken_away_is_told() -> Result<()> {
     says(&stage, ("EndpointSet", "gateways"), ("Ready", "ReferenceNotReady"), &words).await?;
 
     without(&stage, "secrets").await?;
-    stage.kubectl_ok(&["annotate", "workspace", "default", "emnify.io/refresh=now"]).await?;
-    let told = async || Ok(process.log().contains("secrets \\\"") && process.log().contains("is forbidden"));
-    until("the log names the right that is missing", told).await?;
-    Ok(())
+    let other = json!({
+        "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "other"},
+        "spec": {"credentials": {"applicationTokenSecretRef": {"name": "emnify-other", "key": "token"}}},
+    });
+    stage.apply(&other.to_string()).await?;
+    let words = ["lacks a right", "secrets \"other-session\" is forbidden", "cannot get"];
+    told(&stage, ("Workspace", "other"), ("Stalled", "NotAllowed"), &words).await?;
+    let workspace = ready(&stage, "Workspace", "default").await?;
+    assert!(condition(&workspace, "Stalled").is_none(), "what works goes on: {workspace:#}");
+    process.stop().await.map(drop)
 }
 
 /// Takes all rules about a resource out of the Role in the served namespace.

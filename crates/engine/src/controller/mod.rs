@@ -126,8 +126,6 @@ impl<K: Managed> fmt::Debug for Controller<K> {
 }
 
 impl<K: Managed> Looks<K> for Controller<K> {
-    type Error = kube::Error;
-
     fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -1,7 +1,6 @@
 //! The watch of a kind: pruned objects in a store, and a queue fed by changes that matter and by triggers.
 
 use std::{
-    fmt::Display,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -44,14 +43,12 @@ pub(crate) struct Looked {
 
 /// Looks at objects of a kind.
 pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
-    /// Why a look failed.
-    type Error: Display + std::error::Error + Send + 'static;
     /// What all kinds share.
     fn shared(&self) -> &Arc<Shared>;
     /// Who serves the object's workspace.
     fn served(&self, object: &Decoded<K>) -> Served;
     /// One look at one object.
-    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, Self::Error>>;
+    fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, kube::Error>>;
     /// The object is in step as it is now specified, and its status says so.
     fn settled(&self, object: &Decoded<K>) -> bool;
     /// The object is new or changed in a way that matters; a look follows, in its turn.
@@ -164,7 +161,7 @@ async fn counted<K: Kind, L: Looks<K>>(
     mut object: Arc<Decoded<K>>,
     store: &Store<Decoded<K>>,
     looks: Arc<L>,
-) -> Result<Action, L::Error> {
+) -> Result<Action, kube::Error> {
     let shared = looks.shared().clone();
     if !shared.is_open() {
         shared.opened().await;
@@ -182,6 +179,9 @@ async fn counted<K: Kind, L: Looks<K>>(
     let began = Instant::now();
     let span = look_span(&shared.journeys.span(&object.uid().unwrap_or_default()));
     let looked = looks.clone().look(object.clone()).instrument(span.clone()).await;
+    if let Err(error) = &looked {
+        shared.events.say_refusal(&*object, error);
+    }
     let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
     span.record("step", step).record("reason", reason);
     drop(span);

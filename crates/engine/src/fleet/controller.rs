@@ -160,8 +160,6 @@ impl<F: Fleet> fmt::Debug for FleetController<F> {
 }
 
 impl<F: Fleet> Looks<F> for FleetController<F> {
-    type Error = kube::Error;
-
     fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
