@@ -11,7 +11,7 @@ fn all_kinds() -> impl Iterator<Item = String> {
     kinds::crds().into_iter().map(|crd| crd.spec.names.kind)
 }
 
-/// Keys name a kind each: a key of a ConfigMap cannot hold the wildcard, and Argo CD finds actions by kind only.
+/// Keys name a kind each: a key of a config map cannot hold the wildcard, and Argo CD finds actions by kind only.
 pub(super) fn argocd() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("gitops/argocd");
     let script = |name: &str| fs::read_to_string(folder.join(name)).expect("the script is in the repository");

@@ -55,7 +55,8 @@ impl Manifests {
     }
 
     pub(super) fn yaml(&self) -> String {
-        self.0.iter().map(|object| format!("---\n{object}\n")).collect()
+        let texts: Vec<_> = self.0.iter().map(Value::to_string).collect();
+        texts.join("\n---\n")
     }
 
     /// One of them.

@@ -56,7 +56,7 @@ pub(super) async fn helm(arguments: &[&str], values: &[&str]) -> Output {
 }
 
 /// What `helm template` prints of a chart, in namespace `emnify-system`.
-async fn text(chart: &str, values: &[&str]) -> String {
+pub(crate) async fn text(chart: &str, values: &[&str]) -> String {
     let folder = folder(chart);
     let arguments = ["template", "emnify-operator", folder.to_str().unwrap(), "--namespace", "emnify-system"];
     let output = helm(&arguments, values).await;

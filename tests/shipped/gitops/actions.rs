@@ -40,7 +40,7 @@ fn actions_change_their_annotation_and_nothing_else() {
             let set = set.as_ref().and_then(Value::as_str).unwrap_or_default();
             match action {
                 "refresh" => {
-                    assert!(set.parse::<jiff::Timestamp>().is_ok(), "a time is always a new value: {set}")
+                    assert!(set.parse::<jiff::Timestamp>().is_ok(), "a time is always a new value: {set}");
                 }
                 _ => assert_eq!(set, "true", "the value that suspends"),
             }

@@ -35,20 +35,26 @@ impl Tools {
 fn every_reason_has_its_health() {
     let mut tools = Tools(BTreeMap::new());
     let situations = situations::of_managed_kinds();
-    situations.iter().for_each(|situation| tools.agree(situation));
+    for situation in &situations {
+        tools.agree(situation);
+    }
     assert!(situations.len() > 1000, "every reason, effect, kind and past was asked about");
 }
 
 #[test]
 fn suspension_drift_and_deletion_have_their_health() {
     let mut tools = Tools(BTreeMap::new());
-    situations::of_an_endpoint().iter().for_each(|situation| tools.agree(situation));
+    for situation in &situations::of_an_endpoint() {
+        tools.agree(situation);
+    }
 }
 
 #[test]
 fn every_login_has_its_health() {
     let mut tools = Tools(BTreeMap::new());
-    situations::of_a_workspace().iter().for_each(|situation| tools.agree(situation));
+    for situation in &situations::of_a_workspace() {
+        tools.agree(situation);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(super) struct Customization {
 impl Customization {
     /// From the file that is shipped.
     pub(super) fn of(kind: &str) -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("gitops/argocd/argocd-cm.yaml");
+        let file = Path::new(crate::ROOT).join("gitops/argocd/argocd-cm.yaml");
         let text = fs::read_to_string(file).expect("the ConfigMap is in the repository");
         let map: Value = serde_yaml::from_str(&text).expect("the ConfigMap is YAML");
         let text = |what: &str| {
@@ -74,7 +74,7 @@ fn clean(new: &mut Value, old: &Value) {
                 .for_each(|(new, old)| clean(new, old));
         }
         (Value::Array(new), Value::Array(old)) => {
-            new.iter_mut().zip(old).for_each(|(new, old)| clean(new, old))
+            new.iter_mut().zip(old).for_each(|(new, old)| clean(new, old));
         }
         (new @ Value::Array(_), Value::Object(_)) if *new == json!([]) => new.clone_from(old),
         _ => {}

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::{ROOT, charts};
 
 /// The documents of a file, or of all files of a folder and below.
 fn documents(path: &str) -> Vec<Value> {
@@ -122,6 +122,28 @@ fn flux_checks_health_as_shipped() {
             assert!(checked, "{}: {} has a check", name(layer), name(&object));
         }
     }
+}
+
+#[tokio::test]
+async fn the_charts_take_the_values_of_the_examples() {
+    let argo = documents("examples/gitops/argocd");
+    let applications = argo.iter().filter(|object| object["spec"]["source"]["chart"].is_string());
+    let values = applications.map(|a| {
+        (&a["metadata"]["name"], &a["spec"]["source"]["chart"], &a["spec"]["source"]["helm"]["valuesObject"])
+    });
+    let flux = documents("examples/gitops/flux");
+    let releases = flux.iter().filter(|object| object["kind"] == "HelmRelease");
+    let values = values.chain(
+        releases.map(|r| (&r["metadata"]["name"], &r["spec"]["chartRef"]["name"], &r["spec"]["values"])),
+    );
+    let mut rendered = 0;
+    for (name, chart, values) in values {
+        let values = if values.is_null() { "{}".to_owned() } else { values.to_string() };
+        let objects = charts::text(text(chart), &[&values]).await;
+        assert!(objects.contains("kind: "), "{name}: {chart} with {values} makes objects");
+        rendered += 1;
+    }
+    assert_eq!(rendered, 4, "both charts, by both tools");
 }
 
 #[test]

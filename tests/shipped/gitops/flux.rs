@@ -52,7 +52,7 @@ pub(super) struct Expressions {
 impl Expressions {
     /// From the patch that is shipped.
     pub(super) fn of(kind: &str) -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("gitops/flux/health-checks.yaml");
+        let file = Path::new(crate::ROOT).join("gitops/flux/health-checks.yaml");
         let text = fs::read_to_string(file).expect("the patch is in the repository");
         let patch: Value = serde_yaml::from_str(&text).expect("the patch is YAML");
         let all = patch["spec"]["healthCheckExprs"].as_array().expect("the patch has expressions");
