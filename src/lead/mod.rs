@@ -9,6 +9,9 @@ pub mod leases;
 pub mod shard;
 pub mod writes;
 
+#[cfg(test)]
+mod tests;
+
 use std::{env, sync::Arc};
 
 use emnify::Gate;
