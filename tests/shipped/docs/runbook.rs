@@ -1,8 +1,9 @@
 //! The runbook has an entry for everything that a person may be told.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 use emnify_engine::reason::{self, annotation, condition};
+use serde_yaml::Value;
 
 use super::{Page, ROOT, page::Heading};
 
@@ -10,7 +11,7 @@ use super::{Page, ROOT, page::Heading};
 const ALERTS: &str = "Alerts";
 
 fn runbook() -> Page {
-    Page::read(&std::path::Path::new(ROOT).join("docs/runbook.md"))
+    Page::read(&Path::new(ROOT).join("docs/runbook.md"))
 }
 
 /// Entries of the section of alerts, or of all other sections.
@@ -43,7 +44,7 @@ fn every_reason_has_its_entry() {
 #[test]
 fn every_entry_says_what_to_do() {
     let page = runbook();
-    for heading in entries(&page, false) {
+    for heading in entries(&page, false).into_iter().chain(entries(&page, true)) {
         for part in ["**Means.** ", "**See.** ", "**Do.** ", "**Ends.** "] {
             assert!(page.section(heading).contains(part), "{}: an entry has {part}", heading.title);
         }
@@ -59,4 +60,17 @@ fn every_condition_type_and_annotation_is_explained() {
     for (word, _) in annotation::ALL {
         assert!(page.text.contains(word), "{word} is in the runbook");
     }
+}
+
+#[test]
+fn every_alert_has_its_entry() {
+    let page = runbook();
+    let there: BTreeSet<&str> = entries(&page, true).iter().map(|heading| heading.title.as_str()).collect();
+    let rules = Path::new(ROOT).join("charts/emnify-operator/files/rules.yaml");
+    let rules: Value =
+        serde_yaml::from_str(&fs::read_to_string(rules).expect("the chart has rules")).unwrap();
+    let rules = rules["groups"].as_sequence().into_iter().flatten();
+    let rules = rules.flat_map(|group| group["rules"].as_sequence().into_iter().flatten());
+    let alerts: BTreeSet<&str> = rules.filter_map(|rule| rule["alert"].as_str()).collect();
+    assert_eq!(there, alerts, "the alerts of the chart and the entries of docs/runbook.md");
 }
