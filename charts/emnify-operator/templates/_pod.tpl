@@ -124,6 +124,9 @@ tolerations:
 {{- end }}
 - {{ printf "--log-format=%s" .Values.logFormat | quote }}
 - {{ printf "--log-level=%s" .Values.logLevel | quote }}
+{{- with .Values.otlpEndpoint }}
+- {{ printf "--otlp-endpoint=%s" . | quote }}
+{{- end }}
 {{- end -}}
 
 {{- define "emnify.env" -}}

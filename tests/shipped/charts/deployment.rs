@@ -35,6 +35,7 @@ async fn the_operator_takes_the_arguments_as_they_are_meant() {
     assert_eq!(full.sweep_interval.map(|interval| interval.as_secs()), Some(300));
     assert_eq!(full.log_format, LogFormat::Text);
     assert_eq!(full.log_filter, "info,emnify=debug");
+    assert_eq!(full.otlp_endpoint.as_deref(), Some("http://collector.monitoring:4318"));
     assert!(full.hosts.admit(Some("https://emnify.example:9443")).is_ok(), "each allowed URL is an argument");
     assert_eq!(full.push.expect("push is on").header.as_str(), "x-push-secret");
 

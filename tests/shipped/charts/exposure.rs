@@ -38,7 +38,13 @@ async fn pods_reach_names_the_api_server_and_emnify() {
 async fn what_is_configured_is_reachable_without_another_setting() {
     let objects = rendered(FULL).await;
     let ports = egress(&objects);
-    for (port, what) in [(3128, "the proxy"), (9443, "an allowed base URL"), (7443, "the API server")] {
+    let wanted = [
+        (3128, "the proxy"),
+        (9443, "an allowed base URL"),
+        (7443, "the API server"),
+        (4318, "the collector"),
+    ];
+    for (port, what) in wanted {
         assert!(ports.contains(&port), "{what}: {ports:?}");
     }
     let ingress = &only(&objects, "NetworkPolicy")["spec"]["ingress"];

@@ -31,6 +31,7 @@ async fn each_refusal_names_the_value() {
         ("shards: [{name: eu}]", "/shards/0"),
         ("service: {port: 0}", "/service/port"),
         ("proxy: {https: 'proxy.example:3128'}", "/proxy/https"),
+        ("otlpEndpoint: 'collector:4317'", "/otlpEndpoint"),
         ("resources: {limits: {memory: much}}", "/resources/limits/memory"),
         ("terminationGracePeriodSeconds: 1", "/terminationGracePeriodSeconds"),
         (digest, "/image/digest"),
