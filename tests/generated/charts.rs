@@ -1,5 +1,7 @@
 //! The chart of definitions, made from the registry of kinds, and the tables of values, made from `values.yaml`.
 
+#![allow(clippy::unwrap_used, reason = "writing to a String cannot fail")]
+
 use std::{fmt::Write as _, fs, path::Path};
 
 use emnify_operator::kinds;

@@ -1,5 +1,7 @@
 //! The charts as Helm renders them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod conform;
 mod deployment;
 mod exposure;

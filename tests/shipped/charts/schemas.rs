@@ -52,7 +52,7 @@ fn kubernetes<K: Resource + JsonSchema>(folder: &Path) {
     let mut schema = schemars::schema_for!(K).to_value();
     // Any value, such as a string of an enumeration: the type's own schema asks for an object.
     for (name, any) in schema["$defs"].as_object_mut().into_iter().flatten() {
-        if name.ends_with(".JSON") {
+        if name.rsplit('.').next() == Some("JSON") {
             *any = json!({});
         }
     }
