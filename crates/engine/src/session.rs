@@ -27,6 +27,7 @@ use crate::{
     queue::Queue,
     refs::Named,
     scrub::Scrub,
+    snapshot::LastCensus,
     tables::Tables,
 };
 
@@ -153,6 +154,8 @@ pub struct Session {
     pub hints: Hints,
     /// Who shares calls after one failed.
     pub cohorts: Cohorts,
+    /// Its objects by what they are like, for metrics.
+    pub(crate) census: LastCensus,
     shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
     factory_test: AtomicBool,
     sweep_every: Mutex<Option<Duration>>,
@@ -175,6 +178,7 @@ impl Session {
             scrub: Scrub::default(),
             hints: Hints::default(),
             cohorts: Cohorts::default(),
+            census: LastCensus::default(),
             shelves: Mutex::default(),
             factory_test: AtomicBool::new(false),
             sweep_every: Mutex::new(None),

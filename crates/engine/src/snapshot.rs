@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Resource;
+use tokio::time::Instant;
 
 use crate::{
     conditions,
@@ -75,6 +76,24 @@ impl Census {
     /// Names of a group with their numbers.
     pub fn of(&self, group: &str) -> impl Iterator<Item = (&str, usize)> {
         self.0.get(group).into_iter().flatten().map(|(name, count)| (name.as_str(), *count))
+    }
+}
+
+/// A census is taken again when it is older: a hundred thousand devices take some 50 ms.
+const CENSUS_KEPT: Duration = Duration::from_secs(60);
+
+/// The last census of a session.
+#[derive(Debug, Default)]
+pub(crate) struct LastCensus(Mutex<Option<(Instant, Census)>>);
+
+impl LastCensus {
+    /// The last one, or a new one if that is too old.
+    fn or_else(&self, take: impl FnOnce() -> Census) -> Census {
+        let mut last = self.0.lock().expect("nobody panics while counting");
+        match &*last {
+            Some((at, census)) if at.elapsed() < CENSUS_KEPT => census.clone(),
+            _ => last.insert((Instant::now(), take())).1.clone(),
+        }
     }
 }
 
@@ -159,8 +178,11 @@ impl Engine {
             })
             .collect();
         kinds.sort_by_key(|kind| kind.kind);
-        let mut census = Census::default();
-        self.shared.kinds().for_each(|kind| kind.census(session, &mut census));
+        let census = session.census.or_else(|| {
+            let mut census = Census::default();
+            self.shared.kinds().for_each(|kind| kind.census(session, &mut census));
+            census
+        });
         let lag = |at: Timestamp| {
             Duration::try_from(session.client.server_time().duration_since(at)).unwrap_or_default()
         };
@@ -218,6 +240,24 @@ mod tests {
         assert_eq!(census.of("country").count(), NAMES + 1);
         let of = |name: &str| census.of("country").find(|(n, _)| *n == name).map(|(_, count)| count);
         assert_eq!((of("country 0"), of("Other")), (Some(NAMES * 2 + 1), Some(NAMES)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_census_is_not_taken_at_each_scrape() {
+        let (last, taken) = (LastCensus::default(), std::cell::Cell::new(0));
+        let ask = || {
+            last.or_else(|| {
+                taken.set(taken.get() + 1);
+                Census::default()
+            })
+        };
+        ask();
+        tokio::time::advance(CENSUS_KEPT / 2).await;
+        ask();
+        assert_eq!(taken.get(), 1, "half a minute later it is still good");
+        tokio::time::advance(CENSUS_KEPT).await;
+        ask();
+        assert_eq!(taken.get(), 2);
     }
 
     #[test]

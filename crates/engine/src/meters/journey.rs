@@ -24,6 +24,13 @@ struct Journey {
     span: Span,
 }
 
+impl Journey {
+    /// A trace takes a span to end when it was last entered.
+    fn over(&self) {
+        self.span.in_scope(|| {});
+    }
+}
+
 /// Open journeys by uid: those of objects that are not in step.
 #[derive(Debug, Default)]
 pub struct Journeys(Mutex<HashMap<String, Journey>>);
@@ -52,14 +59,15 @@ impl Journeys {
     /// The object is in step.
     pub(crate) fn end<K: Kind>(&self, object: &Decoded<K>, meters: &Meters) {
         if let Some(journey) = object.uid().and_then(|uid| self.lock().remove(&uid)) {
+            journey.over();
             meters.ready(K::KIND, journey.before + journey.began.elapsed());
         }
     }
 
     /// The object is gone, or let go.
     pub(crate) fn cancel<K: Kind>(&self, object: &Decoded<K>) {
-        if let Some(uid) = object.uid() {
-            self.lock().remove(&uid);
+        if let Some(journey) = object.uid().and_then(|uid| self.lock().remove(&uid)) {
+            journey.over();
         }
     }
 
