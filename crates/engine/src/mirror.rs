@@ -163,7 +163,7 @@ impl<K: Managed> Mirror<K> {
 
     /// Shows every object with what events and reads of single objects told of it, in no order. A lock is held meanwhile:
     /// `show` asks no mirror.
-    pub fn survey(&self, show: &mut dyn FnMut(&K::Row, Option<&K::News>, Option<&K::Parts>)) {
+    pub fn survey(&self, mut show: impl FnMut(&K::Row, Option<&K::News>, Option<&K::Parts>)) {
         let inner = self.read();
         for row in inner.rows.iter().map(|e| &e.row).filter(|row| !K::gone(row)) {
             let id = K::id(row);

@@ -75,7 +75,9 @@ pub(super) fn each_used(now: &Snapshot, put: &mut dyn FnMut(&str, &MonthlyStats,
 pub(super) fn each_month_used(now: &Snapshot, put: &mut dyn FnMut(&str, &str, &Month)) {
     each_used(now, &mut |organisation, stats, _| {
         for (name, month) in [("current", &stats.current_month), ("last", &stats.last_month)] {
-            month.iter().for_each(|month| put(organisation, name, month));
+            if let Some(month) = month {
+                put(organisation, name, month);
+            }
         }
     });
 }

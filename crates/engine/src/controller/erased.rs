@@ -128,7 +128,7 @@ impl<K: Managed> AnyKind for Handle<K> {
     fn census(&self, session: &Session, census: &mut Census) {
         if K::COUNTED && self.count(session).is_some() {
             let mirror = &session.shelf::<K>().mirror;
-            mirror.survey(&mut |row, news, parts| {
+            mirror.survey(|row, news, parts| {
                 K::census(row, news, parts, &mut |group, name| census.add(group, name));
             });
         }
