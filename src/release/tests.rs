@@ -50,7 +50,7 @@ impl Cluster {
     fn answer(&mut self, method: &str, path: &str, query: &str, body: Value) -> Result<Value, u16> {
         let name = path.rsplit('/').next().unwrap_or_default();
         match (method, path) {
-            ("GET", LEASES) => Ok(list(self.leases.clone(), None)),
+            ("GET", LEASES) => Ok(list(&self.leases, None)),
             ("GET", _) if path.ends_with("/endpoints") => self.page(query),
             ("GET", _) if path.starts_with("/apis/emnify.io/") => Err(404),
             ("PATCH", _) => self.patch(name, body),
@@ -61,7 +61,7 @@ impl Cluster {
     fn page(&mut self, query: &str) -> Result<Value, u16> {
         let all: Vec<_> = self.endpoints.values().cloned().collect();
         if let Some((_, name)) = query.split_once("metadata.name%3D") {
-            return Ok(list(self.endpoints.get(name).cloned().into_iter().collect(), None));
+            return Ok(list(self.endpoints.get(name).map(std::slice::from_ref).unwrap_or_default(), None));
         }
         let from = query.split_once("continue=").map_or(0, |(_, rest)| {
             rest.split('&').next().and_then(|token| token.parse().ok()).expect("our own token")
@@ -70,7 +70,7 @@ impl Cluster {
             return Err(410);
         }
         let next = Some(from + PAGE).filter(|next| *next < all.len());
-        Ok(list(all.into_iter().skip(from).take(PAGE).collect(), next))
+        Ok(list(&all[from..all.len().min(from + PAGE)], next))
     }
 
     fn patch(&mut self, name: &str, body: Value) -> Result<Value, u16> {
@@ -91,7 +91,7 @@ impl Cluster {
     }
 }
 
-fn list(items: Vec<Value>, next: Option<usize>) -> Value {
+fn list(items: &[Value], next: Option<usize>) -> Value {
     let next = next.map(|next| next.to_string()).unwrap_or_default();
     json!({"apiVersion": "v1", "kind": "List", "metadata": {"continue": next}, "items": items})
 }

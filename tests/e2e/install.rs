@@ -57,7 +57,7 @@ struct Release<'a> {
 
 impl<'a> Release<'a> {
     /// `helm install`, with values that every installation needs besides these.
-    async fn install(stage: &'a Stage, namespace: &str, values: Value) -> Result<Self> {
+    async fn install(stage: &'a Stage, namespace: &str, values: &Value) -> Result<Self> {
         let release = Self { stage, namespace: namespace.to_owned() };
         let file = release.values(values)?;
         let chart = chart(RELEASE);
@@ -67,7 +67,7 @@ impl<'a> Release<'a> {
     }
 
     /// `helm upgrade` with other values.
-    async fn upgrade(&self, values: Value) -> Result<()> {
+    async fn upgrade(&self, values: &Value) -> Result<()> {
         let file = self.values(values)?;
         self.helm(&["upgrade", RELEASE, &chart(RELEASE), "--values", &file]).await.map(drop)
     }
@@ -81,7 +81,7 @@ impl<'a> Release<'a> {
     }
 
     /// A file of values that point to the simulator.
-    fn values(&self, values: Value) -> Result<String> {
+    fn values(&self, values: &Value) -> Result<String> {
         let mut all = json!({
             "installation": self.stage.namespace(), "allowedBaseUrls": [self.stage.base_url()], "logFormat": "text",
             "logLevel": "info,emnify_engine=debug,emnify_operator=debug",

@@ -33,7 +33,7 @@ async fn define_without(stage: &Stage, field: &str) -> Result<()> {
 async fn an_older_definition_is_told_and_upgraded_under_a_running_operator() -> Result<()> {
     let stage = own("unused").await?;
     define_without(&stage, "tags").await?;
-    let release = Release::install(&stage, SYSTEM, json!({"watchNamespaces": ["iot"]})).await?;
+    let release = Release::install(&stage, SYSTEM, &json!({"watchNamespaces": ["iot"]})).await?;
     let process = release.start().await?;
     until("the gauge counts the field", async || Ok(skew(&process).await? == Some(1.0))).await?;
     let log = process.log();

@@ -54,7 +54,7 @@ fn through_cluster_workspace(kind: &str, spec: Value) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_lives_under_the_rights_of_the_chart() -> Result<()> {
     let stage = own("unused").await?;
-    let release = Release::install(&stage, SYSTEM, json!({})).await?;
+    let release = Release::install(&stage, SYSTEM, &json!({})).await?;
     let before = forbidden(&stage).await?;
     let process = release.start().await?;
     stage.apply_workspace("default").await?;

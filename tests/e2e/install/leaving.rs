@@ -45,14 +45,14 @@ fn text(output: &Output) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn upgrade_then_release_then_uninstall_leaves_emnify_untouched() -> Result<()> {
     let stage = own("unused").await?;
-    let release = Release::install(&stage, SYSTEM, json!({})).await?;
+    let release = Release::install(&stage, SYSTEM, &json!({})).await?;
     let process = release.start().await?;
     stage.apply_workspace("default").await?;
     ready(&stage, "Workspace", "default").await?;
     stage.apply(OBJECTS).await?;
     all_ready(&stage).await?;
 
-    release.upgrade(json!({"sweepInterval": "10m"})).await?;
+    release.upgrade(&json!({"sweepInterval": "10m"})).await?;
     process.stop().await?;
     let process = release.start().await?;
     let arguments = release.launch().await?.arguments;

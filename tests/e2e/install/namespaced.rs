@@ -24,7 +24,7 @@ async fn an_operator_of_one_namespace_has_no_rights_elsewhere() -> Result<()> {
     let (system, elsewhere) =
         (stage.plane().namespace("system").await?, stage.plane().namespace("elsewhere").await?);
     let served = stage.namespace();
-    let release = Release::install(&stage, &system, json!({"watchNamespaces": [served]})).await?;
+    let release = Release::install(&stage, &system, &json!({"watchNamespaces": [served]})).await?;
     let manifest = release.helm(&["get", "manifest", super::RELEASE]).await?;
     assert!(!manifest.contains("kind: ClusterRole"), "no rights on the cluster are asked for");
 
@@ -87,7 +87,7 @@ async fn cluster_workspaces_are_off(stage: &Stage) -> Result<()> {
 async fn a_right_that_was_taken_away_is_told() -> Result<()> {
     let stage = Stage::start(options("rights")?).await?;
     let system = stage.plane().namespace("system").await?;
-    let release = Release::install(&stage, &system, json!({"watchNamespaces": [stage.namespace()]})).await?;
+    let release = Release::install(&stage, &system, &json!({"watchNamespaces": [stage.namespace()]})).await?;
     without(&stage, "configmaps").await?;
     let process = release.start().await?;
     stage.apply_workspace("default").await?;
