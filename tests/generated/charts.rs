@@ -42,7 +42,7 @@ pub(super) fn kustomization() -> (String, String) {
                     apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
         .to_owned();
     for crd in kinds::crds() {
-        writeln!(text, "  - {}.yaml", crd.spec.names.plural).unwrap();
+        writeln!(text, "  - {}.yaml", crd.spec.names.plural).expect("text takes text");
     }
     // Under this name `kubectl apply --filename crds/` does not take it for an object.
     ("Kustomization".into(), text)
@@ -63,7 +63,8 @@ pub(super) fn values(chart: &str) -> String {
     for Row { path, default, about } in
         rows(&fs::read_to_string(path).expect("the chart is in the repository"))
     {
-        writeln!(text, "| `{path}` | `{default}` | {} |", about.replace('|', "\\|")).unwrap();
+        writeln!(text, "| `{path}` | `{default}` | {} |", about.replace('|', "\\|"))
+            .expect("text takes text");
     }
     text
 }

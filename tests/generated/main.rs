@@ -50,15 +50,15 @@ fn the_tables_of_metrics_and_alerts_are_up_to_date() {
 /// The part of a page between the comments `<!-- name: generated -->` and `<!-- name: end -->` is exactly this.
 fn section(page: &str, name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-    let now = fs::read_to_string(&path).unwrap();
+    let now = fs::read_to_string(&path).expect("the page is in the repository");
     let (begin, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
     let (head, rest) = now.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
     let (_, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
     let wanted = format!("{head}{begin}\n{text}\n{end}{tail}");
     if env::var_os("UPDATE").is_some() {
-        fs::write(&path, &wanted).unwrap();
+        fs::write(&path, &wanted).expect("the repository can be written");
     }
-    let now = fs::read_to_string(&path).unwrap();
+    let now = fs::read_to_string(&path).expect("the page is in the repository");
     assert!(now == wanted, "{page}, {name}: run UPDATE=1 cargo test --test generated");
 }
 
