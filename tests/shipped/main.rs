@@ -1,6 +1,8 @@
 //! What is shipped besides the binary: it is rendered, linted and read here as its users' tools would, without a
 //! control plane.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
 mod charts;
 mod docs;
 mod gitops;
