@@ -44,7 +44,7 @@ async fn the_operator_takes_the_arguments_as_they_are_meant() {
 }
 
 #[tokio::test]
-async fn ports_and_probes_are_where_the_operator_listens() {
+async fn ports_and_probes_are_where_the_operator_listens_rendered_only() {
     for values in [LEAST, FULL] {
         let objects = rendered(values).await;
         let (settings, container) = (settings(&objects), &pod(&objects)["containers"][0]);
@@ -65,7 +65,7 @@ async fn ports_and_probes_are_where_the_operator_listens() {
 }
 
 #[tokio::test]
-async fn a_push_receiver_reads_its_secret_from_where_it_is_mounted() {
+async fn a_push_receiver_reads_its_secret_from_where_it_is_mounted_rendered_only() {
     let objects = rendered(FULL).await;
     let file = settings(&objects).push.expect("push is on").secret_file;
     let pod = pod(&objects);
@@ -105,7 +105,7 @@ async fn pods_ask_for_nothing_that_restricted_namespaces_refuse() {
 }
 
 #[tokio::test]
-async fn memory_is_limited_and_processor_time_is_not() {
+async fn memory_is_limited_and_processor_time_is_not_rendered_only() {
     let objects = rendered(LEAST).await;
     let resources = &pod(&objects)["containers"][0]["resources"];
     assert!(resources["limits"]["memory"].is_string() && resources["requests"]["memory"].is_string());
@@ -113,7 +113,7 @@ async fn memory_is_limited_and_processor_time_is_not() {
 }
 
 #[tokio::test]
-async fn two_replicas_keep_apart_and_a_drain_takes_one() {
+async fn two_replicas_keep_apart_and_a_drain_takes_one_rendered_only() {
     let objects = rendered(LEAST).await;
     let deployment = only(&objects, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 2);
@@ -135,7 +135,7 @@ async fn two_replicas_keep_apart_and_a_drain_takes_one() {
 }
 
 #[tokio::test]
-async fn a_users_affinity_is_added_to_the_charts() {
+async fn a_users_affinity_is_added_to_the_charts_rendered_only() {
     let objects = rendered(FULL).await;
     let affinity = &pod(&objects)["affinity"];
     assert!(affinity["nodeAffinity"].is_object(), "theirs");
@@ -146,7 +146,7 @@ async fn a_users_affinity_is_added_to_the_charts() {
 }
 
 #[tokio::test]
-async fn there_is_time_to_finish_what_is_under_way() {
+async fn there_is_time_to_finish_what_is_under_way_rendered_only() {
     let grace = pod(&rendered(LEAST).await)["terminationGracePeriodSeconds"].as_i64().unwrap();
     assert!(grace >= 5, "1.5 s for calls, then the lease: {grace}");
 }

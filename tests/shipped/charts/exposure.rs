@@ -19,7 +19,7 @@ fn egress(objects: &[Value]) -> BTreeSet<i64> {
 }
 
 #[tokio::test]
-async fn pods_reach_names_the_api_server_and_emnify() {
+async fn pods_reach_names_the_api_server_and_emnify_rendered_only() {
     let objects = rendered(LEAST).await;
     assert_eq!(egress(&objects), BTreeSet::from([53, 443, 6443, 8443, 16443]));
     let policy = only(&objects, "NetworkPolicy");
@@ -35,7 +35,7 @@ async fn pods_reach_names_the_api_server_and_emnify() {
 }
 
 #[tokio::test]
-async fn what_is_configured_is_reachable_without_another_setting() {
+async fn what_is_configured_is_reachable_without_another_setting_rendered_only() {
     let objects = rendered(FULL).await;
     let ports = egress(&objects);
     let wanted = [
@@ -53,7 +53,7 @@ async fn what_is_configured_is_reachable_without_another_setting() {
 }
 
 #[tokio::test]
-async fn nothing_is_open_for_pushes_until_they_are_wanted() {
+async fn nothing_is_open_for_pushes_until_they_are_wanted_rendered_only() {
     let names = async |values: &str| -> Vec<Value> {
         let objects = rendered(values).await;
         of_kind(&objects, "Service").iter().map(|service| service["metadata"]["name"].clone()).collect()
@@ -63,7 +63,7 @@ async fn nothing_is_open_for_pushes_until_they_are_wanted() {
 }
 
 #[tokio::test]
-async fn another_authority_is_trusted_besides_those_of_the_image() {
+async fn another_authority_is_trusted_besides_those_of_the_image_rendered_only() {
     for (source, kind) in [("configMap", "configMap"), ("secret", "secret")] {
         let objects =
             rendered(&format!("{LEAST}extraCA: {{{source}: authorities, key: bundle.pem}}\n")).await;
@@ -81,7 +81,7 @@ async fn another_authority_is_trusted_besides_those_of_the_image() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_for_emnify_and_not_for_the_cluster() {
+async fn a_proxy_is_for_emnify_and_not_for_the_cluster_rendered_only() {
     let values = format!("{LEAST}proxy: {{https: 'http://proxy.example:3128'}}\n");
     let objects = rendered(&values).await;
     assert_eq!(variable(&objects, "HTTPS_PROXY").as_deref(), Some("http://proxy.example:3128"));

@@ -20,7 +20,7 @@ async fn nothing_that_needs_other_definitions_is_there_unasked() {
 }
 
 #[tokio::test]
-async fn a_service_monitor_finds_the_service_of_metrics_and_no_other() {
+async fn a_service_monitor_finds_the_service_of_metrics_and_no_other_rendered_only() {
     let objects = rendered(FULL).await;
     let monitor = only(&objects, "ServiceMonitor");
     assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus", "Prometheus selects it by label");
@@ -48,7 +48,7 @@ async fn alerts_reach_the_prometheus_operator_as_they_are() {
 }
 
 #[tokio::test]
-async fn grafana_finds_the_dashboard_by_its_label() {
+async fn grafana_finds_the_dashboard_by_its_label_rendered_only() {
     let values = format!("{LEAST}dashboard: {{enabled: true}}\n");
     let objects = rendered(&values).await;
     let map = only(&objects, "ConfigMap");
