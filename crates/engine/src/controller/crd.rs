@@ -1,6 +1,9 @@
 //! Whether the kind itself is being removed from the cluster: then its objects go, and nothing goes in emnify.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -9,10 +12,11 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, Resource, ResourceExt, runtime::controller::Action};
 
-use super::Controller;
+use super::{Controller, memory::Memory};
 use crate::{
     decoded::Decoded,
     kind::{Kind, Managed},
+    shared::Shared,
 };
 
 /// Discovery follows a definition within milliseconds; on a busy API server, or with several of them, later.
@@ -22,7 +26,7 @@ const LATER: Duration = Duration::from_secs(1);
 
 /// What becomes of the definition of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Definition {
+enum Definition {
     Stays,
     Goes,
     /// It cannot be told yet.
@@ -37,7 +41,7 @@ impl Definition {
 }
 
 /// Whether the definition of the kind is being deleted. `since`: when an object of it was first seen deleted.
-pub(crate) async fn definition<K: Kind>(
+async fn definition<K: Kind>(
     client: &Client,
     since: Timestamp,
     now: Timestamp,
@@ -64,24 +68,28 @@ fn takes_more(served: &APIResourceList, plural: &str) -> bool {
     resource.is_some_and(|resource| resource.verbs.iter().any(|verb| verb == "create"))
 }
 
-impl<K: Managed> Controller<K> {
-    /// Looks once per deleted object: the definition is marked before its objects are, so the first look is not too early.
-    /// Returns when to look again while it is not clear.
-    pub(super) async fn look_definition(&self, object: &Decoded<K>) -> Result<Option<Action>, kube::Error> {
-        let uid = object.uid().unwrap_or_default();
-        if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
-            return Ok(None);
-        }
-        let now = self.shared.now();
-        let since = self.memory.deleted_since(&uid, now);
-        let found = definition::<K>(&self.shared.client, since, now).await?;
-        if found != Definition::Unclear {
-            self.terminating.store(found == Definition::Goes, Ordering::Relaxed);
-            self.memory.set_saw_definition(&uid);
-        }
-        Ok(found.later())
+/// Looks once per deleted object: the definition is marked before its objects are, so the first look is not too early.
+/// Returns when to look again while it is not clear.
+pub(crate) async fn look<K: Kind>(
+    object: &Decoded<K>,
+    (shared, memory): (&Shared, &Memory),
+    terminating: &AtomicBool,
+) -> Result<Option<Action>, kube::Error> {
+    let uid = object.uid().unwrap_or_default();
+    if object.meta().deletion_timestamp.is_none() || memory.saw_definition(&uid) {
+        return Ok(None);
     }
+    let now = shared.now();
+    let since = memory.deleted_since(&uid, now);
+    let found = definition::<K>(&shared.client, since, now).await?;
+    if found != Definition::Unclear {
+        terminating.store(found == Definition::Goes, Ordering::Relaxed);
+        memory.set_saw_definition(&uid);
+    }
+    Ok(found.later())
+}
 
+impl<K: Managed> Controller<K> {
     pub(super) fn terminating(&self) -> bool {
         self.terminating.load(Ordering::Relaxed)
     }

@@ -8,7 +8,7 @@ use kube::{Resource, ResourceExt, runtime::controller::Action};
 use rand::Rng;
 
 use super::{
-    Controller,
+    Controller, crd,
     decide::{Decision, SEND_DEADLINE, SecretLook, new_intent},
     item,
     memory::Attempt,
@@ -50,7 +50,7 @@ impl<K: Managed> Controller<K> {
         let mut draft = self.draft(object);
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
-        if let Some(action) = self.look_definition(object).await? {
+        if let Some(action) = crd::look(object, (&self.shared, &self.memory), &self.terminating).await? {
             return Ok(Looked { action, step: ("Wait", "") });
         }
         let secret = self.look_secret(object).await?;

@@ -1,9 +1,6 @@
 //! The Kubernetes side of a set: finalizer, text, status, and a place in the queue.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -19,8 +16,7 @@ use super::{
 };
 use crate::{
     controller::{
-        crd::{Definition, definition},
-        new_intent,
+        crd, new_intent,
         object::{item, named, patch_finalizers},
         watch::Looked,
     },
@@ -59,7 +55,7 @@ impl<F: Fleet> FleetController<F> {
         let mut draft = Draft { before, status, version, guarded };
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
-        if let Some(action) = self.look_definition(object).await? {
+        if let Some(action) = crd::look(object, (&self.shared, &self.memory), &self.terminating).await? {
             return Ok(Looked { action, step: ("Wait", "") });
         }
         self.look_text(object).await?;
@@ -179,22 +175,6 @@ impl<F: Fleet> FleetController<F> {
         set.basis = None;
         drop(set);
         session.shelf::<F::Member>().sweep.notify_one();
-    }
-
-    /// Looks once per deleted object, as for every kind.
-    async fn look_definition(&self, object: &Decoded<F>) -> Result<Option<Action>, kube::Error> {
-        let uid = object.uid().unwrap_or_default();
-        if object.meta().deletion_timestamp.is_none() || self.memory.saw_definition(&uid) {
-            return Ok(None);
-        }
-        let now = self.shared.now();
-        let since = self.memory.deleted_since(&uid, now);
-        let found = definition::<F>(&self.shared.client, since, now).await?;
-        if found != Definition::Unclear {
-            self.terminating.store(found == Definition::Goes, Ordering::Relaxed);
-            self.memory.set_saw_definition(&uid);
-        }
-        Ok(found.later())
     }
 
     /// Reads the text of the choice, by name, unless it is fresh.
