@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use data_encoding::HEXLOWER;
 use emnify::{Gate, Moment};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, core::ObjectMeta};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -120,7 +121,7 @@ impl Claims {
 
     /// Lets go of an organisation: nothing is sent for it any more, and another shard may take it at once.
     pub async fn release(&self, place: &Place) {
-        let claim = self.all.lock().expect("nobody panics while holding the claims").remove(place);
+        let claim = self.all.lock().remove(place);
         let Some(claim) = claim else { return };
         let claim = claim.lock().await;
         claim.gate.close();
@@ -138,7 +139,7 @@ impl Claims {
             let claim = Claim { mine: None, observer: Observer::default(), gate: self.gate.shut_within() };
             Arc::new(tokio::sync::Mutex::new(claim))
         };
-        let mut all = self.all.lock().expect("nobody panics while holding the claims");
+        let mut all = self.all.lock();
         all.entry(place.clone()).or_insert_with(fresh).clone()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -11,6 +11,7 @@ use std::{
 use emnify::{Gate, Moment};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, core::ObjectMeta};
+use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -110,7 +111,7 @@ impl Election {
     fn renewed(&self, mine: Mine) {
         self.gate.open_until(mine.since.after(self.terms.renew));
         self.note(&mine.lease);
-        *self.mine.lock().expect("nobody panics while holding the lease") = Some(mine);
+        *self.mine.lock() = Some(mine);
     }
 
     fn note(&self, lease: &Lease) {
@@ -149,13 +150,13 @@ impl Election {
     }
 
     fn mine(&self) -> Option<Mine> {
-        self.mine.lock().expect("nobody panics while holding the lease").clone()
+        self.mine.lock().clone()
     }
 
     /// Ends leading: shuts the gate, then lets go of the lease, saying whether anything that must not be repeated is
     /// still under way. Others take over at once. Does nothing if we do not lead.
     pub async fn release(&self) {
-        let Some(mine) = self.mine.lock().expect("nobody panics while holding the lease").take() else {
+        let Some(mine) = self.mine.lock().take() else {
             return;
         };
         self.gate.close();

@@ -2,9 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
+use parking_lot::Mutex;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter, reload};
 
 /// Text that is no list of levels; the sentence says what to write instead.
@@ -53,14 +54,14 @@ impl Levels {
 
     /// As they were last set.
     pub fn now(&self) -> String {
-        self.now.lock().expect("nobody panics while holding the levels").clone()
+        self.now.lock().clone()
     }
 
     /// Sets them until the process ends.
     pub fn set(&self, text: &str) -> Result<(), NoLevels> {
         let text = text.trim();
         let filter = filter(text)?;
-        let mut now = self.now.lock().expect("nobody panics while holding the levels");
+        let mut now = self.now.lock();
         // an error means that the subscriber is gone, and with it whoever could see a difference
         if (self.replace)(filter).is_ok() {
             text.clone_into(&mut now);

@@ -4,16 +4,13 @@
 
 mod compare;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use http::Request;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -34,14 +31,14 @@ pub struct Skew(Arc<Mutex<BTreeMap<String, Difference>>>);
 impl Skew {
     /// How many fields differ, by kind.
     pub fn counts(&self) -> Vec<(String, usize)> {
-        let found = self.0.lock().expect("nobody panics while holding the differences");
+        let found = self.0.lock();
         found.iter().map(|(kind, difference)| (kind.clone(), difference.len())).collect()
     }
 
     /// Replaces what is known and says what became of it: kinds that differ in another way now, and kinds that differ no
     /// longer.
     fn replace(&self, now: BTreeMap<String, Difference>) -> News {
-        let mut known = self.0.lock().expect("nobody panics while holding the differences");
+        let mut known = self.0.lock();
         let before = |kind: &String| known.get(kind).cloned().unwrap_or_default();
         let changed = now.iter().filter(|(kind, found)| before(kind) != **found);
         let (mended, differ): (Vec<_>, Vec<_>) = changed.partition(|(_, found)| found.is_empty());

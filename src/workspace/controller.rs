@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Debug,
-    sync::{Arc, Mutex, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ use kube::{
         watcher,
     },
 };
+use parking_lot::{Mutex, RwLock};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
@@ -135,23 +136,18 @@ impl Desk {
 
     /// How everything stands, for metrics.
     pub fn snapshot(&self) -> Snapshot {
-        let shows = self.shows.lock().expect("nobody panics while holding the stores");
+        let shows = self.shows.lock();
         let workspaces = shows.iter().flat_map(|show| show()).collect();
         Snapshot { workspaces, lead: Some(self.lead.snapshot()), ..self.sessions.snapshot() }
     }
 
     fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
-        self.offices
-            .lock()
-            .expect("nobody panics while holding the offices")
-            .entry(key.clone())
-            .or_default()
-            .clone()
+        self.offices.lock().entry(key.clone()).or_default().clone()
     }
 
     fn close<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        self.offices.lock().expect("nobody panics while holding the offices").remove(&key);
+        self.offices.lock().remove(&key);
         self.engine.shared.withdraw(&key);
         self.sessions.leave(&key);
     }
@@ -160,7 +156,7 @@ impl Desk {
     /// organisation is let go, so that the other one, which waits for that, never acts beside this one.
     fn hand_over<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        if self.offices.lock().expect("nobody panics while holding the offices").remove(&key).is_some() {
+        if self.offices.lock().remove(&key).is_some() {
             tracing::info!(workspace = %object.name_any(), "left to another shard");
         }
         self.engine.shared.leave(&key);
@@ -203,7 +199,6 @@ impl Desk {
         let shown = store.clone();
         self.shows
             .lock()
-            .expect("nobody panics while holding the stores")
             .push(Box::new(move || shown.state().iter().map(|object| shown_as(&**object)).collect()));
         let changed = predicates::generation
             .combine(predicates::annotations)
@@ -369,7 +364,7 @@ pub struct NamespaceLabels(Arc<RwLock<HashMap<String, BTreeMap<String, String>>>
 impl NamespaceLabels {
     /// Replaces the labels of a namespace, `None` when it is gone; true if they differ.
     pub fn set(&self, namespace: &str, labels: Option<BTreeMap<String, String>>) -> bool {
-        let mut all = self.0.write().expect("nobody panics while holding the labels");
+        let mut all = self.0.write();
         match labels {
             Some(labels) if all.get(namespace) == Some(&labels) => false,
             Some(labels) => {
@@ -381,12 +376,7 @@ impl NamespaceLabels {
     }
 
     fn of(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.0
-            .read()
-            .expect("nobody panics while holding the labels")
-            .get(namespace)
-            .cloned()
-            .unwrap_or_default()
+        self.0.read().get(namespace).cloned().unwrap_or_default()
     }
 }
 

@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     fn workspace(&self) -> Workspace {
-        serde_json::from_value(self.0.lock().unwrap()[WORKSPACE].clone()).unwrap()
+        serde_json::from_value(self.0.lock()[WORKSPACE].clone()).unwrap()
     }
 
     fn client(self: &Arc<Self>) -> kube::Client {
@@ -62,7 +62,7 @@ impl Cluster {
     }
 
     fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let mut objects = self.0.lock().unwrap();
+        let mut objects = self.0.lock();
         match method {
             "GET" => objects.get(path).map_or_else(
                 || (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})),
@@ -100,7 +100,7 @@ impl Transport for Platform {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         let known = self.knows.load(Ordering::Relaxed);
         let body = if request.uri().path() == "/api/v1/authenticate" {
-            self.logins.lock().unwrap().push(Instant::now());
+            self.logins.lock().push(Instant::now());
             let now = clock().as_second();
             let claims = json!({"esc.org": 42, "esc.orgName": "Example", "iat": now, "exp": now + 14_400});
             json!({"auth_token": format!("e30.{}.s", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))})
@@ -181,7 +181,7 @@ impl Stage {
     }
 
     fn most_logins_in_an_hour(&self) -> usize {
-        let logins = self.platform.logins.lock().unwrap().clone();
+        let logins = self.platform.logins.lock().clone();
         let within = |from: Instant| {
             let end = from + Duration::from_secs(3_600);
             logins.iter().filter(|at| **at >= from && **at < end).count()
@@ -224,7 +224,7 @@ async fn a_wrong_token_costs_twelve_logins_an_hour_at_most() {
 async fn a_token_revoked_in_use_costs_no_more() {
     let stage = Stage::new(true);
     stage.pass(HOURS).await;
-    assert_eq!(stage.platform.logins.lock().unwrap().len(), 1, "one login is enough while it works");
+    assert_eq!(stage.platform.logins.lock().len(), 1, "one login is enough while it works");
     stage.platform.knows.store(false, Ordering::Relaxed);
     stage.pass(HOURS * 6).await;
     let most = stage.most_logins_in_an_hour();

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use emnify::BaseUrl;
 use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
 use emnify_engine::{directory::WorkspaceKey, engine::Engine, kind::Id, session::Session};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::usage::Usage;
 use crate::{
@@ -42,7 +43,7 @@ impl Sessions {
 
     /// A client that has not logged in; clients of one host share its budget.
     pub fn client(&self, url: BaseUrl, credentials: Credentials) -> Client {
-        let mut limits = self.limits.lock().expect("nobody panics while holding the limits");
+        let mut limits = self.limits.lock();
         let limits = limits.entry(url.origin()).or_insert_with(|| HostLimits::new(self.ip_share)).clone();
         let config = Config::new(url, credentials, self.transport.clone(), limits);
         Client::new(Config { gate: self.lead.gate.clone(), ..config })
@@ -59,7 +60,7 @@ impl Sessions {
         position: Option<Timestamp>,
     ) -> Result<Arc<Session>, Error> {
         let place = (client.base_url().origin(), jwt.identity.organisation_id);
-        let mut live = self.live.lock().expect("nobody panics while holding the sessions");
+        let mut live = self.live.lock();
         self.left(leave(&mut live, who, Some(&place)));
         if let Some(shared) = live.get_mut(&place) {
             shared.session.client.set_credentials(credentials.clone());
@@ -80,7 +81,7 @@ impl Sessions {
 
     /// Notes the percent of the monthly quota that a workspace allows; what holds for its session is the smallest.
     pub fn share(&self, who: &WorkspaceKey, percent: u8) -> u8 {
-        let mut live = self.live.lock().expect("nobody panics while holding the sessions");
+        let mut live = self.live.lock();
         let shared = live.values_mut().find(|shared| shared.users.contains_key(who));
         let Some(shared) = shared else { return percent };
         shared.users.insert(who.clone(), percent);
@@ -89,13 +90,13 @@ impl Sessions {
 
     /// How traffic and sessions stand, for metrics.
     pub fn snapshot(&self) -> Snapshot {
-        let limits = self.limits.lock().expect("nobody panics while holding the limits").clone();
+        let limits = self.limits.lock().clone();
         let host = |(host, limits): (String, Arc<HostLimits>)| HostSnapshot {
             host,
             limits: limits.snapshot(),
             counts: limits.counters().snapshot(),
         };
-        let live = self.live.lock().expect("nobody panics while holding the sessions");
+        let live = self.live.lock();
         let organisations: Vec<_> =
             live.values().map(|shared| (shared.session.clone(), shared.usage.last())).collect();
         drop(live);
@@ -115,7 +116,7 @@ impl Sessions {
 
     /// The workspace uses no session any more; one that nobody uses ends, and another shard may serve its organisation.
     pub fn leave(&self, who: &WorkspaceKey) {
-        let mut live = self.live.lock().expect("nobody panics while holding the sessions");
+        let mut live = self.live.lock();
         self.left(leave(&mut live, who, None));
     }
 

@@ -1,13 +1,11 @@
 //! What organisations use and pay, read now and then, for metrics.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use emnify::{Lane, wire::usage::MonthlyStats};
 use emnify_engine::session::Session;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::sleep;
 
@@ -23,7 +21,7 @@ pub struct Usage(Mutex<Option<(MonthlyStats, Timestamp)>>);
 impl Usage {
     /// What was read last, and when.
     pub fn last(&self) -> Option<(MonthlyStats, Timestamp)> {
-        self.0.lock().expect("nobody panics while holding the usage").clone()
+        self.0.lock().clone()
     }
 
     /// Reads it until the session is stopped. What cannot be read is left out: a role may not be allowed to.
@@ -44,7 +42,7 @@ impl Usage {
             match session.client.api(Lane::Scrub).monthly_stats().await {
                 Ok(stats) => {
                     let read = Some((stats, session.client.server_time()));
-                    *self.0.lock().expect("nobody panics while holding the usage") = read;
+                    *self.0.lock() = read;
                 }
                 Err(error) => {
                     tracing::info!(organisation = session.organisation, %error, "usage not read");

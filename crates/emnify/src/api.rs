@@ -1,9 +1,10 @@
 //! A handle for calls in one lane. The operations are in the modules of [`crate::wire`].
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use http::StatusCode;
+use parking_lot::Mutex;
 
 use crate::auth::{Live, Reason};
 use crate::call::{Call, Reply};
@@ -67,7 +68,7 @@ impl Api {
         let limits = self.client.limits();
         let class = Class::of(&call.method, call.route).map(|class| (organisation, class));
         let month = Some(organisation);
-        let held = self.held.lock().expect("no code panics while it takes the turn").take();
+        let held = self.held.lock().take();
         let Some(held) = held else {
             return limits.turn(self.lane, Ask { class, month, ..Ask::REQUEST }).await;
         };

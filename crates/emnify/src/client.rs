@@ -1,10 +1,11 @@
 //! The client of one organisation on one host.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use secrecy::SecretString;
 
 use crate::api::Api;
@@ -147,7 +148,7 @@ impl Client {
 
     /// From the next request on asks this gate.
     pub fn set_gate(&self, gate: Arc<Gate>) {
-        *self.inner.exchange.gate.write().expect("nobody panics while holding the gate") = gate;
+        *self.inner.exchange.gate.write() = gate;
     }
 
     /// Creates have to wait, for what a former leader may have under way.

@@ -1,11 +1,12 @@
 //! One request over the wire: takes its turn, sends, times, counts and tells the limits what came back.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
 
@@ -68,7 +69,7 @@ impl Exchange {
 
     /// What is asked before every request.
     pub(crate) fn gate(&self) -> Arc<Gate> {
-        self.gate.read().expect("nobody panics while holding the gate").clone()
+        self.gate.read().clone()
     }
 
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.

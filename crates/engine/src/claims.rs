@@ -3,8 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Debug,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 /// Rank of a claim: bound beats unbound, then the older object, then the uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +74,7 @@ impl Claims {
     /// Replaces what the object claims. Returns the best other claimant to any of it that outranks the object, and
     /// those who may now have become first and should look again.
     pub fn set(&self, who: &Claimant, rank: &Rank, rights: Vec<String>) -> (Option<Claimant>, Vec<Claimant>) {
-        let mut inner = self.0.lock().expect("nobody panics while holding the claims");
+        let mut inner = self.0.lock();
         let mut freed = inner.remove(&rank.uid, &rights);
         let claim = Arc::new(Claim { rank: rank.clone(), who: who.clone() });
         let mut better = None;
@@ -95,12 +97,12 @@ impl Claims {
 
     /// From now on the object `uid` is asked what it claims; what is claimed by others is not told to it here.
     pub fn hold(&self, uid: &str, holder: Arc<dyn Holder>) {
-        self.0.lock().expect("nobody panics while holding the claims").holders.insert(uid.to_owned(), holder);
+        self.0.lock().holders.insert(uid.to_owned(), holder);
     }
 
     /// Who outranks `rank` in any of `rights`, whether it listed them or is asked.
     pub fn outranked(&self, rank: &Rank, rights: &[String]) -> Option<Claimant> {
-        let inner = self.0.lock().expect("nobody panics while holding the claims");
+        let inner = self.0.lock();
         rights.iter().find_map(|right| {
             let listed = inner.by_right.get(right.as_str()).and_then(|claims| claims.first());
             let listed = listed.filter(|c| c.rank.uid != rank.uid).map(|c| (c.rank.clone(), c.who.clone()));
@@ -112,7 +114,7 @@ impl Claims {
 
     /// Those who claim anything that `theirs` names: when a holder lets go of it, they may have become first.
     pub fn claimants(&self, theirs: &dyn Fn(&str) -> bool) -> Vec<Claimant> {
-        let inner = self.0.lock().expect("nobody panics while holding the claims");
+        let inner = self.0.lock();
         let listed = inner.by_right.iter().filter(|(right, _)| theirs(right));
         let mut all: Vec<Claimant> = listed.filter_map(|(_, claims)| first(claims)).collect();
         all.extend(inner.holders.values().map(|holder| holder.claimant().clone()));
@@ -121,7 +123,7 @@ impl Claims {
 
     /// The object is gone; returns those who may have become first.
     pub fn release(&self, uid: &str) -> Vec<Claimant> {
-        let mut inner = self.0.lock().expect("nobody panics while holding the claims");
+        let mut inner = self.0.lock();
         let mut freed = inner.remove(uid, &[]);
         if inner.holders.remove(uid).is_some() {
             freed.extend(inner.by_right.values().filter_map(|claims| first(claims)));
@@ -132,7 +134,7 @@ impl Claims {
 
     /// True if somebody other than `uid` claims `right`.
     pub fn taken(&self, right: &str, uid: &str) -> bool {
-        let inner = self.0.lock().expect("nobody panics while holding the claims");
+        let inner = self.0.lock();
         inner
             .by_right
             .get(right)

@@ -1,10 +1,8 @@
 //! Which workspace an object belongs to, and whether it can be worked with.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, RwLock},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use parking_lot::RwLock;
 
 use crate::{
     session::Session,
@@ -96,7 +94,7 @@ enum Slot {
 impl Directory {
     /// Publishes the state of a workspace; true if it changed for those who use it.
     pub fn publish(&self, key: WorkspaceKey, entry: Entry) -> bool {
-        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        let mut all = self.0.write();
         let same = all.get(&key).is_some_and(|old| match old {
             Slot::Here(old) => old.generation == entry.generation && same_state(&old.state, &entry.state),
             Slot::Elsewhere => false,
@@ -107,24 +105,24 @@ impl Directory {
 
     /// The workspace exists, and will be published.
     pub fn expect(&self, key: WorkspaceKey) {
-        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        let mut all = self.0.write();
         all.entry(key).or_insert_with(|| Slot::Here(Entry::waiting("its login is not ready yet")));
     }
 
     /// Another process serves the workspace; true if it did not before.
     pub fn leave(&self, key: WorkspaceKey) -> bool {
-        let mut all = self.0.write().expect("nobody panics while holding the directory");
+        let mut all = self.0.write();
         !matches!(all.insert(key, Slot::Elsewhere), Some(Slot::Elsewhere))
     }
 
     /// The workspace object is gone.
     pub fn remove(&self, key: &WorkspaceKey) {
-        self.0.write().expect("nobody panics while holding the directory").remove(key);
+        self.0.write().remove(key);
     }
 
     /// Every session in use, once.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        let all = self.0.read().expect("nobody panics while holding the directory");
+        let all = self.0.read();
         let mut sessions: Vec<Arc<Session>> = Vec::new();
         let served = all.values().filter_map(|slot| match slot {
             Slot::Here(entry) => entry.state.as_ref().ok(),
@@ -140,7 +138,7 @@ impl Directory {
 
     /// Finds the workspace of an object.
     pub fn resolve(&self, who: &Applicant<'_>, wanted: Option<&WorkspaceRef>) -> Resolved {
-        let all = self.0.read().expect("nobody panics while holding the directory");
+        let all = self.0.read();
         let own =
             |name: &str| WorkspaceKey { namespace: Some(who.namespace.to_owned()), name: name.to_owned() };
         let shared = |name: &str| WorkspaceKey { namespace: None, name: name.to_owned() };

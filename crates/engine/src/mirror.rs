@@ -5,11 +5,12 @@ mod table;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, RwLock},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use self::table::{Entry, Table};
@@ -357,12 +358,12 @@ impl<K: Managed> Mirror<K> {
         Ok(missing)
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Inner<K>> {
-        self.0.read().expect("nobody panics while holding the mirror")
+    fn read(&self) -> parking_lot::RwLockReadGuard<'_, Inner<K>> {
+        self.0.read()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Inner<K>> {
-        self.0.write().expect("nobody panics while holding the mirror")
+    fn write(&self) -> parking_lot::RwLockWriteGuard<'_, Inner<K>> {
+        self.0.write()
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use emnify::Lane;
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::kind::BatchKey;
@@ -252,8 +253,8 @@ impl Queue {
         inner.lines.keys().any(|key| key.lane == lane) || inner.running.values().any(|l| *l == lane)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics while holding the queue")
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
+        self.inner.lock()
     }
 }
 

@@ -1,9 +1,8 @@
 //! Who refers to whom, so that a change of the target wakes the referrer and deletion knows who is in the way.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Mutex,
-};
+use std::collections::{BTreeSet, HashMap};
+
+use parking_lot::Mutex;
 
 /// One object, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,7 +34,7 @@ pub struct Refs(Mutex<Inner>);
 impl Refs {
     /// Replaces what `from` refers to; returns what it no longer refers to, which may have waited for that.
     pub fn set(&self, from: &Named, targets: Vec<Named>) -> Vec<Named> {
-        let mut inner = self.0.lock().expect("nobody panics while holding the references");
+        let mut inner = self.0.lock();
         let old = match inner.from.get(from) {
             Some(old) if *old == targets => return Vec::new(),
             Some(old) => old.clone(),
@@ -63,7 +62,7 @@ impl Refs {
 
     /// Everyone who refers to `target`.
     pub fn referrers(&self, target: &Named) -> Vec<Named> {
-        let inner = self.0.lock().expect("nobody panics while holding the references");
+        let inner = self.0.lock();
         inner.to.get(target).map(|set| set.iter().cloned().collect()).unwrap_or_default()
     }
 }

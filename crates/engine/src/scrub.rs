@@ -6,12 +6,10 @@
 
 mod rotation;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use emnify::Lane;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use self::rotation::{Due, Turn};
@@ -73,7 +71,7 @@ impl Scrub {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rotation> {
-        self.rotation.lock().expect("nobody panics while holding the rotation")
+        self.rotation.lock()
     }
 }
 

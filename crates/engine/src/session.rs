@@ -5,13 +5,14 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
 use emnify::{Client, Error, Lane};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -129,8 +130,8 @@ impl<K: Managed> Shelf<K> {
         self.bulk().whole == Some(true)
     }
 
-    fn bulk(&self) -> std::sync::MutexGuard<'_, Bulk> {
-        self.bulk.lock().expect("nobody panics while holding the bulk facts")
+    fn bulk(&self) -> parking_lot::MutexGuard<'_, Bulk> {
+        self.bulk.lock()
     }
 }
 
@@ -190,7 +191,7 @@ impl Session {
 
     /// The shelf of a kind, made on first use.
     pub fn shelf<K: Managed>(&self) -> Arc<Shelf<K>> {
-        let mut shelves = self.shelves.lock().expect("nobody panics while holding the shelves");
+        let mut shelves = self.shelves.lock();
         let any = shelves
             .entry(K::KIND)
             .or_insert_with(|| {
@@ -233,13 +234,13 @@ impl Session {
 
     /// Time between sweeps where the workspace sets one.
     pub fn sweep_every(&self) -> Option<Duration> {
-        *self.sweep_every.lock().expect("nobody panics while holding the interval")
+        *self.sweep_every.lock()
     }
 
     /// Sets what [`Session::sweep_every`] says.
     pub fn set_sweep_every(&self, every: Option<Duration>) {
         self.scrub.set_sweep_every(every);
-        *self.sweep_every.lock().expect("nobody panics while holding the interval") = every;
+        *self.sweep_every.lock() = every;
     }
 
     /// A call was refused for the whole account; whoever owns the session looks into it.

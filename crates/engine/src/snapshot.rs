@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Resource;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -89,7 +90,7 @@ pub(crate) struct LastCensus(Mutex<Option<(Instant, Census)>>);
 impl LastCensus {
     /// The last one, or a new one if that is too old.
     fn or_else(&self, take: impl FnOnce() -> Census) -> Census {
-        let mut last = self.0.lock().expect("nobody panics while counting");
+        let mut last = self.0.lock();
         match &*last {
             Some((at, census)) if at.elapsed() < CENSUS_KEPT => census.clone(),
             _ => last.insert((Instant::now(), take())).1.clone(),

@@ -1,12 +1,13 @@
 //! Writes statuses, and remembers what was written until the watch echoes it.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
     core::NamespaceResourceScope,
 };
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
@@ -123,7 +124,7 @@ impl<K: Kind> Overlay<K> {
         let uid = object.uid().unwrap_or_default();
         let version = object.resource_version().unwrap_or_default();
         let own = || object.status();
-        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        let mut written = self.0.lock();
         match written.get(&uid) {
             Some(last) if last.version > number(&version) => {
                 (Some(last.status.clone()), last.version.to_string())
@@ -143,14 +144,14 @@ impl<K: Kind> Overlay<K> {
         else {
             return;
         };
-        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        let mut written = self.0.lock();
         written.insert(uid, Written { version: number(&version), status, at: Instant::now() });
     }
 
     /// Forgets what these objects, as the watch shows them, have long echoed: it would be a second copy of every
     /// status.
     pub fn settle<'a>(&self, seen: impl IntoIterator<Item = &'a Decoded<K>>) {
-        let mut written = self.0.lock().expect("nobody panics while holding the overlay");
+        let mut written = self.0.lock();
         for object in seen {
             let version = number(&object.resource_version().unwrap_or_default());
             let uid = object.uid().unwrap_or_default();
@@ -163,7 +164,7 @@ impl<K: Kind> Overlay<K> {
 
     /// The object is gone.
     pub fn forget(&self, uid: &str) {
-        self.0.lock().expect("nobody panics while holding the overlay").remove(uid);
+        self.0.lock().remove(uid);
     }
 }
 

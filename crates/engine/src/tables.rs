@@ -1,7 +1,8 @@
 //! Lookup tables of the API, read whole when first needed and kept for a while.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::kind::{Id, LookupRow, Table};
@@ -94,8 +95,8 @@ impl Tables {
         self.lock().loaded.remove(table.name);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().expect("nobody panics while holding the tables")
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
+        self.0.lock()
     }
 }
 

@@ -3,10 +3,11 @@
 use std::{
     collections::HashSet,
     ops::Deref,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use smol_str::SmolStr;
 
 use super::{connectivity::Connectivity, quota};
@@ -83,7 +84,7 @@ static LISTS: LazyLock<Mutex<HashSet<Arc<Vec<Tag>>>>> = LazyLock::new(Mutex::def
 
 impl From<Vec<Tag>> for TagList {
     fn from(tags: Vec<Tag>) -> Self {
-        let mut lists = LISTS.lock().expect("nobody panics while holding the lists");
+        let mut lists = LISTS.lock();
         if let Some(known) = lists.get(&tags) {
             return Self(known.clone());
         }

@@ -3,12 +3,12 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Mutex,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use sha2::Sha256;
 use tokio::time::Instant;
 
@@ -62,8 +62,8 @@ impl Secret {
         due
     }
 
-    fn hold(&self) -> std::sync::MutexGuard<'_, Held> {
-        self.held.lock().expect("nobody panics while holding the secret")
+    fn hold(&self) -> parking_lot::MutexGuard<'_, Held> {
+        self.held.lock()
     }
 }
 

@@ -70,12 +70,12 @@ async fn within_a_lane_first_come_is_first_served() {
         let (limits, order) = (Arc::clone(&limits), Arc::clone(&order));
         tasks.push(tokio::spawn(async move {
             take(&limits, Lane::Interactive).await;
-            order.lock().unwrap().push(number);
+            order.lock().push(number);
         }));
         tokio::task::yield_now().await;
     }
     futures::future::join_all(tasks).await;
-    assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
+    assert_eq!(*order.lock(), (0..20).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

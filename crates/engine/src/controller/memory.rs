@@ -1,8 +1,9 @@
 //! What this process remembers of an object besides its status: failures, and creates under way.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use rand::Rng;
 
 use crate::{
@@ -174,11 +175,11 @@ impl Memory {
     }
 
     pub(crate) fn forget(&self, uid: &str) {
-        self.0.lock().expect("nobody panics while holding the memory").remove(uid);
+        self.0.lock().remove(uid);
     }
 
     fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Entry) -> T) -> T {
-        let mut all = self.0.lock().expect("nobody panics while holding the memory");
+        let mut all = self.0.lock();
         f(all.entry(uid.to_owned()).or_default())
     }
 }

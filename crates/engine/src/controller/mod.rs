@@ -19,11 +19,12 @@ pub(crate) mod watch;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use futures::{FutureExt, future::BoxFuture};
 use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
 pub(crate) use self::{
@@ -92,7 +93,7 @@ impl<K: Managed> Controller<K> {
     fn poke_holder(&self, organisation: &str, id: &Id, why: &str) {
         self.touch_sets(organisation, id);
         let key = (organisation.to_owned(), id.clone());
-        let place = self.holders.lock().expect("nobody panics while holding the holders").get(&key).cloned();
+        let place = self.holders.lock().get(&key).cloned();
         if let Some((namespace, name)) = place {
             self.poke(&namespace, &name, why);
         }
@@ -105,17 +106,11 @@ impl<K: Managed> Controller<K> {
 
     fn hold(&self, organisation: &str, id: Id, object: &Decoded<K>) {
         let place = (object.namespace().unwrap_or_default(), object.name_any());
-        self.holders
-            .lock()
-            .expect("nobody panics while holding the holders")
-            .insert((organisation.to_owned(), id), place);
+        self.holders.lock().insert((organisation.to_owned(), id), place);
     }
 
     fn unhold(&self, organisation: &str, id: &Id) {
-        self.holders
-            .lock()
-            .expect("nobody panics while holding the holders")
-            .remove(&(organisation.to_owned(), id.clone()));
+        self.holders.lock().remove(&(organisation.to_owned(), id.clone()));
     }
 }
 

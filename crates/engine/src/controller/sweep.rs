@@ -51,12 +51,7 @@ impl<K: Managed> Controller<K> {
 
     /// `who` looks again after each complete listing of this kind.
     pub(super) fn wait_on_sweep(session: &Session, who: &Named) {
-        session
-            .shelf::<K>()
-            .waiting
-            .lock()
-            .expect("nobody panics while holding the waiting")
-            .insert(who.clone());
+        session.shelf::<K>().waiting.lock().insert(who.clone());
     }
 
     async fn sweep_for_ever(self: Arc<Self>, session: Arc<Session>) {
@@ -94,7 +89,7 @@ impl<K: Managed> Controller<K> {
 
     /// A listing that somebody asked for goes in the lane of those who wait for it.
     async fn sweep(&self, session: &Arc<Session>, shelf: &Shelf<K>, asked: bool) -> Swept {
-        let awaited = || !shelf.waiting.lock().expect("nobody panics while holding the waiting").is_empty();
+        let awaited = || !shelf.waiting.lock().is_empty();
         let urgent = shelf.mirror.complete_since().is_none() || (asked && awaited());
         let api = session.client.api(if urgent { Lane::Create } else { Lane::Sweep });
         let mut pages = 0;
@@ -124,8 +119,7 @@ impl<K: Managed> Controller<K> {
 
     fn swept(&self, session: &Session, shelf: &Shelf<K>, first: bool) {
         self.overlay.settle(self.objects().iter().map(|object| &**object));
-        let waiting: BTreeSet<Named> =
-            std::mem::take(&mut *shelf.waiting.lock().expect("nobody panics while holding the waiting"));
+        let waiting: BTreeSet<Named> = std::mem::take(&mut *shelf.waiting.lock());
         for who in waiting {
             self.shared.poke(&who, "a listing it waits for is complete");
         }

@@ -1,9 +1,6 @@
 //! The watch of a kind: pruned objects in a store, and a queue fed by changes that matter and by triggers.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::{
@@ -16,6 +13,7 @@ use kube::{
         watcher,
     },
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -194,7 +192,7 @@ async fn counted<K: Kind, L: Looks<K>>(
 
 impl<K: Kind> Watch<K> {
     async fn run<L: Looks<K>>(&self, client: Client, looks: Arc<L>, mut shutdown: watch::Receiver<bool>) {
-        let taken = self.parts.lock().expect("nobody panics while taking the parts").take();
+        let taken = self.parts.lock().take();
         let Some(Parts { writer, requests }) = taken else { return };
         let api: Api<Decoded<K>> = match &self.namespace {
             Some(namespace) => Api::namespaced(client, namespace),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use emnify::{
@@ -13,6 +13,7 @@ use emnify::{
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
 use super::{
@@ -99,7 +100,7 @@ impl<F: Fleet> FleetController<F> {
     /// What is kept of a set in a session; another session means that nothing is known yet.
     pub(super) fn keep(&self, object: &Decoded<F>, session: &Arc<Session>) -> Kept<F> {
         let uid = object.uid().unwrap_or_default();
-        let mut all = self.kept.lock().expect("nobody panics while holding the sets");
+        let mut all = self.kept.lock();
         if let Some(kept) = all.get(&uid).filter(|kept| Arc::ptr_eq(&kept.session, session)) {
             return kept.clone();
         }
@@ -122,7 +123,7 @@ impl<F: Fleet> FleetController<F> {
 
     /// The set that an existing object is a member of, and what it holds.
     fn member(&self, organisation: &str, id: &Id) -> Option<(Kept<F>, i64)> {
-        let all = self.kept.lock().expect("nobody panics while holding the sets");
+        let all = self.kept.lock();
         let mut sets = all.values().filter(|kept| kept.session.organisation == organisation);
         sets.find_map(|kept| {
             let pool = F::holds(&*kept.session.shelf::<F::Member>().mirror.row(id)?)?;
@@ -139,7 +140,7 @@ impl<F: Fleet> FleetController<F> {
 
     /// The set is gone or let go.
     pub(super) fn forget(&self, uid: &str) {
-        let kept = self.kept.lock().expect("nobody panics while holding the sets").remove(uid);
+        let kept = self.kept.lock().remove(uid);
         if let Some(kept) = kept {
             self.release(&kept.session, uid);
         }
@@ -263,7 +264,7 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
         if kind != F::Member::KIND {
             return;
         }
-        let all = self.0.kept.lock().expect("nobody panics while holding the sets");
+        let all = self.0.kept.lock();
         for kept in all.values().filter(|kept| kept.session.organisation == organisation) {
             let row = kept.session.shelf::<F::Member>().mirror.row(id);
             let pool = row.as_ref().and_then(|row| F::holds(row));

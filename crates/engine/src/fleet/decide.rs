@@ -215,7 +215,7 @@ impl<F: Fleet> FleetController<F> {
             members: &members,
             pool: &pool,
         };
-        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        let mut set = kept.set.lock();
         if set.refresh(object.meta().generation, base, &kept.touched.take()) {
             session.guard.withdraw(&object.uid().unwrap_or_default());
         }

@@ -1,9 +1,8 @@
 //! What a set claims: it is asked, because a hundred thousand rights are too many to list.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, RwLock},
-};
+use std::{fmt, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
 
 use super::{Fleet, roster::Seat};
 use crate::{
@@ -42,8 +41,8 @@ impl<F: Fleet> Holding<F> {
     pub(crate) fn set(&self, seats: &[Seat], rights: Vec<&'static str>) -> Vec<i64> {
         let mut held: Vec<(i64, i64)> = seats.iter().map(|seat| (seat.pool, seat.id)).collect();
         held.sort_unstable();
-        *self.rights.write().expect("nobody panics while holding the rights") = rights;
-        let mut now = self.held.write().expect("nobody panics while holding the members");
+        *self.rights.write() = rights;
+        let mut now = self.held.write();
         let old = std::mem::replace(&mut *now, held);
         let stays = |pool: i64| now.binary_search_by_key(&pool, |(pool, _)| *pool).is_ok();
         old.into_iter().map(|(pool, _)| pool).filter(|pool| !stays(*pool)).collect()
@@ -51,7 +50,7 @@ impl<F: Fleet> Holding<F> {
 
     /// The id of the member that holds this, 0 if it does not exist yet; `None` if nobody does.
     pub(crate) fn member(&self, pool: i64) -> Option<i64> {
-        let held = self.held.read().expect("nobody panics while holding the members");
+        let held = self.held.read();
         held.binary_search_by_key(&pool, |(pool, _)| *pool).ok().map(|at| held[at].1)
     }
 
@@ -65,7 +64,7 @@ impl<F: Fleet> Holding<F> {
         let key = F::key(pool);
         let mut rights = vec![format!("{}:{}={}", F::Member::KIND, key.name, key.value)];
         rights.extend(id.map(|id| format!("{}#{id}", F::Member::KIND)));
-        let more = self.rights.read().expect("nobody panics while holding the rights");
+        let more = self.rights.read();
         rights.extend(more.iter().map(|name| format!("{name}={pool}")));
         rights
     }
@@ -138,7 +137,7 @@ impl Touched {
         std::mem::take(&mut *self.lock())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {
-        self.0.lock().expect("nobody panics while holding the marks")
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Marks> {
+        self.0.lock()
     }
 }

@@ -133,7 +133,7 @@ impl<F: Fleet> FleetController<F> {
             draft.guarded = true;
         }
         let deleting = object.meta().deletion_timestamp.is_some();
-        let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+        let mut set = work.kept.set.lock();
         if matches!(work.outlook.next, Next::RecordIntent) && common.intent.is_none() {
             let intent = new_intent(now);
             set.intent = Some(intent.nonce.clone());
@@ -169,7 +169,7 @@ impl<F: Fleet> FleetController<F> {
         self.memory.refresh(&object.uid().unwrap_or_default());
         let Ok(session) = self.session_of(object) else { return };
         let kept = self.keep(object, &session);
-        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        let mut set = kept.set.lock();
         set.roster.failures.clear();
         set.roster.doubt_all();
         set.basis = None;
@@ -183,7 +183,7 @@ impl<F: Fleet> FleetController<F> {
         let Ok(session) = self.session_of(object) else { return Ok(()) };
         let (kept, now) = (self.keep(object, &session), self.shared.now());
         let fresh = {
-            let set = kept.set.lock().expect("nobody panics while holding a set");
+            let set = kept.set.lock();
             let read = set.text.read.filter(|_| set.text.of.as_ref() == Some(&of));
             read.is_some_and(|at| now.duration_since(at) < TEXT_KEPT)
         };
@@ -197,7 +197,7 @@ impl<F: Fleet> FleetController<F> {
             Err(kube::Error::Api(e)) if e.code == 403 => (None, true),
             Err(error) => return Err(error),
         };
-        let mut set = kept.set.lock().expect("nobody panics while holding a set");
+        let mut set = kept.set.lock();
         set.text.version = found.as_ref().and_then(ResourceExt::resource_version);
         set.text.value = found.and_then(|map| map.data?.remove(&of.key));
         set.text.forbidden = forbidden;
@@ -230,7 +230,7 @@ impl<F: Fleet> FleetController<F> {
         if draft.guarded || draft.status == *before || object.meta().deletion_timestamp.is_some() {
             return None;
         }
-        let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+        let mut set = work.kept.set.lock();
         let due = set.told.and_then(|at| at.checked_add(COUNTERS_EVERY).ok()).filter(|at| *at > now);
         match due {
             Some(at) if says(before.common()) == says(draft.status.common()) => {
@@ -263,7 +263,7 @@ impl<F: Fleet> FleetController<F> {
         let group = match &work.outlook.next {
             Next::Rest | Next::RecordIntent => return None,
             Next::Sweep => {
-                let mut set = work.kept.set.lock().expect("nobody panics while holding a set");
+                let mut set = work.kept.set.lock();
                 if set.ask(now) {
                     session.shelf::<F::Member>().sweep.notify_one();
                 }

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     time::Duration,
 };
 
 use emnify::{Api, Error, Lane};
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
+use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
 use super::{
@@ -347,7 +348,7 @@ fn of(keys: &HashSet<i64>, seat: &Seat) -> bool {
 }
 
 fn lock<F: Fleet>(kept: &Kept<F>) -> MutexGuard<'_, Set<F>> {
-    kept.set.lock().expect("nobody panics while holding a set")
+    kept.set.lock()
 }
 
 /// A listing that was complete after a refused call tells whether the call had made anything.

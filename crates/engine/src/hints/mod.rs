@@ -9,14 +9,11 @@ pub mod pace;
 pub mod recent;
 mod tail;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use emnify::wire::event::Record;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use self::pace::Allowance;
@@ -139,7 +136,7 @@ impl Hints {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("nobody panics while holding the hints")
+        self.inner.lock()
     }
 }
 

@@ -1,13 +1,10 @@
 //! Objects on their way to being in step: from their making or an edit until their status says so.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -72,7 +69,7 @@ impl Journeys {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Journey>> {
-        self.0.lock().expect("nobody panics while holding the journeys")
+        self.0.lock()
     }
 }
 

@@ -5,14 +5,12 @@ mod journey;
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use emnify::Lane;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::histogram::{Histogram, MOMENTS, WAITS};
 pub use self::journey::Journeys;
@@ -113,6 +111,6 @@ impl Meters {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().expect("nobody panics while counting")
+        self.counts.lock()
     }
 }
