@@ -298,6 +298,12 @@ pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memor
             memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
             memory.pause = None;
         }
+        // the client is pinned too, and threw the token away
+        Err(Error::OtherOrganisation { found, name, .. }) => {
+            let found = Organisation { id: found.to_string(), name: name.clone() };
+            memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
+            memory.pause = None;
+        }
         Err(error) => match judge(error) {
             Some(cause) => {
                 memory.credential.refused = refused(cause, None);
@@ -315,7 +321,9 @@ fn judge(error: &Error) -> Option<Cause> {
         Error::Unauthorized { .. } if locked(error) => None,
         Error::Unauthorized { status: 0, .. } => Some(Cause::SecondFactor),
         Error::Unauthorized { .. } | Error::Rejected { .. } => Some(Cause::Credential),
-        Error::NotFound { .. }
+        // whose it is, is told by `learn`
+        Error::OtherOrganisation { .. }
+        | Error::NotFound { .. }
         | Error::Capacity { .. }
         | Error::Conflict { .. }
         | Error::Throttled { .. }

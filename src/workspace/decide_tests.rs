@@ -198,9 +198,10 @@ fn a_changed_credential_that_is_refused_leaves_the_session_alone() {
 
 #[test]
 fn a_credential_of_another_organisation_is_refused_loudly() {
-    for held in [Some(held("a")), None] {
+    let thrown_away = Err(Error::OtherOrganisation { pinned: 42, found: 43, name: "Org 43".into() });
+    for (held, outcome) in [(Some(held("a")), thrown_away), (None, Ok(identity(43)))] {
         let mut case = Case { offer: Ok(token("b")), held, ..Case::default() };
-        assert!(!case.learn(&Ok(identity(43))), "never swapped: everything would look absent");
+        assert!(!case.learn(&outcome), "never swapped: everything would look absent");
         let decision = case.decide();
         assert_eq!((decision.serve, decision.step), (case.held.is_some(), Step::Rest), "and not tried again");
         let message = stall_message(&decision);

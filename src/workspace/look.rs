@@ -196,7 +196,7 @@ impl<'a, W: Served> Look<'a, W> {
         let (Ok(offer), Ok(url)) = (&self.offer, &self.url) else { return Ok(()) };
         let client = match (&office.session, step) {
             (Some(session), Step::Refresh) => session.client.clone(),
-            _ => self.desk.sessions.client(url.clone(), offer.credentials.clone()),
+            _ => self.desk.sessions.client(url.clone(), offer.credentials.clone(), self.terms.pinned),
         };
         let outcome = client.login().await;
         let origin = url.origin();
@@ -266,7 +266,7 @@ impl<'a, W: Served> Look<'a, W> {
         let (Some(login), Ok(url)) = (office.login.clone(), &self.url) else { return };
         let nothing = Credentials::ApplicationToken(String::new().into());
         let credentials = self.offer.as_ref().map_or(nothing, |o| o.credentials.clone());
-        let client = self.desk.sessions.client(url.clone(), credentials.clone());
+        let client = self.desk.sessions.client(url.clone(), credentials.clone(), self.terms.pinned);
         if client.set_token(login.jwt.clone()).is_ok() {
             self.join(office, client, login, &credentials);
         }
@@ -277,7 +277,7 @@ impl<'a, W: Served> Look<'a, W> {
         let Some(session) = &office.session else { return };
         let mut refusals = session.refusals();
         let refused = refusals.borrow_and_update().clone();
-        if let Some(Error::Unauthorized { status: 401, .. }) = &refused {
+        if let Some(Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. }) = &refused {
             office.refused = true;
             session.clear_refusal();
         }

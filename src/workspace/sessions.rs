@@ -41,12 +41,13 @@ impl Sessions {
         Self { engine, transport, ip_share, lead, limits: Mutex::default(), live: Mutex::default() }
     }
 
-    /// A client that has not logged in; clients of one host share its budget.
-    pub fn client(&self, url: BaseUrl, credentials: Credentials) -> Client {
+    /// A client that has not logged in, and takes no token of another organisation than `pinned`; clients of one host share
+    /// its budget.
+    pub fn client(&self, url: BaseUrl, credentials: Credentials, pinned: Option<i64>) -> Client {
         let mut limits = self.limits.lock();
         let limits = limits.entry(url.origin()).or_insert_with(|| HostLimits::new(self.ip_share)).clone();
         let config = Config::new(url, credentials, self.transport.clone(), limits);
-        Client::new(Config { gate: self.lead.gate.clone(), ..config })
+        Client::new(Config { gate: self.lead.gate.clone(), organisation: pinned, ..config })
     }
 
     /// The session of the organisation that `client` is logged in to: the live one, which takes over the client's
@@ -69,6 +70,7 @@ impl Sessions {
             shared.users.insert(who.clone(), 100);
             return Ok(shared.session.clone());
         }
+        client.pin(place.1)?;
         let session = Session::new(client, place.1.to_string());
         session.hints.set_position(position);
         self.engine.serve(&session);

@@ -11,6 +11,8 @@ use crate::transport::TransportError;
 use crate::wire::lenient::as_integer;
 
 pub(crate) const LOGIN: &str = "/api/v1/authenticate";
+/// A user goes to another of their workspaces [S].
+pub(crate) const SWITCH: &str = "/api/v1/authenticate/workspace";
 /// "No IP address" [R]: the only 404 that says so by code.
 const UNAVAILABLE: i64 = 1601;
 /// Codes of a 404 that mean "no such object" [R][D].
@@ -23,7 +25,7 @@ pub(crate) fn classify(call: &Call, status: StatusCode, headers: &HeaderMap, bod
     let message = problem.message;
     let (status_number, code) = (status.as_u16(), problem.code);
     match status_number {
-        404 if call.route == LOGIN => Error::Unauthorized { status: status_number, message },
+        404 if logs_in(call) => Error::Unauthorized { status: status_number, message },
         401 => Error::Unauthorized { status: status_number, message },
         403 if refuses_the_caller(call, headers) => Error::Unauthorized { status: status_number, message },
         404 if is_capacity(call, code, &message) => Error::Capacity { message },
@@ -43,7 +45,7 @@ pub(crate) fn classify(call: &Call, status: StatusCode, headers: &HeaderMap, bod
 pub(crate) fn unanswered(call: &Call, failure: &TransportError) -> Error {
     match failure {
         TransportError::Connect(message) => Error::Unavailable { message: message.clone() },
-        TransportError::AfterSend(message) if call.method == Method::GET || call.route == LOGIN => {
+        TransportError::AfterSend(message) if call.method == Method::GET || logs_in(call) => {
             Error::Unavailable { message: message.clone() }
         }
         TransportError::AfterSend(message) => Error::Ambiguous { message: message.clone() },
@@ -60,10 +62,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.try_into().unwrap_or_default())
 }
 
+fn logs_in(call: &Call) -> bool {
+    matches!(call.route, LOGIN | SWITCH)
+}
+
 /// A 403 of the gateway, of the login or of a whole collection is about the caller; any other is about one object.
 fn refuses_the_caller(call: &Call, headers: &HeaderMap) -> bool {
     let collection = call.method == Method::GET && !call.route.contains('{');
-    call.route == LOGIN || collection || headers.contains_key("x-amzn-errortype")
+    logs_in(call) || collection || headers.contains_key("x-amzn-errortype")
 }
 
 /// A create finds no free address, or its space is locked by another create [S].

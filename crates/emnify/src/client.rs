@@ -32,6 +32,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Asked before every request.
     pub gate: Arc<Gate>,
+    /// The organisation that the client works for, where it is known before the first login; see [`Client::pin`].
+    pub organisation: Option<i64>,
 }
 
 impl Config {
@@ -52,6 +54,7 @@ impl Config {
             limits,
             request_timeout: Self::REQUEST_TIMEOUT,
             gate: Gate::open(),
+            organisation: None,
         }
     }
 }
@@ -83,7 +86,7 @@ impl Client {
             timeout: config.request_timeout,
             gate: RwLock::new(config.gate),
         };
-        Self { inner: Arc::new(Inner { exchange, auth: Auth::new(config.credentials) }) }
+        Self { inner: Arc::new(Inner { exchange, auth: Auth::new(config.credentials, config.organisation) }) }
     }
 
     /// Logs in now, whatever token there is, and replaces it: for the first login, for refreshing, and as a probe of refused
@@ -91,6 +94,14 @@ impl Client {
     pub async fn login(&self) -> Result<Identity, Error> {
         let live = self.inner.auth.token(Reason::Asked, &self.inner.exchange).await?;
         Ok(live.jwt.identity.clone())
+    }
+
+    /// Pins the client to an organisation, for good: from now on a token of another one is refused with
+    /// [`Error::OtherOrganisation`], whether it comes from a login, a refresh, a login after a 401 or [`Client::set_token`],
+    /// and the live token stays. A user's login that lands in another workspace is switched to this one [S]. Fails, and
+    /// changes nothing, if the live token or an earlier pin names another organisation.
+    pub fn pin(&self, organisation: i64) -> Result<(), Error> {
+        self.inner.auth.pin(organisation)
     }
 
     /// Who the live token speaks for; `None` before the first login.
@@ -103,7 +114,7 @@ impl Client {
         self.inner.auth.live().map(|live| Jwt::clone(&live.jwt))
     }
 
-    /// Uses a token that was kept, instead of logging in.
+    /// Uses a token that was kept, instead of logging in. [`Error::OtherOrganisation`] if the client is pinned to another one.
     pub fn set_token(&self, jwt: Jwt) -> Result<(), Error> {
         self.inner.auth.set_token(jwt)
     }

@@ -44,6 +44,16 @@ pub enum Error {
         /// What the API said, or what is missing.
         message: String,
     },
+    /// A login speaks for another organisation than the client is pinned to. Its token was thrown away: no call carried it.
+    #[error("the credential belongs to organisation {found} ({name}), not to {pinned}")]
+    OtherOrganisation {
+        /// The client's organisation.
+        pinned: i64,
+        /// The login's organisation.
+        found: i64,
+        /// The name of the login's organisation.
+        name: String,
+    },
     /// Too many requests: all lanes are closed for a while.
     #[error("throttled by emnify")]
     Throttled {
@@ -79,6 +89,7 @@ impl Error {
             Error::Capacity { .. } => "capacity",
             Error::Conflict { .. } => "conflict",
             Error::Unauthorized { .. } => "unauthorized",
+            Error::OtherOrganisation { .. } => "other_organisation",
             Error::Throttled { .. } => "throttled",
             Error::Ambiguous { .. } => "ambiguous",
             Error::Unavailable { .. } => "unavailable",

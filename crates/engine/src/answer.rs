@@ -63,6 +63,7 @@ pub(crate) fn may_be_one_items_fault(error: &Error) -> bool {
         // what is used up is used up for all of them
         Error::Capacity { .. }
         | Error::Unauthorized { .. }
+        | Error::OtherOrganisation { .. }
         | Error::Throttled { .. }
         | Error::Ambiguous { .. }
         | Error::Unavailable { .. }

@@ -61,7 +61,9 @@ impl From<&Error> for Verdict {
                 (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Working, true)
             }
             Error::Conflict { .. } => (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Effect::Keep, true),
-            Error::Unauthorized { .. } => (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep, false),
+            Error::Unauthorized { .. } | Error::OtherOrganisation { .. } => {
+                (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep, false)
+            }
             Error::Throttled { .. } => (reason::THROTTLED, Next::Reopen, Effect::Keep, false),
             Error::Ambiguous { .. } => (reason::OUTCOME_UNKNOWN, Next::Observe, Effect::Keep, true),
             Error::Unavailable { .. } => {
@@ -119,6 +121,10 @@ mod tests {
             ),
             (
                 Error::Unauthorized { status: 401, message: text() },
+                (reason::UNAUTHORIZED, Next::Workspace, Keep, false),
+            ),
+            (
+                Error::OtherOrganisation { pinned: 1, found: 2, name: text() },
                 (reason::UNAUTHORIZED, Next::Workspace, Keep, false),
             ),
             (Error::Throttled { retry_after: None }, (reason::THROTTLED, Next::Reopen, Keep, false)),

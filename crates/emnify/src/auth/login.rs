@@ -1,4 +1,4 @@
-//! The login flows of `POST /api/v1/authenticate` [R][S].
+//! The login flows of `POST /api/v1/authenticate` [R][S], and the switch to another workspace of a user [S].
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use super::credentials::{Credentials, password_digest};
 use super::jwt::Jwt;
 use super::totp;
+use super::{bearer, foreign};
 use crate::call::Call;
-use crate::classify::LOGIN;
+use crate::classify::{LOGIN, SWITCH};
 use crate::error::Error;
 use crate::exchange::{Exchange, outcome};
 use crate::lane::Lane;
 use crate::limits::Ask;
-use crate::wire::lenient;
+use crate::wire::{Ref, lenient};
 
 #[derive(Serialize, Default)]
 struct Body<'a> {
@@ -54,8 +55,45 @@ struct Tokens {
     mfa_token: Option<SecretString>,
 }
 
-/// Logs in: with the refresh token if there is one, else (or if it is refused) with the credentials, each at most once.
+#[derive(Serialize)]
+struct Target {
+    target_organisation: Ref,
+}
+
+/// Logs in, and if a user's login lands in another workspace than the pinned one, switches to that. A token that cannot be
+/// switched is returned as it is, for its organisation to be told.
 pub(super) async fn login(
+    exchange: &Exchange,
+    credentials: &Credentials,
+    refresh: Option<SecretString>,
+    pinned: Option<i64>,
+) -> Result<Jwt, Error> {
+    let jwt = enter(exchange, credentials, refresh).await?;
+    match (pinned, credentials) {
+        (Some(pinned), Credentials::User { .. }) if foreign(Some(pinned), &jwt.identity).is_err() => {
+            switch(exchange, jwt, pinned).await
+        }
+        _ => Ok(jwt),
+    }
+}
+
+/// A token for another workspace of the same user; an application token has one only [S].
+async fn switch(exchange: &Exchange, jwt: Jwt, organisation: i64) -> Result<Jwt, Error> {
+    let body = Target { target_organisation: organisation.into() };
+    let call = Call::post(SWITCH).body(&body).repeatable(true).sensitive();
+    let month = Some(jwt.identity.organisation_id);
+    let turn = exchange.limits.turn(Lane::Safety, Ask { month, ..Ask::REQUEST }).await;
+    let answer = exchange.send(Lane::Safety, turn, &call, Some(&bearer(&jwt)?)).await?;
+    match outcome(&call, answer) {
+        Ok(reply) => Ok(token(reply.json()?, jwt.refresh_token)?),
+        // not a member there: the caller learns whose login it is
+        Err(Error::Unauthorized { .. } | Error::Rejected { .. }) => Ok(jwt),
+        Err(other) => Err(other),
+    }
+}
+
+/// Logs in: with the refresh token if there is one, else (or if it is refused) with the credentials, each at most once.
+async fn enter(
     exchange: &Exchange,
     credentials: &Credentials,
     refresh: Option<SecretString>,
@@ -125,10 +163,14 @@ async fn post(exchange: &Exchange, body: &Body<'_>) -> Result<Tokens, Error> {
     outcome(&call, answer)?.json()
 }
 
-fn finish(exchange: &Exchange, tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
+fn token(tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
     let token =
         tokens.auth_token.ok_or_else(|| Error::unreadable("the login was answered without a token"))?;
-    let jwt = Jwt::parse(token)?.with_refresh_token(tokens.refresh_token.or(refresh));
+    Ok(Jwt::parse(token)?.with_refresh_token(tokens.refresh_token.or(refresh)))
+}
+
+fn finish(exchange: &Exchange, tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {
+    let jwt = token(tokens, refresh)?;
     // only now it is known whose request it was
     exchange.limits.charge(jwt.identity.organisation_id, Lane::Safety);
     Ok(jwt)

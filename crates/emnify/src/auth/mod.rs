@@ -49,6 +49,8 @@ pub(crate) struct Auth {
 #[derive(Debug)]
 struct State {
     credentials: Credentials,
+    /// The only organisation whose tokens are adopted.
+    pinned: Option<i64>,
     live: Option<Live>,
     serial: u64,
     /// Tokens up to this serial were refused; calls wait for a newer one.
@@ -60,9 +62,17 @@ struct State {
 }
 
 impl Auth {
-    pub(crate) fn new(credentials: Credentials) -> Self {
-        let state =
-            State { credentials, live: None, serial: 0, dead: 0, refused: None, attempts: 0, last: None };
+    pub(crate) fn new(credentials: Credentials, pinned: Option<i64>) -> Self {
+        let state = State {
+            credentials,
+            pinned,
+            live: None,
+            serial: 0,
+            dead: 0,
+            refused: None,
+            attempts: 0,
+            last: None,
+        };
         Self { state: Mutex::new(state), gate: tokio::sync::Mutex::new(()) }
     }
 
@@ -70,11 +80,25 @@ impl Auth {
         self.lock().live.clone()
     }
 
+    /// From now on only tokens of this organisation are adopted.
+    pub(crate) fn pin(&self, organisation: i64) -> Result<(), Error> {
+        let mut state = self.lock();
+        if let Some(pinned) = state.pinned.filter(|pinned| *pinned != organisation) {
+            return Err(Error::OtherOrganisation { pinned, found: organisation, name: String::new() });
+        }
+        if let Some(live) = &state.live {
+            foreign(Some(organisation), &live.jwt.identity)?;
+        }
+        state.pinned = Some(organisation);
+        Ok(())
+    }
+
     /// Takes a token over, for instance one kept across a restart.
     pub(crate) fn set_token(&self, jwt: Jwt) -> Result<(), Error> {
         let mut state = self.lock();
+        state.adopt(jwt, false)?;
         state.refused = None;
-        state.adopt(jwt, false).map(drop)
+        Ok(())
     }
 
     /// New credentials for the next login. The live token stays; a refresh token of the old ones does not.
@@ -121,7 +145,7 @@ impl Auth {
             state.attempts
         };
         let _turn = self.gate.lock().await;
-        let (credentials, refresh) = {
+        let (credentials, refresh, pinned) = {
             let state = self.lock();
             if state.attempts != before
                 && let Some(outcome) = &state.last
@@ -132,15 +156,15 @@ impl Auth {
                 return ready;
             }
             let refresh = state.live.as_ref().and_then(|live| live.jwt.refresh_token.clone());
-            (state.credentials.clone(), refresh)
+            (state.credentials.clone(), refresh, state.pinned)
         };
-        let outcome = login::login(exchange, &credentials, refresh).await;
+        let outcome = login::login(exchange, &credentials, refresh, pinned).await;
         self.lock().conclude(outcome)
     }
 
     /// A JWT made from another application token; the live token stays what it is.
     pub(crate) async fn mint(&self, token: SecretString, exchange: &Exchange) -> Result<Jwt, Error> {
-        login::login(exchange, &Credentials::ApplicationToken(token), None).await
+        login::login(exchange, &Credentials::ApplicationToken(token), None, None).await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -164,7 +188,11 @@ impl State {
     fn conclude(&mut self, outcome: Result<Jwt, Error>) -> Result<Live, Error> {
         let outcome = outcome.and_then(|jwt| self.adopt(jwt, true));
         self.refused = match &outcome {
-            Err(error @ (Error::Unauthorized { .. } | Error::Rejected { .. })) => Some(error.clone()),
+            Err(
+                error @ (Error::Unauthorized { .. }
+                | Error::OtherOrganisation { .. }
+                | Error::Rejected { .. }),
+            ) => Some(error.clone()),
             _ => None,
         };
         self.attempts += 1;
@@ -172,13 +200,32 @@ impl State {
         outcome
     }
 
+    /// The one door to the live token: a foreign one never passes it.
     fn adopt(&mut self, jwt: Jwt, untried: bool) -> Result<Live, Error> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", jwt.token.expose_secret()))
-            .map_err(|_| Error::unreadable("the token holds characters that no header can carry"))?;
-        bearer.set_sensitive(true);
+        foreign(self.pinned, &jwt.identity)?;
+        let bearer = bearer(&jwt)?;
         self.serial += 1;
         let live = Live { jwt: Arc::new(jwt), bearer, serial: self.serial, untried };
         self.live = Some(live.clone());
         Ok(live)
     }
+}
+
+/// Refuses who speaks for another organisation.
+fn foreign(pinned: Option<i64>, identity: &Identity) -> Result<(), Error> {
+    match pinned {
+        Some(pinned) if pinned != identity.organisation_id => Err(Error::OtherOrganisation {
+            pinned,
+            found: identity.organisation_id,
+            name: identity.organisation_name.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn bearer(jwt: &Jwt) -> Result<HeaderValue, Error> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", jwt.token.expose_secret()))
+        .map_err(|_| Error::unreadable("the token holds characters that no header can carry"))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }

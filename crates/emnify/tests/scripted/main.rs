@@ -4,5 +4,6 @@
 
 mod api;
 mod auth;
+mod pin;
 mod secrets;
 mod stage;

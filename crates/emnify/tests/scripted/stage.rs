@@ -96,7 +96,12 @@ pub(crate) fn answer(status: u16, body: &Value) -> Answer {
 
 /// A JWT of organisation 42 with this serial number in it.
 pub(crate) fn jwt(serial: usize) -> String {
-    let claims = json!({"esc.org": 42, "esc.orgName": "Example", "esc.app": 7, "iat": 4_000_000_000_u64, "exp": 4_000_014_400_u64,
+    jwt_of(42, serial)
+}
+
+/// A JWT of any organisation.
+pub(crate) fn jwt_of(organisation: i64, serial: usize) -> String {
+    let claims = json!({"esc.org": organisation, "esc.orgName": "Example", "esc.app": 7, "iat": 4_000_000_000_u64, "exp": 4_000_014_400_u64,
                         "serial": serial});
     format!("eyJhbGciOiJIUzM4NCJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }

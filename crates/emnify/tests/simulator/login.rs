@@ -155,3 +155,33 @@ async fn a_kept_token_serves_a_second_client() {
     second.api(Lane::Sweep).services().await.unwrap();
     assert_eq!(logins(&simulator), 1, "a restart does not log in again");
 }
+
+/// Makes another workspace Ada's default, as the portal does.
+fn move_home(simulator: &Simulator, organisation: u64) {
+    let edit = |state: &mut emnify_simulator::State| {
+        for membership in &mut state.users.get_mut(&301).unwrap().workspaces {
+            membership.default = membership.organisation == organisation;
+        }
+    };
+    simulator.edit(edit).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_client_stays_in_its_workspace_when_the_users_default_moves() {
+    let simulator = example();
+    let client = client_of(&simulator, ada(PASSWORD, None));
+    client.login().await.unwrap();
+    client.pin(1001).unwrap();
+    move_home(&simulator, 1002);
+    assert_eq!(client.login().await.unwrap().organisation_id, 1001, "a refresh is switched back");
+    simulator.advance(5 * HOURS);
+    client.api(Lane::Interactive).services().await.unwrap();
+    assert_eq!(client.identity().unwrap().organisation_id, 1001, "and so is a login after a 401");
+    let leave = |state: &mut emnify_simulator::State| {
+        state.users.get_mut(&301).unwrap().workspaces.retain(|membership| membership.organisation == 1002);
+    };
+    simulator.edit(leave).unwrap();
+    let refused = client.login().await.unwrap_err();
+    assert!(matches!(refused, Error::OtherOrganisation { pinned: 1001, found: 1002, .. }), "{refused}");
+    assert_eq!(client.identity().unwrap().organisation_id, 1001);
+}

@@ -161,7 +161,7 @@ impl<K: Managed> Controller<K> {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
-                    if let Error::Unauthorized { .. } = error {
+                    if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
                         session.report_refusal(&error);
                     }
                     failures.saturating_add(1)

@@ -74,7 +74,7 @@ impl<K: Managed> Controller<K> {
                 Swept::Failed(error) => {
                     failures = failures.saturating_add(1);
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
-                    if let Error::Unauthorized { .. } = error {
+                    if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
                         session.report_refusal(&error);
                     }
                     AGAIN.saturating_mul(1 << failures.min(6))

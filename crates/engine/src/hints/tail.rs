@@ -48,7 +48,7 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
                     let organisation = &tail.session.organisation;
                     tracing::warn!(organisation, %error, "event log not read");
                     // a role may be kept from the log alone
-                    if let Error::Unauthorized { status: 401, .. } = error {
+                    if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
                         tail.session.report_refusal(&error);
                     }
                     failures.saturating_add(1)
