@@ -92,6 +92,8 @@ impl Call {
 #[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) route: &'static str,
+    /// The call that it answers could be sent again.
+    pub(crate) repeatable: bool,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -143,6 +145,11 @@ impl Reply {
         })
     }
 
+    /// The body is a page for people, which emnify never answers with: something before it answered instead.
+    pub(crate) fn is_a_page(&self) -> bool {
+        self.body.trim_ascii_start().first() == Some(&b'<')
+    }
+
     /// The id of the object that a create made. Of `Location` only the id is used. A create that names no id took place, but
     /// what it made has to be looked for.
     pub(crate) fn created(&self) -> Result<Created, Error> {
@@ -156,7 +163,8 @@ impl Reply {
         })
     }
 
-    /// Where and what, without quoting the body.
+    /// Where and what, without quoting the body. What must not be sent twice took place all the same, so what it made has to
+    /// be looked for.
     fn unreadable(&self, error: &serde_json::Error) -> Error {
         use serde_json::error::Category;
         let what = match error.classify() {
@@ -166,7 +174,8 @@ impl Reply {
                 format!("an unexpected value at line {} column {}", error.line(), error.column())
             }
         };
-        Error::unreadable(format!("{} ({}): {what}", self.route, self.status.as_u16()))
+        let message = format!("{} ({}): {what}", self.route, self.status.as_u16());
+        if self.repeatable { Error::Unreadable { message } } else { Error::Ambiguous { message } }
     }
 }
 
@@ -199,7 +208,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
             .collect();
-        Reply { route: "/r", status: StatusCode::CREATED, headers, body: Bytes::from_static(body.as_bytes()) }
+        let body = Bytes::from_static(body.as_bytes());
+        Reply { route: "/r", repeatable: true, status: StatusCode::CREATED, headers, body }
     }
 
     #[test]
@@ -217,6 +227,10 @@ mod tests {
             let error = reply(&[], body).json::<Vec<i64>>().unwrap_err();
             assert!(matches!(error, Error::Unreadable { .. }));
             assert!(!error.to_string().contains("hush"), "bodies of answers are never shown: {error}");
+            let create = Reply { repeatable: false, ..reply(&[], body) };
+            let error = create.json::<Vec<i64>>().unwrap_err();
+            assert!(matches!(error, Error::Ambiguous { .. }), "a create took place all the same: {error}");
+            assert!(!error.to_string().contains("hush"), "{error}");
         }
     }
 

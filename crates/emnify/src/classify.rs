@@ -19,26 +19,55 @@ const UNAVAILABLE: i64 = 1601;
 const MISSING: [i64; 2] = [1201, 1401];
 const LONGEST_MESSAGE: usize = 300;
 
-/// What a status other than 2xx means for this call.
+/// Refusals that are documented to come without a body: method, route and status.
+const WITHOUT_BODY: [(Method, &str, u16); 2] = [
+    // any failure of a registration [R]
+    (Method::PATCH, "/api/v1/sim_batch/bic/{bic}", 422),
+    // a refused credential, unless the account is locked [S]
+    (Method::POST, LOGIN, 401),
+];
+
+/// What a status other than 2xx means for this call. A verdict on the request or on an object needs emnify's handwriting; the
+/// front door before it (CDN, gateway, a proxy on the way) can only say that emnify could not be asked.
 pub(crate) fn classify(call: &Call, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let problem = Problem::read(call, status, body);
+    let own = problem.own || (body.is_empty() && without_body(call, status));
     let message = problem.message;
     let (status_number, code) = (status.as_u16(), problem.code);
     match status_number {
-        404 if logs_in(call) => Error::Unauthorized { status: status_number, message },
-        401 => Error::Unauthorized { status: status_number, message },
-        403 if refuses_the_caller(call, headers) => Error::Unauthorized { status: status_number, message },
-        404 if is_capacity(call, code, &message) => Error::Capacity { message },
-        404 if addresses_an_object(call) => Error::NotFound { message },
-        409 => Error::Conflict { code, message },
         429 => Error::Throttled { retry_after: retry_after(headers) },
         503 if call.repeatable => Error::Throttled { retry_after: retry_after(headers) },
-        // A function that does not exist did nothing.
-        501 => Error::Rejected { status: status_number, code, message },
-        408 | 500..=599 if call.repeatable => Error::Unavailable { message },
-        408 | 500..=599 => Error::Ambiguous { message },
-        _ => Error::Rejected { status: status_number, code, message },
+        // a login's refusal condemns the credential for good: a page in between does not
+        401 if own || !logs_in(call) => Error::Unauthorized { status: status_number, message },
+        403 if by_gateway(headers) => Error::Unauthorized { status: status_number, message },
+        408 | 500 | 502..=599 => failed(call, message),
+        _ if !own => front_door(call, status),
+        403 if refuses_the_caller(call) => Error::Unauthorized { status: status_number, message },
+        404 if logs_in(call) => Error::Unauthorized { status: status_number, message },
+        404 if is_capacity(call, code, &message) => Error::Capacity { message },
+        // a route that the gateway does not know says nothing of an object
+        404 if by_gateway(headers) => front_door(call, status),
+        404 if addresses_an_object(call) => Error::NotFound { message },
+        409 => Error::Conflict { code, message },
+        // a function that does not exist did nothing
+        400..=499 | 501 => Error::Rejected { status: status_number, code, message },
+        _ => front_door(call, status),
     }
+}
+
+/// Something before emnify answered. Nothing of what it said is repeated.
+pub(crate) fn front_door(call: &Call, status: StatusCode) -> Error {
+    failed(call, format!("HTTP {} without an answer of emnify", status.as_u16()))
+}
+
+/// Not carried out, as far as one can tell.
+fn failed(call: &Call, message: String) -> Error {
+    if call.repeatable { Error::Unavailable { message } } else { Error::Ambiguous { message } }
+}
+
+fn without_body(call: &Call, status: StatusCode) -> bool {
+    let asked = (&call.method, call.route, status.as_u16());
+    WITHOUT_BODY.iter().any(|(method, route, status)| asked == (method, route, *status))
 }
 
 /// What the lack of an answer means for this call.
@@ -66,10 +95,15 @@ fn logs_in(call: &Call) -> bool {
     matches!(call.route, LOGIN | SWITCH)
 }
 
-/// A 403 of the gateway, of the login or of a whole collection is about the caller; any other is about one object.
-fn refuses_the_caller(call: &Call, headers: &HeaderMap) -> bool {
+/// The API gateway's own answer, such as that of its authoriser [R].
+fn by_gateway(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-amzn-errortype")
+}
+
+/// A 403 of the login or of a whole collection is about the caller; any other is about one object.
+fn refuses_the_caller(call: &Call) -> bool {
     let collection = call.method == Method::GET && !call.route.contains('{');
-    logs_in(call) || collection || headers.contains_key("x-amzn-errortype")
+    logs_in(call) || collection
 }
 
 /// A create finds no free address, or its space is locked by another create [S].
@@ -91,31 +125,35 @@ fn addresses_an_object(call: &Call) -> bool {
 }
 
 struct Problem {
+    /// An error object of emnify's: it has a message or a code.
+    own: bool,
     code: Option<i64>,
     message: String,
 }
 
 impl Problem {
-    /// Reads shapes A to G; an empty or foreign body leaves the status to speak.
+    /// Reads shapes A to G; an empty or foreign body leaves the status to speak, and none of its words.
     fn read(call: &Call, status: StatusCode, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let nested = body.get("errors").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let code =
             nested.iter().chain([&body]).find_map(|error| error.get("error_code").and_then(as_integer));
+        let has_text = |key: &str| body.get(key).is_some_and(Value::is_string);
+        let own = body.get("error_code").and_then(as_integer).is_some() || has_text("message");
         let mut said: Vec<String> = Vec::new();
-        for text in nested.iter().filter_map(|error| words(error, call.sensitive)) {
+        for text in nested.iter().filter(|_| own).filter_map(|error| words(error, call.sensitive)) {
             if !said.contains(&text) {
                 said.push(text);
             }
         }
-        if said.is_empty() {
+        if said.is_empty() && own {
             said.extend(words(&body, call.sensitive));
         }
         if said.is_empty() {
             let reason = status.canonical_reason().unwrap_or("no explanation");
             said.push(format!("HTTP {} {reason}", status.as_u16()));
         }
-        Self { code, message: shorten(&said.join("; ")) }
+        Self { own, code, message: shorten(&said.join("; ")) }
     }
 }
 

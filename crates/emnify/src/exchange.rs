@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, field::Empty};
 
 use crate::base_url::BaseUrl;
 use crate::call::{self, Call, Reply};
-use crate::classify::{classify, retry_after, unanswered};
+use crate::classify::{classify, front_door, retry_after, unanswered};
 use crate::counters::CountKey;
 use crate::error::Error;
 use crate::gate::Gate;
@@ -129,7 +129,14 @@ impl Exchange {
 pub(crate) fn outcome(call: &Call, answer: Response<Bytes>) -> Result<Reply, Error> {
     let (parts, body) = answer.into_parts();
     if parts.status.is_success() {
-        Ok(Reply { route: call.route, status: parts.status, headers: parts.headers, body })
+        let Call { route, repeatable, .. } = *call;
+        let reply = Reply { route, repeatable, status: parts.status, headers: parts.headers, body };
+        // a change reads nothing of most answers, so nobody else would notice
+        if call.method != Method::GET && reply.is_a_page() {
+            Err(front_door(call, parts.status))
+        } else {
+            Ok(reply)
+        }
     } else {
         Err(classify(call, parts.status, &parts.headers, &body))
     }

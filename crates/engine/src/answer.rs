@@ -70,3 +70,45 @@ pub(crate) fn may_be_one_items_fault(error: &Error) -> bool {
         | Error::Unreadable { .. } => false,
     }
 }
+
+/// The failed call may have taken effect all the same: look before it is sent again.
+pub(crate) fn may_have_happened(error: &Error, repeatable: bool) -> bool {
+    match error {
+        Error::Ambiguous { .. } => true,
+        // an answer that cannot be read is a success of something
+        Error::Unavailable { .. } | Error::Unreadable { .. } => !repeatable,
+        Error::Rejected { .. }
+        | Error::NotFound { .. }
+        | Error::Capacity { .. }
+        | Error::Conflict { .. }
+        | Error::Unauthorized { .. }
+        | Error::OtherOrganisation { .. }
+        | Error::Throttled { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_happened_is_looked_for_before_it_is_sent_again() {
+        let message = String::new;
+        let rows = [
+            (Error::Rejected { status: 422, code: None, message: message() }, false, false),
+            (Error::NotFound { message: message() }, false, false),
+            (Error::Capacity { message: message() }, false, false),
+            (Error::Conflict { code: None, message: message() }, false, false),
+            (Error::Unauthorized { status: 401, message: message() }, false, false),
+            (Error::OtherOrganisation { pinned: 1, found: 2, name: message() }, false, false),
+            (Error::Throttled { retry_after: None }, false, false),
+            (Error::Ambiguous { message: message() }, true, true),
+            (Error::Unavailable { message: message() }, true, false),
+            (Error::Unreadable { message: message() }, true, false),
+        ];
+        for (error, create, edit) in rows {
+            let said = (may_have_happened(&error, false), may_have_happened(&error, true));
+            assert_eq!(said, (create, edit), "{}: a create, an edit", error.kind());
+        }
+    }
+}

@@ -40,7 +40,7 @@ fn every_documented_answer_has_its_meaning() {
         (Call::post(LOGIN), 404, r#"{"message":"unexpected"}"#, "unauthorized"),
         (Call::get(ENDPOINT), 404, not_found, "not_found"),
         (Call::patch(ENDPOINT), 404, missing, "not_found"),
-        (Call::delete(BLOCK), 404, "", "not_found"),
+        (Call::delete(BLOCK), 404, not_found, "not_found"),
         (Call::put(BLOCK), 404, not_found, "rejected"),
         (Call::post(ENDPOINTS), 404, missing, "rejected"),
         (Call::post(ENDPOINTS), 404, no_address, "capacity"),
@@ -63,8 +63,7 @@ fn every_documented_answer_has_its_meaning() {
         (Call::post(ENDPOINTS), 500, "<html>", "ambiguous"),
         (Call::patch(ENDPOINT), 502, "", "unavailable"),
         (Call::get(ENDPOINT), 500, r#"{"status_code":500,"message":"oops"}"#, "unavailable"),
-        (Call::post("/api/v1/sim/migration/workspace"), 501, "", "rejected"),
-        (Call::get(ENDPOINTS), 302, "", "rejected"),
+        (Call::post("/api/v1/sim/migration/workspace"), 501, r#"{"message":"not implemented"}"#, "rejected"),
     ];
     for (call, status, body, want) in rows {
         assert_eq!(
@@ -75,6 +74,65 @@ fn every_documented_answer_has_its_meaning() {
             call.route
         );
     }
+}
+
+/// Whatever stands between emnify and the caller answers with: an error page, nothing, or JSON of its own.
+#[test]
+fn a_verdict_needs_emnifys_handwriting() {
+    let pages = [
+        "",
+        "<html>hush</html>",
+        r#"{"error":"hush"}"#,
+        r#"["hush"]"#,
+        r#""hush""#,
+        r#"{"message":7}"#,
+        "null",
+    ];
+    let calls = [
+        (Call::get(ENDPOINTS), "unavailable"),
+        (Call::get(ENDPOINT), "unavailable"),
+        (Call::patch(ENDPOINT), "unavailable"),
+        (Call::delete(ENDPOINT), "unavailable"),
+        (Call::put(BLOCK), "unavailable"),
+        (Call::post(LOGIN).repeatable(true), "unavailable"),
+        (Call::post("/api/v2/bulk-operations/endpoint/add-tags").repeatable(true), "unavailable"),
+        (Call::post(ENDPOINTS), "ambiguous"),
+        (Call::post("/api/v2/endpoint/multi"), "ambiguous"),
+    ];
+    for (call, want) in calls {
+        for status in [301, 302, 304, 307, 400, 403, 404, 405, 409, 410, 413, 415, 422, 451, 501] {
+            for page in pages {
+                let error = with(&call, status, &[], page);
+                let asked = format!("{} {} answered {status} {page}: {error}", call.method, call.route);
+                assert_eq!(error.kind(), want, "emnify said nothing: {asked}");
+                assert!(!error.to_string().contains("hush"), "what a proxy says is not repeated: {asked}");
+            }
+        }
+        for status in [301, 302, 307] {
+            let error = with(&call, status, &[], r#"{"message":"moved"}"#);
+            assert_eq!(error.kind(), want, "a redirect is never a verdict: {} {status}", call.method);
+        }
+    }
+}
+
+#[test]
+fn a_page_in_between_condemns_no_credential() {
+    let login = Call::post(LOGIN).repeatable(true);
+    for page in ["<html>", r#"{"error":"sign in"}"#] {
+        assert_eq!(kind(&login, 401, page), "unavailable", "a refused password is never tried again");
+        assert_eq!(kind(&login, 403, page), "unavailable");
+        assert_eq!(kind(&login, 404, page), "unavailable");
+    }
+    assert_eq!(kind(&login, 401, ""), "unauthorized", "emnify's own 401 is empty [S]");
+}
+
+#[test]
+fn a_route_that_the_gateway_does_not_know_proves_no_absence() {
+    let gateway = [("x-amzn-errortype", "NotFoundException")];
+    let missing = r#"{"message":"Not Found"}"#;
+    assert_eq!(with(&Call::get(ENDPOINT), 404, &gateway, missing).kind(), "unavailable");
+    assert_eq!(with(&Call::delete(ENDPOINT), 404, &gateway, missing).kind(), "unavailable");
+    assert_eq!(with(&Call::post(ENDPOINTS), 404, &gateway, missing).kind(), "ambiguous");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use emnify::wire::Listing;
+use emnify::wire::application_token::ApplicationTokenCreate;
 use emnify::wire::connectivity::Reset;
 use emnify::wire::endpoint::{EndpointCreate, EndpointOwn, EndpointPatch};
 use emnify::wire::endpoint_bulk::EndpointBatch;
+use emnify::wire::service_profile::ServiceProfileWrite;
 use emnify::{Cursor, Error, Lane, TransportError};
 use http::header;
 use serde_json::json;
@@ -51,18 +53,55 @@ async fn a_create_without_an_answer_is_ambiguous_and_sent_once() {
     assert!(matches!(made, Err(Error::Ambiguous { .. })));
     assert_eq!(reset.asked().len(), 2, "a login and one create: the client never repeats a request");
     let short = stage(|_| answer(201, &json!([{"id": 1}])));
-    let batch = EndpointBatch {
+    let made = short.app_client().api(Lane::Create).create_endpoints(&two()).await;
+    assert!(
+        matches!(made, Err(Error::Ambiguous { .. })),
+        "an answer about one of two says nothing about the other"
+    );
+}
+
+fn two() -> EndpointBatch {
+    EndpointBatch {
         status: 0.into(),
         service_profile: 1.into(),
         tariff_profile: 2.into(),
         ip_address_space: None,
         endpoints: vec![EndpointOwn::default(), EndpointOwn::default()],
-    };
-    let made = short.app_client().api(Lane::Create).create_endpoints(&batch).await;
-    assert!(
-        matches!(made, Err(Error::Ambiguous { .. })),
-        "an answer about one of two says nothing about the other"
-    );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_success_cannot_be_read_is_ambiguous() {
+    for body in [json!([{"id": "x"}, {"id": 2}]), json!({"made": 2}), json!("yes")] {
+        let stage = stage(move |_| answer(201, &body));
+        let api = stage.app_client().api(Lane::Create);
+        let profile = ServiceProfileWrite { name: Some("New".into()), ..ServiceProfileWrite::default() };
+        for outcome in [
+            api.create_endpoints(&two()).await.map(drop),
+            api.create_endpoint(&new_endpoint()).await.map(drop),
+            api.create_service_profile(&profile).await.map(drop),
+            api.create_application_token(&ApplicationTokenCreate::default()).await.map(drop),
+            api.create_tag("new", None).await.map(drop),
+        ] {
+            assert!(matches!(outcome, Err(Error::Ambiguous { .. })), "it took place: {outcome:?}");
+        }
+        let read = api.list_endpoints(Cursor::first(), &Listing::all()).await;
+        assert!(matches!(read, Err(Error::Unreadable { .. })), "a read changed nothing: {read:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_with_status_200_is_no_success() {
+    let stage = stage(|_| {
+        Ok(http::Response::builder().status(200).body("  <!doctype html><p>Sign in".into()).unwrap())
+    });
+    let api = stage.app_client().api(Lane::Repair);
+    let patched = api.patch_endpoint(1, &EndpointPatch::default()).await;
+    assert!(matches!(patched, Err(Error::Unavailable { .. })), "nothing was changed: {patched:?}");
+    let deleted = api.delete_endpoints(&[1]).await;
+    assert!(matches!(deleted, Err(Error::Unavailable { .. })), "nothing was deleted: {deleted:?}");
+    let made = api.create_endpoint(&new_endpoint()).await;
+    assert!(matches!(made, Err(Error::Ambiguous { .. })), "{made:?}");
 }
 
 #[tokio::test(start_paused = true)]

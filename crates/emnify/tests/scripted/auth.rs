@@ -60,10 +60,12 @@ async fn a_hundred_refused_calls_share_one_login() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_callers_share_one_refusal_and_nobody_tries_again() {
-    let stage = Stage::new(|asked, _| {
-        let status = if asked.is_login() { 401 } else { 200 };
-        answer(status, &json!([]))
-    });
+    let stage =
+        Stage::new(
+            |asked, _| {
+                if asked.is_login() { answer(401, &json!(null)) } else { answer(200, &json!([])) }
+            },
+        );
     let client = stage.app_client();
     let api = client.api(Lane::Interactive);
     let calls = futures::future::join_all((0..100).map(|_| api.services())).await;

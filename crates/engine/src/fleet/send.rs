@@ -231,8 +231,7 @@ impl<F: Fleet> FleetController<F> {
         let own = answer::may_be_one_items_fault(error);
         let halves = own && loads.len() > 1;
         tracing::warn!(kind = F::KIND, object = %named(call.object), members = loads.len(), %error, "call failed");
-        let doubtful = matches!(error, Error::Ambiguous { .. })
-            || (matches!(error, Error::Unavailable { .. }) && !loads[0].change.repeatable());
+        let doubtful = answer::may_have_happened(error, loads[0].change.repeatable());
         self.observe(call, loads, error, doubtful, halves);
         let mut set = lock(call.kept);
         if halves {

@@ -135,3 +135,46 @@ async fn a_bulk_create_whose_answer_was_lost_makes_nothing_twice() {
     stage.pass(600).await;
     assert_eq!(stage.emnify.devices().len(), 6);
 }
+
+/// Answers that do not say whether the create took effect. None of them did.
+const UNCLEAR: [(u16, &str); 6] =
+    [(201, "created"), (200, "[]"), (302, "elsewhere"), (404, "a page"), (403, "a page"), (502, "a page")];
+
+#[tokio::test(start_paused = true)]
+async fn a_create_with_an_unclear_answer_is_repeated_only_after_a_listing_past_its_deadline() {
+    for (status, page) in UNCLEAR {
+        let stage = Stage::new().await;
+        stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Answer(status, json!(page)));
+        stage.cluster.apply("a", named("a"));
+        stage.until("the create was tried", |s| creates(s) == 1).await;
+        stage.pass(60).await;
+        assert_eq!(creates(&stage), 1, "{status} {page}: it may still take effect");
+        stage.ready("a").await;
+        assert_eq!((creates(&stage), stage.emnify.devices().len()), (2, 1), "{status} {page}");
+        let asked = stage.emnify.asked("");
+        let last = asked.iter().rposition(|a| a.what == "POST /api/v1/endpoint").unwrap_or_default();
+        let first = asked.iter().position(|a| a.what == "POST /api/v1/endpoint").unwrap_or_default();
+        let listed = asked[first..last].iter().any(|a| a.what == "GET /api/v1/endpoint");
+        assert!(listed, "{status} {page}: a listing comes before the second create");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulk_create_whose_success_cannot_be_read_is_repeated_only_after_a_listing() {
+    let bulk = "POST /api/v2/endpoint/multi";
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(std::time::Duration::from_secs(5)));
+    stage.emnify.fail(bulk, 1, Fault::Answer(201, json!([{"id": "x"}])));
+    for i in 0..6 {
+        stage.cluster.apply(&format!("t{i}"), named(&format!("t{i}")));
+    }
+    stage.until("the bulk create was tried", |s| s.emnify.asked(bulk).len() == 1).await;
+    let before = stage.emnify.asked("POST").len();
+    stage.pass(60).await;
+    assert_eq!(stage.emnify.asked("POST").len(), before, "what was made may yet be listed: nothing is sent");
+    for i in 0..6 {
+        stage.ready(&format!("t{i}")).await;
+    }
+    assert_eq!(stage.emnify.devices().len(), 6);
+}

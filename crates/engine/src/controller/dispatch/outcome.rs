@@ -89,8 +89,7 @@ impl<K: Managed> Controller<K> {
 
     /// Writes down what is known of a create that failed; true if it may have taken effect.
     fn note_attempt(&self, load: &Load<K>, uid: &str, in_part: bool, error: &Error) -> bool {
-        let doubtful = matches!(error, Error::Ambiguous { .. })
-            || (matches!(error, Error::Unavailable { .. }) && !load.change.repeatable());
+        let doubtful = answer::may_have_happened(error, load.change.repeatable());
         if let (true, false, Some(nonce)) = (load.makes(), doubtful, load.nonce()) {
             let in_part = in_part || self.memory.cohort(uid).is_some();
             let attempt = if in_part { Attempt::Refused(self.shared.now()) } else { Attempt::Unsent };
