@@ -91,7 +91,7 @@ fn around_objects() -> Vec<Right> {
             &["get"],
         ),
         right(
-            "Tokens that emnify shows once, and sessions, are kept in Secrets of the operator's own.",
+            "Tokens that emnify shows once are kept in Secrets of the operator's own.",
             "",
             &["secrets"],
             &["create", "patch"],
@@ -130,6 +130,12 @@ fn around_operator() -> Vec<Right> {
             "coordination.k8s.io",
             &["leases"],
             &["get", "create", "update"],
+        ),
+        right(
+            "Logins are kept here, where no tenant writes, and go with their workspaces.",
+            "",
+            &["secrets"],
+            &["get", "create", "patch", "delete"],
         ),
         right(
             "What concerns the whole operator is told on its lease.",
@@ -225,10 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_own_namespace_holds_leases_and_no_secrets() {
+    fn the_operators_own_namespace_holds_leases_and_logins() {
         let own = grants(Scope::OperatorNamespace);
         assert!(own.contains("coordination.k8s.io/leases update"));
-        assert!(!own.iter().any(|grant| grant.contains("secrets")), "it is not served unless it is named");
+        assert!(own.contains("/secrets delete"), "a login goes with its workspace");
+        let listed = |grant: &String| grant.ends_with("secrets list") || grant.ends_with("secrets watch");
+        assert!(!own.iter().any(listed), "logins are read by name");
     }
 
     #[test]

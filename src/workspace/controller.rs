@@ -9,11 +9,11 @@ use std::{
 
 use emnify::Gate;
 use emnify_engine::{
+    caller::Access,
     directory::{Allows, WorkspaceKey},
     engine::Engine,
     events::not_allowed,
     kind::FINALIZER,
-    session::Session,
     snapshot::readiness,
     spec::WorkspaceKind,
     status::patch_params,
@@ -38,9 +38,10 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use super::{
     budget::Rarely,
     decide::{Held, Memory},
-    kept::Login,
+    kept::{Copied, Login},
     look::{Alarm, Look},
     position,
+    session_store::SessionStore,
     sessions::Sessions,
     spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
     status,
@@ -62,12 +63,14 @@ pub(super) struct Office {
     pub(super) login: Option<Login>,
     /// A call with that login was refused.
     pub(super) refused: bool,
-    pub(super) session: Option<Arc<Session>>,
+    pub(super) access: Option<Access>,
     /// Open while the organisation is ours to serve.
     pub(super) gate: Option<Arc<Gate>>,
     /// Tariff plan and test mode were read for this organisation.
     pub(super) surveyed: Option<i64>,
     pub(super) opened: bool,
+    /// The Secrets of the credentials, as last read.
+    pub(super) read: Copied,
     /// When to write figures that always move.
     pub(super) figures: Rarely,
     pub(super) rotation: Option<Rarely>,
@@ -150,6 +153,13 @@ impl Desk {
         self.offices.lock().remove(&key);
         self.engine.shared.withdraw(&key);
         self.sessions.leave(&key);
+        // usually gone already; not where somebody took the finalizer off by hand
+        let store = SessionStore::new(&self.engine.shared.client, &self.settings.operator_namespace, object);
+        tokio::spawn(async move {
+            if let Err(error) = store.remove().await {
+                tracing::warn!(%error, "session Secret of a deleted workspace not removed");
+            }
+        });
     }
 
     /// Another shard serves the workspace: first its objects are left alone, then its session ends, then the claim of its
@@ -246,9 +256,9 @@ impl Desk {
 
     /// The next process reads the event log from where this one ended.
     async fn keep_position<W: Served>(&self, object: &W) {
-        let session = self.office(&key_of(object)).lock().await.session.clone();
-        if let Some(session) = session {
-            position::write(self.engine.shared.client.clone(), object, &session).await;
+        let access = self.office(&key_of(object)).lock().await.access.clone();
+        if let Some(access) = access {
+            position::write(self.engine.shared.client.clone(), object, &access.session).await;
         }
     }
 
@@ -280,7 +290,7 @@ impl Desk {
                 if let kube::Error::Api(refusal) = &error
                     && refusal.code == 403
                 {
-                    let (message, serves) = (not_allowed(&refusal.message), office.session.is_some());
+                    let (message, serves) = (not_allowed(&refusal.message), office.access.is_some());
                     let generation = object.meta().generation;
                     status::refused(&mut status, &message, serves, generation, self.engine.now());
                     self.write(object, &status).await?;

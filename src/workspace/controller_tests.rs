@@ -170,11 +170,11 @@ impl Stage {
             let workspace = self.cluster.workspace();
             self.desk.reconcile(&workspace, &alarm).await.unwrap();
             let office = self.desk.office(&key_of(&workspace));
-            let session = office.lock().await.session.clone();
-            if let Some(session) = session
-                && let Err(error) = session.client.api(Lane::Hints).services().await
+            let access = office.lock().await.access.clone();
+            if let Some(Access { caller, .. }) = access
+                && let Err(error) = caller.client.api(Lane::Hints).services().await
             {
-                session.report_refusal(&error);
+                caller.report_refusal(&error);
             }
             tokio::time::sleep(LOOK / 2).await;
         }

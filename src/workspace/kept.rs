@@ -1,15 +1,21 @@
-//! The Secret in which a session survives a restart, and which a second replica reads: token, salt, trusted device.
+//! The Secret in which a login survives a restart, and which a second replica reads: token, salt, trusted device.
+//!
+//! It lies in the operator's namespace, where no tenant writes: whoever could write it could claim an organisation. It
+//! belongs to one Workspace by uid, since owner references do not cross namespaces.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use emnify::Jwt;
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::api::ObjectMeta;
+use kube::{ResourceExt, api::ObjectMeta};
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{credentials::Keepsake, decide::Held};
+use super::{
+    credentials::{Keepsake, Secrets},
+    decide::Held,
+};
 use crate::lead::claims::Place;
 
 /// Type of the Secret.
@@ -20,6 +26,10 @@ const ORIGIN: &str = "emnify.io/origin";
 const ORGANISATION: &str = "emnify.io/organisation";
 /// Digest of the credential that the token came from.
 const CREDENTIAL: &str = "emnify.io/credential";
+/// Uid of the workspace.
+const WORKSPACE: &str = "emnify.io/workspace-uid";
+/// Marks Secrets of ours for people; `kubectl get secret -l` finds them.
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What the Secret holds.
 #[derive(Clone, Debug)]
@@ -28,7 +38,13 @@ pub struct Kept {
     pub keepsake: Keepsake,
     /// The last login, if there was one.
     pub login: Option<Login>,
+    /// The Secrets that the credentials come from, copied while the workspace is being deleted: they may go before it.
+    pub copied: Copied,
 }
+
+/// Values of Secrets by their names.
+#[derive(Clone, Default, PartialEq)]
+pub struct Copied(BTreeMap<String, BTreeMap<String, Vec<u8>>>);
 
 /// A token and where it came from.
 #[derive(Clone, Debug)]
@@ -41,11 +57,9 @@ pub struct Login {
     pub credential: String,
 }
 
-/// A Secret of this name that was not written for this workspace.
+/// A Secret of this name that the operator did not write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "Secret {name} exists and is not this workspace's session; delete it, or give the workspace another name"
-)]
+#[error("Secret {name} in the operator's namespace is not a session of ours; delete it")]
 pub struct Foreign {
     /// Its name.
     pub name: String,
@@ -68,23 +82,86 @@ impl Login {
     }
 }
 
+impl Copied {
+    /// A copy of every Secret that is there.
+    pub fn of(secrets: &Secrets) -> Self {
+        let there = secrets.iter().filter_map(|(name, data)| Some((name.clone(), data.clone()?)));
+        Self(there.collect())
+    }
+
+    /// There is no copy.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Fills in those that are gone.
+    pub fn stand_in(&self, secrets: &mut Secrets) {
+        for (name, data) in secrets.iter_mut().filter(|(_, data)| data.is_none()) {
+            *data = self.0.get(name).cloned();
+        }
+    }
+
+    fn write(&self) -> SecretString {
+        let encoded = |data: &BTreeMap<String, Vec<u8>>| -> BTreeMap<String, String> {
+            data.iter().map(|(key, value)| (key.clone(), BASE64.encode(value))).collect()
+        };
+        let all: BTreeMap<&String, _> = self.0.iter().map(|(name, data)| (name, encoded(data))).collect();
+        serde_json::to_string(&all).expect("a map of strings is JSON").into()
+    }
+
+    /// What is damaged is no copy.
+    fn read(text: &SecretString) -> Option<Self> {
+        let all: BTreeMap<String, BTreeMap<String, String>> =
+            serde_json::from_str(text.expose_secret()).ok()?;
+        let decoded = |data: BTreeMap<String, String>| -> Option<BTreeMap<String, Vec<u8>>> {
+            data.into_iter().map(|(key, value)| Some((key, BASE64.decode(value.as_bytes()).ok()?))).collect()
+        };
+        all.into_iter().map(|(name, data)| Some((name, decoded(data)?))).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl fmt::Debug for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 impl Kept {
     /// Nothing but new randomness, for a workspace that never logged in.
     pub fn fresh() -> Self {
-        Self { keepsake: Keepsake { salt: random(), fingerprint: random() }, login: None }
+        let keepsake = Keepsake { salt: random(), fingerprint: random() };
+        Self { keepsake, login: None, copied: Copied::default() }
     }
 
-    /// Reads the Secret of the workspace with this uid. What is damaged is made anew: that costs one login.
-    pub fn read(secret: &Secret, owner: &str) -> Result<Self, Foreign> {
-        let ours = secret.metadata.owner_references.iter().flatten().any(|reference| reference.uid == owner);
-        if secret.type_.as_deref() != Some(TYPE) || !ours {
-            return Err(Foreign { name: secret.metadata.name.clone().unwrap_or_default() });
+    /// Reads the Secret of the workspace with this uid. What is damaged is made anew: that costs one login. A workspace
+    /// that was made anew under the name of an earlier one (after a restore, or by somebody else) inherits no login and no
+    /// credentials, only what makes the operator a trusted device.
+    pub fn read(secret: &Secret, workspace: &str) -> Result<Self, Foreign> {
+        if secret.type_.as_deref() != Some(TYPE) {
+            return Err(Foreign { name: secret.name_any() });
         }
+        let kept = Self::parse(secret);
+        if secret.annotations().get(WORKSPACE).is_some_and(|uid| uid == workspace) {
+            return Ok(kept);
+        }
+        Ok(Self { login: None, copied: Copied::default(), ..kept })
+    }
+
+    /// Reads the Secret of an earlier release, which lies where tenants write: its login proves nothing and has to be
+    /// tried before anything is believed. `None` if it was not the operator's.
+    pub fn read_former(secret: &Secret, workspace: &str) -> Option<Self> {
+        let owners = secret.metadata.owner_references.iter().flatten();
+        let ours = owners.into_iter().any(|reference| reference.uid == workspace);
+        (secret.type_.as_deref() == Some(TYPE) && ours)
+            .then(|| Self { copied: Copied::default(), ..Self::parse(secret) })
+    }
+
+    fn parse(secret: &Secret) -> Self {
         let text = |key: &str| {
             let value = secret.data.as_ref()?.get(key)?.0.clone();
             String::from_utf8(value).ok().filter(|text| !text.is_empty()).map(SecretString::from)
         };
-        let note = |key: &str| secret.metadata.annotations.as_ref()?.get(key).cloned();
+        let note = |key: &str| secret.annotations().get(key).cloned();
         let login = || {
             let jwt = Jwt::parse(text("jwt")?).ok()?.with_refresh_token(text("refreshToken"));
             Some(Login { jwt, origin: note(ORIGIN)?, credential: note(CREDENTIAL)? })
@@ -93,18 +170,19 @@ impl Kept {
             salt: text("salt").unwrap_or_else(random),
             fingerprint: text("fingerprint").unwrap_or_else(random),
         };
-        Ok(Self { keepsake, login: login() })
+        let copied = text("credentials").and_then(|text| Copied::read(&text)).unwrap_or_default();
+        Self { keepsake, login: login(), copied }
     }
 
-    /// The Secret to write.
-    pub fn write(&self, name: &str, namespace: &str, owner: OwnerReference) -> Secret {
+    /// The Secret to write, for the workspace with this uid. `owner` is its owner reference, where it can have one.
+    pub fn write(&self, name: &str, workspace: &str, owner: Option<OwnerReference>) -> Secret {
         let mut data = BTreeMap::new();
         let mut put = |key: &str, value: &SecretString| {
             data.insert(key.to_owned(), ByteString(value.expose_secret().as_bytes().to_vec()));
         };
         put("salt", &self.keepsake.salt);
         put("fingerprint", &self.keepsake.fingerprint);
-        let mut annotations = BTreeMap::new();
+        let mut annotations = BTreeMap::from([(WORKSPACE.to_owned(), workspace.to_owned())]);
         if let Some(login) = &self.login {
             put("jwt", &login.jwt.token);
             if let Some(refresh) = &login.jwt.refresh_token {
@@ -114,12 +192,15 @@ impl Kept {
             annotations.insert(CREDENTIAL.to_owned(), login.credential.clone());
             annotations.insert(ORGANISATION.to_owned(), login.jwt.identity.organisation_id.to_string());
         }
+        if !self.copied.is_empty() {
+            put("credentials", &self.copied.write());
+        }
         Secret {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
-                namespace: Some(namespace.to_owned()),
                 annotations: Some(annotations),
-                owner_references: Some(vec![owner]),
+                labels: Some(BTreeMap::from([(MANAGED_BY.to_owned(), "emnify-operator".to_owned())])),
+                owner_references: owner.map(|owner| vec![owner]),
                 ..ObjectMeta::default()
             },
             type_: Some(TYPE.to_owned()),
@@ -129,6 +210,12 @@ impl Kept {
     }
 }
 
+/// The Secret belongs to the workspace with this uid, and goes with it.
+pub fn belongs(secret: &Secret, workspace: &str) -> bool {
+    secret.type_.as_deref() == Some(TYPE)
+        && secret.annotations().get(WORKSPACE).is_some_and(|uid| uid == workspace)
+}
+
 fn random() -> SecretString {
     let mut bytes = [0_u8; 16];
     rand::rng().fill_bytes(&mut bytes);
@@ -136,70 +223,5 @@ fn random() -> SecretString {
 }
 
 #[cfg(test)]
-mod tests {
-    use data_encoding::BASE64URL_NOPAD;
-    use serde_json::json;
-
-    use super::*;
-
-    fn owner(uid: &str) -> OwnerReference {
-        OwnerReference {
-            uid: uid.into(),
-            name: "main".into(),
-            kind: "Workspace".into(),
-            ..OwnerReference::default()
-        }
-    }
-
-    fn kept() -> Kept {
-        let claims = json!({"esc.org": 42, "esc.orgName": "Example", "iat": 1_000_000, "exp": 1_014_400});
-        let token = format!("e30.{}.sig", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
-        let jwt =
-            Jwt::parse(token.into()).unwrap().with_refresh_token(Some("refresh-hush".to_owned().into()));
-        let login = Login { jwt, origin: "https://cdn.emnify.net".into(), credential: "abc".into() };
-        Kept { login: Some(login), ..Kept::fresh() }
-    }
-
-    #[test]
-    fn a_session_survives_a_restart() {
-        let kept = kept();
-        let again = Kept::read(&kept.write("main-session", "ns", owner("u")), "u").unwrap();
-        assert_eq!(again.keepsake.salt.expose_secret(), kept.keepsake.salt.expose_secret());
-        assert_eq!(again.keepsake.fingerprint.expose_secret(), kept.keepsake.fingerprint.expose_secret());
-        let (before, after) = (kept.login.unwrap(), again.login.unwrap());
-        assert_eq!(after.held(false), before.held(false));
-        assert_eq!(after.jwt.token.expose_secret(), before.jwt.token.expose_secret());
-        assert_eq!(after.jwt.refresh_token.unwrap().expose_secret(), "refresh-hush");
-    }
-
-    #[test]
-    fn a_secret_of_somebody_else_is_neither_read_nor_overwritten() {
-        let secret = kept().write("main-session", "ns", owner("u"));
-        let error = Kept::read(&secret, "other").unwrap_err();
-        assert!(error.to_string().starts_with("Secret main-session exists and is not"), "{error}");
-        let opaque = Secret { type_: Some("Opaque".into()), ..secret };
-        assert!(Kept::read(&opaque, "u").is_err(), "a user's Secret of the same name");
-    }
-
-    #[test]
-    fn damage_costs_a_login_and_nothing_more() {
-        let mut secret = kept().write("main-session", "ns", owner("u"));
-        secret.data.as_mut().unwrap().insert("jwt".into(), ByteString(b"garbage".to_vec()));
-        assert!(Kept::read(&secret, "u").unwrap().login.is_none());
-        secret.data = None;
-        let emptied = Kept::read(&secret, "u").unwrap();
-        assert_eq!(emptied.keepsake.salt.expose_secret().len(), 32, "new randomness");
-        assert_ne!(
-            Kept::fresh().keepsake.salt.expose_secret(),
-            emptied.keepsake.salt.expose_secret(),
-            "never the same twice"
-        );
-    }
-
-    #[test]
-    fn no_token_shows_in_debug_output() {
-        let kept = kept();
-        let shown = format!("{kept:?}");
-        assert!(!shown.contains("refresh-hush") && !shown.contains("e30."), "{shown}");
-    }
-}
+#[path = "kept_tests.rs"]
+mod tests;

@@ -4,18 +4,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use emnify::{BaseUrl, Client, Credentials, Error, Lane, Pace};
 use emnify_engine::{
+    caller::{Access, Caller},
     directory::{Entry, WorkspaceKey},
     guard::GuardLimit,
     kind::Invalid,
     reason::{self, annotation},
     session::Session,
-    status::patch_params,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PostParams},
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use tokio::sync::mpsc;
@@ -25,8 +24,9 @@ use super::{
     controller::{Desk, LOOK, Office, Served},
     credentials::{Offer, Secrets},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
-    kept::{Foreign, Kept, Login},
+    kept::{Copied, Kept, Login},
     position,
+    session_store::{Opened, SessionStore},
     spec::{Counts, WorkspaceStatus},
     status::{self, Shown},
     terms::Terms,
@@ -43,7 +43,7 @@ pub(super) struct Look<'a, W: Served> {
     desk: &'a Desk,
     object: &'a W,
     key: WorkspaceKey,
-    secrets: Api<Secret>,
+    store: SessionStore,
     kept: Kept,
     url: Result<BaseUrl, String>,
     terms: Terms,
@@ -62,16 +62,19 @@ impl<'a, W: Served> Look<'a, W> {
         alarm: &'a Alarm<W>,
     ) -> Result<Self, kube::Error> {
         let key = super::controller::key_of(object);
-        let namespace = key.namespace.clone().unwrap_or_else(|| desk.settings.operator_namespace.clone());
-        let secrets: Api<Secret> = Api::namespaced(desk.engine.shared.client.clone(), &namespace);
-        let (kept, foreign) = open(&secrets, object, &namespace).await?;
-        if !std::mem::replace(&mut office.opened, true) {
+        let client = &desk.engine.shared.client;
+        let store = SessionStore::new(client, &desk.settings.operator_namespace, object);
+        let Opened { mut kept, foreign, former } = store.open().await?;
+        let first = !office.opened;
+        if first {
             office.memory.credential = status.credential.clone().unwrap_or_default();
             office.memory.refreshed.clone_from(&status.last_handled_refresh_at);
-            office.login.clone_from(&kept.login);
+        }
+        let values = read_all(desk, object, office, &kept).await?;
+        if object.meta().deletion_timestamp.is_some() && foreign.is_none() {
+            keep_copy(&store, &mut kept, &values).await?;
         }
         let spec = &object.access().credentials;
-        let values = read_all(&secrets, spec.secrets()).await?;
         let used_code = office.memory.credential.used_code.as_deref();
         let (terms, wrong) = terms(object, status);
         let offer = match (foreign, wrong) {
@@ -82,7 +85,53 @@ impl<'a, W: Served> Look<'a, W> {
             (None, None) => spec.offer(&values, &kept.keepsake, used_code).map_err(Problem::from),
         };
         let url = desk.settings.hosts.admit(object.access().base_url.as_deref()).map_err(|e| e.to_string());
-        Ok(Self { desk, object, key, secrets, kept, url, terms, offer, now: desk.engine.now(), alarm })
+        let mut look =
+            Self { desk, object, key, store, kept, url, terms, offer, now: desk.engine.now(), alarm };
+        if former {
+            look.take_over().await?;
+        }
+        if first {
+            office.login.clone_from(&look.kept.login);
+            office.opened = true;
+        }
+        Ok(look)
+    }
+
+    /// What an earlier release kept lay where tenants write. Its login is taken over once emnify has said whose it is,
+    /// which spares a login for each workspace; otherwise it is dropped.
+    async fn take_over(&mut self) -> Result<(), kube::Error> {
+        let login = match self.kept.login.take() {
+            Some(login) => self.prove(login).await,
+            None => None,
+        };
+        self.kept.login = login;
+        self.store.store(&self.kept).await?;
+        self.store.empty_former().await;
+        Ok(())
+    }
+
+    /// The login, if emnify says that it is one to the organisation that it claims.
+    async fn prove(&self, login: Login) -> Option<Login> {
+        let (Ok(offer), Ok(url)) = (&self.offer, &self.url) else { return None };
+        let organisation = login.jwt.identity.organisation_id;
+        let claimed = login.origin == url.origin()
+            && login.credential == offer.digests.credential
+            && self.terms.pinned.is_none_or(|pinned| pinned == organisation);
+        if !claimed {
+            return None;
+        }
+        let client = self.desk.sessions.client(url.clone(), offer.credentials.clone(), Some(organisation));
+        client.set_token(login.jwt.clone()).ok()?;
+        let said = client.api(Lane::Create).my_organisation().await;
+        match said {
+            // a token that emnify refused was replaced by a login of the workspace's own meanwhile
+            Ok(said) if said.id == organisation => Some(Login { jwt: client.token()?, ..login }),
+            Ok(_) => None,
+            Err(error) => {
+                tracing::info!(workspace = %self.object.name_any(), %error, "login of an earlier release not taken over");
+                None
+            }
+        }
     }
 
     /// Does what the decision says, tells everybody and writes the status.
@@ -99,10 +148,11 @@ impl<'a, W: Served> Look<'a, W> {
         decision = self.claimed(office, decision).await?;
         self.publish(&decision, office);
         if self.object.meta().deletion_timestamp.is_some() {
-            match self.leave() {
-                Some(waiting) => decision.verdict = waiting,
-                None => return self.desk.set_finalizer(self.object, false).await,
-            }
+            let Some(waiting) = self.leave() else {
+                self.store.remove().await?;
+                return self.desk.set_finalizer(self.object, false).await;
+            };
+            decision.verdict = waiting;
         }
         let generation = self.object.meta().generation;
         let held = office.held();
@@ -114,11 +164,11 @@ impl<'a, W: Served> Look<'a, W> {
             now: self.now,
         };
         status::show(&shown, status);
-        if let Some(session) = office.session.clone().filter(|_| decision.serve) {
-            self.survey(&session, office, status).await;
+        if let Some(Access { session, caller }) = office.access.clone().filter(|_| decision.serve) {
+            self.survey(&session, &caller, office, status).await;
             self.count(&session, status);
-            self.budget(&session, office, status);
-            status::guard(status, session.guard.tripped().as_deref(), generation, self.now);
+            self.budget(&session, &caller, office, status);
+            status::guard(status, caller.guard.tripped().as_deref(), generation, self.now);
             position::keep(self.object.status(), status, session.hints.position());
         }
         self.tell(&decision.verdict);
@@ -135,7 +185,7 @@ impl<'a, W: Served> Look<'a, W> {
         let (Some(claims), Some(login)) = (&self.desk.lead.claims, &office.login) else {
             return Ok(decision);
         };
-        if !decision.serve && office.session.is_none() {
+        if !decision.serve && office.access.is_none() {
             return Ok(decision);
         }
         match claims.hold(&login.place()).await? {
@@ -145,7 +195,7 @@ impl<'a, W: Served> Look<'a, W> {
             }
             Err(conflict) => {
                 self.desk.sessions.leave(&self.key);
-                (office.session, office.gate) = (None, None);
+                (office.access, office.gate) = (None, None);
                 let verdict = Verdict::Stalled { reason: reason::SHARD_CONFLICT, message: conflict.message };
                 let wake_at = self.now.checked_add(CONFLICT).ok();
                 Ok(Decision { serve: false, step: Step::Rest, verdict, wake_at })
@@ -194,8 +244,8 @@ impl<'a, W: Served> Look<'a, W> {
     /// Logs in or refreshes, learns from the outcome, and swaps the token only if it may be used.
     async fn log_in(&self, step: Step, office: &mut Office) -> Result<(), kube::Error> {
         let (Ok(offer), Ok(url)) = (&self.offer, &self.url) else { return Ok(()) };
-        let client = match (&office.session, step) {
-            (Some(session), Step::Refresh) => session.client.clone(),
+        let client = match (&office.access, step) {
+            (Some(access), Step::Refresh) => access.caller.client.clone(),
             _ => self.desk.sessions.client(url.clone(), offer.credentials.clone(), self.terms.pinned),
         };
         let outcome = client.login().await;
@@ -206,35 +256,26 @@ impl<'a, W: Served> Look<'a, W> {
         let Some(jwt) = client.token().filter(|_| usable) else { return Ok(()) };
         let login = Login { jwt, origin, credential: offer.digests.credential.clone() };
         let kept = Kept { login: Some(login.clone()), ..self.kept.clone() };
-        self.store(&kept).await?;
+        self.store.store(&kept).await?;
         if office.login.as_ref().is_some_and(|before| before.place() == login.place())
-            && office.session.is_some()
+            && office.access.is_some()
         {
             self.join(office, client, login, &offer.credentials);
         } else {
             // it has to be claimed first
-            (office.login, office.session, office.refused) = (Some(login), None, false);
+            (office.login, office.access, office.refused) = (Some(login), None, false);
         }
         Ok(())
-    }
-
-    async fn store(&self, kept: &Kept) -> Result<(), kube::Error> {
-        let name = self.object.session_secret();
-        let namespace = self.secrets.namespace().unwrap_or_default().to_owned();
-        let mut secret = kept.write(&name, &namespace, owner(self.object));
-        // the type of a Secret cannot be patched, and it is ours already
-        secret.type_ = None;
-        self.secrets.patch(&name, &patch_params(), &Patch::Merge(&secret)).await.map(|_| ())
     }
 
     fn join(&self, office: &mut Office, client: Client, login: Login, credentials: &Credentials) {
         let position = position::kept(self.object.status());
         match self.desk.sessions.join(&self.key, client, &login.jwt, credentials, position) {
-            Ok(session) => {
+            Ok(access) => {
                 if let Some(gate) = &office.gate {
-                    session.client.set_gate(gate.clone());
+                    access.caller.client.set_gate(gate.clone());
                 }
-                office.session = Some(session);
+                office.access = Some(access);
             }
             Err(error) => tracing::warn!(%error, "token not taken over"),
         }
@@ -244,15 +285,15 @@ impl<'a, W: Served> Look<'a, W> {
 
     /// Tells everybody who uses the workspace.
     fn publish(&self, decision: &Decision, office: &mut Office) {
-        if decision.serve && office.session.is_none() {
+        if decision.serve && office.access.is_none() {
             self.resume(office);
         }
         self.watch_refusals(office);
-        let state = match (&office.session, decision.serve) {
-            (Some(session), true) => {
+        let state = match (&office.access, decision.serve) {
+            (Some(access), true) => {
                 // before anybody uses it: no send without the guard, no listing with another interval
-                self.configure(session);
-                Ok(session.clone())
+                self.configure(access);
+                Ok(access.clone())
             }
             _ => Err(why(&decision.verdict)),
         };
@@ -266,7 +307,8 @@ impl<'a, W: Served> Look<'a, W> {
         let (Some(login), Ok(url)) = (office.login.clone(), &self.url) else { return };
         let nothing = Credentials::ApplicationToken(String::new().into());
         let credentials = self.offer.as_ref().map_or(nothing, |o| o.credentials.clone());
-        let client = self.desk.sessions.client(url.clone(), credentials.clone(), self.terms.pinned);
+        let organisation = login.jwt.identity.organisation_id;
+        let client = self.desk.sessions.client(url.clone(), credentials.clone(), Some(organisation));
         if client.set_token(login.jwt.clone()).is_ok() {
             self.join(office, client, login, &credentials);
         }
@@ -274,12 +316,12 @@ impl<'a, W: Served> Look<'a, W> {
 
     /// A refused call makes the token at hand useless; the next look decides what to do.
     fn watch_refusals(&self, office: &mut Office) {
-        let Some(session) = &office.session else { return };
-        let mut refusals = session.refusals();
+        let Some(Access { session, caller }) = &office.access else { return };
+        let mut refusals = caller.refusals();
         let refused = refusals.borrow_and_update().clone();
         if let Some(Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. }) = &refused {
             office.refused = true;
-            session.clear_refusal();
+            caller.clear_refusal();
         }
         let (alarm, object, session) =
             (self.alarm.clone(), ObjectRef::from_obj(self.object), session.clone());
@@ -299,26 +341,34 @@ impl<'a, W: Served> Look<'a, W> {
     }
 
     /// What the spec sets on the session.
-    fn configure(&self, session: &Session) {
+    fn configure(&self, Access { session, caller }: &Access) {
         let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
-        session.guard.set_limit(limit.unwrap_or_default());
-        session.client.set_month_share(self.desk.sessions.share(&self.key, self.terms.budget_percent));
-        session.set_sweep_every(self.terms.sweep.or(self.desk.settings.sweep_interval));
+        caller.guard.set_limit(limit.unwrap_or_default());
+        let (percent, sweep) =
+            self.desk.sessions.share(&self.key, self.terms.budget_percent, self.terms.sweep);
+        caller.client.set_month_share(percent);
+        session.set_sweep_every(sweep.or(self.desk.settings.sweep_interval));
         if let Some(approval) = self.object.annotations().get(annotation::APPROVE)
-            && session.guard.approve(approval)
+            && caller.guard.approve(approval)
         {
             self.desk.engine.shared.kinds().for_each(|kind| kind.poke_all(&self.key));
         }
     }
 
     /// Tariff plan and Factory Test, once per organisation.
-    async fn survey(&self, session: &Session, office: &mut Office, status: &mut WorkspaceStatus) {
+    async fn survey(
+        &self,
+        session: &Session,
+        caller: &Caller,
+        office: &mut Office,
+        status: &mut WorkspaceStatus,
+    ) {
         let organisation = office.login.as_ref().map(|l| l.jwt.identity.organisation_id);
         if office.surveyed == organisation {
             session.set_factory_test(status.factory_test_mode == Some(true));
             return;
         }
-        match session.client.api(Lane::Create).active_tariff_plan().await {
+        match caller.client.api(Lane::Create).active_tariff_plan().await {
             Ok(plan) => {
                 let plan = plan.and_then(|p| {
                     let allowed = p.factory_test_mode_allowed;
@@ -350,17 +400,17 @@ impl<'a, W: Served> Look<'a, W> {
     }
 
     /// The month's requests survive a restart, to the thousand.
-    fn budget(&self, session: &Session, office: &mut Office, status: &mut WorkspaceStatus) {
+    fn budget(&self, session: &Session, caller: &Caller, office: &mut Office, status: &mut WorkspaceStatus) {
         if let Some(before) = &status.budget {
-            session.client.restore_ledger(&budget::kept(before));
+            caller.client.restore_ledger(&budget::kept(before));
         }
         if office.figures.now() {
-            status.budget = budget::told(&session.client.ledger());
+            status.budget = budget::told(&caller.client.ledger());
         }
         if office.rotation.get_or_insert_with(budget::Rarely::later).now() {
             status.scrub = budget::rotation(&session.scrub.snapshot());
         }
-        let pace = session.client.pace();
+        let pace = caller.client.pace();
         budget::pace(status, pace, self.object.meta().generation, self.now);
         if pace == Pace::Spent {
             let message = "the month's share of requests is used up";
@@ -378,30 +428,6 @@ impl<'a, W: Served> Look<'a, W> {
         if let Some((reason, message)) = worth {
             self.desk.engine.shared.events.say(self.object, true, reason, message);
         }
-    }
-}
-
-/// The session's Secret, made if it is missing; what is not ours is neither read nor overwritten.
-async fn open<W: Served>(
-    api: &Api<Secret>,
-    object: &W,
-    namespace: &str,
-) -> Result<(Kept, Option<Foreign>), kube::Error> {
-    let name = object.session_secret();
-    let Some(secret) = api.get_opt(&name).await? else {
-        let kept = Kept::fresh();
-        return match api.create(&PostParams::default(), &kept.write(&name, namespace, owner(object))).await {
-            Ok(_) => Ok((kept, None)),
-            // a terminating namespace takes no new Secret; the login at hand is in memory
-            Err(kube::Error::Api(e)) if e.code == 403 && object.meta().deletion_timestamp.is_some() => {
-                Ok((kept, None))
-            }
-            Err(error) => Err(error),
-        };
-    };
-    match Kept::read(&secret, &object.uid().unwrap_or_default()) {
-        Ok(kept) => Ok((kept, None)),
-        Err(foreign) => Ok((Kept::fresh(), Some(foreign))),
     }
 }
 
@@ -423,18 +449,41 @@ fn why(verdict: &Verdict) -> String {
     }
 }
 
-fn owner<W: Served>(object: &W) -> OwnerReference {
-    let mut owner = object.controller_owner_ref(&()).unwrap_or_default();
-    owner.block_owner_deletion = None;
-    owner
-}
-
-async fn read_all(api: &Api<Secret>, names: impl IntoIterator<Item = &str>) -> Result<Secrets, kube::Error> {
+/// The Secrets that the credentials come from. While the workspace is being deleted they may go before it, together with
+/// the right to read them: then what was read last, or copied by an earlier process, stands in for them.
+async fn read_all<W: Served>(
+    desk: &Desk,
+    object: &W,
+    office: &mut Office,
+    kept: &Kept,
+) -> Result<Secrets, kube::Error> {
+    let namespace = object.meta().namespace.as_deref().unwrap_or(&desk.settings.operator_namespace);
+    let api: Api<Secret> = Api::namespaced(desk.engine.shared.client.clone(), namespace);
+    let deleting = object.meta().deletion_timestamp.is_some();
     let mut all = BTreeMap::new();
-    for name in names {
-        let secret = api.get_opt(name).await?;
+    for name in object.access().credentials.secrets() {
+        let secret = match api.get_opt(name).await {
+            Err(kube::Error::Api(e)) if e.code == 403 && deleting => None,
+            read => read?,
+        };
         let data = secret.map(|s| s.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect());
         all.insert(name.to_owned(), data);
     }
+    if deleting {
+        office.read.stand_in(&mut all);
+        kept.copied.stand_in(&mut all);
+    } else {
+        office.read = Copied::of(&all);
+    }
     Ok(all)
+}
+
+/// Copies the credentials of a workspace that is being deleted, for a process that is started after they are gone.
+async fn keep_copy(store: &SessionStore, kept: &mut Kept, secrets: &Secrets) -> Result<(), kube::Error> {
+    let copied = Copied::of(secrets);
+    if copied.is_empty() || copied == kept.copied {
+        return Ok(());
+    }
+    kept.copied = copied;
+    store.store(kept).await
 }

@@ -1,13 +1,21 @@
-//! Live sessions by host and organisation: workspaces with credentials of one organisation share one.
+//! Live sessions by host and organisation: workspaces with credentials of one organisation share one, each with a caller
+//! of its own.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use emnify::BaseUrl;
 use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
-use emnify_engine::{directory::WorkspaceKey, engine::Engine, kind::Id, session::Session};
+use emnify_engine::{
+    caller::{Access, Caller},
+    directory::WorkspaceKey,
+    engine::Engine,
+    kind::Id,
+    session::Session,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -21,8 +29,16 @@ use crate::{
 struct Shared {
     session: Arc<Session>,
     usage: Arc<Usage>,
-    /// Each with its percent of the monthly quota.
-    users: BTreeMap<WorkspaceKey, u8>,
+    users: BTreeMap<WorkspaceKey, Share>,
+}
+
+/// What a workspace asks of the session that it shares.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    /// Percent of the monthly quota, once it is known.
+    percent: Option<u8>,
+    /// Time between listings, where it sets one.
+    sweep: Option<Duration>,
 }
 
 /// All live sessions, and what new ones are made with.
@@ -41,8 +57,8 @@ impl Sessions {
         Self { engine, transport, ip_share, lead, limits: Mutex::default(), live: Mutex::default() }
     }
 
-    /// A client that has not logged in, and takes no token of another organisation than `pinned`; clients of one host share
-    /// its budget.
+    /// A client that has not logged in, and never works for another organisation than the one it is `pinned` to. Clients of
+    /// one host share its budget.
     pub fn client(&self, url: BaseUrl, credentials: Credentials, pinned: Option<i64>) -> Client {
         let mut limits = self.limits.lock();
         let limits = limits.entry(url.origin()).or_insert_with(|| HostLimits::new(self.ip_share)).clone();
@@ -50,8 +66,10 @@ impl Sessions {
         Client::new(Config { gate: self.lead.gate.clone(), organisation: pinned, ..config })
     }
 
-    /// The session of the organisation that `client` is logged in to: the live one, which takes over the client's
-    /// token and credentials, or a new one, which reads the event log from `position` on.
+    /// The session of the organisation that `client` is logged in to, and the caller of this workspace in it: the live one,
+    /// or a new one, which reads the event log from `position` on. Whoever joins has to know from emnify that the token
+    /// is one of that organisation. A workspace that is in the session already goes on with its own client, which takes
+    /// over token and credentials; nobody else's is touched.
     pub fn join(
         &self,
         who: &WorkspaceKey,
@@ -59,35 +77,45 @@ impl Sessions {
         jwt: &Jwt,
         credentials: &Credentials,
         position: Option<Timestamp>,
-    ) -> Result<Arc<Session>, Error> {
+    ) -> Result<Access, Error> {
         let place = (client.base_url().origin(), jwt.identity.organisation_id);
+        client.pin(place.1)?;
         let mut live = self.live.lock();
         self.left(leave(&mut live, who, Some(&place)));
         if let Some(shared) = live.get_mut(&place) {
-            shared.session.client.set_credentials(credentials.clone());
-            shared.session.client.set_token(jwt.clone())?;
-            shared.session.clear_refusal();
-            shared.users.insert(who.clone(), 100);
-            return Ok(shared.session.clone());
+            let session = shared.session.clone();
+            let caller = match session.caller(who) {
+                Some(caller) => {
+                    caller.client.set_credentials(credentials.clone());
+                    caller.client.set_token(jwt.clone())?;
+                    caller.clear_refusal();
+                    caller
+                }
+                None => session.admit(Caller::new(who.clone(), client)),
+            };
+            shared.users.entry(who.clone()).or_default();
+            return Ok(Access { session, caller });
         }
-        client.pin(place.1)?;
-        let session = Session::new(client, place.1.to_string());
+        let Access { session, caller } = Access::begin(Caller::new(who.clone(), client), place.1.to_string());
         session.hints.set_position(position);
         self.engine.serve(&session);
         let usage = Arc::<Usage>::default();
         usage.follow(&session);
-        let users = BTreeMap::from([(who.clone(), 100)]);
+        let users = BTreeMap::from([(who.clone(), Share::default())]);
         live.insert(place, Shared { session: session.clone(), usage, users });
-        Ok(session)
+        Ok(Access { session, caller })
     }
 
-    /// Notes the percent of the monthly quota that a workspace allows; what holds for its session is the smallest.
-    pub fn share(&self, who: &WorkspaceKey, percent: u8) -> u8 {
+    /// Notes the percent of the monthly quota that a workspace allows and how often it wants listings; what holds for the
+    /// session is the smallest of each, whoever of its users was looked at last.
+    pub fn share(&self, who: &WorkspaceKey, percent: u8, sweep: Option<Duration>) -> (u8, Option<Duration>) {
         let mut live = self.live.lock();
         let shared = live.values_mut().find(|shared| shared.users.contains_key(who));
-        let Some(shared) = shared else { return percent };
-        shared.users.insert(who.clone(), percent);
-        shared.users.values().copied().min().unwrap_or(percent)
+        let Some(shared) = shared else { return (percent, sweep) };
+        shared.users.insert(who.clone(), Share { percent: Some(percent), sweep });
+        let users = shared.users.values();
+        let smallest = users.clone().filter_map(|share| share.percent).min().unwrap_or(percent);
+        (smallest, users.filter_map(|share| share.sweep).min())
     }
 
     /// How traffic and sessions stand, for metrics.
@@ -134,10 +162,11 @@ impl Sessions {
     }
 }
 
-/// As far as the listing of tokens shows it, where there is one.
+/// The first that expires of those that are logged in with, as far as the listing of tokens shows it.
 fn credential_expires(session: &Session) -> Option<Timestamp> {
-    let id = Id::Int(session.own_token()?);
-    session.shelf::<ApplicationToken>().mirror.row(&id)?.expires
+    let shelf = session.shelf::<ApplicationToken>();
+    let expires = |id: i64| shelf.mirror.row(&Id::Int(id))?.expires;
+    session.own_tokens().into_iter().filter_map(expires).min()
 }
 
 /// Takes a user away; returns the places of sessions that ended.
@@ -147,7 +176,9 @@ fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&
         if except == Some(place) {
             return true;
         }
-        shared.users.remove(who);
+        if shared.users.remove(who).is_some() {
+            shared.session.dismiss(who);
+        }
         if shared.users.is_empty() {
             shared.session.stop();
             ended.push(place.clone());

@@ -370,8 +370,18 @@ pub trait WorkspaceObject: kube::Resource<DynamicType = ()> {
     fn access(&self) -> &Access;
     /// What was last written.
     fn status(&self) -> Option<&WorkspaceStatus>;
-    /// Name of the Secret that keeps the session; the two kinds cannot collide in one namespace.
+    /// Name of the Secret in the operator's namespace that keeps the login. A namespace holds no dot, so that no two
+    /// workspaces share a name.
     fn session_secret(&self) -> String {
+        let name = self.meta().name.as_deref().unwrap_or_default();
+        let namespace = self.meta().namespace.as_deref().unwrap_or_default();
+        match Self::KIND {
+            WorkspaceKind::Workspace => format!("session.workspace.{namespace}.{name}"),
+            WorkspaceKind::ClusterWorkspace => format!("session.clusterworkspace.{name}"),
+        }
+    }
+    /// Name of the Secret in which releases before 0.2 kept the login: beside the credentials, where tenants write.
+    fn former_session_secret(&self) -> String {
         let name = self.meta().name.as_deref().unwrap_or_default();
         match Self::KIND {
             WorkspaceKind::Workspace => format!("{name}-session"),
@@ -479,16 +489,24 @@ mod tests {
     }
 
     #[test]
-    fn session_secrets_of_both_kinds_have_different_names() {
+    fn no_two_workspaces_share_a_session_secret() {
         let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
-        let own = Workspace::new("main", WorkspaceSpec { access: access.clone() });
-        let shared =
-            ClusterWorkspaceSpec { access, allowed_namespaces: None, allowed_kinds: None, allow_force: None };
-        let shared = ClusterWorkspace::new("main", shared);
-        assert_eq!(
-            (own.session_secret(), shared.session_secret()),
-            ("main-session".into(), "main-clustersession".into())
-        );
+        let own = |namespace: &str, name: &str| {
+            let mut own = Workspace::new(name, WorkspaceSpec { access: access.clone() });
+            own.metadata.namespace = Some(namespace.into());
+            own.session_secret()
+        };
+        let shared = ClusterWorkspaceSpec {
+            access: access.clone(),
+            allowed_namespaces: None,
+            allowed_kinds: None,
+            allow_force: None,
+        };
+        let shared = ClusterWorkspace::new("main", shared).session_secret();
+        assert_eq!(own("team-a", "main"), "session.workspace.team-a.main");
+        assert_eq!(shared, "session.clusterworkspace.main");
+        assert_ne!(own("a-b", "c"), own("a", "b-c"), "they lie in one namespace");
+        assert!(own(&"a".repeat(63), &"b".repeat(63)).len() <= 253, "a Secret's name is that long at most");
     }
 
     #[test]

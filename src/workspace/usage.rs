@@ -39,9 +39,9 @@ impl Usage {
     async fn read_for_ever(&self, session: &Session) {
         sleep(FIRST).await;
         loop {
-            match session.client.api(Lane::Scrub).monthly_stats().await {
+            match session.api(Lane::Scrub).monthly_stats().await {
                 Ok(stats) => {
-                    let read = Some((stats, session.client.server_time()));
+                    let read = Some((stats, session.server_time()));
                     *self.0.lock() = read;
                 }
                 Err(error) => {

@@ -123,7 +123,8 @@ async fn the_second_factor_may_be_a_trusted_device() -> Result<()> {
 async fn forget_login(stage: &Stage) -> Result<()> {
     let secrets = Api::<Secret>::namespaced(stage.client().clone(), stage.namespace());
     let patch = json!({"data": {"jwt": null, "refreshToken": null}});
-    secrets.patch("default-session", &PatchParams::default(), &Patch::Merge(patch)).await?;
+    let name = format!("session.workspace.{}.default", stage.namespace());
+    secrets.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
 }
 

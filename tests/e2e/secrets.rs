@@ -168,7 +168,8 @@ async fn no_secret_is_shown() -> Result<()> {
     log_in_everyhow(&stage).await?;
     let mut secrets = mint(&stage).await?;
     secrets.extend([DIGEST.to_owned(), DIGEST.to_uppercase()]);
-    let session = stage.get("Secret", "clear-session").await?.context("a session is kept")?;
+    let session = format!("session.workspace.{}.clear", stage.namespace());
+    let session = stage.get("Secret", &session).await?.context("a session is kept")?;
     let session = session["data"]["jwt"].as_str().context("with its token")?;
     let session = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(session)?)?;
     let ready = stage.get("ApplicationToken", "ci").await?.unwrap_or_default();

@@ -33,6 +33,13 @@ impl Api {
         self.lane
     }
 
+    /// The same handle, with the turn it may hold, for calls that `client` makes: a client of the same host and organisation,
+    /// so that the turn was taken from the right budget.
+    #[must_use]
+    pub fn by(self, client: &Client) -> Self {
+        Self { client: client.clone(), ..self }
+    }
+
     /// The client it belongs to.
     pub fn client(&self) -> &Client {
         &self.client

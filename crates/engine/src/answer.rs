@@ -38,7 +38,7 @@ pub(crate) fn learn<K: Managed>(
         (None, None) => {}
     }
     if let Some(id) = made.or(id) {
-        let until = session.client.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);
+        let until = session.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);
         shelf.mirror.expect_echo(id, until);
     }
     if let (Some(id), true) = (id, change.unsettles()) {

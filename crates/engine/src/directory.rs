@@ -5,6 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use parking_lot::RwLock;
 
 use crate::{
+    caller::Access,
     session::Session,
     spec::{WorkspaceKind, WorkspaceRef},
 };
@@ -29,8 +30,8 @@ pub type Allows = Arc<dyn Fn(&Applicant<'_>) -> Result<(), String> + Send + Sync
 /// A workspace as objects see it.
 #[derive(Clone)]
 pub struct Entry {
-    /// The live session, or why there is none.
-    pub state: Result<Arc<Session>, String>,
+    /// The live session and who acts in it for this workspace, or why there is none.
+    pub state: Result<Access, String>,
     /// For a `ClusterWorkspace`: who may use it.
     pub allows: Option<Allows>,
     /// Generation of its spec, with which `allows` may change.
@@ -64,8 +65,8 @@ pub struct WorkspaceKey {
 pub struct Resolved {
     /// What it resolved to, to pin in the status.
     pub workspace: WorkspaceRef,
-    /// The live session, or why there is none.
-    pub state: Result<Arc<Session>, String>,
+    /// The live session and who acts in it for this workspace, or why there is none.
+    pub state: Result<Access, String>,
     /// Whose workspace it is.
     pub served: Served,
 }
@@ -128,9 +129,9 @@ impl Directory {
             Slot::Here(entry) => entry.state.as_ref().ok(),
             Slot::Elsewhere => None,
         });
-        for session in served {
-            if !sessions.iter().any(|known| Arc::ptr_eq(known, session)) {
-                sessions.push(session.clone());
+        for access in served {
+            if !sessions.iter().any(|known| Arc::ptr_eq(known, &access.session)) {
+                sessions.push(access.session.clone());
             }
         }
         sessions
@@ -177,9 +178,9 @@ impl Directory {
     }
 }
 
-fn same_state(a: &Result<Arc<Session>, String>, b: &Result<Arc<Session>, String>) -> bool {
+fn same_state(a: &Result<Access, String>, b: &Result<Access, String>) -> bool {
     match (a, b) {
-        (Ok(a), Ok(b)) => Arc::ptr_eq(a, b),
+        (Ok(a), Ok(b)) => a.is(b),
         (Err(a), Err(b)) => a == b,
         _ => false,
     }

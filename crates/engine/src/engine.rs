@@ -152,7 +152,8 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
             None => session.queue.ready(None).await,
         };
         let api = tokio::select! {
-            api = session.client.turn(wanted) => api,
+            // all callers draw on one budget; whose call it is shows when the object is planned
+            api = async { session.reader().client.turn(wanted).await } => api,
             urgent = session.queue.ready(Some(wanted)) => {
                 lane = Some(urgent);
                 continue;

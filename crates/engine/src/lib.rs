@@ -18,6 +18,7 @@ mod herd;
 
 mod answer;
 pub mod batch;
+pub mod caller;
 pub mod claims;
 pub mod conditions;
 pub mod controller;

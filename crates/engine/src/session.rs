@@ -2,17 +2,18 @@
 
 use std::{
     any::Any,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use emnify::{Client, Error, Lane};
-use parking_lot::Mutex;
+use emnify::{Api, Lane};
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -20,8 +21,9 @@ use tokio::{
 
 use crate::{
     batch::{Cohorts, Pace},
+    caller::Caller,
     claims::Claims,
-    guard::Guard,
+    directory::WorkspaceKey,
     hints::Hints,
     kind::{BatchKey, Managed},
     mirror::Mirror,
@@ -137,8 +139,6 @@ impl<K: Managed> Shelf<K> {
 
 /// One live organisation on one host.
 pub struct Session {
-    /// The logged-in client.
-    pub client: Client,
     /// Id of the organisation.
     pub organisation: String,
     /// What waits to be sent.
@@ -147,8 +147,6 @@ pub struct Session {
     pub tables: Tables,
     /// Who may act on what.
     pub claims: Claims,
-    /// Limit on disturbed devices.
-    pub guard: Guard,
     /// Slow re-reading of what no listing shows.
     pub scrub: Scrub,
     /// What says between listings that something changed.
@@ -160,22 +158,27 @@ pub struct Session {
     shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
     factory_test: AtomicBool,
     sweep_every: Mutex<Option<Duration>>,
-    own_token: AtomicI64,
-    refused: watch::Sender<Option<Error>>,
+    callers: RwLock<Callers>,
     stopped: watch::Sender<bool>,
 }
 
+/// Who acts in a session, by Workspace.
+#[derive(Debug)]
+struct Callers {
+    by_key: BTreeMap<WorkspaceKey, Arc<Caller>>,
+    /// The one that came or went last, for a session that is ending.
+    last: Arc<Caller>,
+}
+
 impl Session {
-    /// A session of a client that has logged in to `organisation`.
-    pub fn new(client: Client, organisation: String) -> Arc<Self> {
-        let own = client.identity().and_then(|i| i.application_token_id).unwrap_or(0);
+    /// A session of `organisation`, which its first caller has logged in to.
+    pub fn new(first: Arc<Caller>, organisation: String) -> Arc<Self> {
+        let by_key = BTreeMap::from([(first.key.clone(), first.clone())]);
         Arc::new(Self {
-            client,
             organisation,
             queue: Queue::default(),
             tables: Tables::default(),
             claims: Claims::default(),
-            guard: Guard::default(),
             scrub: Scrub::default(),
             hints: Hints::default(),
             cohorts: Cohorts::default(),
@@ -183,8 +186,7 @@ impl Session {
             shelves: Mutex::default(),
             factory_test: AtomicBool::new(false),
             sweep_every: Mutex::new(None),
-            own_token: AtomicI64::new(own),
-            refused: watch::Sender::new(None),
+            callers: RwLock::new(Callers { by_key, last: first }),
             stopped: watch::Sender::new(false),
         })
     }
@@ -223,13 +225,53 @@ impl Session {
         self.hints.creating(self.queue.len(Lane::Create))
     }
 
-    /// Id of the application token that the session logs in with.
-    pub fn own_token(&self) -> Option<i64> {
-        let fresh = self.client.identity().and_then(|i| i.application_token_id);
-        if let Some(id) = fresh {
-            self.own_token.store(id, Ordering::Relaxed);
+    /// Another Workspace of the organisation acts here too, with a login of its own.
+    pub fn admit(&self, caller: Arc<Caller>) -> Arc<Caller> {
+        let mut callers = self.callers.write();
+        callers.last = caller.clone();
+        callers.by_key.insert(caller.key.clone(), caller.clone());
+        caller
+    }
+
+    /// The caller of a Workspace, if it acts here.
+    pub fn caller(&self, key: &WorkspaceKey) -> Option<Arc<Caller>> {
+        self.callers.read().by_key.get(key).cloned()
+    }
+
+    /// A Workspace acts here no more.
+    pub fn dismiss(&self, key: &WorkspaceKey) {
+        let mut callers = self.callers.write();
+        if let Some(caller) = callers.by_key.remove(key) {
+            callers.last = caller;
         }
-        Some(self.own_token.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    /// Everybody who acts here.
+    pub fn callers(&self) -> Vec<Arc<Caller>> {
+        let callers = self.callers.read();
+        callers.by_key.values().cloned().collect()
+    }
+
+    /// A caller for reading what all share: one whose login works, as long as there is one.
+    pub fn reader(&self) -> Arc<Caller> {
+        let callers = self.callers.read();
+        let working = callers.by_key.values().find(|caller| caller.works());
+        working.or_else(|| callers.by_key.values().next()).unwrap_or(&callers.last).clone()
+    }
+
+    /// A handle for reading what all share.
+    pub fn api(&self, lane: Lane) -> Api {
+        self.reader().client.api(lane)
+    }
+
+    /// emnify's time, as far as its answers tell it.
+    pub fn server_time(&self) -> Timestamp {
+        self.reader().client.server_time()
+    }
+
+    /// Ids of the application tokens that callers log in with: whoever revoked one would lock a Workspace out.
+    pub fn own_tokens(&self) -> Vec<i64> {
+        self.callers().iter().filter_map(|caller| caller.own_token()).collect()
     }
 
     /// Time between sweeps where the workspace sets one.
@@ -241,21 +283,6 @@ impl Session {
     pub fn set_sweep_every(&self, every: Option<Duration>) {
         self.scrub.set_sweep_every(every);
         *self.sweep_every.lock() = every;
-    }
-
-    /// A call was refused for the whole account; whoever owns the session looks into it.
-    pub fn report_refusal(&self, error: &Error) {
-        self.refused.send_replace(Some(error.clone()));
-    }
-
-    /// The credentials work (again).
-    pub fn clear_refusal(&self) {
-        self.refused.send_if_modified(|r| r.take().is_some());
-    }
-
-    /// Follows refusals.
-    pub fn refusals(&self) -> watch::Receiver<Option<Error>> {
-        self.refused.subscribe()
     }
 
     /// Ends every task of the session.

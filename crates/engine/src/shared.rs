@@ -16,6 +16,7 @@ use kube::Client;
 use tokio::sync::watch;
 
 use crate::{
+    caller::Access,
     directory::{Directory, WorkspaceKey},
     events::Events,
     kind::{Alert, Id, Key},
@@ -86,7 +87,7 @@ pub trait AnyKind: Send + Sync {
     /// Asks for a look at every object that may belong to a workspace.
     fn poke_all(&self, workspace: &WorkspaceKey);
     /// Registers the claims of every bound object of a workspace, before its session is used.
-    fn claim_all(&self, session: &Arc<Session>);
+    fn claim_all(&self, access: &Access);
     /// Sends what the object of a ticket needs.
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket>;
     /// Its name.
@@ -203,8 +204,8 @@ impl Shared {
 
     /// Publishes the state of a workspace and wakes everybody who may belong to it.
     pub fn publish(&self, key: &WorkspaceKey, entry: crate::directory::Entry) {
-        if let Ok(session) = &entry.state {
-            self.kinds().for_each(|kind| kind.claim_all(session));
+        if let Ok(access) = &entry.state {
+            self.kinds().for_each(|kind| kind.claim_all(access));
         }
         if self.directory.publish(key.clone(), entry) {
             self.kinds().for_each(|kind| kind.poke_all(key));

@@ -184,16 +184,15 @@ impl Engine {
             self.shared.kinds().for_each(|kind| kind.census(session, &mut census));
             census
         });
-        let lag = |at: Timestamp| {
-            Duration::try_from(session.client.server_time().duration_since(at)).unwrap_or_default()
-        };
+        let lag =
+            |at: Timestamp| Duration::try_from(session.server_time().duration_since(at)).unwrap_or_default();
         SessionSnapshot {
             organisation: session.organisation.clone(),
             queued: emnify::Lane::ALL.map(|lane| session.queue.len(lane)),
             oldest: emnify::Lane::ALL.map(|lane| session.queue.oldest(lane).unwrap_or_default()),
             scrub: session.scrub.snapshot(),
             tail_lag: session.hints.position().map(lag),
-            guard_tripped: session.guard.tripped().is_some(),
+            guard_tripped: session.callers().iter().any(|caller| caller.guard.tripped().is_some()),
             kinds,
             census,
         }

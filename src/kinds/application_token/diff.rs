@@ -60,7 +60,7 @@ pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationTo
     let retiring = context.status.map(|status| status.retiring.as_slice()).unwrap_or_default();
     let kin = have.parts.kin.iter().flatten().map(|row| row.id);
     let kin = kin.filter(|id| retiring.iter().any(|old| old.id == id.to_string()));
-    let others = |id: &i64| Some(*id) != context.own_token;
+    let others = |id: &i64| !context.own_tokens.contains(id);
     let kin = kin.filter(others).map(|id| Change::RevokeOld { id });
     kin.chain(Some(have.row.id).filter(others).map(|id| Change::Revoke { id })).collect()
 }
@@ -75,7 +75,7 @@ fn superfluous(
     let retiring = context.status.map(|status| status.retiring.as_slice()).unwrap_or_default();
     let (mut revoke, mut later) = (Vec::new(), None);
     let kin = have.parts.kin.iter().flatten();
-    for row in kin.filter(|row| row.id != have.row.id && Some(row.id) != context.own_token) {
+    for row in kin.filter(|row| row.id != have.row.id && !context.own_tokens.contains(&row.id)) {
         let due = match retiring.iter().find(|old| old.id == row.id.to_string()) {
             Some(old) if old.undelivered => Some(context.now),
             Some(old) => {

@@ -62,7 +62,7 @@ struct Case {
     token_id: Option<&'static str>,
     nonce: Option<&'static str>,
     status: ApplicationTokenStatus,
-    own_token: Option<i64>,
+    own_tokens: Vec<i64>,
 }
 
 impl Default for Case {
@@ -79,7 +79,7 @@ impl Default for Case {
             token_id: Some("7"),
             nonce: Some("n1"),
             status,
-            own_token: None,
+            own_tokens: Vec::new(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Case {
             status: Some(&self.status),
             edited: false,
             factory_test: false,
-            own_token: self.own_token,
+            own_tokens: self.own_tokens.clone(),
         }
     }
 
@@ -284,10 +284,10 @@ fn a_replacement_remembers_whether_the_old_value_was_delivered() {
 
 #[test]
 fn the_operators_own_token_is_never_revoked() {
-    let mut case = Case { own_token: Some(7), kin: vec![row(6, "n0")], ..Case::default() };
+    let mut case = Case { own_tokens: vec![7], kin: vec![row(6, "n0")], ..Case::default() };
     case.status.retiring = vec![retiring(6, at(0), false)];
     assert_eq!(case.retire(), ["revoke the earlier application token 6"]);
-    case.own_token = Some(6);
+    case.own_tokens = vec![6];
     case.now = at(100);
     assert!(settled(&case.diff(json!({}))));
     assert_eq!(case.retire(), ["revoke application token 7"]);

@@ -34,7 +34,8 @@ async fn an_operator_of_one_namespace_has_no_rights_elsewhere() -> Result<()> {
         (false, vec!["list", "secrets", "--namespace", served]),
         (false, vec!["watch", "secrets", "--namespace", served]),
         (false, vec!["get", "secrets", "--namespace", &elsewhere]),
-        (false, vec!["get", "secrets", "--namespace", &system]),
+        (true, vec!["get", "secrets", "--namespace", &system]),
+        (false, vec!["list", "secrets", "--namespace", &system]),
         (false, vec!["list", "endpoints.emnify.io", "--namespace", &elsewhere]),
         (false, vec!["list", "clusterworkspaces.emnify.io"]),
         (false, vec!["get", "customresourcedefinitions.apiextensions.k8s.io"]),
@@ -102,7 +103,7 @@ async fn a_right_that_was_taken_away_is_told() -> Result<()> {
         "spec": {"credentials": {"applicationTokenSecretRef": {"name": "emnify-other", "key": "token"}}},
     });
     stage.apply(&other.to_string()).await?;
-    let words = ["lacks a right", "secrets \"other-session\" is forbidden", "cannot get"];
+    let words = ["lacks a right", "secrets \"emnify-other\" is forbidden", "cannot get"];
     told(&stage, ("Workspace", "other"), ("Stalled", "NotAllowed"), &words).await?;
     let workspace = ready(&stage, "Workspace", "default").await?;
     assert!(condition(&workspace, "Stalled").is_none(), "what works goes on: {workspace:#}");

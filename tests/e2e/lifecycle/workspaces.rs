@@ -66,7 +66,8 @@ async fn workspace() -> Result<()> {
     delete(&stage, "ServiceProfile", "probe").await?;
     holds(&stage, "a Workspace outlives what lives in it", named("Probe again"), false).await?;
     stage.wait_gone("Workspace", "default").await?;
-    let gone = async || Ok(stage.get("Secret", "default-session").await?.is_none());
+    let session = format!("session.workspace.{}.default", stage.namespace());
+    let gone = async || Ok(stage.get("Secret", &session).await?.is_none());
     stage.eventually("the Secret with the session goes with its Workspace", gone).await?;
 
     stage.apply(PROFILE).await?;

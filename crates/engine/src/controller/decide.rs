@@ -13,6 +13,7 @@ use super::{
     resolve,
 };
 use crate::{
+    caller::{Access, Caller},
     claims::Claimant,
     decoded::Decoded,
     kind::{Change, Context, Find, Have, Id, Inputs, Managed, Output, Status},
@@ -36,6 +37,8 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 pub(super) struct Decision<K: Managed> {
     pub(super) step: Step<K>,
     pub(super) session: Option<Arc<Session>>,
+    /// Who acts for the object in that session.
+    pub(super) caller: Option<Arc<Caller>>,
     pub(super) workspace: WorkspaceRef,
     /// The spec changed since it was last in step.
     pub(super) edited: bool,
@@ -45,6 +48,13 @@ pub(super) struct Decision<K: Managed> {
     pub(super) open: bool,
     /// It waits until then for what a former leader may have under way.
     pub(super) held: Option<Timestamp>,
+}
+
+impl<K: Managed> Decision<K> {
+    /// The session and who acts in it for the object.
+    pub(super) fn access(&self) -> Option<Access> {
+        Some(Access { session: self.session.clone()?, caller: self.caller.clone()? })
+    }
 }
 
 /// The output Secret as just read.
@@ -64,7 +74,7 @@ impl<K: Managed> Controller<K> {
         let subject = subject(object, common);
         let uid = object.uid().unwrap_or_default();
         let resolved = workspace_of(&self.shared, object, common);
-        let session = resolved.state.as_ref().ok().cloned();
+        let (session, caller) = resolved.state.as_ref().ok().cloned().map(|a| (a.session, a.caller)).unzip();
         let edited = common.settled_generation != object.meta().generation;
         let (wanted, inputs) = self.wanted(object, common, session.as_ref());
         let want = match &wanted {
@@ -77,12 +87,14 @@ impl<K: Managed> Controller<K> {
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
         let guard = |changes: &[K::Change]| {
             let devices = changes.iter().map(|c| c.class().disturbs).sum();
-            session.as_ref().map_or(Ok(()), |s| s.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
+            caller
+                .as_ref()
+                .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
         };
         let digest_of = |change: &K::Change| digest(change, &inputs);
         let knowledge = Knowledge {
             workspace: match &resolved.state {
-                Ok(session) => Workspace::Ready { organisation: session.organisation.clone() },
+                Ok(access) => Workspace::Ready { organisation: access.session.organisation.clone() },
                 Err(why) => Workspace::NotReady(why.clone()),
             },
             wanted,
@@ -100,13 +112,13 @@ impl<K: Managed> Controller<K> {
                 status,
                 edited,
                 factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
-                own_token: session.as_ref().and_then(|s| s.own_token()),
+                own_tokens: session.as_ref().map(|s| s.own_tokens()).unwrap_or_default(),
             },
         };
         let step = plan::next_step(&subject, knowledge);
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
-        let (step, held) = hold_back(step, session.as_deref(), now);
-        Decision { step, session, workspace: resolved.workspace, edited, inputs, open, held }
+        let (step, held) = hold_back(step, caller.as_deref(), now);
+        Decision { step, session, caller, workspace: resolved.workspace, edited, inputs, open, held }
     }
 
     /// The spec as a request, with everything it refers to.
@@ -348,7 +360,7 @@ impl From<Claimant> for Named {
 /// After a leader that was not heard of any more, what must not be done twice waits until its last request has ended.
 fn hold_back<K: Managed>(
     step: Step<K>,
-    session: Option<&Session>,
+    caller: Option<&Caller>,
     now: Timestamp,
 ) -> (Step<K>, Option<Timestamp>) {
     let first = match &step {
@@ -356,7 +368,7 @@ fn hold_back<K: Managed>(
         Step::Apply(_, changes) | Step::Retire(_, changes) => changes.first(),
         _ => None,
     };
-    let until = first.filter(|change| !change.repeatable()).and_then(|_| held_until(session?, now));
+    let until = first.filter(|change| !change.repeatable()).and_then(|_| held_until(caller?, now));
     match until {
         Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, HELD), Effect::Keep), until),
         None => (step, None),
@@ -367,8 +379,8 @@ fn hold_back<K: Managed>(
 pub(crate) const HELD: &str = "waits until the requests of the former leader have ended";
 
 /// Until when changes that must not be done twice have to wait.
-pub(crate) fn held_until(session: &Session, now: Timestamp) -> Option<Timestamp> {
-    let rest = SignedDuration::try_from(session.client.creates_held()?).ok()?;
+pub(crate) fn held_until(caller: &Caller, now: Timestamp) -> Option<Timestamp> {
+    let rest = SignedDuration::try_from(caller.client.creates_held()?).ok()?;
     now.checked_add(rest).ok()
 }
 

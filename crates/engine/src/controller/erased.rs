@@ -16,6 +16,7 @@ use super::{
     object::{claimant, fallback_status, rank, workspace_key},
 };
 use crate::{
+    caller::Access,
     decoded::Decoded,
     directory::WorkspaceKey,
     kind::{FINALIZER, Id, Key, Managed, Status},
@@ -74,7 +75,8 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn claim_all(&self, session: &Arc<Session>) {
+    fn claim_all(&self, access: &Access) {
+        let session = &access.session;
         for object in self.0.objects() {
             let (status, _) = self.0.overlay.newest(&object);
             let fallback = fallback_status(&object);

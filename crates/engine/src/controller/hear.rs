@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
+    caller::Caller,
     decoded::Decoded,
     hints::{
         pace::Reader,
@@ -53,7 +54,7 @@ impl<K: Managed> Controller<K> {
                 }
             }
         }
-        let now = session.client.server_time();
+        let now = session.server_time();
         doubts.retain(|id, at| shelf.mirror.is_news(id, *at, now));
         let (marked, more) = self.doubt(session, doubts.into_keys().collect());
         if more {
@@ -141,7 +142,7 @@ impl<K: Managed> Controller<K> {
 
     /// Reads what changed last, where the kind can be asked for it, until the session is stopped.
     pub(super) fn follow(self: &Arc<Self>, session: &Arc<Session>) {
-        let api = session.client.api(Lane::Hints);
+        let api = session.api(Lane::Hints);
         if K::recent(&api, Cursor::first()).is_some() {
             crate::hints::run(session, self.clone().recent_for_ever(session.clone()));
         }
@@ -157,12 +158,13 @@ impl<K: Managed> Controller<K> {
                 continue;
             }
             last = Some(Instant::now());
-            failures = match self.read_recent(&session, &mut recent).await {
+            let reader = session.reader();
+            failures = match self.read_recent(&session, &reader, &mut recent).await {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
                     if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
-                        session.report_refusal(&error);
+                        reader.report_refusal(&error);
                     }
                     failures.saturating_add(1)
                 }
@@ -170,9 +172,14 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    async fn read_recent(&self, session: &Arc<Session>, recent: &mut Recent) -> Result<(), Error> {
+    async fn read_recent(
+        &self,
+        session: &Arc<Session>,
+        reader: &Caller,
+        recent: &mut Recent,
+    ) -> Result<(), Error> {
         let shelf = session.shelf::<K>();
-        let api = session.client.api(Lane::Hints);
+        let api = reader.client.api(Lane::Hints);
         let mut reading = recent.begin(session.creating());
         let mut at = Cursor::first();
         while let Some(asked) = K::recent(&api, at) {

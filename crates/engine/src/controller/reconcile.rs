@@ -17,6 +17,7 @@ use super::{
     watch::Looked,
 };
 use crate::{
+    caller::Access,
     decoded::Decoded,
     kind::{Change, FINALIZER, Have, Id, Managed, Status},
     meters::Drift,
@@ -216,8 +217,8 @@ impl<K: Managed> Controller<K> {
         common.rejected = None;
         self.memory.refresh(&object.uid().unwrap_or_default());
         let resolved = workspace_of(&self.shared, object, common);
-        let (Ok(session), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
-        let shelf = session.shelf::<K>();
+        let (Ok(access), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
+        let shelf = access.session.shelf::<K>();
         if matches!(shelf.mirror.get(&id), crate::mirror::Known::Absent) {
             // gone for good, and a person wants it anew
             common.id = None;
@@ -287,8 +288,8 @@ impl<K: Managed> Controller<K> {
     fn withdraw(object: &Decoded<K>, decision: &Decision<K>) {
         let guarded =
             matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
-        if let (Some(session), false) = (&decision.session, guarded) {
-            session.guard.withdraw(&object.uid().unwrap_or_default());
+        if let (Some(caller), false) = (&decision.caller, guarded) {
+            caller.guard.withdraw(&object.uid().unwrap_or_default());
         }
     }
 
@@ -314,7 +315,7 @@ impl<K: Managed> Controller<K> {
 
     /// Queues what has to be sent or read in emnify.
     fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, status: &K::Status) {
-        let Some(session) = &decision.session else { return };
+        let (Some(session), Some(caller)) = (&decision.session, &decision.caller) else { return };
         let deleting = object.meta().deletion_timestamp.is_some();
         let edit = if status.common().settled_generation.is_none() && !deleting {
             // still being brought up: nobody relies on it yet
@@ -329,7 +330,7 @@ impl<K: Managed> Controller<K> {
         };
         let ride = |changes: &[K::Change]| {
             let uid = object.uid().unwrap_or_default();
-            changes.first().and_then(|change| self.ride(session, &uid, change))
+            changes.first().and_then(|change| self.ride(session, caller, &uid, change))
         };
         let (lane, group, ride) = match &decision.step {
             // an event or a listing asks for it, and nobody waits
@@ -454,8 +455,8 @@ impl<K: Managed> Controller<K> {
         }
         let fallback = fallback_status(object);
         let resolved = workspace_of(&self.shared, object, status.as_ref().map_or(&fallback, Status::common));
-        if let Ok(session) = resolved.state {
-            session.guard.withdraw(uid);
+        if let Ok(Access { session, caller }) = resolved.state {
+            caller.guard.withdraw(uid);
             session.scrub.remove(uid);
             for next in session.claims.release(uid) {
                 self.shared.poke(&next.into(), "a claim was released");

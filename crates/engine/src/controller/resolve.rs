@@ -133,7 +133,7 @@ fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'stat
     }
     let (shared, session) = (shared.clone(), session.clone());
     tokio::spawn(async move {
-        let rows = (table.load)(session.client.api(Lane::Create)).await.map_err(|error| error.to_string());
+        let rows = (table.load)(session.api(Lane::Create)).await.map_err(|error| error.to_string());
         for waiter in session.tables.store(table, rows) {
             shared.poke(&waiter, "a table it waits for was read");
         }

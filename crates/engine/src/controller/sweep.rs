@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::Controller;
 use crate::{
+    caller::Caller,
     kind::Managed,
     mirror::{Incomplete, Mirror},
     refs::Named,
@@ -60,7 +61,8 @@ impl<K: Managed> Controller<K> {
         let mut asked = false;
         loop {
             let first = shelf.mirror.complete_since().is_none();
-            let pause = match self.sweep(&session, &shelf, asked).await {
+            let reader = session.reader();
+            let pause = match self.sweep(&session, &reader, &shelf, asked).await {
                 Swept::Complete(pages) => {
                     failures = 0;
                     self.swept(&session, &shelf, first);
@@ -75,7 +77,7 @@ impl<K: Managed> Controller<K> {
                     failures = failures.saturating_add(1);
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
                     if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
-                        session.report_refusal(&error);
+                        reader.report_refusal(&error);
                     }
                     AGAIN.saturating_mul(1 << failures.min(6))
                 }
@@ -88,10 +90,10 @@ impl<K: Managed> Controller<K> {
     }
 
     /// A listing that somebody asked for goes in the lane of those who wait for it.
-    async fn sweep(&self, session: &Arc<Session>, shelf: &Shelf<K>, asked: bool) -> Swept {
+    async fn sweep(&self, session: &Arc<Session>, reader: &Caller, shelf: &Shelf<K>, asked: bool) -> Swept {
         let awaited = || !shelf.waiting.lock().is_empty();
         let urgent = shelf.mirror.complete_since().is_none() || (asked && awaited());
-        let api = session.client.api(if urgent { Lane::Create } else { Lane::Sweep });
+        let api = reader.client.api(if urgent { Lane::Create } else { Lane::Sweep });
         let mut pages = 0;
         let mut sweep = Mirror::<K>::begin_sweep(self.shared.now());
         let mut next = Some(Cursor::first());

@@ -338,7 +338,7 @@ impl<F: Fleet> Measure<'_, F> {
             status: Some(if made { self.made } else { self.adopted }),
             edited,
             factory_test: self.factory_test,
-            own_token: None,
+            own_tokens: Vec::new(),
         }
     }
 

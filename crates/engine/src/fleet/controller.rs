@@ -22,6 +22,7 @@ use super::{
     state::Set,
 };
 use crate::{
+    caller::{Access, Caller},
     controller::{
         memory::Memory,
         object::{claimant, fallback_status, named, workspace_key, workspace_of},
@@ -41,6 +42,8 @@ use crate::{
 /// What is kept of one set, by uid.
 pub(super) struct Kept<F: Fleet> {
     pub(super) session: Arc<Session>,
+    /// Who acts for the set in that session.
+    pub(super) caller: Arc<Caller>,
     pub(super) holding: Arc<Holding<F>>,
     pub(super) touched: Arc<Touched>,
     pub(super) set: Arc<Mutex<Set<F>>>,
@@ -51,6 +54,7 @@ impl<F: Fleet> Clone for Kept<F> {
     fn clone(&self) -> Self {
         Self {
             session: self.session.clone(),
+            caller: self.caller.clone(),
             holding: self.holding.clone(),
             touched: self.touched.clone(),
             set: self.set.clone(),
@@ -98,15 +102,22 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// What is kept of a set in a session; another session means that nothing is known yet.
-    pub(super) fn keep(&self, object: &Decoded<F>, session: &Arc<Session>) -> Kept<F> {
+    pub(super) fn keep(&self, object: &Decoded<F>, access: &Access) -> Kept<F> {
         let uid = object.uid().unwrap_or_default();
+        let Access { session, caller } = access;
         let mut all = self.kept.lock();
-        if let Some(kept) = all.get(&uid).filter(|kept| Arc::ptr_eq(&kept.session, session)) {
+        if let Some(kept) = all.get_mut(&uid).filter(|kept| Arc::ptr_eq(&kept.session, session)) {
+            if !Arc::ptr_eq(&kept.caller, caller) {
+                // another workspace of the same organisation: what is known stays
+                kept.caller.guard.withdraw(&uid);
+                kept.caller = caller.clone();
+            }
             return kept.clone();
         }
         let created = object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default();
         let kept = Kept {
             session: session.clone(),
+            caller: caller.clone(),
             holding: Arc::new(Holding::new(claimant(object), created, uid.clone(), session)),
             touched: Arc::default(),
             set: Arc::new(Mutex::new(Set::new(self.shared.now()))),
@@ -116,7 +127,7 @@ impl<F: Fleet> FleetController<F> {
         let before = all.insert(uid.clone(), kept.clone());
         drop(all);
         if let Some(before) = before {
-            self.release(&before.session, &uid);
+            self.release(&before, &uid);
         }
         kept
     }
@@ -131,9 +142,9 @@ impl<F: Fleet> FleetController<F> {
         })
     }
 
-    fn release(&self, session: &Session, uid: &str) {
-        session.guard.withdraw(uid);
-        for next in session.claims.release(uid) {
+    fn release(&self, kept: &Kept<F>, uid: &str) {
+        kept.caller.guard.withdraw(uid);
+        for next in kept.session.claims.release(uid) {
             self.shared.poke(&next.into(), "a claim was released");
         }
     }
@@ -142,7 +153,7 @@ impl<F: Fleet> FleetController<F> {
     pub(super) fn forget(&self, uid: &str) {
         let kept = self.kept.lock().remove(uid);
         if let Some(kept) = kept {
-            self.release(&kept.session, uid);
+            self.release(&kept, uid);
         }
         self.memory.forget(uid);
         self.overlay.forget(uid);
@@ -219,10 +230,10 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
     }
 
     /// Sets are asked what they hold from the moment their session is used.
-    fn claim_all(&self, session: &Arc<Session>) {
+    fn claim_all(&self, access: &Access) {
         for object in self.0.watches.objects() {
-            if self.0.common(&object).organisation_id.as_ref() == Some(&session.organisation) {
-                self.0.keep(&object, session);
+            if self.0.common(&object).organisation_id.as_ref() == Some(&access.session.organisation) {
+                self.0.keep(&object, access);
             }
         }
     }
@@ -304,8 +315,8 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
 }
 
 impl<F: Fleet> FleetController<F> {
-    /// The session a set works in.
-    pub(super) fn session_of(&self, object: &Decoded<F>) -> Result<Arc<Session>, String> {
+    /// The session a set works in, and who acts for it there.
+    pub(super) fn access_of(&self, object: &Decoded<F>) -> Result<Access, String> {
         workspace_of(&self.shared, object, &self.common(object)).state
     }
 }

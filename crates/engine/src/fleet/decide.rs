@@ -16,6 +16,7 @@ use super::{
     state::{Basis, Set},
 };
 use crate::{
+    caller::{Access, Caller},
     controller::{
         HELD, SEND_DEADLINE, held_until,
         object::{named, subject, workspace_of},
@@ -91,8 +92,8 @@ impl<F: Fleet> FleetController<F> {
     /// Decides what the set needs next; with `look`, also counts it.
     pub(super) fn decide(&self, object: &Decoded<F>, status: &F::Status, look: bool) -> Decided<F> {
         match self.gate(object, status) {
-            Ok((valid, session, workspace)) => {
-                self.work(object, valid, status, &session, workspace, look).unwrap_or_else(|step| step)
+            Ok((valid, access, workspace)) => {
+                self.work(object, valid, status, &access, workspace, look).unwrap_or_else(|step| step)
             }
             Err(step) => step,
         }
@@ -103,7 +104,7 @@ impl<F: Fleet> FleetController<F> {
         &self,
         object: &'a Decoded<F>,
         status: &F::Status,
-    ) -> Result<(&'a F, Arc<Session>, WorkspaceRef), Decided<F>> {
+    ) -> Result<(&'a F, Access, WorkspaceRef), Decided<F>> {
         let common = status.common();
         let subject = subject(object, common);
         if subject.deleting && !subject.finalizer {
@@ -113,7 +114,7 @@ impl<F: Fleet> FleetController<F> {
             return Err(Decided::RemoveFinalizer { orphaned: common.organisation_id.is_some() });
         }
         let resolved = workspace_of(&self.shared, object, common);
-        if let (Ok(session), Some(pinned)) = (&resolved.state, &common.organisation_id)
+        if let (Ok(Access { session, .. }), Some(pinned)) = (&resolved.state, &common.organisation_id)
             && session.organisation != *pinned
         {
             return Err(Decided::Say(other_organisation(pinned, &session.organisation), Effect::Stalled));
@@ -127,14 +128,14 @@ impl<F: Fleet> FleetController<F> {
         if suspended && !subject.deleting {
             return Err(Decided::Say(Told::new(reason::SUSPENDED, "suspended on request"), Effect::Keep));
         }
-        let session = resolved
+        let access = resolved
             .state
             .map_err(|why| Decided::Say(Told::new(reason::WORKSPACE_NOT_READY, why), Effect::Keep))?;
         let observes = subject.common.management() == ManagementPolicy::Observe;
         if !subject.finalizer && !observes {
             return Err(Decided::AddFinalizer);
         }
-        Ok((valid, session, resolved.workspace))
+        Ok((valid, access, resolved.workspace))
     }
 
     /// Nothing is to be retired, or nothing may be.
@@ -183,10 +184,11 @@ impl<F: Fleet> FleetController<F> {
         object: &Decoded<F>,
         valid: &F,
         status: &F::Status,
-        session: &Arc<Session>,
+        access: &Access,
         workspace: WorkspaceRef,
         look: bool,
     ) -> Result<Decided<F>, Decided<F>> {
+        let session = &access.session;
         let deleting = object.meta().deletion_timestamp.is_some();
         let base = self.base(object, valid, session, deleting)?;
         if base.is_none() && status.common().intent.is_some() {
@@ -198,7 +200,7 @@ impl<F: Fleet> FleetController<F> {
             let told = Told::new(reason::OBSERVING, "waiting for a complete listing");
             return Err(Decided::Say(told, Effect::Keep));
         }
-        let kept = self.keep(object, session);
+        let kept = self.keep(object, access);
         let who = named(object);
         let mark = format!("{}/{}/{}", self.shared.settings.installation, who.namespace, who.name);
         let now = self.shared.now();
@@ -217,7 +219,7 @@ impl<F: Fleet> FleetController<F> {
         };
         let mut set = kept.set.lock();
         if set.refresh(object.meta().generation, base, &kept.touched.take()) {
-            session.guard.withdraw(&object.uid().unwrap_or_default());
+            kept.caller.guard.withdraw(&object.uid().unwrap_or_default());
         }
         view.choose(&mut set)?;
         let work = self.plan(&view, &mut set, workspace);
@@ -246,7 +248,7 @@ impl<F: Fleet> FleetController<F> {
         let mut outlook = view.outlook(set, &measure, &ground);
         let uid = view.object.uid().unwrap_or_default();
         let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);
-        let trouble = trouble.or_else(|| held(&outlook.next, session, now));
+        let trouble = trouble.or_else(|| held(&outlook.next, &kept.caller, now));
         if trouble.is_some() {
             outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
         }
@@ -292,10 +294,10 @@ impl<F: Fleet> FleetController<F> {
 }
 
 /// Creates that have to wait for what a former leader may have under way.
-fn held<F: Fleet>(next: &Next<F>, session: &Session, now: Timestamp) -> Option<Trouble> {
+fn held<F: Fleet>(next: &Next<F>, caller: &Caller, now: Timestamp) -> Option<Trouble> {
     let Next::Send(loads, _) = next else { return None };
     loads.first().filter(|load| !load.change.repeatable())?;
-    let until = held_until(session, now)?;
+    let until = held_until(caller, now)?;
     Some(Trouble { reason: reason::PROGRESSING, message: HELD.to_owned(), effect: Effect::Keep, until })
 }
 
@@ -412,9 +414,9 @@ impl<F: Fleet> View<'_, F> {
         let guard = |devices| {
             if devices == 0 {
                 // it wants nothing any more, so it holds up nobody else either
-                self.session.guard.withdraw(&uid);
+                self.kept.caller.guard.withdraw(&uid);
             }
-            self.session.guard.ask(&uid, self.object.meta().generation.unwrap_or(0), devices)
+            self.kept.caller.guard.ask(&uid, self.object.meta().generation.unwrap_or(0), devices)
         };
         let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
         let most = F::Member::FACTS.max_batch;

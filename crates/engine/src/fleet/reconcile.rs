@@ -51,7 +51,7 @@ impl<F: Fleet> FleetController<F> {
         let (before, version) = self.overlay.newest(object);
         let status = before.clone().unwrap_or_default();
         // what another shard may have written meanwhile is not overwritten
-        let guarded = self.shared.settings.sharded && self.session_of(object).is_err();
+        let guarded = self.shared.settings.sharded && self.access_of(object).is_err();
         let mut draft = Draft { before, status, version, guarded };
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
@@ -167,21 +167,21 @@ impl<F: Fleet> FleetController<F> {
         }
         common.last_handled_refresh_at = Some(asked);
         self.memory.refresh(&object.uid().unwrap_or_default());
-        let Ok(session) = self.session_of(object) else { return };
-        let kept = self.keep(object, &session);
+        let Ok(access) = self.access_of(object) else { return };
+        let kept = self.keep(object, &access);
         let mut set = kept.set.lock();
         set.roster.failures.clear();
         set.roster.doubt_all();
         set.basis = None;
         drop(set);
-        session.shelf::<F::Member>().sweep.notify_one();
+        kept.session.shelf::<F::Member>().sweep.notify_one();
     }
 
     /// Reads the text of the choice, by name, unless it is fresh.
     async fn look_text(&self, object: &Decoded<F>) -> Result<(), kube::Error> {
         let Some(of) = object.valid().and_then(Fleet::text) else { return Ok(()) };
-        let Ok(session) = self.session_of(object) else { return Ok(()) };
-        let (kept, now) = (self.keep(object, &session), self.shared.now());
+        let Ok(access) = self.access_of(object) else { return Ok(()) };
+        let (kept, now) = (self.keep(object, &access), self.shared.now());
         let fresh = {
             let set = kept.set.lock();
             let read = set.text.read.filter(|_| set.text.of.as_ref() == Some(&of));

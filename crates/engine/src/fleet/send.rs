@@ -64,6 +64,7 @@ impl<F: Fleet> FleetController<F> {
         if let Decided::Work(work) = self.decide(&object, &status, false)
             && Arc::ptr_eq(&work.kept.session, &session)
         {
+            let api = api.by(&work.kept.caller.client);
             let call = Call {
                 object: &object,
                 kept: &work.kept,
@@ -140,7 +141,7 @@ impl<F: Fleet> FleetController<F> {
             set.roster.unsure.extend(loads.iter().filter(|l| l.id.is_none()).map(|l| (l.key, unsure)));
             plan::sent(&mut set.roster, &loads, &call.rollout, now)
         };
-        session.guard.sent(&call.object.uid().unwrap_or_default(), counted);
+        call.kept.caller.guard.sent(&call.object.uid().unwrap_or_default(), counted);
         let (first, members) = (&loads[0].change, loads.len());
         tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");
         let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
@@ -331,7 +332,7 @@ impl<F: Fleet> FleetController<F> {
     fn troubled(&self, call: &Call<'_, F>, error: &Error) {
         let verdict = Verdict::from(error);
         match verdict.next {
-            After::Workspace => call.kept.session.report_refusal(error),
+            After::Workspace => call.kept.caller.report_refusal(error),
             // the door is closed for everybody, and the set waits behind it without a mark
             After::Reopen => return,
             After::OnChange | After::Backoff(_) | After::Observe | After::Absent => {}

@@ -13,7 +13,7 @@ use super::{
     log::{Gap, Log, MOST_PAGES, Next, Reading},
     pace::Reader,
 };
-use crate::{session::Session, shared::Shared};
+use crate::{caller::Caller, session::Session, shared::Shared};
 
 /// As many rows as the API gives; it clamps. [D]
 const ROWS: u32 = 1000;
@@ -31,7 +31,7 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         sleep(BEFORE_USE).await;
     }
     let mut tail = Tail {
-        log: Log::resume(session.hints.position(), session.client.server_time()),
+        log: Log::resume(session.hints.position(), session.server_time()),
         filled: Instant::now(),
         shared,
         session,
@@ -42,14 +42,15 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         let pause = Reader::Tail.pause(tail.session.creating(), failures);
         if last.elapsed() >= pause {
             last = Instant::now();
-            failures = match tail.step().await {
+            let reader = tail.session.reader();
+            failures = match tail.step(&reader).await {
                 Ok(()) => 0,
                 Err(error) => {
                     let organisation = &tail.session.organisation;
                     tracing::warn!(organisation, %error, "event log not read");
                     // a role may be kept from the log alone
                     if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
-                        tail.session.report_refusal(&error);
+                        reader.report_refusal(&error);
                     }
                     failures.saturating_add(1)
                 }
@@ -69,18 +70,17 @@ struct Tail {
 
 impl Tail {
     /// Reads what is new, and what was jumped over when there is time.
-    async fn step(&mut self) -> Result<(), Error> {
+    async fn step(&mut self, reader: &Caller) -> Result<(), Error> {
         let creating = self.session.creating();
         let gap = self.log.gap();
-        let reading =
-            self.log.begin(self.session.client.server_time(), if creating { 1 } else { MOST_PAGES });
-        let events = self.read(reading).await?;
+        let reading = self.log.begin(self.session.server_time(), if creating { 1 } else { MOST_PAGES });
+        let events = self.read(reader, reading).await?;
         if let Some(gap) = self.log.gap().filter(|now| Some(*now) != gap) {
             self.jumped(gap);
         }
         self.hand_on(&events);
         if self.log.gap().is_some() && (!creating || self.filled.elapsed() >= FILL_EVERY) {
-            let events = self.fill().await?;
+            let events = self.fill(reader).await?;
             self.filled = Instant::now();
             self.hand_on(&events);
         }
@@ -88,18 +88,22 @@ impl Tail {
         Ok(())
     }
 
-    async fn read(&mut self, mut reading: Reading) -> Result<Vec<(Event, Timestamp)>, Error> {
+    async fn read(
+        &mut self,
+        reader: &Caller,
+        mut reading: Reading,
+    ) -> Result<Vec<(Event, Timestamp)>, Error> {
         let newest_first = Listing::all().sort("-timestamp").per_page(ROWS);
-        self.pages(&mut reading, newest_first).await?;
+        self.pages(reader, &mut reading, newest_first).await?;
         Ok(self.log.close(reading))
     }
 
     /// Of what was jumped over, reads what no listing shows.
-    async fn fill(&mut self) -> Result<Vec<(Event, Timestamp)>, Error> {
+    async fn fill(&mut self, reader: &Caller) -> Result<Vec<(Event, Timestamp)>, Error> {
         let Some(mut reading) = self.log.begin_gap(MOST_PAGES) else { return Ok(Vec::new()) };
         for source in NOT_LISTED {
             let listing = Listing::all().filter("source", source).sort("-timestamp").per_page(ROWS);
-            match self.pages(&mut reading, listing).await {
+            match self.pages(reader, &mut reading, listing).await {
                 Ok(()) => {}
                 // a sweep has to do where the log cannot be narrowed
                 Err(Error::Rejected { message, .. }) => {
@@ -111,8 +115,8 @@ impl Tail {
         Ok(self.log.close(reading))
     }
 
-    async fn pages(&self, reading: &mut Reading, listing: Listing) -> Result<(), Error> {
-        let api = self.session.client.api(Lane::Hints);
+    async fn pages(&self, reader: &Caller, reading: &mut Reading, listing: Listing) -> Result<(), Error> {
+        let api = reader.client.api(Lane::Hints);
         let mut next = Next::Read(Cursor::first());
         while let Next::Read(at) = next {
             let page = api.list_events(at, Some(reading.window()), listing.clone()).await?;

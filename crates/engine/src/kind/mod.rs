@@ -413,8 +413,8 @@ pub struct Context<'a, K: Managed> {
     pub edited: bool,
     /// The workspace's organisation activates SIMs into Factory Test.
     pub factory_test: bool,
-    /// Id that the session's own credentials were made from; never revoked.
-    pub own_token: Option<i64>,
+    /// Ids of the application tokens that Workspaces of the organisation log in with; never revoked.
+    pub own_tokens: Vec<i64>,
 }
 
 impl<K: Managed> Debug for Context<'_, K> {

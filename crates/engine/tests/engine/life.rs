@@ -302,7 +302,7 @@ async fn a_workspace_that_goes_away_lowers_nothing_and_heals_by_itself() {
     stage
         .until("an edit says what it waits for", |s| s.condition("a", "Ready").1 == "WorkspaceNotReady")
         .await;
-    let up = Entry { state: Ok(stage.session.clone()), allows: None, generation: Some(1) };
+    let up = Entry { state: Ok(stage.access()), allows: None, generation: Some(1) };
     stage.engine.shared.publish(&workspace(), up);
     stage.ready("a").await;
     assert_eq!(stage.emnify.devices()[0]["name"], "b");

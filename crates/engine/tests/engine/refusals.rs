@@ -16,7 +16,7 @@ async fn a_refused_account_is_told_to_the_session_and_not_to_objects() {
         let stage = Stage::new().await;
         stage.cluster.apply("a", named("a"));
         stage.ready("a").await;
-        let refusals = stage.session.refusals();
+        let refusals = stage.caller.refusals();
         stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Answer(status, error(1, "no")));
         stage.emnify.edit(1, "name", json!("portal"));
         stage.until("the session hears of it", |_| refusals.borrow().is_some()).await;

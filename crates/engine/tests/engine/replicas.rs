@@ -43,7 +43,7 @@ async fn after_a_leader_that_is_gone_edits_go_on_and_creates_wait() {
     let gate = Gate::shut();
     gate.open_until(Moment::now().after(HOUR));
     gate.hold_creates(Duration::from_secs(60));
-    stage.session.client.set_gate(gate);
+    stage.caller.client.set_gate(gate);
     let creates = stage.emnify.asked("POST").len();
     stage.cluster.apply("a", named("edited"));
     stage.cluster.apply("b", named("b"));
@@ -71,7 +71,7 @@ async fn what_belongs_to_another_shard_is_not_touched() {
     assert!(wrote.is_empty(), "no status, no finalizer, no event: {wrote:?}");
     assert_eq!(stage.emnify.writes(), 0);
     stage.cluster.apply("b", named("b"));
-    let ours = Entry { state: Ok(stage.session.clone()), allows: None, generation: Some(1) };
+    let ours = Entry { state: Ok(stage.access()), allows: None, generation: Some(1) };
     stage.engine.shared.publish(&workspace(), ours);
     stage.ready("b").await;
 }

@@ -16,7 +16,7 @@ fn reads(stage: &Stage) -> usize {
 
 /// Requests in the lane of the rotation.
 fn turns(stage: &Stage) -> u64 {
-    let counts = stage.session.client.limits().counters().snapshot();
+    let counts = stage.caller.client.limits().counters().snapshot();
     counts.iter().filter(|(key, _)| key.lane == Lane::Scrub).map(|(_, count)| count.requests).sum()
 }
 

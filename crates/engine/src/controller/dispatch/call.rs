@@ -9,6 +9,7 @@ use tracing::Span;
 
 use super::super::{Controller, decide::Decision, memory::Attempt, named};
 use crate::{
+    caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb},
     plan::Step,
@@ -74,26 +75,28 @@ impl<K: Managed> Controller<K> {
     pub(in crate::controller) fn ride(
         &self,
         session: &Session,
+        caller: &Caller,
         uid: &str,
         change: &K::Change,
     ) -> Option<Ride> {
         let key = change.batch()?;
         let full = session.shelf::<K>().pace(&key, K::FACTS.max_batch);
-        Some(Ride { key: self.within_cohort(uid, key), full })
+        Some(Ride { key: self.among(caller, uid, &key), full })
     }
 
-    /// After a failed call its members share calls with their own half only.
-    fn within_cohort(&self, uid: &str, key: BatchKey) -> BatchKey {
-        match self.memory.cohort(uid) {
-            Some(cohort) => BatchKey(format!("{}#{cohort}", key.0)),
-            None => key,
-        }
+    /// Calls are shared by objects of one caller, and after a failed call by those of one half only.
+    fn among(&self, caller: &Caller, uid: &str, key: &BatchKey) -> BatchKey {
+        let own = format!("{}@{}", key.0, caller.tag());
+        BatchKey(match self.memory.cohort(uid) {
+            Some(cohort) => format!("{own}#{cohort}"),
+            None => own,
+        })
     }
 
     /// Sends the first change of the object, together with those of others that may share the call.
     pub(super) async fn send(
         self: &Arc<Self>,
-        session: &Arc<Session>,
+        access: &Access,
         api: &Api,
         object: &Arc<Decoded<K>>,
         status: Option<K::Status>,
@@ -104,33 +107,34 @@ impl<K: Managed> Controller<K> {
         let mut loads = vec![first];
         let key = loads[0].change.batch();
         if let Some(key) = &key {
-            self.take_along(session, key, &ticket.item, &mut loads).await;
+            self.take_along(access, key, &ticket.item, &mut loads).await;
         }
-        let left_out = self.leave_out(session, api, key.as_ref(), &mut loads).await;
-        self.call(session, api, key.as_ref(), &loads, ticket).await;
+        let left_out = self.leave_out(access, api, key.as_ref(), &mut loads).await;
+        self.call(access, api, key.as_ref(), &loads, ticket).await;
         for Load { ticket, ride, .. } in loads.into_iter().chain(left_out) {
             drop(ride);
             if let Some(ticket) = ticket {
                 self.shared.meters.answered(&ticket);
                 self.poke(&ticket.item.namespace, &ticket.item.name, "its call is over");
-                session.queue.done(ticket);
+                access.session.queue.done(ticket);
             }
         }
     }
 
     async fn call(
         &self,
-        session: &Session,
+        access: &Access,
         api: &Api,
         key: Option<&BatchKey>,
         loads: &[Load<K>],
         ticket: &Ticket,
     ) {
+        let session = &access.session;
         if loads.is_empty() {
             return;
         }
         for load in loads {
-            self.before_send(session, load);
+            self.before_send(access, load);
         }
         Self::tell_sending(api.lane(), loads);
         let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
@@ -148,7 +152,7 @@ impl<K: Managed> Controller<K> {
                 if let (Error::Ambiguous { .. }, Some(group)) = (&error, ticket.group()) {
                     session.queue.hold(group, began + GATEWAY);
                 }
-                self.all_refused(session, key, loads, &error);
+                self.all_refused(access, key, loads, &error);
             }
         }
     }
@@ -156,13 +160,14 @@ impl<K: Managed> Controller<K> {
     /// Adds waiting objects whose next change has the same batch key.
     async fn take_along(
         self: &Arc<Self>,
-        session: &Arc<Session>,
+        access: &Access,
         key: &BatchKey,
         first: &Item,
         loads: &mut Vec<Load<K>>,
     ) {
+        let session = &access.session;
         let most = session.shelf::<K>().pace(key, K::FACTS.max_batch);
-        let shared = self.within_cohort(&first.uid, key.clone());
+        let shared = self.among(&access.caller, &first.uid, key);
         for item in session.queue.peers(K::KIND, &shared, most) {
             if loads.len() >= most {
                 return;
@@ -175,7 +180,8 @@ impl<K: Managed> Controller<K> {
             let (status, _) = self.overlay.newest(&object);
             let Ok(secret) = self.look_secret(&object).await else { continue };
             let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
-            let Some(mut load) = Load::first(object, status, decision) else { continue };
+            let same = decision.access().is_some_and(|its| its.is(access));
+            let Some(mut load) = Load::first(object, status, decision).filter(|_| same) else { continue };
             if load.change.batch().as_ref() != Some(key) {
                 continue;
             }
@@ -191,31 +197,31 @@ impl<K: Managed> Controller<K> {
     /// Takes those out for which the API has no room, before it refuses all of them for the sake of one.
     async fn leave_out(
         &self,
-        session: &Session,
+        access: &Access,
         api: &Api,
         key: Option<&BatchKey>,
         loads: &mut Vec<Load<K>>,
     ) -> Vec<Load<K>> {
         let Some(key) = key.filter(|_| loads.len() > 1 && loads[0].makes()) else { return Vec::new() };
-        let shelf = session.shelf::<K>();
+        let shelf = access.session.shelf::<K>();
         let Some(room) = shelf.room_for(api, key, &loads[0].change, loads.len()).await else {
             return Vec::new();
         };
         let left_out = loads.split_off(room.min(loads.len()));
         let error = Error::Capacity { message: format!("there is room for {room} more") };
         for load in &left_out {
-            self.failed(session, &load.object, &error);
+            self.failed(&access.caller, &load.object, &error);
         }
         left_out
     }
 
-    fn before_send(&self, session: &Session, load: &Load<K>) {
+    fn before_send(&self, access: &Access, load: &Load<K>) {
         let uid = load.object.uid().unwrap_or_default();
         let class = load.change.class();
-        session.guard.sent(&uid, class.disturbs);
+        access.caller.guard.sent(&uid, class.disturbs);
         if let (true, Some(nonce)) = (load.makes(), load.nonce()) {
             if let Some(Attempt::Refused(_)) = self.memory.attempt(&uid, nonce) {
-                session.shelf::<K>().learn_whole();
+                access.session.shelf::<K>().learn_whole();
             }
             self.memory.set_attempt(&uid, nonce, Attempt::Sent(self.shared.now()));
         }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Controller;
 use crate::{
+    caller::Access,
     decoded::Decoded,
     kind::{Id, Managed},
     plan::{SecretState, Step},
@@ -36,16 +37,21 @@ impl<K: Managed> Controller<K> {
             }
         };
         let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
+        // a workspace that now leads elsewhere wakes its objects itself
+        let Some(access) = decision.access().filter(|its| Arc::ptr_eq(&its.session, &session)) else {
+            return ticket;
+        };
+        let api = api.by(&access.caller.client);
         match &decision.step {
-            Step::Read(id) => self.read(&session, &api, &object, id).await,
-            Step::ReadParts(id, parts) => self.read_parts(&session, &api, &object, id, parts).await,
+            Step::Read(id) => self.read(&access, &api, &object, id).await,
+            Step::ReadParts(id, parts) => self.read_parts(&access, &api, &object, id, parts).await,
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
                 let id = K::id(&have.row);
                 let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
-                self.read_parts(&session, &api, &object, &id, &due).await;
+                self.read_parts(&access, &api, &object, &id, &due).await;
             }
             Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {
-                self.send(&session, &api, &object, status, decision, &ticket).await;
+                self.send(&access, &api, &object, status, decision, &ticket).await;
             }
             _ => {}
         }
@@ -53,7 +59,8 @@ impl<K: Managed> Controller<K> {
         ticket
     }
 
-    async fn read(&self, session: &Session, api: &Api, object: &Decoded<K>, id: &Id) {
+    async fn read(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id) {
+        let session = &*access.session;
         let shelf = session.shelf::<K>();
         if !K::FACTS.has_read {
             shelf.sweep.notify_one();
@@ -66,19 +73,12 @@ impl<K: Managed> Controller<K> {
                 shelf.mirror.put(row, sent);
             }
             Ok(None) => shelf.mirror.forget(id),
-            Err(error) => self.failed(session, object, &error),
+            Err(error) => self.failed(&access.caller, object, &error),
         }
     }
 
-    async fn read_parts(
-        &self,
-        session: &Session,
-        api: &Api,
-        object: &Decoded<K>,
-        id: &Id,
-        parts: &[K::Part],
-    ) {
-        let shelf = session.shelf::<K>();
+    async fn read_parts(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id, parts: &[K::Part]) {
+        let shelf = access.session.shelf::<K>();
         for part in parts {
             let sent = Instant::now();
             let mut into = K::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
@@ -88,7 +88,7 @@ impl<K: Managed> Controller<K> {
                     shelf.mirror.doubt(id);
                     return;
                 }
-                Err(error) => return self.failed(session, object, &error),
+                Err(error) => return self.failed(&access.caller, object, &error),
             }
         }
     }

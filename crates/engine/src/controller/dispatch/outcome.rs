@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     answer,
+    caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Managed, Reply, Status, Verb},
     reason, secrets,
@@ -56,11 +57,12 @@ impl<K: Managed> Controller<K> {
     /// The call failed. What may be the fault of one item is found by halving; the others go on in their own half.
     pub(super) fn all_refused(
         &self,
-        session: &Session,
+        access: &Access,
         key: Option<&BatchKey>,
         loads: &[Load<K>],
         error: &Error,
     ) {
+        let session = &access.session;
         let shelf = session.shelf::<K>();
         if let (Error::Capacity { .. }, Some(key)) = (error, key) {
             shelf.forget_room(key);
@@ -82,7 +84,7 @@ impl<K: Managed> Controller<K> {
                         shelf.mirror.doubt(id);
                     }
                 }
-                None => self.refused(session, load, &uid, error, doubtful),
+                None => self.refused(access, load, &uid, error, doubtful),
             }
         }
     }
@@ -98,8 +100,8 @@ impl<K: Managed> Controller<K> {
         doubtful
     }
 
-    fn refused(&self, session: &Session, load: &Load<K>, uid: &str, error: &Error, doubtful: bool) {
-        let shelf = session.shelf::<K>();
+    fn refused(&self, access: &Access, load: &Load<K>, uid: &str, error: &Error, doubtful: bool) {
+        let shelf = access.session.shelf::<K>();
         if let Some(id) = &load.id {
             if load.ends && matches!(error, Error::NotFound { .. }) {
                 return shelf.mirror.forget(id);
@@ -117,15 +119,15 @@ impl<K: Managed> Controller<K> {
             let rejected = Rejected { digest: digest(&load.change, &load.inputs), message };
             self.memory.reject(uid, rejected);
         }
-        self.failed(session, &load.object, error);
+        self.failed(&access.caller, &load.object, error);
     }
 
     /// One table decides what follows from an error.
-    pub(super) fn failed(&self, session: &Session, object: &Decoded<K>, error: &Error) {
+    pub(super) fn failed(&self, caller: &Caller, object: &Decoded<K>, error: &Error) {
         let verdict = Verdict::from(error);
         tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
         match verdict.next {
-            Next::Workspace => session.report_refusal(error),
+            Next::Workspace => caller.report_refusal(error),
             // the door is closed for everybody, and the object waits behind it without a mark
             Next::Reopen => return,
             Next::OnChange | Next::Backoff(_) | Next::Observe | Next::Absent => {}

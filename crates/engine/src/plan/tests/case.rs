@@ -197,7 +197,7 @@ impl Case {
                 status: None,
                 edited: self.edited,
                 factory_test: false,
-                own_token: None,
+                own_tokens: Vec::new(),
             },
         };
         next_step(&subject, known)

@@ -9,7 +9,10 @@ use std::{
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, TransportError};
-use emnify_engine::session::Session;
+use emnify_engine::{
+    caller::{Access, Caller},
+    directory::WorkspaceKey,
+};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
@@ -61,8 +64,8 @@ struct Inner {
 pub(crate) struct Emnify(Arc<Mutex<Inner>>);
 
 impl Emnify {
-    /// A session of organisation 42.
-    pub(crate) async fn session(&self) -> Arc<Session> {
+    /// A session of organisation 42, and the caller of a workspace in it.
+    pub(crate) async fn access(&self, workspace: WorkspaceKey) -> Access {
         let client = Client::new(Config::new(
             BaseUrl::parse("https://emnify.example").unwrap(),
             Credentials::ApplicationToken("application-token".to_owned().into()),
@@ -70,7 +73,7 @@ impl Emnify {
             HostLimits::new(1.0),
         ));
         client.login().await.unwrap();
-        Session::new(client, "42".into())
+        Access::begin(Caller::new(workspace, client), "42".into())
     }
 
     /// The next `times` requests that start with `what` meet this fault.

@@ -9,6 +9,7 @@ pub(crate) mod toy;
 use std::{sync::Arc, time::Duration};
 
 use emnify_engine::{
+    caller::{Access, Caller},
     directory::{Entry, WorkspaceKey},
     engine::{Builder, Engine},
     session::Session,
@@ -34,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) emnify: Emnify,
     pub(crate) engine: Engine,
     pub(crate) session: Arc<Session>,
+    pub(crate) caller: Arc<Caller>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<&'static str>,
 }
@@ -74,13 +76,22 @@ impl Stage {
             .with::<Chip>()
             .with_fleet::<Herd>();
         let engine = builder.start(&mut tasks, &stopped);
-        let session = emnify.session().await;
+        let Access { session, caller } = emnify.access(workspace()).await;
         engine.listed().await;
         session.hints.set_position(position);
         engine.serve(&session);
-        let entry = Entry { state: Ok(session.clone()), allows: None, generation: Some(1) };
+        let entry = Entry {
+            state: Ok(Access { session: session.clone(), caller: caller.clone() }),
+            allows: None,
+            generation: Some(1),
+        };
         engine.shared.publish(&workspace(), entry);
-        Self { cluster, emnify, engine, session, stop, tasks }
+        Self { cluster, emnify, engine, session, caller, stop, tasks }
+    }
+
+    /// What the workspace gives its objects.
+    pub(crate) fn access(&self) -> Access {
+        Access { session: self.session.clone(), caller: self.caller.clone() }
     }
 
     /// The process dies between two steps, and another one starts.
