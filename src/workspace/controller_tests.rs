@@ -1,4 +1,7 @@
-//! A workspace whose token is wrong, looked at for hours of paused time.
+//! Workspaces looked at for hours of paused time: one whose token is wrong, and several that have to do with each other.
+
+#[path = "controller_tests/tenants.rs"]
+mod tenants;
 
 use std::{
     convert::Infallible,
@@ -22,27 +25,49 @@ use crate::settings::RunArgs;
 
 const TOKEN: &str = "application-token";
 
-/// The few API paths that a workspace needs.
+/// The few API paths that workspaces need.
 #[derive(Default)]
 struct Cluster(Mutex<BTreeMap<String, Value>>);
 
-const WORKSPACE: &str = "/apis/emnify.io/v1alpha1/namespaces/ns/workspaces/main";
-const SECRETS: &str = "/api/v1/namespaces/ns/secrets";
+/// Path of the Workspace `main` in a namespace.
+fn workspace(namespace: &str) -> String {
+    format!("/apis/emnify.io/v1alpha1/namespaces/{namespace}/workspaces/main")
+}
+
+/// Path of a Secret.
+fn secret(namespace: &str, name: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/secrets/{name}")
+}
 
 impl Cluster {
-    fn new() -> Arc<Self> {
+    /// A Workspace `main` in each of these namespaces, with the application token.
+    fn with(tenants: &[(&str, &str)]) -> Arc<Self> {
         let credentials = json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}});
-        let workspace = json!({
-            "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "spec": {"credentials": credentials},
-            "metadata": {"name": "main", "namespace": "ns", "uid": "u-1", "generation": 1, "finalizers": [FINALIZER]},
+        let objects = tenants.iter().flat_map(|(namespace, token)| {
+            let object = json!({
+                "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "spec": {"credentials": credentials},
+                "metadata": {
+                    "name": "main", "namespace": namespace, "uid": format!("uid-{namespace}"), "generation": 1,
+                    "finalizers": [FINALIZER],
+                },
+            });
+            let token = data_encoding::BASE64.encode(token.as_bytes());
+            let kept = json!({"metadata": {"name": "emnify"}, "data": {"token": token}});
+            [(workspace(namespace), object), (secret(namespace, "emnify"), kept)]
         });
-        let secret = json!({"metadata": {"name": "emnify"}, "data": {"token": data_encoding::BASE64.encode(TOKEN.as_bytes())}});
-        let objects = [(WORKSPACE.to_owned(), workspace), (format!("{SECRETS}/emnify"), secret)];
-        Arc::new(Self(Mutex::new(objects.into())))
+        Arc::new(Self(Mutex::new(objects.collect())))
     }
 
-    fn workspace(&self) -> Workspace {
-        serde_json::from_value(self.0.lock()[WORKSPACE].clone()).unwrap()
+    fn workspace(&self, namespace: &str) -> Workspace {
+        serde_json::from_value(self.0.lock()[&workspace(namespace)].clone()).unwrap()
+    }
+
+    fn get(&self, path: &str) -> Option<Value> {
+        self.0.lock().get(path).cloned()
+    }
+
+    fn put(&self, path: String, object: Value) {
+        self.0.lock().insert(path, object);
     }
 
     fn client(self: &Arc<Self>) -> kube::Client {
@@ -73,42 +98,109 @@ impl Cluster {
                 objects.insert(format!("{path}/{name}"), body.clone());
                 (201, body)
             }
+            "DELETE" => {
+                let gone = objects.remove(path).map_or(404, |_| 200);
+                (gone, json!({"kind": "Status", "status": "Success", "code": gone}))
+            }
             _ if path.ends_with("/status") => {
                 let object = objects.get_mut(path.trim_end_matches("/status")).unwrap();
                 object["status"] = body[1]["value"].clone();
                 (200, object.clone())
             }
-            _ => {
-                let object = objects.get_mut(path).unwrap();
-                for (key, value) in body.as_object().unwrap() {
-                    object[key] = value.clone();
+            _ => match objects.get_mut(path) {
+                Some(object) => {
+                    merge(object, &body);
+                    (200, object.clone())
                 }
-                (200, object.clone())
-            }
+                None => {
+                    (404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}))
+                }
+            },
         }
     }
 }
 
-/// An emnify that knows one token, until it does not any more.
-#[derive(Default)]
+/// As a JSON merge patch is merged.
+fn merge(into: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *into = patch.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (key, value) in patch {
+        match value {
+            Value::Null => drop(into.as_object_mut().unwrap().remove(key)),
+            value => merge(&mut into[key], value),
+        }
+    }
+}
+
+/// An emnify that knows the tokens of some organisations, until it knows none any more.
 struct Platform {
     knows: AtomicBool,
+    tokens: BTreeMap<String, i64>,
     logins: Mutex<Vec<Instant>>,
+    /// JWTs that it made, with their organisations.
+    issued: Mutex<BTreeMap<String, i64>>,
+    /// Paths and JWTs of requests.
+    asked: Mutex<Vec<(String, String)>>,
+}
+
+impl Platform {
+    fn with(tokens: &[(&str, i64)]) -> Arc<Self> {
+        Arc::new(Self {
+            knows: AtomicBool::new(true),
+            tokens: tokens.iter().map(|(token, organisation)| ((*token).to_owned(), *organisation)).collect(),
+            logins: Mutex::default(),
+            issued: Mutex::default(),
+            asked: Mutex::default(),
+        })
+    }
+
+    fn issue(&self, organisation: i64) -> String {
+        let jwt = jwt(organisation, "s");
+        self.issued.lock().insert(jwt.clone(), organisation);
+        jwt
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> (StatusCode, Value) {
+        let refused = (StatusCode::UNAUTHORIZED, json!({"message": "Unauthorized"}));
+        let path = request.uri().path().to_owned();
+        if path == "/api/v1/authenticate" {
+            self.logins.lock().push(Instant::now());
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let organisation = self.tokens.get(body["application_token"].as_str().unwrap_or_default());
+            return match organisation.filter(|_| self.knows.load(Ordering::Relaxed)) {
+                Some(organisation) => (StatusCode::OK, json!({"auth_token": self.issue(*organisation)})),
+                None => refused,
+            };
+        }
+        let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let jwt = bearer.unwrap_or_default().trim_start_matches("Bearer ").to_owned();
+        let organisation = self.issued.lock().get(&jwt).copied();
+        self.asked.lock().push((path.clone(), jwt));
+        match organisation.filter(|_| self.knows.load(Ordering::Relaxed)) {
+            None => refused,
+            Some(id) if path.ends_with("/organisation/my") => {
+                (StatusCode::OK, json!({"id": id, "name": "Example"}))
+            }
+            Some(_) => (StatusCode::OK, json!([])),
+        }
+    }
+}
+
+/// A JWT that says that it is for this organisation.
+fn jwt(organisation: i64, signature: &str) -> String {
+    let now = clock().as_second();
+    let claims = json!({"esc.org": organisation, "esc.orgName": "Example", "iat": now, "exp": now + 14_400});
+    format!("e30.{}.{signature}", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))
 }
 
 impl Transport for Platform {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        let known = self.knows.load(Ordering::Relaxed);
-        let body = if request.uri().path() == "/api/v1/authenticate" {
-            self.logins.lock().push(Instant::now());
-            let now = clock().as_second();
-            let claims = json!({"esc.org": 42, "esc.orgName": "Example", "iat": now, "exp": now + 14_400});
-            json!({"auth_token": format!("e30.{}.s", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))})
-        } else {
-            json!([])
-        };
-        let status = if known { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-        let body = if known { body } else { json!({"message": "Unauthorized"}) };
+        let (status, body) = self.answer(&request);
         let date =
             clock().to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let answer = Response::builder().status(status).header("date", date);
@@ -126,18 +218,31 @@ fn clock() -> Timestamp {
     start.checked_add(passed).unwrap()
 }
 
-/// One operator with that workspace.
+/// One operator, and the workspaces in these namespaces.
 struct Stage {
     cluster: Arc<Cluster>,
     platform: Arc<Platform>,
     desk: Arc<Desk>,
+    namespaces: Vec<String>,
 }
 
 impl Stage {
+    /// One workspace, whose token is known or not.
     fn new(knows: bool) -> Self {
-        let (cluster, platform) = (Cluster::new(), Arc::new(Platform::default()));
-        platform.knows.store(knows, Ordering::Relaxed);
-        Self { desk: Self::desk(&cluster, &platform), cluster, platform }
+        let stage = Self::with(&[("ns", TOKEN)], &[(TOKEN, 42)]);
+        stage.platform.knows.store(knows, Ordering::Relaxed);
+        stage
+    }
+
+    fn with(tenants: &[(&str, &str)], tokens: &[(&str, i64)]) -> Self {
+        let (cluster, platform) = (Cluster::with(tenants), Platform::with(tokens));
+        let namespaces = tenants.iter().map(|(namespace, _)| (*namespace).to_owned()).collect();
+        Self { desk: Self::desk(&cluster, &platform), cluster, platform, namespaces }
+    }
+
+    /// The process ends and another one starts.
+    fn restart(&mut self) {
+        self.desk = Self::desk(&self.cluster, &self.platform);
     }
 
     fn desk(cluster: &Arc<Cluster>, platform: &Arc<Platform>) -> Arc<Desk> {
@@ -167,17 +272,24 @@ impl Stage {
         let (alarm, _alarms) = mpsc::unbounded_channel();
         let end = Instant::now() + time;
         while Instant::now() < end {
-            let workspace = self.cluster.workspace();
-            self.desk.reconcile(&workspace, &alarm).await.unwrap();
-            let office = self.desk.office(&key_of(&workspace));
-            let access = office.lock().await.access.clone();
-            if let Some(Access { caller, .. }) = access
-                && let Err(error) = caller.client.api(Lane::Hints).services().await
-            {
-                caller.report_refusal(&error);
+            for namespace in &self.namespaces {
+                let workspace = self.cluster.workspace(namespace);
+                self.desk.reconcile(&workspace, &alarm).await.unwrap();
+                if let Some(Access { caller, .. }) = self.access(namespace).await
+                    && let Err(error) = caller.client.api(Lane::Hints).services().await
+                {
+                    caller.report_refusal(&error);
+                }
             }
             tokio::time::sleep(LOOK / 2).await;
         }
+    }
+
+    /// The live session and the caller of the workspace in that namespace.
+    async fn access(&self, namespace: &str) -> Option<Access> {
+        let office = self.desk.office(&key_of(&self.cluster.workspace(namespace)));
+        let access = office.lock().await.access.clone();
+        access
     }
 
     fn most_logins_in_an_hour(&self) -> usize {
@@ -191,7 +303,7 @@ impl Stage {
 
     /// Conditions that say `Unauthorized`, by type.
     fn told(&self) -> Vec<String> {
-        let status = self.cluster.workspace().status.unwrap_or_default();
+        let status = self.cluster.workspace("ns").status.unwrap_or_default();
         let told = status.conditions.iter().filter(|c| c.reason == reason::UNAUTHORIZED);
         told.map(|condition| format!("{} {}", condition.type_, condition.status)).collect()
     }
@@ -208,14 +320,14 @@ async fn a_wrong_token_costs_twelve_logins_an_hour_at_most() {
     assert_eq!(stage.told(), ["Ready False", "Stalled True"], "told once, on the workspace");
     for _ in 0..10 {
         // each time it starts it knows from the status what was refused
-        stage.desk = Stage::desk(&stage.cluster, &stage.platform);
+        stage.restart();
         stage.pass(Duration::from_secs(60)).await;
     }
     let most = stage.most_logins_in_an_hour();
     assert!(most <= 12, "restarts make no difference: {most} logins in an hour");
     stage.platform.knows.store(true, Ordering::Relaxed);
     stage.pass(Duration::from_secs(400)).await;
-    let workspace = stage.cluster.workspace();
+    let workspace = stage.cluster.workspace("ns");
     let conditions = workspace.status.unwrap().conditions;
     assert!(conditions::holds(&conditions, "Ready", Some(1)), "a probe finds that the token works after all");
 }
