@@ -288,8 +288,7 @@ impl Stage {
     /// The live session and the caller of the workspace in that namespace.
     async fn access(&self, namespace: &str) -> Option<Access> {
         let office = self.desk.office(&key_of(&self.cluster.workspace(namespace)));
-        let access = office.lock().await.access.clone();
-        access
+        office.lock_owned().await.access.clone()
     }
 
     fn most_logins_in_an_hour(&self) -> usize {

@@ -23,6 +23,8 @@ pub(super) struct SessionStore {
     /// Uid of the workspace.
     workspace: String,
     owner: Option<OwnerReference>,
+    /// The workspace is being deleted, perhaps together with the operator's namespace.
+    leaving: bool,
 }
 
 /// What was found.
@@ -48,6 +50,7 @@ impl SessionStore {
             former_name: object.former_session_secret(),
             workspace: meta.uid.clone().unwrap_or_default(),
             owner: owner.map(|owner| OwnerReference { block_owner_deletion: None, ..owner }),
+            leaving: meta.deletion_timestamp.is_some(),
         }
     }
 
@@ -62,7 +65,12 @@ impl SessionStore {
         let former = self.read_former().await?;
         let (kept, former) = former.map_or_else(|| (Kept::fresh(), false), |kept| (kept, true));
         let unproven = Kept { login: None, ..kept.clone() };
-        self.api.create(&PostParams::default(), &self.written(&unproven)).await?;
+        match self.api.create(&PostParams::default(), &self.written(&unproven)).await {
+            Ok(_) => {}
+            // a terminating namespace takes no new Secret; the login at hand is in memory
+            Err(kube::Error::Api(e)) if e.code == 403 && self.leaving => {}
+            Err(error) => return Err(error),
+        }
         Ok(Opened { kept, foreign: None, former })
     }
 
@@ -90,7 +98,11 @@ impl SessionStore {
         let mut secret = self.written(kept);
         // the type of a Secret cannot be patched, and it is ours already
         secret.type_ = None;
-        self.api.patch(&self.name, &patch_params(), &Patch::Merge(&secret)).await.map(|_| ())
+        match self.api.patch(&self.name, &patch_params(), &Patch::Merge(&secret)).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(e)) if e.code == 404 && self.leaving => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes it with its workspace.

@@ -20,4 +20,5 @@ mod replicas;
 mod scale;
 mod secrets;
 mod support;
+mod tenants;
 mod traces;
