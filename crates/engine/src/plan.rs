@@ -2,8 +2,6 @@
 
 mod known;
 
-use jiff::Timestamp;
-
 pub use self::known::{
     Guarding, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Told, Trouble, Wanted,
     Workspace,
@@ -11,19 +9,33 @@ pub use self::known::{
 
 use crate::{
     kind::{Change, Diff, FieldDiff, Find, Have, Id, Key, Managed},
-    reason,
+    reason, settle,
     spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+    taken,
     verdict::Effect,
 };
 
 type Found<K> = Result<Step<K>, Step<K>>;
 
 /// Decides the next step. Rows are those of the design's table, in its order.
-pub fn next_step<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Step<K> {
-    if subject.deleting {
-        return leave(subject, known).unwrap_or_else(|step| step);
+pub fn next_step<K: Managed>(subject: &Subject<'_>, mut known: Knowledge<'_, K>) -> Step<K> {
+    let trouble = known.trouble.take().filter(|t| t.until > known.context.now);
+    let step = if subject.deleting { leave(subject, known) } else { keep(subject, known) };
+    let step = step.unwrap_or_else(|step| step);
+    match trouble {
+        Some(trouble) => pause(step, &trouble),
+        None => step,
     }
-    keep(subject, known).unwrap_or_else(|step| step)
+}
+
+/// After a failure of whatever kind nothing is asked of emnify before the pause is over.
+fn pause<K: Managed>(step: Step<K>, trouble: &Trouble) -> Step<K> {
+    let Some((told, effect)) = settle::working(&step) else { return step };
+    match trouble.reason {
+        // the door is closed for everybody, which is nobody's condition
+        reason::THROTTLED => Step::Wait(told, effect),
+        _ => Step::Wait(Told::new(trouble.reason, trouble.message.clone()), trouble.effect),
+    }
 }
 
 /// The rows for an object that is being deleted.
@@ -38,12 +50,12 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
         return Ok(Step::RemoveFinalizer { orphaned: true }); // 2
     }
     check_workspace(subject, &known)?; // 3, 5
-    let known = check_intent(subject, known)?; // 6
+    let mut known = check_intent(subject, known)?; // 6
     if !known.used_by.is_empty() {
         let message = format!("still referred to by {}", some_of(&known.used_by));
         return Ok(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)); // 7
     }
-    match known.seen {
+    match std::mem::replace(&mut known.seen, Seen::Unknown) {
         Seen::Absent => Ok(Step::RemoveFinalizer { orphaned: false }),
         Seen::Unknown => {
             Ok(Step::Wait(Told::new(reason::OBSERVING, "waiting for a complete listing"), Effect::Working))
@@ -58,10 +70,10 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
             if changes.is_empty() {
                 return Ok(Step::RemoveFinalizer { orphaned: true });
             }
-            if let Err(trip) = (known.guard)(&changes) {
-                return Ok(Step::Wait(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled)); // 8
+            if let Some(step) = refused(subject, &known, &changes) {
+                return Ok(step); // 8, 8a
             }
-            Ok(hold(known.trouble.as_ref(), known.context.now, Step::Retire(found.id, changes))) // 9
+            Ok(Step::Retire(found.id, changes)) // 9
         }
     }
 }
@@ -238,24 +250,28 @@ fn make<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, create: K::
         return step; // 21, 22
     }
     if K::FACTS.needs_intent && known.intent == IntentState::None {
-        return hold(known.trouble.as_ref(), known.context.now, Step::RecordIntent); // 23
+        return Step::RecordIntent; // 23
     }
     if known.secret == SecretState::Missing {
         return Step::ReserveSecret;
     }
-    hold(known.trouble.as_ref(), known.context.now, Step::Create(create))
+    Step::Create(create)
 }
 
-/// Rows 21 and 22.
+/// Rows 8, 8a, 21, 21a and 22.
 fn refused<K: Managed>(
     subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     changes: &[K::Change],
 ) -> Option<Step<K>> {
     if let Some(rejected) = &subject.status.rejected
+        && rejected.until().is_some_and(|until| until > known.context.now)
         && changes.first().is_some_and(|c| (known.digest)(c) == rejected.digest)
     {
         return Some(Step::Stall(Told::new(reason::REJECTED, rejected.message.clone())));
+    }
+    if let Some(change) = changes.first().filter(|change| (known.undone)(change)) {
+        return Some(Step::Stall(Told::new(reason::NOT_TAKEN, taken::message(change)))); // 21a
     }
     let trip = (known.guard)(changes).err()?;
     Some(Step::Stall(Told::new(reason::GUARD_TRIPPED, trip)))
@@ -354,7 +370,7 @@ fn settle<K: Managed>(
         if let Some(step) = refused(subject, known, &diff.changes) {
             return step;
         }
-        return hold(known.trouble.as_ref(), known.context.now, Step::Apply(found.id, diff.changes)); // 26
+        return Step::Apply(found.id, diff.changes); // 26
     }
     if let Some(what) = diff.waiting {
         return Step::Wait(Told::new(reason::PROGRESSING, what), Effect::Working);
@@ -376,14 +392,6 @@ fn report_only<K: Managed>(have: Have<K>, diff: &Diff<K::Change>) -> Step<K> {
         return Step::UpToDate { have, wake_at: diff.wake_at };
     }
     Step::Differs { have: Some(have), told: Told::new(reason::DRIFTED, list(&fields)) }
-}
-
-/// A failed attempt is not repeated before its pause is over.
-fn hold<K: Managed>(trouble: Option<&Trouble>, now: Timestamp, step: Step<K>) -> Step<K> {
-    match trouble {
-        Some(t) if t.until > now => Step::Wait(Told::new(t.reason, t.message.clone()), t.effect),
-        _ => step,
-    }
 }
 
 fn observing<K: Managed>(what: &str) -> Step<K> {

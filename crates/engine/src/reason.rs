@@ -50,6 +50,8 @@ words! {
     SECRET_NOT_OWNED = "SecretNotOwned";
     /// emnify refused the request; the message is emnify's.
     REJECTED = "Rejected";
+    /// emnify accepted the same correction three times in a row and it did not stay; the message names the field.
+    NOT_TAKEN = "NotTaken";
     /// A managed field was changed in emnify.
     DRIFTED = "Drifted";
     /// The field cannot be changed on an existing emnify object.

@@ -22,36 +22,56 @@ pub fn conditions<K: Managed>(
     now: Timestamp,
 ) {
     let common = status.common_mut();
-    let told = |reason, message: &str| Told { reason, message: message.to_owned() };
+    if let Some((why, effect)) = working(step) {
+        // a refused request that is tried once more says nothing before its answer
+        if !retries(common, generation) {
+            wait(common, &why, effect, generation, now);
+        }
+        common.observed_generation = generation;
+        return;
+    }
     match step {
         Step::Nothing | Step::RemoveFinalizer { .. } => return,
         Step::Wait(why, effect) => wait(common, why, *effect, generation, now),
         Step::Stall(why) => stall(common, why, generation, now),
-        Step::Read(_) | Step::ReadParts(..) => {
-            wait(common, &told(reason::OBSERVING, "reading the object"), Effect::Keep, generation, now);
-        }
-        Step::Retire(_, changes) => {
-            let what = changes.first().map(ToString::to_string).unwrap_or_default();
-            wait(common, &told(reason::DELETING, &what), Effect::Working, generation, now);
-        }
-        Step::Apply(_, changes) => {
-            let what = changes.first().map(ToString::to_string).unwrap_or_default();
-            wait(common, &told(reason::PROGRESSING, &what), Effect::Keep, generation, now);
-        }
-        Step::Create(change) => {
-            wait(common, &told(reason::PROGRESSING, &change.to_string()), Effect::Working, generation, now);
-        }
-        Step::AddFinalizer
-        | Step::ClearIntent
-        | Step::RecordIntent
-        | Step::ReserveSecret
-        | Step::Bind { .. } => {
-            wait(common, &told(reason::PENDING, "preparing"), Effect::Keep, generation, now);
+        Step::AddFinalizer | Step::ClearIntent | Step::ReserveSecret | Step::Bind { .. } => {
+            wait(common, &Told::new(reason::PENDING, "preparing"), Effect::Keep, generation, now);
         }
         Step::Differs { have, told } => differs(common, told, have.is_some(), generation, now),
         Step::UpToDate { .. } => up_to_date(common, generation, now),
+        // said above
+        Step::Read(_)
+        | Step::ReadParts(..)
+        | Step::RecordIntent
+        | Step::Create(_)
+        | Step::Apply(..)
+        | Step::Retire(..) => {}
     }
     common.observed_generation = generation;
+}
+
+/// What is told of a step that asks something of emnify, or leads to that; `None` for every other.
+pub(crate) fn working<K: Managed>(step: &Step<K>) -> Option<(Told, Effect)> {
+    let first = |changes: &[K::Change]| changes.first().map(ToString::to_string).unwrap_or_default();
+    let (reason, message, effect) = match step {
+        Step::Read(_) | Step::ReadParts(..) => (reason::OBSERVING, "reading the object".into(), Effect::Keep),
+        Step::RecordIntent => (reason::PENDING, "preparing".into(), Effect::Keep),
+        Step::Create(change) => (reason::PROGRESSING, change.to_string(), Effect::Working),
+        Step::Apply(_, changes) => (reason::PROGRESSING, first(changes), Effect::Keep),
+        Step::Retire(_, changes) => (reason::DELETING, first(changes), Effect::Working),
+        _ => return None,
+    };
+    Some((Told { reason, message }, effect))
+}
+
+/// The object is stalled because of what emnify refused or did not carry out, and nothing was edited since.
+fn retries(common: &CommonStatus, generation: Option<i64>) -> bool {
+    let again = |reason: &str| match reason {
+        reason::REJECTED => common.rejected.is_some(),
+        reason => reason == reason::NOT_TAKEN,
+    };
+    let stalled = conditions::get(&common.conditions, STALLED);
+    stalled.is_some_and(|c| c.observed_generation == generation && again(&c.reason))
 }
 
 /// The two differ in nothing but which step of the work is under way: worth a write only if it lasts.
@@ -201,7 +221,11 @@ mod tests {
     fn success_takes_back_everything_that_was_said() {
         let mut status = ToyStatus::default();
         up_to(&mut status, &Step::Stall(Told { reason: reason::REJECTED, message: "no".into() }));
-        status.common.rejected = Some(crate::spec::Rejected { digest: "d".into(), message: "no".into() });
+        status.common.rejected = Some(crate::spec::Rejected {
+            digest: "d".into(),
+            message: "no".into(),
+            ..crate::spec::Rejected::default()
+        });
         assert_eq!(says(&status, STALLED), Some((true, "Rejected".into())));
         super::up_to_date(&mut status.common, GENERATION, Timestamp::UNIX_EPOCH);
         assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));

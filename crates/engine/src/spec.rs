@@ -147,14 +147,28 @@ pub struct Intent {
     pub since: String,
 }
 
-/// The last refusal by emnify, remembered so that the same request is not sent again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The last refusal by emnify, remembered so that the same request is sent again only rarely.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// Digest of the change and of the ids its references meant.
     pub digest: String,
     /// What emnify said.
     pub message: String,
+    /// How often it was refused in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub tries: Option<i64>,
+    /// It is not sent again before this time, RFC 3339, unless the spec, what it refers to or `emnify.io/refresh` changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+}
+
+impl Rejected {
+    /// Until when the request is not sent again; what an earlier version wrote down names no time, and is tried at once.
+    pub(crate) fn until(&self) -> Option<jiff::Timestamp> {
+        self.not_before.as_ref()?.parse().ok()
+    }
 }
 
 /// Status fields, flattened into every status.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use emnify::Error;
 
-use crate::reason;
+use crate::{pause, reason};
 
 /// When to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,19 @@ pub enum Next {
     Absent,
     /// The workspace's own business.
     Workspace,
+}
+
+impl Next {
+    /// How long nothing of the object is tried, after so many failures in a row and before jitter. Never nothing: what
+    /// else would end the wait may be asked for as often as somebody looks.
+    pub(crate) fn pause(self, failures: u32) -> Duration {
+        match self {
+            Self::Backoff(most) => pause::growing(failures, most),
+            Self::OnChange | Self::Observe | Self::Absent => pause::growing(failures, TEN_MINUTES),
+            Self::Reopen => pause::growing(failures, DOOR),
+            Self::Workspace => pause::doubling(PROBE, failures, MOST_PROBE),
+        }
+    }
 }
 
 /// How `Ready` moves.
@@ -45,33 +58,50 @@ pub struct Verdict {
     pub next: Next,
     /// What becomes of `Ready`.
     pub effect: Effect,
-    /// Worth an event on the object.
-    pub event: bool,
 }
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
+/// The door itself opens after a pause of its own; an object that was turned away stays away for at most this long.
+const DOOR: Duration = Duration::from_secs(120);
+/// First and longest pause of an object whose caller was refused.
+const PROBE: Duration = Duration::from_secs(30);
+const MOST_PROBE: Duration = Duration::from_secs(330);
+
+/// Waits that people hear of by an event, whoever waits: an object, a set or a member of one. Stalls are all told.
+const TOLD: &[&str] = &[
+    reason::REFERENCE_NOT_READY,
+    reason::IN_USE,
+    reason::GUARD_TRIPPED,
+    reason::NO_ADDRESS_AVAILABLE,
+    reason::CONFLICT,
+    reason::OUTCOME_UNKNOWN,
+    reason::UNREADABLE,
+];
+
+/// Worth an event: a person must act, or may want to know.
+pub(crate) fn is_told(reason: &str, effect: Effect) -> bool {
+    effect == Effect::Stalled || TOLD.contains(&reason)
+}
 
 impl From<&Error> for Verdict {
     fn from(error: &Error) -> Self {
-        let (reason, next, effect, event) = match error {
-            Error::Rejected { .. } => (reason::REJECTED, Next::OnChange, Effect::Stalled, true),
-            Error::NotFound { .. } => (reason::NOT_FOUND, Next::Absent, Effect::Keep, false),
+        let (reason, next, effect) = match error {
+            Error::Rejected { .. } => (reason::REJECTED, Next::OnChange, Effect::Stalled),
+            Error::NotFound { .. } => (reason::NOT_FOUND, Next::Absent, Effect::Keep),
             Error::Capacity { .. } => {
-                (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Working, true)
+                (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Working)
             }
-            Error::Conflict { .. } => (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Effect::Keep, true),
+            Error::Conflict { .. } => (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Effect::Keep),
             Error::Unauthorized { .. } | Error::OtherOrganisation { .. } => {
-                (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep, false)
+                (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep)
             }
-            Error::Throttled { .. } => (reason::THROTTLED, Next::Reopen, Effect::Keep, false),
-            Error::Ambiguous { .. } => (reason::OUTCOME_UNKNOWN, Next::Observe, Effect::Keep, true),
-            Error::Unavailable { .. } => {
-                (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Keep, false)
-            }
-            Error::Unreadable { .. } => (reason::UNREADABLE, Next::Backoff(HOUR), Effect::Keep, true),
+            Error::Throttled { .. } => (reason::THROTTLED, Next::Reopen, Effect::Keep),
+            Error::Ambiguous { .. } => (reason::OUTCOME_UNKNOWN, Next::Observe, Effect::Keep),
+            Error::Unavailable { .. } => (reason::UNAVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Keep),
+            Error::Unreadable { .. } => (reason::UNREADABLE, Next::Backoff(HOUR), Effect::Keep),
         };
-        Self { reason, message: error.to_string(), next, effect, event }
+        Self { reason, message: error.to_string(), next, effect }
     }
 }
 
@@ -86,7 +116,8 @@ mod tests {
             Error::Throttled { retry_after: None },
         ] {
             let verdict = Verdict::from(&error);
-            assert!(!verdict.event && verdict.effect == Effect::Keep, "{error} is the workspace's business");
+            let told = is_told(verdict.reason, verdict.effect);
+            assert!(!told && verdict.effect == Effect::Keep, "{error} is the workspace's business");
         }
     }
 
@@ -137,8 +168,24 @@ mod tests {
         ];
         for (error, row) in rows {
             let v = Verdict::from(&error);
-            assert_eq!((v.reason, v.next, v.effect, v.event), row, "{}", error.kind());
+            let told = is_told(v.reason, v.effect);
+            assert_eq!((v.reason, v.next, v.effect, told), row, "{}", error.kind());
             assert_eq!(v.message, error.to_string(), "{}: people read what emnify said", error.kind());
+        }
+    }
+
+    #[test]
+    fn every_failure_has_a_pause_that_grows() {
+        for next in [
+            Next::OnChange,
+            Next::Backoff(TEN_MINUTES),
+            Next::Reopen,
+            Next::Observe,
+            Next::Absent,
+            Next::Workspace,
+        ] {
+            assert!(next.pause(1) >= Duration::from_secs(1), "{next:?}: nothing is repeated without a pause");
+            assert!(next.pause(3) > next.pause(1), "{next:?}: what goes on failing is tried more rarely");
         }
     }
 }

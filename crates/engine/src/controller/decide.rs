@@ -24,6 +24,7 @@ use crate::{
     session::{Session, Shelf},
     shared::RefState,
     spec::{CommonStatus, Intent, WorkspaceRef},
+    taken,
     verdict::Effect,
 };
 
@@ -105,6 +106,9 @@ impl<K: Managed> Controller<K> {
             used_by: if subject.deleting { self.used_by(&named(object)) } else { Vec::new() },
             guard: &guard,
             digest: &digest_of,
+            undone: &|change| {
+                self.memory.undone(&uid, subject.generation, taken::correction(change), now).is_some()
+            },
             trouble: self.memory.trouble(&uid, subject.generation),
             crd_terminating: self.terminating(),
             context: Context {

@@ -4,14 +4,9 @@ use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use rand::Rng;
 
 use crate::{
-    batch::Cohort,
-    kind::Id,
-    plan::Trouble,
-    spec::Rejected,
-    verdict::{Next, Verdict},
+    batch::Cohort, kind::Id, pause, plan::Trouble, spec::Rejected, taken::Accepted, verdict::Verdict,
 };
 
 /// A create that this process recorded.
@@ -30,7 +25,8 @@ pub(crate) enum Attempt {
 #[derive(Clone, Debug, Default)]
 struct Entry {
     trouble: Option<(Trouble, Option<i64>)>,
-    failures: u32,
+    failing: Failing,
+    accepted: Option<(Option<i64>, HashMap<u64, Accepted>)>,
     attempt: Option<(String, Attempt)>,
     rejected: Option<Rejected>,
     cohort: Option<Cohort>,
@@ -42,12 +38,21 @@ struct Entry {
     differs: bool,
 }
 
+/// Failures in a row, of whatever kind: that the object is in step otherwise ends no row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failing {
+    generation: Option<i64>,
+    times: u32,
+    /// A failure at this time or later begins a row of its own.
+    over: Option<Timestamp>,
+}
+
 /// Entries by uid, dropped with the object.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<String, Entry>>);
 
-/// First pause after a failure.
-const BASE: Duration = Duration::from_secs(1);
+/// A row of failures is over when nothing failed for as long as the last pause once more, and for this long.
+const CALM: Duration = pause::MINUTE;
 
 impl Memory {
     /// The last failure, unless the spec changed since.
@@ -55,20 +60,20 @@ impl Memory {
         self.with(uid, |e| e.trouble.clone()).filter(|(_, at)| *at == generation).map(|(trouble, _)| trouble)
     }
 
+    /// Until when nothing is tried for the object.
+    pub(crate) fn paused(&self, uid: &str, generation: Option<i64>, now: Timestamp) -> Option<Timestamp> {
+        self.trouble(uid, generation).map(|trouble| trouble.until).filter(|until| *until > now)
+    }
+
     /// Notes a failure and how long to pause. Early wake-ups make no attempts, so they cannot make the pause longer.
     pub(crate) fn failed(&self, uid: &str, verdict: &Verdict, generation: Option<i64>, now: Timestamp) {
-        let jitter = rand::rng().random_range(0.8..1.2);
         self.with(uid, |e| {
-            let same = e.trouble.as_ref().is_some_and(|(_, at)| *at == generation);
-            e.failures = if same { e.failures.saturating_add(1) } else { 1 };
-            let pause = match verdict.next {
-                Next::Backoff(cap) => BASE.saturating_mul(1 << (e.failures - 1).min(16)).min(cap),
-                Next::Observe | Next::Absent => BASE,
-                Next::Workspace => Duration::from_secs(30),
-                Next::OnChange | Next::Reopen => Duration::ZERO,
-            };
-            let until =
-                now.checked_add(SignedDuration::from_secs_f64(pause.as_secs_f64() * jitter)).unwrap_or(now);
+            let Failing { generation: at, times, over } = e.failing;
+            let same = at == generation && over.is_some_and(|over| now < over);
+            let times = if same { times.saturating_add(1) } else { 1 };
+            let pause = pause::spread(verdict.next.pause(times));
+            let until = pause::after(now, pause);
+            e.failing = Failing { generation, times, over: Some(pause::after(until, pause.max(CALM))) };
             let trouble = Trouble {
                 reason: verdict.reason,
                 message: verdict.message.clone(),
@@ -79,12 +84,55 @@ impl Memory {
         });
     }
 
+    /// A change of the object succeeded.
     pub(crate) fn succeeded(&self, uid: &str) {
         self.with(uid, |e| {
             e.trouble = None;
-            e.failures = 0;
+            e.failing = Failing::default();
+            e.rejected = None;
             e.cohort = None;
         });
+    }
+
+    /// The object is in step. What failed meanwhile, such as a read for its report, keeps its pause.
+    pub(crate) fn in_step(&self, uid: &str, now: Timestamp) {
+        self.with(uid, |e| {
+            e.trouble.take_if(|(trouble, _)| trouble.until <= now);
+            e.rejected = None;
+            e.cohort = None;
+        });
+    }
+
+    /// emnify accepted a correction.
+    pub(crate) fn accepted(&self, uid: &str, generation: Option<i64>, what: u64, now: Timestamp) {
+        self.with(uid, |e| {
+            let (at, all) = e.accepted.get_or_insert_with(|| (generation, HashMap::new()));
+            if *at != generation {
+                (*at, *all) = (generation, HashMap::new());
+            }
+            all.retain(|_, accepted| !accepted.is_over(now));
+            let accepted = Accepted::again(all.get(&what).copied(), now);
+            all.insert(what, accepted);
+        });
+    }
+
+    /// Until when a correction is not sent again that was undone too often.
+    pub(crate) fn undone(
+        &self,
+        uid: &str,
+        generation: Option<i64>,
+        what: u64,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        self.with(uid, |e| {
+            let (_, all) = e.accepted.as_ref().filter(|(at, _)| *at == generation)?;
+            all.get(&what)?.until(now)
+        })
+    }
+
+    /// When the first of such corrections may be sent again.
+    pub(crate) fn undone_until(&self, uid: &str, now: Timestamp) -> Option<Timestamp> {
+        self.with(uid, |e| e.accepted.as_ref()?.1.values().filter_map(|accepted| accepted.until(now)).min())
     }
 
     pub(crate) fn attempt(&self, uid: &str, nonce: &str) -> Option<Attempt> {
@@ -99,8 +147,9 @@ impl Memory {
         self.with(uid, |e| e.rejected = Some(rejected));
     }
 
-    pub(crate) fn take_rejected(&self, uid: &str) -> Option<Rejected> {
-        self.with(uid, |e| e.rejected.take())
+    /// The last refusal, which the status may not hold yet.
+    pub(crate) fn rejected(&self, uid: &str) -> Option<Rejected> {
+        self.with(uid, |e| e.rejected.clone())
     }
 
     /// After a failed bulk call its members share calls with their half only.
@@ -168,7 +217,8 @@ impl Memory {
     pub(crate) fn refresh(&self, uid: &str) {
         self.with(uid, |e| {
             e.trouble = None;
-            e.failures = 0;
+            e.failing = Failing::default();
+            e.accepted = None;
             e.rejected = None;
             e.cohort = None;
         });

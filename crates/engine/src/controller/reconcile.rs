@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt, runtime::controller::Action};
-use rand::Rng;
 
 use super::{
     Controller, crd,
@@ -21,15 +20,15 @@ use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Have, Id, Managed, Status},
     meters::Drift,
+    pause,
     plan::{SecretState, Step, Told},
     reason::{self, annotation},
     secrets, settle,
-    spec::Provenance,
+    spec::{Provenance, Rejected},
     status::WriteError,
+    verdict,
 };
 
-/// Looked at again after this time even if nothing happened: the net under everything else.
-const SAFETY_NET: Duration = Duration::from_secs(36_000);
 /// A step of the work that is over sooner than this is not written into the status.
 const PASSING: Duration = Duration::from_secs(2);
 /// After a conflict with another writer.
@@ -82,7 +81,7 @@ impl<K: Managed> Controller<K> {
         }
         let decision = self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.shared.now());
         if let Step::Apply(..) = decision.step {
-            self.enqueue(object, &decision, &status);
+            self.enqueue(object, &decision, &status, self.shared.now());
         }
     }
 
@@ -121,7 +120,7 @@ impl<K: Managed> Controller<K> {
             }
             Step::Differs { have, .. } => Self::report(object, have.as_ref(), &decision, &mut draft),
             Step::UpToDate { have, .. } => {
-                self.memory.succeeded(&uid);
+                self.memory.in_step(&uid, now);
                 Self::withdraw(object, &decision);
                 Self::report(object, Some(have), &decision, &mut draft);
             }
@@ -133,7 +132,7 @@ impl<K: Managed> Controller<K> {
             Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
         );
         if self.may_pass(&draft, &uid, now) {
-            self.enqueue(object, &decision, &draft.status);
+            self.enqueue(object, &decision, &draft.status, now);
             return Ok(Action::requeue(PASSING));
         }
         match self.write(object, &draft).await {
@@ -145,8 +144,8 @@ impl<K: Managed> Controller<K> {
             self.poke_self(object);
             return Ok(Action::await_change());
         }
-        self.enqueue(object, &decision, &draft.status);
-        Ok(self.next_look(&decision, &uid, object, now))
+        self.enqueue(object, &decision, &draft.status, now);
+        Ok(self.next_look(&decision, &draft.status, object, now))
     }
 
     /// A difference that nobody made by editing the object is counted when it is first seen, and when it is gone.
@@ -174,7 +173,7 @@ impl<K: Managed> Controller<K> {
         }
         let mut status = before.clone().unwrap_or_default();
         let uid = object.uid().unwrap_or_default();
-        if let Some(rejected) = self.memory.take_rejected(&uid) {
+        if let Some(rejected) = self.memory.rejected(&uid) {
             status.common_mut().rejected = Some(rejected);
         }
         Draft { before, status, version, guarded: false }
@@ -313,9 +312,12 @@ impl<K: Managed> Controller<K> {
         passing && !lasting()
     }
 
-    /// Queues what has to be sent or read in emnify.
-    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, status: &K::Status) {
+    /// Queues what has to be sent or read in emnify: the one door. Nobody comes through whose last attempt failed before
+    /// its pause is over, whatever it was and whatever asks for more.
+    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, status: &K::Status, now: Timestamp) {
         let (Some(session), Some(caller)) = (&decision.session, &decision.caller) else { return };
+        let uid = object.uid().unwrap_or_default();
+        let paused = self.memory.paused(&uid, object.meta().generation, now);
         let deleting = object.meta().deletion_timestamp.is_some();
         let edit = if status.common().settled_generation.is_none() && !deleting {
             // still being brought up: nobody relies on it yet
@@ -329,10 +331,19 @@ impl<K: Managed> Controller<K> {
             if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit }
         };
         let ride = |changes: &[K::Change]| {
-            let uid = object.uid().unwrap_or_default();
             changes.first().and_then(|change| self.ride(session, caller, &uid, change))
         };
         let (lane, group, ride) = match &decision.step {
+            Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
+                let pause = paused.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
+                return Self::rotate(session, object, have, status, &decision.inputs, pause);
+            }
+            _ if paused.is_some() => return,
+            // only a listing shows what it is like, and wakes it
+            Step::Read(_) if !K::FACTS.has_read => {
+                Self::wait_on_sweep(session, &named(object));
+                return session.shelf::<K>().sweep.notify_one();
+            }
             // an event or a listing asks for it, and nobody waits
             Step::Read(_) if edit == Lane::Repair => (Lane::Hints, None, None),
             Step::Read(_) | Step::ReadParts(..) => (edit, None, None),
@@ -340,35 +351,44 @@ impl<K: Managed> Controller<K> {
             Step::Apply(_, changes) | Step::Retire(_, changes) => {
                 (lane_of(changes), K::FACTS.serial, ride(changes))
             }
-            Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
-                return Self::rotate(session, object, have, status, &decision.inputs);
-            }
             _ => return,
         };
         session.queue.push(item(object), lane, group, ride);
     }
 
-    fn next_look(&self, decision: &Decision<K>, uid: &str, object: &Decoded<K>, now: Timestamp) -> Action {
-        let until = |at: Timestamp| {
-            let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-            Action::requeue(wait.max(Duration::from_millis(100)))
-        };
+    fn next_look(
+        &self,
+        decision: &Decision<K>,
+        status: &K::Status,
+        object: &Decoded<K>,
+        now: Timestamp,
+    ) -> Action {
+        let uid = object.uid().unwrap_or_default();
         if decision.open {
-            if decision.session.as_ref().is_some_and(|s| s.queue.carries(uid)) {
+            if decision.session.as_ref().is_some_and(|s| s.queue.carries(&uid)) {
                 // its answer is on the way, and wakes the object
                 return net();
             }
-            return self.account_for(decision, object, now).map_or_else(Action::await_change, until);
+            return self
+                .account_for(decision, object, now)
+                .map_or_else(Action::await_change, |at| Action::requeue(until(at, now)));
         }
-        match &decision.step {
-            _ if decision.held.is_some_and(|at| at > now) => decision.held.map_or_else(net, until),
-            Step::Wait(..) => match self.memory.trouble(uid, object.meta().generation) {
-                Some(trouble) if trouble.until > now => until(trouble.until),
-                _ => net(),
-            },
-            Step::UpToDate { wake_at: Some(at), .. } => until(*at),
-            _ => net(),
-        }
+        let ends = match &decision.step {
+            Step::UpToDate { wake_at, .. } => *wake_at,
+            Step::Stall(told) if told.reason == reason::REJECTED => {
+                status.common().rejected.as_ref().and_then(Rejected::until)
+            }
+            Step::Stall(told) if told.reason == reason::NOT_TAKEN => self.memory.undone_until(&uid, now),
+            // what ends these is certain to come, and yet nothing hangs on it alone
+            Step::Wait(told, _) if [reason::OBSERVING, reason::IN_USE].contains(&told.reason) => {
+                Some(pause::after(now, pause::a_minute()))
+            }
+            Step::Read(_) if !K::FACTS.has_read => Some(pause::after(now, pause::a_minute())),
+            _ => None,
+        };
+        let paused = self.memory.paused(&uid, object.meta().generation, now);
+        let next = ends.into_iter().chain(paused).chain(decision.held).filter(|at| *at > now).min();
+        next.map_or_else(net, |at| Action::requeue(until(at, now)))
     }
 
     /// An open create: a listing begun after it was sent, and one begun after its deadline, settle the matter.
@@ -396,18 +416,9 @@ impl<K: Managed> Controller<K> {
     }
 
     fn tell_events(&self, object: &Decoded<K>, step: &Step<K>) {
-        const WORTH: &[&str] = &[
-            reason::REFERENCE_NOT_READY,
-            reason::IN_USE,
-            reason::GUARD_TRIPPED,
-            reason::NO_ADDRESS_AVAILABLE,
-            reason::CONFLICT,
-            reason::OUTCOME_UNKNOWN,
-            reason::UNREADABLE,
-        ];
         match step {
             Step::Stall(Told { reason, message }) => self.shared.events.say(object, true, reason, message),
-            Step::Wait(Told { reason, message }, _) if WORTH.contains(reason) => {
+            Step::Wait(Told { reason, message }, effect) if verdict::is_told(reason, *effect) => {
                 self.shared.events.say(object, true, reason, message);
             }
             Step::Differs { told, .. } => self.shared.events.say(object, true, told.reason, &told.message),
@@ -467,6 +478,11 @@ impl<K: Managed> Controller<K> {
     }
 }
 
+/// From now until then, and never nothing.
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default().max(Duration::from_millis(100))
+}
+
 fn net() -> Action {
-    Action::requeue(SAFETY_NET.mul_f64(rand::rng().random_range(0.9..1.1)))
+    Action::requeue(pause::safety_net())
 }

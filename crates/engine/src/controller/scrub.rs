@@ -14,13 +14,14 @@ use crate::{
 };
 
 impl<K: Managed> Controller<K> {
-    /// Gives the pieces of an object whose state is known into the rotation.
+    /// Gives the pieces of an object whose state is known into the rotation; with a `pause`, none of them is due before.
     pub(super) fn rotate(
         session: &Session,
         object: &Decoded<K>,
         have: &Have<K>,
         status: &K::Status,
         inputs: &Inputs,
+        pause: Option<Duration>,
     ) {
         let id = K::id(&have.row);
         let (again, first) = Self::pieces(session, &id, object, Some(status), inputs);
@@ -30,8 +31,9 @@ impl<K: Managed> Controller<K> {
         let unread = || now.checked_sub(every.mul_f64(rand::random())).unwrap_or(now);
         let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or_else(unread, |read| read + every);
         let oldest = again.iter().map(due).min();
-        let again = oldest.map(|at| Due { turn, at, pieces: again.len(), every });
-        let pieces = first.len();
+        let begins = now + pause.unwrap_or_default();
+        let again = oldest.map(|at| Due { turn, at: at.max(begins), pieces: again.len(), every });
+        let pieces = if pause.is_some() { 0 } else { first.len() };
         let first = Due { turn: Turn::First, at: now, pieces, every: Duration::ZERO };
         let dues: Vec<Due> = again.into_iter().chain((pieces > 0).then_some(first)).collect();
         session.scrub.put(item(object), &dues);

@@ -7,21 +7,30 @@ use std::{
 };
 
 use emnify::{Cursor, Error, Lane};
+use futures::FutureExt;
 use jiff::Timestamp;
 use rand::Rng;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
     caller::Caller,
     kind::Managed,
     mirror::{Incomplete, Mirror},
+    pause,
     refs::Named,
     session::{Session, Shelf},
 };
 
-/// A listing that moved while it was read is read again this soon.
+/// A listing that moved while it was read is read again this soon, and after twice as long each time; one that failed
+/// a step later.
 const AGAIN: Duration = Duration::from_secs(5);
+/// The longest pause after a listing that proved nothing.
+const MOST_AGAIN: Duration = Duration::from_secs(320);
+/// Listings that are asked for within this time of each other are one row, with growing pauses between them.
+const ROW: Duration = pause::MINUTE;
+/// The longest of these pauses.
+const MOST_ASKED: Duration = Duration::from_secs(30);
 
 /// A page of a listing may be read again after this long: listings of one kind cost at most 0.02 requests per second.
 const PAGE_EVERY: Duration = Duration::from_secs(50);
@@ -57,35 +66,50 @@ impl<K: Managed> Controller<K> {
 
     async fn sweep_for_ever(self: Arc<Self>, session: Arc<Session>) {
         let shelf = session.shelf::<K>();
-        let mut failures = 0u32;
+        let (mut failures, mut in_a_row) = (0u32, 0u32);
         let mut asked = false;
         loop {
             let first = shelf.mirror.complete_since().is_none();
             let reader = session.reader();
-            let pause = match self.sweep(&session, &reader, &shelf, asked).await {
+            let swept = self.sweep(&session, &reader, &shelf, asked).await;
+            let ended = Instant::now();
+            failures = if let Swept::Complete(_) = swept { 0 } else { failures.saturating_add(1) };
+            let pause = match swept {
                 Swept::Complete(pages) => {
-                    failures = 0;
                     self.swept(&session, &shelf, first);
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
                     every.mul_f64(rand::rng().random_range(0.9..1.1))
                 }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");
-                    AGAIN
+                    pause::doubling(AGAIN, failures, MOST_AGAIN)
                 }
                 Swept::Failed(error) => {
-                    failures = failures.saturating_add(1);
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
                     if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
                         reader.report_refusal(&error);
                     }
-                    AGAIN.saturating_mul(1 << failures.min(6))
+                    pause::spread(pause::doubling(AGAIN * 2, failures, MOST_AGAIN))
                 }
             };
+            if failures > 0 {
+                // whoever asks meanwhile waits as well, and is served by the next
+                sleep(pause).await;
+                asked |= shelf.sweep.notified().now_or_never().is_some();
+                in_a_row = 0;
+                continue;
+            }
             asked = tokio::select! {
                 () = sleep(pause) => false,
                 () = shelf.sweep.notified() => true,
             };
+            if !asked || ended.elapsed() > ROW {
+                in_a_row = 0;
+            } else {
+                in_a_row = in_a_row.saturating_add(1);
+                let floor = pause::growing(in_a_row, MOST_ASKED);
+                sleep_until(ended + if in_a_row > 1 { floor } else { Duration::ZERO }).await;
+            }
         }
     }
 

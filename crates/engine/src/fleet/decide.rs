@@ -253,7 +253,9 @@ impl<F: Fleet> FleetController<F> {
             outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
         }
         let mut tally = settle::tally(set);
-        let stage = settle::stage(set, &tally, &outlook, trouble.as_ref(), view.deleting, ground.calm);
+        // the door is closed for everybody, which is nobody's condition
+        let told = trouble.as_ref().filter(|trouble| trouble.reason != reason::THROTTLED);
+        let stage = settle::stage(set, &tally, &outlook, told, view.deleting, ground.calm);
         // counting what emnify says of each takes a while, and is not written more often
         let counted = view.look && (!stage.moves() || set.may_tell(now));
         if counted {

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Fleet, MemberChange, Rollout,
     assess::{Measure, Need, digest},
-    roster::{Leaver, Roster, Seat, Stand},
+    roster::{Leaver, Roster, Seat, Stand, Trouble},
 };
 use crate::{
     batch::Cohort,
     kind::{BatchKey, Change, Id, Managed, Verb},
+    reason, taken,
 };
 
 /// More doubts than this are settled by one listing instead of single reads.
@@ -123,6 +124,13 @@ fn serves<F: Fleet>(measure: &Measure<'_, F>, seat: &Seat) -> bool {
 fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize, mut seat: Seat) {
     let pool = seat.pool;
     let assessed = measure.seat(place, &seat, roster.unsure.contains_key(&pool));
+    if let Need::Send(_, change) = &assessed.need
+        && let Some(until) = roster.undone(pool, taken::correction(change), measure.now)
+    {
+        let mut trouble = measure.trouble(pool, reason::NOT_TAKEN, taken::message(change));
+        (trouble.refused, trouble.until) = (Some(digest(change)), Some(until));
+        roster.failures.insert(pool, trouble);
+    }
     let was = (seat.id != 0).then_some(seat.id);
     let id = match &assessed.need {
         Need::Send(id, _)
@@ -151,6 +159,7 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
     }
     seat.stand = match assessed.need {
         Need::Wait => Stand::Waiting,
+        Need::Read(_) | Need::ReadParts(..) if read_failed(roster, pool, measure.now) => Stand::Failed,
         Need::Read(_) => Stand::Doubted,
         Need::ReadParts(..) => Stand::Partial,
         Need::Create(change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
@@ -184,12 +193,15 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
     roster.seats[place] = seat;
 }
 
-/// emnify refused exactly this change, or the pause after a failure is not over.
+/// The pause after a failure is not over; after a refusal it holds up the refused change only.
 fn blocked<C: Change>(roster: &Roster, key: i64, change: &C, now: Timestamp) -> bool {
-    roster.failures.get(&key).is_some_and(|trouble| {
-        trouble.until.is_some_and(|until| until > now)
-            || trouble.refused.is_some_and(|refused| refused == digest(change))
-    })
+    let refused = |trouble: &Trouble| trouble.refused.is_none_or(|refused| refused == digest(change));
+    paused(roster, key, now) && roster.failures.get(&key).is_some_and(refused)
+}
+
+/// Something failed, and the pause after it is not over.
+fn paused(roster: &Roster, key: i64, now: Timestamp) -> bool {
+    roster.failures.get(&key).and_then(|trouble| trouble.until).is_some_and(|until| until > now)
 }
 
 /// Finds the next call after a [`survey`].
@@ -316,6 +328,11 @@ fn gather<F: Fleet>(
     call.finish()
 }
 
+/// A read failed, and the pause after it is not over. What was refused is read at once: its row may be old.
+fn read_failed(roster: &Roster, key: i64, now: Timestamp) -> bool {
+    paused(roster, key, now) && roster.failures.get(&key).is_some_and(|trouble| trouble.refused.is_none())
+}
+
 /// What lets members go, newest first; and whether it is urgent.
 fn retire<F: Fleet>(
     roster: &Roster,
@@ -333,10 +350,13 @@ fn retire<F: Fleet>(
         }
         let key = -leaver.id;
         match measure.leaver(leaver) {
-            Need::Send(_, change) if blocked(roster, key, &change, measure.now) => {}
+            Need::Send(_, change)
+                if blocked(roster, key, &change, measure.now)
+                    || roster.undone(key, taken::correction(&change), measure.now).is_some() => {}
             Need::Send(id, change) => {
                 call.offer(bounds, roster.cohorts.get(&key), Load { key, id: Some(id), change });
             }
+            Need::Read(_) if read_failed(roster, key, measure.now) => {}
             Need::Read(id) if call.loads.is_empty() => return Some((Next::Read(id), false)),
             _ => {}
         }
@@ -396,6 +416,7 @@ impl<F: Fleet> Call<F> {
 /// When something may be done that cannot be done now; `None` when nothing waits for a time.
 pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
+    let undone = roster.accepted.values().filter_map(|accepted| accepted.until(now));
     let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());
     let unsure = roster.unsure.values().map(|unsure| unsure.proof);
     let waiting = roster.seats.iter().any(|s| s.stand == Stand::Missing || s.stand == Stand::Quiet);
@@ -403,7 +424,14 @@ pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Opt
         let window = SignedDuration::try_from(limit.window).ok()?;
         roster.activated.front()?.0.checked_add(window).ok()
     });
-    pauses.chain(roster.due).chain(ready).chain(unsure).chain(window).filter(|at| *at > now).min()
+    pauses
+        .chain(undone)
+        .chain(roster.due)
+        .chain(ready)
+        .chain(unsure)
+        .chain(window)
+        .filter(|at| *at > now)
+        .min()
 }
 
 /// What was sent, before the answer: the guard, the window of activations and the rolling update count it.

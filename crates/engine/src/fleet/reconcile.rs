@@ -22,15 +22,14 @@ use crate::{
     },
     decoded::Decoded,
     kind::{FINALIZER, Managed, Source, Status},
+    pause,
     plan::Told,
     reason::{self, annotation},
     refs::Named,
     status::WriteError,
-    verdict::Effect,
+    verdict::{self, Effect},
 };
 
-/// Looked at again after this time even if nothing happened: the net under everything else.
-const SAFETY_NET: Duration = Duration::from_secs(36_000);
 /// Text from a `ConfigMap` is read again when it is older than this.
 const TEXT_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// After a conflict with another writer.
@@ -85,12 +84,16 @@ impl<F: Fleet> FleetController<F> {
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
         self.tell(object, &told, effect);
+        let stage_reason = told.reason;
         let stage = Stage::Told(told, effect);
         settle::conditions(&stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(again) = self.write(object, &draft).await? {
             return Ok(again);
         }
-        Ok(Self::text_wake(object).map_or_else(net, Action::requeue))
+        // what ends a wait for a listing is certain to come, and yet nothing hangs on it alone
+        let observing = (stage_reason == reason::OBSERVING).then(pause::a_minute);
+        let again = Self::text_wake(object).into_iter().chain(observing).min();
+        Ok(again.map_or_else(net, Action::requeue))
     }
 
     async fn carry_out(
@@ -171,6 +174,7 @@ impl<F: Fleet> FleetController<F> {
         let kept = self.keep(object, &access);
         let mut set = kept.set.lock();
         set.roster.failures.clear();
+        set.roster.accepted.clear();
         set.roster.doubt_all();
         set.basis = None;
         drop(set);
@@ -277,7 +281,7 @@ impl<F: Fleet> FleetController<F> {
     }
 
     fn tell(&self, object: &Decoded<F>, told: &Told, effect: Effect) {
-        if effect == Effect::Stalled || told.reason == reason::REFERENCE_NOT_READY {
+        if verdict::is_told(told.reason, effect) {
             self.shared.events.say(object, true, told.reason, &told.message);
         }
     }
@@ -304,5 +308,5 @@ impl<F: Fleet> FleetController<F> {
 }
 
 fn net() -> Action {
-    Action::requeue(SAFETY_NET)
+    Action::requeue(pause::safety_net())
 }

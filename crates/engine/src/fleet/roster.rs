@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use jiff::Timestamp;
 
 use super::Failure;
-use crate::batch::Cohort;
+use crate::{batch::Cohort, taken::Accepted};
+
+/// So many accepted corrections are remembered; an edit of a large fleet makes more than that, and few of them matter.
+const ACCEPTED: usize = 20_000;
 
 /// Where a member stands, as it was last assessed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,9 +104,9 @@ pub(crate) struct Leaver {
 pub(crate) struct Trouble {
     /// For people.
     pub(crate) failure: Failure,
-    /// Digest of the refused change: another one may be sent.
+    /// Digest of the refused change: another one may be sent at once.
     pub(crate) refused: Option<u64>,
-    /// Nothing is tried before this time.
+    /// Nothing, or not the refused change, is tried before this time; without one the failure is found anew at each look.
     pub(crate) until: Option<Timestamp>,
     /// Attempts that failed.
     pub(crate) tries: u32,
@@ -133,6 +136,8 @@ pub(crate) struct Roster {
     pub(crate) unsure: HashMap<i64, Unsure>,
     /// Members that were disturbed and do not serve again yet: when the change was sent.
     pub(crate) disturbed: HashMap<i64, Timestamp>,
+    /// Corrections that emnify accepted lately, by member as in `failures`.
+    pub(crate) accepted: HashMap<(i64, u64), Accepted>,
     /// Activations sent in the window.
     pub(crate) activated: VecDeque<(Timestamp, u64)>,
     /// Some member looks different at this time even if nothing happens.
@@ -187,6 +192,7 @@ impl Roster {
     /// The spec changed: refusals are forgotten, and what differs is an edit.
     pub(crate) fn edited(&mut self) {
         self.failures.clear();
+        self.accepted.clear();
         self.cohorts.clear();
         for seat in &mut self.seats {
             seat.settled = false;
@@ -194,6 +200,22 @@ impl Roster {
             seat.stand = Stand::Unknown;
             seat.last = Stand::Unknown;
         }
+    }
+
+    /// emnify accepted these corrections of members.
+    pub(crate) fn accept(&mut self, corrections: impl Iterator<Item = (i64, u64)>, now: Timestamp) {
+        self.accepted.retain(|_, accepted| !accepted.is_over(now));
+        for what in corrections {
+            let before = self.accepted.get(&what).copied();
+            if before.is_some() || self.accepted.len() < ACCEPTED {
+                self.accepted.insert(what, Accepted::again(before, now));
+            }
+        }
+    }
+
+    /// Until when the member's correction is not sent again, because it was undone too often.
+    pub(crate) fn undone(&self, key: i64, correction: u64, now: Timestamp) -> Option<Timestamp> {
+        self.accepted.get(&(key, correction))?.until(now)
     }
 
     /// Leavers that are gone leave nothing behind.

@@ -27,15 +27,14 @@ use crate::{
     kind::{BatchKey, Change, Id, Kind, Managed, Reply, Verb},
     meters::Drift,
     mirror::Known,
+    pause,
     queue::Ticket,
-    reason,
-    verdict::{Next as After, Verdict},
+    reason, taken,
+    verdict::{Next as After, Verdict, is_told},
 };
 
 /// The API's front door gives up on a request after this time: what got no answer may be under way until then.
 const GATEWAY: Duration = Duration::from_secs(30);
-/// First pause of a member after a failure of its own.
-const BASE: Duration = Duration::from_secs(1);
 
 /// One call of a set.
 struct Call<'a, F: Fleet> {
@@ -91,7 +90,7 @@ impl<F: Fleet> FleetController<F> {
                 shelf.mirror.put(row, sent);
             }
             Ok(None) => shelf.mirror.forget(id),
-            Err(error) => self.troubled(call, &error),
+            Err(error) => self.unread(call, id, "read", &error),
         }
         call.kept.touched.add(None, id.int());
     }
@@ -109,13 +108,25 @@ impl<F: Fleet> FleetController<F> {
             let mut into = <F::Member as Managed>::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
             match F::Member::read_part(api, id, *part, &mut into).await {
                 Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
-                Err(Error::NotFound { .. }) => {
-                    shelf.mirror.doubt(id);
-                    return;
+                Err(error) => {
+                    if let Error::NotFound { .. } = error {
+                        shelf.mirror.doubt(id);
+                    }
+                    return self.unread(call, id, &format!("read {part:?}"), &error);
                 }
-                Err(error) => return self.troubled(call, &error),
             }
         }
+    }
+
+    /// A member, or a piece of it, was not read: if that is its own fault, the others go on without it.
+    fn unread(&self, call: &Call<'_, F>, id: &Id, what: &str, error: &Error) {
+        let own = answer::may_be_one_items_fault(error) || matches!(error, Error::Unreadable { .. });
+        let Some(number) = id.int().filter(|_| own) else { return self.troubled(call, error) };
+        let mut set = lock(call.kept);
+        let held = call.kept.session.shelf::<F::Member>().mirror.row(id).and_then(|row| F::holds(&row));
+        let seat = set.roster.seats.iter().find(|seat| seat.id == number || Some(seat.pool) == held);
+        let key = seat.map_or(-number, |seat| seat.pool);
+        self.fail(call, &mut set, key, what, None, error);
     }
 
     async fn send(&self, call: Call<'_, F>, api: &Api, mut loads: Vec<Load<F>>) {
@@ -192,6 +203,9 @@ impl<F: Fleet> FleetController<F> {
             for load in loads {
                 set.roster.cohorts.remove(&load.key);
             }
+            let updates = loads.iter().filter(|l| l.id.is_some() && l.change.class().verb == Verb::Update);
+            let corrections: Vec<_> = updates.map(|l| (l.key, taken::correction(&l.change))).collect();
+            set.roster.accept(corrections.into_iter(), now);
             for seat in set.roster.seats.iter_mut().filter(|seat| of(&touched, seat)) {
                 seat.stand = Stand::Unknown;
                 seat.made |= made.remove(&seat.pool).is_some();
@@ -244,7 +258,8 @@ impl<F: Fleet> FleetController<F> {
             seat.stand = Stand::Unknown;
         }
         if let (true, false, [load]) = (own, halves, loads) {
-            self.fail(call, &mut set, load, error);
+            let refused = super::assess::digest(&load.change);
+            self.fail(call, &mut set, load.key, &load.change.to_string(), Some(refused), error);
         }
         drop(set);
         if !own {
@@ -260,6 +275,8 @@ impl<F: Fleet> FleetController<F> {
         let full = matches!(error, Error::Capacity { .. }) && loads.len() > 1;
         let partial = (halves || full) && !shelf.refuses_whole();
         let conflict = matches!(error, Error::Conflict { .. });
+        // what was refused may have been asked for because of a row that is old
+        let rejected = matches!(error, Error::Rejected { .. });
         let mut listing = false;
         let mut set = lock(call.kept);
         for load in loads {
@@ -268,7 +285,7 @@ impl<F: Fleet> FleetController<F> {
                     shelf.mirror.forget(id);
                 }
                 Some(id) => {
-                    let moved = conflict || matches!(error, Error::NotFound { .. });
+                    let moved = conflict || rejected || matches!(error, Error::NotFound { .. });
                     if doubtful || (moved && !halves) || (halves && !load.change.repeatable()) {
                         shelf.mirror.doubt(id);
                         shelf.mirror.doubt_parts(id);
@@ -291,30 +308,35 @@ impl<F: Fleet> FleetController<F> {
         }
     }
 
-    /// One member's own failure: only it stands still.
-    fn fail(&self, call: &Call<'_, F>, set: &mut Set<F>, load: &Load<F>, error: &Error) {
+    /// One member's own failure: only it stands still. `refused`: digest of the change that emnify may have refused.
+    fn fail(
+        &self,
+        call: &Call<'_, F>,
+        set: &mut Set<F>,
+        key: i64,
+        what: &str,
+        refused: Option<u64>,
+        error: &Error,
+    ) {
         let verdict = Verdict::from(error);
-        let now = self.shared.now();
-        let tries = set.roster.failures.get(&load.key).map_or(0, |trouble| trouble.tries).saturating_add(1);
-        let until = match verdict.next {
-            After::Backoff(cap) => Some(BASE.saturating_mul(1 << (tries - 1).min(16)).min(cap)),
-            After::Observe | After::Absent | After::Workspace => Some(BASE),
-            After::OnChange | After::Reopen => None,
+        let refused = refused.filter(|_| matches!(verdict.next, After::OnChange));
+        let before = set.roster.failures.get(&key).filter(|trouble| trouble.refused == refused);
+        let tries = before.map_or(0, |trouble| trouble.tries).saturating_add(1);
+        let pause = match refused {
+            Some(_) => pause::slow_net(tries),
+            None => pause::spread(verdict.next.pause(tries)),
         };
-        let until = until.and_then(|wait| now.checked_add(SignedDuration::try_from(wait).ok()?).ok());
-        let refused = matches!(verdict.next, After::OnChange).then(|| super::assess::digest(&load.change));
+        let until = Some(pause::after(self.shared.now(), pause));
         let failure = Failure {
-            member: Self::called(call, load.key),
+            member: Self::called(call, key),
             reason: verdict.reason,
-            message: format!("{}: {}", load.change, verdict.message),
+            message: format!("{what}: {}", verdict.message),
         };
-        self.shared.events.say(
-            call.object,
-            true,
-            verdict.reason,
-            &format!("{}: {}", failure.member, failure.message),
-        );
-        set.roster.failures.insert(load.key, Trouble { failure, refused, until, tries });
+        if is_told(verdict.reason, verdict.effect) {
+            let note = format!("{}: {}", failure.member, failure.message);
+            self.shared.events.say(call.object, true, verdict.reason, &note);
+        }
+        set.roster.failures.insert(key, Trouble { failure, refused, until, tries });
     }
 
     /// The name of a member for people.
@@ -331,11 +353,8 @@ impl<F: Fleet> FleetController<F> {
     /// Nobody's own failure: the whole set waits.
     fn troubled(&self, call: &Call<'_, F>, error: &Error) {
         let verdict = Verdict::from(error);
-        match verdict.next {
-            After::Workspace => call.kept.caller.report_refusal(error),
-            // the door is closed for everybody, and the set waits behind it without a mark
-            After::Reopen => return,
-            After::OnChange | After::Backoff(_) | After::Observe | After::Absent => {}
+        if verdict.next == After::Workspace {
+            call.kept.caller.report_refusal(error);
         }
         let uid = call.object.uid().unwrap_or_default();
         self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());

@@ -119,7 +119,8 @@ pub(super) fn stage<F: Fleet>(
         return Stage::Told(Told::new(reason::GUARD_TRIPPED, trip.clone()), Effect::Stalled);
     }
     if let Some(first) = tally.failures.first() {
-        let pauses = roster.failures.values().any(|trouble| trouble.until.is_some());
+        let pauses =
+            roster.failures.values().any(|trouble| trouble.until.is_some() && trouble.refused.is_none());
         let effect = if pauses { Effect::Working } else { Effect::Stalled };
         return Stage::Told(Told::new(first.reason, progress(tally)), effect);
     }

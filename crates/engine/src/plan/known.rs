@@ -152,6 +152,8 @@ pub struct Knowledge<'a, K: Managed> {
     pub guard: &'a Guarding<'a, K::Change>,
     /// Digest of a change with the ids its references mean.
     pub digest: &'a dyn Fn(&K::Change) -> String,
+    /// The change was accepted and undone too often in a row to be sent now.
+    pub undone: &'a dyn Fn(&K::Change) -> bool,
     /// The last failure.
     pub trouble: Option<Trouble>,
     /// The kind's CRD is being deleted: orphan.

@@ -8,6 +8,7 @@ mod fleets;
 mod hints;
 mod life;
 mod refusals;
+mod repeats;
 mod replicas;
 mod scrub;
 mod support;

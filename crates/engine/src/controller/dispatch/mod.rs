@@ -62,11 +62,6 @@ impl<K: Managed> Controller<K> {
     async fn read(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id) {
         let session = &*access.session;
         let shelf = session.shelf::<K>();
-        if !K::FACTS.has_read {
-            shelf.sweep.notify_one();
-            Self::wait_on_sweep(session, &super::named(object));
-            return;
-        }
         let sent = Instant::now();
         match K::read(api, id).await {
             Ok(Some(row)) => {
@@ -84,11 +79,12 @@ impl<K: Managed> Controller<K> {
             let mut into = K::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
             match K::read_part(api, id, *part, &mut into).await {
                 Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
-                Err(Error::NotFound { .. }) => {
-                    shelf.mirror.doubt(id);
-                    return;
+                Err(error) => {
+                    if let Error::NotFound { .. } = error {
+                        shelf.mirror.doubt(id);
+                    }
+                    return self.failed(&access.caller, object, &error);
                 }
-                Err(error) => return self.failed(&access.caller, object, &error),
             }
         }
     }

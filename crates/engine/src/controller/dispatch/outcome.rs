@@ -12,9 +12,10 @@ use crate::{
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Managed, Reply, Status, Verb},
-    reason, secrets,
+    pause, reason, secrets,
     session::Session,
     spec::Rejected,
+    taken,
     verdict::{Next, Verdict},
 };
 
@@ -24,6 +25,10 @@ impl<K: Managed> Controller<K> {
         let uid = load.object.uid().unwrap_or_default();
         self.keep_secret(load, &reply).await;
         self.memory.succeeded(&uid);
+        if load.id.is_some() && load.change.class().verb == Verb::Update {
+            let (generation, what) = (load.object.meta().generation, taken::correction(&load.change));
+            self.memory.accepted(&uid, generation, what, self.shared.now());
+        }
         let settled = load.status.as_ref().is_some_and(|s| s.common().settled_generation.is_some());
         // until it is in step for the first time, what is sent belongs to its making
         if load.change.class().verb == Verb::Update && settled {
@@ -106,33 +111,48 @@ impl<K: Managed> Controller<K> {
             if load.ends && matches!(error, Error::NotFound { .. }) {
                 return shelf.mirror.forget(id);
             }
-            if doubtful || matches!(error, Error::NotFound { .. } | Error::Conflict { .. }) {
+            // what was refused may have been asked for because of a row that is old
+            if doubtful
+                || matches!(error, Error::NotFound { .. } | Error::Conflict { .. } | Error::Rejected { .. })
+            {
                 shelf.mirror.doubt(id);
                 shelf.mirror.doubt_parts(id);
             }
         } else if doubtful || matches!(error, Error::Conflict { .. }) {
             Self::sweep_since(&shelf, self.shared.now());
         }
+        let mut verdict = Verdict::from(error);
         if let Error::Rejected { .. } = error {
             // emnify's text rarely names the field; the change does
-            let message = format!("{}: {error}", load.change);
-            let rejected = Rejected { digest: digest(&load.change, &load.inputs), message };
-            self.memory.reject(uid, rejected);
+            verdict.message = format!("{}: {error}", load.change);
+            self.reject(load, uid, verdict.message.clone());
         }
-        self.failed(&access.caller, &load.object, error);
+        self.fail(&access.caller, &load.object, error, &verdict);
+    }
+
+    /// Remembers a refused request, and for how long it is not sent again.
+    fn reject(&self, load: &Load<K>, uid: &str, message: String) {
+        let digest = digest(&load.change, &load.inputs);
+        let before = load.status.as_ref().and_then(|s| s.common().rejected.clone());
+        let before = self.memory.rejected(uid).or(before).filter(|r| r.digest == digest);
+        let tries = before.map_or(1, |r| r.tries.unwrap_or(1).saturating_add(1));
+        let until =
+            pause::after(self.shared.now(), pause::slow_net(u32::try_from(tries).unwrap_or(u32::MAX)));
+        let not_before = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        self.memory.reject(uid, Rejected { digest, message, tries: Some(tries), not_before });
     }
 
     /// One table decides what follows from an error.
     pub(super) fn failed(&self, caller: &Caller, object: &Decoded<K>, error: &Error) {
-        let verdict = Verdict::from(error);
+        self.fail(caller, object, error, &Verdict::from(error));
+    }
+
+    fn fail(&self, caller: &Caller, object: &Decoded<K>, error: &Error, verdict: &Verdict) {
         tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
-        match verdict.next {
-            Next::Workspace => caller.report_refusal(error),
-            // the door is closed for everybody, and the object waits behind it without a mark
-            Next::Reopen => return,
-            Next::OnChange | Next::Backoff(_) | Next::Observe | Next::Absent => {}
+        if verdict.next == Next::Workspace {
+            caller.report_refusal(error);
         }
         let uid = object.uid().unwrap_or_default();
-        self.memory.failed(&uid, &verdict, object.meta().generation, self.shared.now());
+        self.memory.failed(&uid, verdict, object.meta().generation, self.shared.now());
     }
 }

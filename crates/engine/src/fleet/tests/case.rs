@@ -178,7 +178,9 @@ impl Case {
     pub(super) fn refuse(&mut self, chip: i64, digest: u64) {
         let failure =
             Failure { member: chip.to_string(), reason: crate::reason::REJECTED, message: "no".into() };
-        self.roster.failures.insert(chip, Trouble { failure, refused: Some(digest), until: None, tries: 1 });
+        self.roster
+            .failures
+            .insert(chip, Trouble { failure, refused: Some(digest), until: Some(later(7_200)), tries: 1 });
     }
 
     pub(super) fn outlook(&mut self) -> Outlook<Herd> {

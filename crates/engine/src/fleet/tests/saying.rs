@@ -79,7 +79,8 @@ fn a_failure_stalls_only_when_nothing_else_moves() {
     let (text, effect) = says(&some, &rest(None), false, false);
     assert_eq!(text, "Rejected 1 of 2 members are up to date; 1 failed, first chip1: no");
     assert_eq!(effect, Some(Effect::Stalled));
-    some.roster.failures.get_mut(&1).unwrap().until = Some(NOW);
+    let trouble = some.roster.failures.get_mut(&1).unwrap();
+    (trouble.until, trouble.refused) = (Some(NOW), None);
     assert_eq!(says(&some, &rest(None), false, false).1, Some(Effect::Working), "a pause ends by itself");
 }
 

@@ -50,6 +50,7 @@ pub(super) struct Case {
     pub(super) secret: SecretState,
     pub(super) used_by: Vec<String>,
     pub(super) guard: Result<(), String>,
+    pub(super) undone: bool,
     pub(super) trouble: Option<Trouble>,
     pub(super) crd_terminating: bool,
     pub(super) edited: bool,
@@ -115,6 +116,7 @@ pub(super) fn bound() -> Case {
         secret: SecretState::NotNeeded,
         used_by: Vec::new(),
         guard: Ok(()),
+        undone: false,
         trouble: None,
         crd_terminating: false,
         edited: false,
@@ -180,6 +182,7 @@ impl Case {
         };
         let guard = |_: &[ToyChange]| self.guard.clone();
         let digest = |change: &ToyChange| format!("{change:?}");
+        let undone = |_: &ToyChange| self.undone;
         let known = Knowledge {
             workspace: self.workspace,
             wanted: self.wanted,
@@ -190,6 +193,7 @@ impl Case {
             used_by: self.used_by,
             guard: &guard,
             digest: &digest,
+            undone: &undone,
             trouble: self.trouble,
             crd_terminating: self.crd_terminating,
             context: Context {
@@ -205,8 +209,12 @@ impl Case {
 
     /// Remembers that emnify refused this change.
     pub(super) fn rejected(mut self, change: &ToyChange) -> Self {
-        self.status.rejected =
-            Some(Rejected { digest: format!("{change:?}"), message: "emnify said no".into() });
+        self.status.rejected = Some(Rejected {
+            digest: format!("{change:?}"),
+            message: "emnify said no".into(),
+            tries: Some(1),
+            not_before: Some("2026-05-01T12:10:00Z".into()),
+        });
         self
     }
 
