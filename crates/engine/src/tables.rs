@@ -47,7 +47,8 @@ impl Tables {
         let inner = self.lock();
         let Some(loaded) = inner.loaded.get(table.name) else { return Lookup::Unread };
         let keep = if loaded.rows.is_ok() { table.keep } else { RETRY };
-        if loaded.at.elapsed() > keep {
+        let again = loaded.rows.is_err() && inner.loading.contains_key(table.name);
+        if loaded.at.elapsed() > keep && !again {
             return Lookup::Unread;
         }
         match &loaded.rows {
@@ -71,7 +72,7 @@ impl Tables {
         first
     }
 
-    /// Stores a reading; returns who waited for it.
+    /// Stores a reading; returns who waited for it. After one that failed they go on waiting.
     pub fn store(&self, table: &Table, rows: Result<Vec<LookupRow>, String>) -> Vec<crate::refs::Named> {
         let rows = rows.map(|rows| {
             let mut names: HashMap<String, Vec<Id>> = HashMap::new();
@@ -86,8 +87,12 @@ impl Tables {
             names
         });
         let mut inner = self.lock();
+        let read = rows.is_ok();
         inner.loaded.insert(table.name, Loaded { rows, at: Instant::now() });
-        inner.loading.remove(table.name).unwrap_or_default()
+        if read {
+            return inner.loading.remove(table.name).unwrap_or_default();
+        }
+        inner.loading.get(table.name).cloned().unwrap_or_default()
     }
 
     /// The table changed in emnify: read it before the next decision.
@@ -140,5 +145,8 @@ mod tests {
         assert!(!tables.wait_for(&TABLE, who("b")));
         assert_eq!(tables.store(&TABLE, Err("down".into())), vec![who("a"), who("b")]);
         assert_eq!(tables.find(&TABLE, "x"), Lookup::Failed("down".into()));
+        assert!(!tables.wait_for(&TABLE, who("c")), "it is being tried again already");
+        assert_eq!(tables.store(&TABLE, Ok(Vec::new())), vec![who("a"), who("b"), who("c")]);
+        assert!(tables.wait_for(&TABLE, who("a")), "nobody waits any more");
     }
 }

@@ -1,17 +1,22 @@
 //! What a spec needs from outside, looked up: other objects, rows of mirrors, lookup tables. The same for every kind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use emnify::Lane;
+use tokio::time::sleep;
 
 use crate::{
     kind::{Id, Input, Inputs, Invalid, Source, Table},
+    pause,
     plan::Wanted,
     refs::Named,
     session::Session,
     shared::{Located, RefState, Shared},
     tables::Lookup,
 };
+
+/// The longest pause before a lookup table that could not be read is tried again.
+const MOST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Why an input has no value yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +96,10 @@ fn one(
                     invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
                 }
                 Lookup::Several(ids) => several(path, name, &ids),
-                Lookup::Failed(message) => Err(Unresolved::Observing(format!("{path}: {message}"))),
+                Lookup::Failed(message) => {
+                    load(shared, session, who, table);
+                    Err(Unresolved::Observing(format!("{path}: {message}")))
+                }
                 Lookup::Unread => {
                     load(shared, session, who, table);
                     Err(Unresolved::Observing(format!("{path}: reading the {} table", table.name)))
@@ -126,18 +134,36 @@ fn object(
     Err(Unresolved::ReferenceNotReady(format!("{path}: {why}")))
 }
 
-/// Reads a lookup table, once for all who wait for it.
+/// Reads a lookup table, once for all who wait for it, and again with growing pauses until it was read.
 fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'static Table) {
     if !session.tables.wait_for(table, who.clone()) {
         return;
     }
     let (shared, session) = (shared.clone(), session.clone());
     tokio::spawn(async move {
-        let rows = (table.load)(session.api(Lane::Create)).await.map_err(|error| error.to_string());
-        for waiter in session.tables.store(table, rows) {
-            shared.poke(&waiter, "a table it waits for was read");
+        tokio::select! {
+            () = session.stopped() => {}
+            () = load_until_read(&shared, &session, table) => {}
         }
     });
+}
+
+async fn load_until_read(shared: &Shared, session: &Session, table: &'static Table) {
+    let mut failures = 0u32;
+    loop {
+        let rows = (table.load)(session.api(Lane::Create)).await.map_err(|error| error.to_string());
+        let read = rows.is_ok();
+        failures = failures.saturating_add(u32::from(!read));
+        let waiting = session.tables.store(table, rows);
+        // the first failure is told, and then nothing is new before it is read
+        for waiter in waiting.iter().filter(|_| read || failures == 1) {
+            shared.poke(waiter, "a table it waits for was read");
+        }
+        if read {
+            return;
+        }
+        sleep(pause::spread(pause::growing(failures, MOST_PAUSE))).await;
+    }
 }
 
 fn invalid<T>(path: &str, message: String) -> Result<T, Unresolved> {
