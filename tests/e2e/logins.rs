@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use emnify_harness::stage::{Options, Stage, is_ready};
-use emnify_simulator::Seed;
+use emnify_simulator::{Seed, state::Membership};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::Traffic,
-    support::{ORGANISATION, Result, apply_ready, edited, look, options},
+    support::{ORGANISATION, Result, apply_ready, edited, look, options, says},
 };
 
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -179,3 +179,52 @@ async fn a_token_is_renewed_before_it_ends() -> Result<()> {
     assert!(is_ready(&object), "renewal does not show: {object:#}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_whose_default_workspace_moves_changes_nothing_elsewhere() -> Result<()> {
+    let mut options = with_users("login-moved")?;
+    let mut state = options.simulator.seed.state().clone();
+    // Renewed ten seconds after it was made, so that the move is met on the way of a refresh.
+    state.organisations.get_mut(&ORGANISATION).context("the seed's organisation")?.token_lifetime = 70;
+    let ada = state.users.get_mut(&301).context("Ada is there")?;
+    let elsewhere = Membership { organisation: ELSEWHERE, default: false, ..ada.workspaces[0].clone() };
+    ada.workspaces.push(elsewhere);
+    options.simulator.seed = Seed::from_state(state)?;
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    stage.apply_secret("person", &[("password", PASSWORD)]).await?;
+    stage.apply(&workspace(&stage, "default", "ada@example.com", &Value::Null)).await?;
+    let first = stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+
+    let moved = |state: &mut emnify_simulator::State| {
+        for membership in &mut state.users.get_mut(&301).expect("Ada is there").workspaces {
+            membership.default = membership.organisation == ELSEWHERE;
+        }
+    };
+    stage.simulator().edit(moved)?;
+    let end = |object: &Value| {
+        object["status"]["tokenExpiresAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok())
+    };
+    let renewed = |object: &Value| is_ready(object) && end(object) > end(&first);
+    stage.wait_for("Workspace", "default", "Ready with a later token", renewed).await?;
+    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Stays here")])).await?;
+    let here = look(&stage, |platform| platform.service_profiles.values().any(|p| p.name == "Stays here"));
+    assert!(here, "the Workspace goes on in its own organisation");
+
+    let left = |state: &mut emnify_simulator::State| {
+        let workspaces = &mut state.users.get_mut(&301).expect("Ada is there").workspaces;
+        workspaces.retain(|membership| membership.organisation == ELSEWHERE);
+    };
+    stage.simulator().edit(left)?;
+    says(&stage, ("Workspace", "default"), ("Stalled", "WorkspaceChanged"), &["1001", "1002"]).await?;
+    let profiles = stage.simulator().inspect(|state| state.organisations[&ELSEWHERE].service_profiles.len());
+    assert_eq!(profiles, 0, "nothing is made in the organisation that the user belongs to now");
+    let there = stage.simulator().requests_after(0);
+    let there: Vec<_> = there.iter().filter(|request| request.organisation == Some(ELSEWHERE)).collect();
+    assert!(there.iter().all(|r| r.path.starts_with("/api/v1/authenticate")), "not one call: {there:?}");
+    Ok(())
+}
+
+/// Another organisation of the seed.
+const ELSEWHERE: u64 = 1002;
