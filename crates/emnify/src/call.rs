@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::Error;
 use crate::page::{Cursor, Page};
@@ -106,6 +107,12 @@ pub struct Created {
     pub id: i64,
 }
 
+struct Rows<T> {
+    items: Vec<T>,
+    unreadable: Vec<i64>,
+    nameless: usize,
+}
+
 #[derive(serde::Deserialize)]
 struct Made {
     #[serde(deserialize_with = "lenient::id")]
@@ -134,15 +141,43 @@ impl Reply {
         self.list()
     }
 
-    pub(crate) fn page<T: DeserializeOwned>(&self, at: Cursor) -> Result<Page<T>, Error> {
+    /// A page of a listing whose full pages hold `full` rows; `None` for one that is not paged.
+    pub(crate) fn page<T: DeserializeOwned>(
+        &self,
+        at: Cursor,
+        full: Option<usize>,
+    ) -> Result<Page<T>, Error> {
         let number = |name: &str| header_number(&self.headers, name);
+        let (pages, total) = (number("x-total-pages"), number("x-total-count"));
+        let Rows { items, unreadable, nameless } = self.rows()?;
+        let shown = items.len() + unreadable.len() + nameless;
         Ok(Page {
-            items: self.list()?,
+            items,
             page: number("x-current-page").map_or(at.page, saturate),
-            pages: number("x-total-pages").map_or(1, saturate),
-            total: number("x-total-count"),
+            pages: pages.map_or(1, saturate),
+            total,
             server_time: date(&self.headers),
+            unreadable,
+            nameless,
+            cut: pages.is_none() && total.is_none() && full.is_some_and(|full| shown >= full),
         })
+    }
+
+    /// A list, without the rows that cannot be read.
+    fn rows<T: DeserializeOwned>(&self) -> Result<Rows<T>, Error> {
+        if let Ok(items) = self.list() {
+            return Ok(Rows { items, unreadable: vec![], nameless: 0 });
+        }
+        let mut rows = Rows { items: vec![], unreadable: vec![], nameless: 0 };
+        for value in self.list::<Value>()? {
+            let id = value.get("id").and_then(lenient::as_integer);
+            match (serde_json::from_value(value), id) {
+                (Ok(item), _) => rows.items.push(item),
+                (Err(_), Some(id)) => rows.unreadable.push(id),
+                (Err(_), None) => rows.nameless += 1,
+            }
+        }
+        Ok(rows)
     }
 
     /// The body is a page for people, which emnify never answers with: something before it answered instead.
@@ -242,10 +277,39 @@ mod tests {
             ("x-total-count", "2500"),
             ("date", "Sun, 06 Nov 1994 08:49:37 GMT"),
         ];
-        let page = reply(&headers, "[1]").page::<i64>(Cursor { page: 2 }).unwrap();
+        let page = reply(&headers, "[1]").page::<i64>(Cursor { page: 2 }, Some(1)).unwrap();
         assert_eq!((page.page, page.pages, page.total), (2, 3, Some(2500)));
         assert_eq!(page.server_time, "1994-11-06T08:49:37Z".parse().ok());
-        let bare = reply(&[], "[]").page::<i64>(Cursor::first()).unwrap();
+        assert!(!page.cut, "the number of pages says whether more follow");
+        let bare = reply(&[], "[]").page::<i64>(Cursor::first(), Some(2)).unwrap();
         assert_eq!((bare.pages, bare.total), (1, None), "a listing without headers is one page");
+    }
+
+    #[test]
+    fn a_full_page_without_headers_is_not_the_end() {
+        let cut = |body, full| reply(&[], body).page::<i64>(Cursor::first(), full).unwrap().cut;
+        assert!(cut("[1, 2]", Some(2)), "more may follow");
+        assert!(cut(r#"[1, "x"]"#, Some(2)), "a row that cannot be read is a row");
+        assert!(!cut("[1]", Some(2)), "a page that is not full is the last");
+        assert!(!cut("[1, 2]", None), "a listing without pages is whole");
+        let counted =
+            reply(&[("x-total-count", "2")], "[1, 2]").page::<i64>(Cursor::first(), Some(2)).unwrap();
+        assert!(!counted.cut, "whether that is all can be counted");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_fails_nobody_else() {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            #[serde(deserialize_with = "lenient::id")]
+            id: i64,
+            #[serde(default, rename = "name")]
+            _name: String,
+        }
+        let body = r#"[{"id": 1}, {"id": 7, "id2": 1, "name": {}}, {"id": "x"}, 5]"#;
+        let page = reply(&[], body).page::<Row>(Cursor::first(), None).unwrap();
+        assert_eq!(page.items.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);
+        assert_eq!((page.unreadable, page.nameless), (vec![7], 2), "it is there, whatever it is");
+        assert!(reply(&[], "{}").page::<Row>(Cursor::first(), None).is_err(), "what is no list is no page");
     }
 }

@@ -22,7 +22,8 @@ impl Default for Cursor {
     }
 }
 
-/// One page. A page past the last one repeats the last [D], so the end is known by `pages`, never by an empty page.
+/// One page. A page past the last one repeats the last [D], so the end is known by `pages`, never by an empty page. A row
+/// that cannot be read is left out and does not fail the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     /// The entries.
@@ -35,6 +36,13 @@ pub struct Page<T> {
     pub total: Option<u64>,
     /// The server's clock (`Date`), where the API tells.
     pub server_time: Option<Timestamp>,
+    /// Ids of rows that are there and could not be read.
+    pub unreadable: Vec<i64>,
+    /// Rows of which not even the id could be read.
+    pub nameless: usize,
+    /// The page is full and nothing says whether more follow: neither `X-Total-Pages` nor `X-Total-Count`. A page without
+    /// them that is not full is the last.
+    pub cut: bool,
 }
 
 impl<T> Page<T> {
@@ -44,14 +52,32 @@ impl<T> Page<T> {
     }
 
     /// The same page with every entry turned into something else.
-    pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(each).collect(),
-            page: self.page,
-            pages: self.pages,
-            total: self.total,
-            server_time: self.server_time,
+    pub fn map<U>(mut self, each: impl FnMut(T) -> U) -> Page<U> {
+        let items = std::mem::take(&mut self.items).into_iter().map(each).collect();
+        self.with(items)
+    }
+
+    /// The same page with every entry turned into something else, where that can be done: the `id` of what fails is noted.
+    pub fn try_map<U, E>(
+        mut self,
+        id: impl Fn(&T) -> i64,
+        mut each: impl FnMut(T) -> Result<U, E>,
+    ) -> Page<U> {
+        let mut items = Vec::with_capacity(self.items.len());
+        for item in std::mem::take(&mut self.items) {
+            let id = id(&item);
+            match each(item) {
+                Ok(item) => items.push(item),
+                Err(_) => self.unreadable.push(id),
+            }
         }
+        self.with(items)
+    }
+
+    /// The same page with these entries.
+    pub fn with<U>(self, items: Vec<U>) -> Page<U> {
+        let Self { page, pages, total, server_time, unreadable, nameless, cut, .. } = self;
+        Page { items, page, pages, total, server_time, unreadable, nameless, cut }
     }
 }
 
@@ -60,7 +86,16 @@ mod tests {
     use super::*;
 
     fn page(page: u32, pages: u32) -> Page<()> {
-        Page { items: vec![], page, pages, total: None, server_time: None }
+        Page {
+            items: vec![],
+            page,
+            pages,
+            total: None,
+            server_time: None,
+            unreadable: vec![],
+            nameless: 0,
+            cut: false,
+        }
     }
 
     #[test]
@@ -68,5 +103,12 @@ mod tests {
         assert_eq!(page(1, 3).next(), Some(Cursor { page: 2 }), "an empty page is not the end");
         assert_eq!(page(3, 3).next(), None, "the last page is the end");
         assert_eq!(page(1, 0).next(), None, "an empty collection has no next page");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_turned_is_known_by_its_id() {
+        let numbers = page(1, 1).with(vec![1, 2, 3]);
+        let odd = numbers.try_map(|n| *n, |n| if n % 2 == 1 { Ok(n) } else { Err(()) });
+        assert_eq!((odd.items, odd.unreadable), (vec![1, 3], vec![2]));
     }
 }

@@ -109,3 +109,29 @@ async fn a_server_that_says_nothing_is_given_up() {
     let failure = transport.send(get(&url)).await.unwrap_err();
     assert_eq!(failure, TransportError::AfterSend("no answer in time".into()));
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = Arc::new(Mutex::new(0_usize));
+    tokio::spawn({
+        let sent = Arc::clone(&sent);
+        async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let asked = socket.read(&mut [0; 4_096]).await.unwrap();
+            assert!(asked > 0, "a request comes first");
+            let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[";
+            socket.write_all(head).await.unwrap();
+            let blanks = vec![b' '; 1 << 20];
+            // far more than fits, in case nobody hangs up
+            while *sent.lock().unwrap() < 256 && socket.write_all(&blanks).await.is_ok() {
+                *sent.lock().unwrap() += 1;
+            }
+        }
+    });
+    let transport = HttpTransport::new(HttpTransportConfig::default()).unwrap();
+    let failure = transport.send(get(&url)).await.unwrap_err();
+    assert!(failure.to_string().contains("larger"), "{failure}");
+    assert!(*sent.lock().unwrap() < 128, "it is not read to its end: {} MiB", sent.lock().unwrap());
+}

@@ -47,6 +47,8 @@ pub struct Sweep {
     number: u32,
     seen: u64,
     totals: BTreeSet<u64>,
+    /// Ids that nothing is known of, of rows that could not be read.
+    unreadable: BTreeSet<Id>,
 }
 
 /// Why a sweep proves nothing.
@@ -55,6 +57,9 @@ pub enum Incomplete {
     /// The number of entries changed between pages, or differs from what the pages held.
     #[error("the listing moved while it was read")]
     Moved,
+    /// A full page came without a word on how many there are.
+    #[error("a full page says nothing of those that follow")]
+    Cut,
     /// More than a tenth of what was known is missing: believed only when repeated.
     #[error("{missing} of {known} known objects are missing")]
     Loss {
@@ -313,7 +318,14 @@ impl<K: Managed> Mirror<K> {
     /// Starts reading the whole listing.
     #[must_use]
     pub fn begin_sweep(now: Timestamp) -> Sweep {
-        Sweep { started: Instant::now(), wall: now, number: 0, seen: 0, totals: BTreeSet::new() }
+        Sweep {
+            started: Instant::now(),
+            wall: now,
+            number: 0,
+            seen: 0,
+            totals: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+        }
     }
 
     /// Folds in one page; returns what changed.
@@ -333,6 +345,25 @@ impl<K: Managed> Mirror<K> {
             }
         }
         changed
+    }
+
+    /// Notes rows of a page that could not be read, some without an id: they are there, so what is known of them stays, and
+    /// they count towards the total.
+    pub fn unreadable(&self, sweep: &mut Sweep, ids: impl IntoIterator<Item = Id>, nameless: usize) {
+        let mut inner = self.write();
+        inner.number(sweep);
+        let started = inner.moment(sweep.started);
+        sweep.seen += nameless as u64;
+        for id in ids {
+            if let Some(grave) = inner.gone.get_mut(&id).filter(|grave| grave.at <= started) {
+                grave.doubted = true;
+            }
+            if inner.rows.get(&id).is_some() || inner.gone.contains_key(&id) {
+                sweep.seen += u64::from(inner.see(&id, sweep.number));
+            } else {
+                sweep.seen += u64::from(sweep.unreadable.insert(id));
+            }
+        }
     }
 
     /// The last page was read: what was not seen is in doubt. Returns those.

@@ -17,14 +17,9 @@ use crate::kinds::number;
 
 /// A page without revoked tokens. How many tokens there are in all is left out, since the header counts those too.
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
-    let page = api.list_application_tokens(at).await?;
-    Ok(Page {
-        items: page.items.into_iter().filter_map(Row::live).collect(),
-        page: page.page,
-        pages: page.pages,
-        total: None,
-        server_time: page.server_time,
-    })
+    let mut page = api.list_application_tokens(at).await?;
+    let live = std::mem::take(&mut page.items).into_iter().filter_map(Row::live).collect();
+    Ok(Page { total: None, ..page.with(live) })
 }
 
 /// The whole listing; emnify has no read of one token.

@@ -29,20 +29,17 @@ const SMS_THRESHOLD: f64 = 80.0;
 
 /// One page of the listing.
 pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
-    let page = api.list_endpoints(at, &Listing::all()).await?;
-    rows(page)
+    Ok(rows(api.list_endpoints(at, &Listing::all()).await?))
 }
 
 /// One page by last change, newest first.
 pub async fn recent(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
     let page = api.list_endpoints(at, &Listing::all().sort("-last_updated").per_page(RECENT)).await?;
-    rows(page)
+    Ok(rows(page))
 }
 
-fn rows(page: Page<Wire>) -> Result<Page<Row>, Error> {
-    let Page { items, page, pages, total, server_time } = page;
-    let items = items.into_iter().map(row).collect::<Result<_, _>>()?;
-    Ok(Page { items, page, pages, total, server_time })
+fn rows(page: Page<Wire>) -> Page<Row> {
+    page.try_map(|wire| wire.id, row)
 }
 
 /// One device, as the listing shows it, because only that shows the tags; what the listing does not show is asked for

@@ -18,9 +18,7 @@ use super::{
 /// One page of the listing.
 pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
     let page = api.list_sims(at, &Listing::all().per_page(LARGEST_PAGE)).await?;
-    let Page { items, page, pages, total, server_time } = page;
-    let items = items.into_iter().map(row).collect::<Result<_, _>>()?;
-    Ok(Page { items, page, pages, total, server_time })
+    Ok(page.try_map(|wire| wire.id, row))
 }
 
 /// One SIM; a deleted one is absent.

@@ -3,11 +3,14 @@
 use std::{error::Error, io, time::Duration};
 
 use ::http::{Request, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use rustls::CertificateError;
 
 use super::{Transport, TransportError};
+
+/// Bytes of an answer, unpacked: about ten of the largest pages.
+const LARGEST_BODY: usize = 64 << 20;
 
 /// Settings of an [`HttpTransport`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,15 +63,27 @@ impl Transport for HttpTransport {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
             let request = request.try_into().map_err(|error| failed(&error))?;
-            let answer = self.client.execute(request).await.map_err(|error| failed(&error))?;
+            let mut answer = self.client.execute(request).await.map_err(|error| failed(&error))?;
             let mut parts = Response::builder().status(answer.status());
             if let Some(headers) = parts.headers_mut() {
                 *headers = answer.headers().clone();
             }
-            let body = answer.bytes().await.map_err(|error| failed(&error))?;
+            let body = collect(&mut answer, LARGEST_BODY).await?;
             Ok(parts.body(body).expect("status and headers come from a valid response"))
         })
     }
+}
+
+/// The body, unless it grows beyond `most` bytes while it is unpacked.
+async fn collect(answer: &mut reqwest::Response, most: usize) -> Result<Bytes, TransportError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
+        if body.len() + chunk.len() > most {
+            return Err(TransportError::AfterSend("the answer is larger than any of emnify's".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
 }
 
 fn failed(error: &reqwest::Error) -> TransportError {

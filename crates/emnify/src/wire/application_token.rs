@@ -92,7 +92,7 @@ struct Minted {
 impl Api {
     /// All application tokens.
     pub async fn list_application_tokens(&self, at: Cursor) -> Result<Page<ApplicationToken>, Error> {
-        self.call(Call::get("/api/v1/application_token").query("page", at.page)).await?.page(at)
+        self.call(Call::get("/api/v1/application_token").query("page", at.page)).await?.page(at, None)
     }
 
     /// Creates an application token and returns its secret, which is shown only here. Its id is found in the listing, by its

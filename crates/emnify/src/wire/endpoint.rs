@@ -12,6 +12,9 @@ use crate::call::{Call, Created};
 use crate::error::{Error, found};
 use crate::page::{Cursor, Page};
 
+/// The page of endpoints, usual and largest [R][D].
+const LARGEST_PAGE: usize = 1_000;
+
 /// States of an endpoint [D].
 pub mod status {
     /// May use the network, if its SIM may.
@@ -228,7 +231,8 @@ pub struct CreatedEndpoint {
 impl Api {
     /// One page of endpoints: 1,000 unless told otherwise, which is also the most [R].
     pub async fn list_endpoints(&self, at: Cursor, listing: &Listing) -> Result<Page<Endpoint>, Error> {
-        self.call(listing.apply(Call::get("/api/v1/endpoint"), at)).await?.page(at)
+        let full = listing.full(LARGEST_PAGE, LARGEST_PAGE);
+        self.call(listing.apply(Call::get("/api/v1/endpoint"), at)).await?.page(at, Some(full))
     }
 
     /// One endpoint.

@@ -13,6 +13,9 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::page::{Cursor, Page};
 
+/// The page of events unless told otherwise [R].
+const USUAL_PAGE: usize = 100;
+
 /// An event. New types and keys may come at any time [P].
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Event {
@@ -130,7 +133,9 @@ impl Api {
             Some(window) => window.narrow(listing),
             None => listing,
         };
-        let page: Page<Value> = self.call(listing.apply(Call::get("/api/v1/event"), at)).await?.page(at)?;
+        let full = listing.full(USUAL_PAGE, usize::MAX);
+        let page: Page<Value> =
+            self.call(listing.apply(Call::get("/api/v1/event"), at)).await?.page(at, Some(full))?;
         Ok(readable(page))
     }
 
@@ -156,7 +161,7 @@ fn readable(mut page: Page<Value>) -> Page<Event> {
     if whole < shown {
         tracing::warn!(target: "emnify::http", unreadable = shown - whole, "events could not be read");
     }
-    Page { items, page: page.page, pages: page.pages, total: page.total, server_time: page.server_time }
+    page.with(items)
 }
 
 #[cfg(test)]
@@ -176,7 +181,16 @@ mod tests {
             json!({"timestamp": "2022-03-27 23:20:49"}),
             json!({"id": 6, "timestamp": "2022-03-27 23:20:50", "alert": [], "endpoint": {"id": 9}}),
         ];
-        let page = Page { items, page: 1, pages: 1, total: None, server_time: None };
+        let page = Page {
+            items,
+            page: 1,
+            pages: 1,
+            total: None,
+            server_time: None,
+            unreadable: vec![],
+            nameless: 0,
+            cut: false,
+        };
         let events = readable(page).items;
         assert_eq!(events.len(), 3, "one without an id cannot be told from others");
         let bare = (events[2].id, events[2].endpoint_id(), events[2].timestamp.is_some());

@@ -40,6 +40,12 @@ impl Listing {
         self
     }
 
+    /// Rows of a full page, where the API shows `usual` unless told otherwise and `most` at most.
+    pub(super) fn full(&self, usual: usize, most: usize) -> usize {
+        let asked = self.per_page.and_then(|asked| usize::try_from(asked).ok()).filter(|asked| *asked > 0);
+        asked.unwrap_or(usual).min(most)
+    }
+
     /// Adds the query to a call.
     pub(super) fn apply(&self, call: Call, at: Cursor) -> Call {
         let q: Vec<String> = self.filters.iter().map(|(field, value)| format!("{field}:{value}")).collect();

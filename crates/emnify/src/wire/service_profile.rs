@@ -189,7 +189,7 @@ impl QuotaKind {
 impl Api {
     /// All service profiles: the collection is not paged [D].
     pub async fn list_service_profiles(&self, at: Cursor) -> Result<Page<ServiceProfile>, Error> {
-        self.call(Call::get("/api/v1/service_profile")).await?.page(at)
+        self.call(Call::get("/api/v1/service_profile")).await?.page(at, None)
     }
 
     /// One service profile in full.

@@ -27,6 +27,8 @@ pub mod status {
 
 /// The largest page of SIMs [S].
 pub const LARGEST_PAGE: u32 = 2_500;
+/// The page of SIMs unless told otherwise [R][S].
+const USUAL_PAGE: usize = 2_000;
 
 /// A SIM.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -74,7 +76,8 @@ struct StatusPatch {
 impl Api {
     /// One page of SIMs: 2,000 unless told otherwise.
     pub async fn list_sims(&self, at: Cursor, listing: &Listing) -> Result<Page<Sim>, Error> {
-        self.call(listing.apply(Call::get("/api/v1/sim"), at)).await?.page(at)
+        let full = listing.full(USUAL_PAGE, LARGEST_PAGE as usize);
+        self.call(listing.apply(Call::get("/api/v1/sim"), at)).await?.page(at, Some(full))
     }
 
     /// SIMs whose `field` (`iccid`, `iccid_with_luhn`, `eid`, `imsi`) is `value`. The API matches prefixes [3P]; this does not.

@@ -109,6 +109,7 @@ impl Api {
         let call = Call::get("/api/v2/tags").query("page", at.page).query("page_size", PAGE_SIZE);
         let reply = self.call(call.query_if("name", name)).await?;
         let envelope: Envelope = reply.json()?;
+        let shown = envelope.data.len();
         let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
         Ok(Page {
             items: envelope.data,
@@ -116,6 +117,9 @@ impl Api {
             pages: number(envelope.last_page).unwrap_or(1),
             total: envelope.total.and_then(|total| u64::try_from(total).ok()),
             server_time: date(&reply.headers),
+            unreadable: vec![],
+            nameless: 0,
+            cut: envelope.total.is_none() && envelope.last_page.is_none() && shown >= PAGE_SIZE as usize,
         })
     }
 

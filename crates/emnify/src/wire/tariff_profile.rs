@@ -141,7 +141,7 @@ struct RatTypes {
 impl Api {
     /// All tariff profiles: the collection is not paged [D].
     pub async fn list_tariff_profiles(&self, at: Cursor) -> Result<Page<TariffProfile>, Error> {
-        self.call(Call::get("/api/v1/tariff_profile")).await?.page(at)
+        self.call(Call::get("/api/v1/tariff_profile")).await?.page(at, None)
     }
 
     /// One tariff profile in full.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Controller;
 use crate::{
     caller::Caller,
-    kind::Managed,
+    kind::{Id, Managed},
     mirror::{Incomplete, Mirror},
     pause,
     refs::Named,
@@ -80,6 +80,11 @@ impl<K: Managed> Controller<K> {
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
                     every.mul_f64(rand::rng().random_range(0.9..1.1))
                 }
+                Swept::Incomplete(why @ Incomplete::Cut) => {
+                    failures = failures.saturating_add(1);
+                    tracing::warn!(kind = K::KIND, organisation = session.organisation, %why, "sweep failed");
+                    AGAIN.saturating_mul(1 << failures.min(6))
+                }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");
                     pause::doubling(AGAIN, failures, MOST_AGAIN)
@@ -118,7 +123,7 @@ impl<K: Managed> Controller<K> {
         let awaited = || !shelf.waiting.lock().is_empty();
         let urgent = shelf.mirror.complete_since().is_none() || (asked && awaited());
         let api = reader.client.api(if urgent { Lane::Create } else { Lane::Sweep });
-        let mut pages = 0;
+        let (mut pages, mut unread) = (0, 0);
         let mut sweep = Mirror::<K>::begin_sweep(self.shared.now());
         let mut next = Some(Cursor::first());
         while let Some(at) = next {
@@ -126,11 +131,25 @@ impl<K: Managed> Controller<K> {
                 Ok(page) => page,
                 Err(error) => return Swept::Failed(error),
             };
+            if page.cut {
+                return Swept::Incomplete(Incomplete::Cut);
+            }
             pages += 1;
             next = page.next();
+            unread += page.unreadable.len() + page.nameless;
+            shelf.mirror.unreadable(&mut sweep, page.unreadable.into_iter().map(Id::Int), page.nameless);
             for id in shelf.mirror.page(&mut sweep, page.items, page.total) {
                 self.poke_holder(&session.organisation, &id, "the listing shows a change");
             }
+        }
+        if unread > 0 {
+            let organisation = &session.organisation;
+            tracing::warn!(
+                kind = K::KIND,
+                organisation,
+                unread,
+                "rows could not be read; what was known of them stays"
+            );
         }
         match shelf.mirror.finish_sweep(sweep) {
             Ok(missing) => {

@@ -267,3 +267,30 @@ async fn an_event_that_the_listing_already_shows_is_no_doubt() {
     assert!(!mirror.is_news(&id, at(0), at(31)), "a listing half a minute after the event shows what it did");
     assert!(mirror.is_news(&id, at(2), at(31)), "a listing lags behind");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_seen_and_counted_once() {
+    let mirror = filled(3);
+    advance(Duration::from_secs(60)).await;
+    let mut sweep = Mirror::<Toy>::begin_sweep(at(60));
+    mirror.page(&mut sweep, vec![row(1, "a")], Some(5));
+    // 2 is known, 9 is not, and one more has no id; a page may be shown twice
+    mirror.unreadable(&mut sweep, [Id::Int(2), Id::Int(9)], 0);
+    mirror.unreadable(&mut sweep, [Id::Int(2), Id::Int(9)], 1);
+    mirror.page(&mut sweep, vec![row(3, "a")], Some(5));
+    assert_eq!(mirror.finish_sweep(sweep), Ok(vec![]), "the total is met and nothing is missing");
+    assert_eq!((word(&mirror, 2), word(&mirror, 9)), ("a".into(), "doubt".into()), "neither is absent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_puts_an_earlier_absence_in_doubt() {
+    let mirror = filled(3);
+    mirror.forget(&Id::Int(2));
+    assert_eq!(word(&mirror, 2), "absent");
+    advance(Duration::from_secs(60)).await;
+    let mut sweep = Mirror::<Toy>::begin_sweep(at(60));
+    mirror.page(&mut sweep, vec![row(1, "a"), row(3, "a")], Some(3));
+    mirror.unreadable(&mut sweep, [Id::Int(2)], 0);
+    mirror.finish_sweep(sweep).unwrap();
+    assert_eq!(word(&mirror, 2), "doubt");
+}

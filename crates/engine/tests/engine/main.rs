@@ -7,6 +7,7 @@ mod crashes;
 mod fleets;
 mod hints;
 mod life;
+mod listings;
 mod refusals;
 mod repeats;
 mod replicas;

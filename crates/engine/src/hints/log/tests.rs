@@ -50,6 +50,9 @@ impl Server {
             pages,
             total: self.counts.then_some(all.len() as u64),
             server_time: Some(super::tests::at(now)),
+            unreadable: vec![],
+            nameless: 0,
+            cut: false,
         }
     }
 

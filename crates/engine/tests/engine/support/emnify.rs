@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     Slow(Duration),
     /// Two entries are said to be there for each one shown.
     WrongTotal,
+    /// Without headers.
+    Bare,
 }
 
 /// One request that came in.
@@ -291,8 +293,12 @@ impl Transport for Emnify {
                 _ => {}
             }
             let wrong = matches!(fault, Some(Fault::WrongTotal));
-            let answer = self.lock().serve(&method, &path, &query, &body, wrong);
+            let mut answer = self.lock().serve(&method, &path, &query, &body, wrong);
             match fault {
+                Some(Fault::Bare) => {
+                    answer.headers_mut().clear();
+                    Ok(answer)
+                }
                 Some(Fault::LostAnswer) => Err(TransportError::AfterSend("the connection was reset".into())),
                 _ => Ok(answer),
             }
