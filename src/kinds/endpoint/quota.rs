@@ -86,9 +86,20 @@ impl Want {
         }
     }
 
-    /// How the status remembers it.
-    pub fn remembered(&self) -> SetAllowance {
-        SetAllowance { allowance: self.allowance.to_string(), term: self.term.text() }
+    /// How the status remembers it, with its end where that is known.
+    pub fn remembered(&self, ends: Option<Timestamp>) -> SetAllowance {
+        let ends = ends.map(|at| at.to_string());
+        SetAllowance { allowance: self.allowance.to_string(), term: self.term.text(), ends }
+    }
+
+    /// It was given as it is wanted, and that is over, or may be: giving it again would restore what was used.
+    fn spent(&self, given: &SetAllowance, now: Timestamp) -> bool {
+        let ends = match self.term {
+            Term::Expiry(at) => Some(at),
+            Term::Period(..) => given.ends.as_deref().and_then(|at| at.parse().ok()),
+        };
+        let same = given.allowance == self.allowance.to_string() && given.term == self.term.text();
+        same && ends.is_none_or(|ends| ends <= now)
     }
 }
 
@@ -134,8 +145,11 @@ pub fn diff(
     remembered: Option<&SetAllowance>,
     now: Timestamp,
 ) -> Option<Post> {
-    let remember = want.remembered();
+    let remember = want.remembered(None);
     let Some(live) = live else {
+        if remembered.is_some_and(|given| want.spent(given, now)) {
+            return None;
+        }
         let changed = vec![("allowance", "none".into(), remember.allowance.clone())];
         return Some(full(want, None, remember, now, changed));
     };
@@ -159,10 +173,12 @@ pub fn diff(
         Term::Period(..) if !changed.iter().any(|(field, ..)| *field == "period") => live.expiry,
         _ => None,
     };
+    let expiry = expiry.unwrap_or_else(|| want.term.end(now));
     Some(Post {
         volume: live.volume,
         status: if live.volume > 0.0 { status::ACTIVE } else { status::EXHAUSTED },
-        expiry: expiry.unwrap_or_else(|| want.term.end(now)),
+        expiry,
+        remember: want.remembered(Some(expiry)),
         ..full(want, Some(live), remember, now, changed)
     })
 }
@@ -208,11 +224,13 @@ fn full(
     now: Timestamp,
     changed: Vec<(&'static str, String, String)>,
 ) -> Post {
+    let expiry = want.term.end(now);
+    let remember = SetAllowance { ends: Some(expiry.to_string()), ..remember };
     Post {
         volume: want.allowance,
         last_added: want.allowance,
         status: status::ACTIVE,
-        expiry: want.term.end(now),
+        expiry,
         auto_refill: want.auto_refill.or(live.and_then(|l| l.auto_refill)),
         threshold: want.threshold.or(live.and_then(|l| l.threshold)),
         remember,
@@ -249,6 +267,23 @@ mod tests {
                 "{volume} MB left"
             );
         }
+    }
+
+    #[test]
+    fn an_allowance_whose_end_has_passed_is_not_given_again() {
+        let post = diff(&want(100.0), None, None, now()).unwrap();
+        let (before, after) =
+            ("2026-06-30T00:00:00Z".parse().unwrap(), "2026-07-02T00:00:00Z".parse().unwrap());
+        let given = Some(&post.remember);
+        assert!(diff(&want(100.0), None, given, before).is_some(), "somebody deleted it before its end");
+        assert_eq!(diff(&want(100.0), None, given, after), None, "it has ended: a period is given once");
+        assert!(diff(&want(200.0), None, given, after).is_some(), "another allowance is a new one");
+        let old = SetAllowance { ends: None, ..post.remember.clone() };
+        assert_eq!(diff(&want(100.0), None, Some(&old), before), None, "whose end nobody knows is not repeated");
+        let term = Want::term("q", None, Some(&"2026-06-15T00:00:00Z".into())).unwrap();
+        let dated = Want { term, ..want(100.0) };
+        let post = diff(&dated, None, None, now()).unwrap();
+        assert_eq!(diff(&dated, None, Some(&post.remember), before), None, "a date that has passed neither");
     }
 
     #[test]

@@ -71,7 +71,8 @@ fn tags(object: &Endpoint, row: &Row, before: &[String]) -> Vec<String> {
     tags
 }
 
-/// Allowances as they were last set: kept until they are seen to be gone.
+/// Allowances as they were last set: kept for as long as they are wanted, also when emnify shows none any more, so that one
+/// that has ended is not given again.
 fn quotas(object: &Endpoint, parts: &Parts, before: Option<QuotaStatus>) -> Option<QuotaStatus> {
     let before = before.unwrap_or_default();
     let wanted = object.spec.settings.quota.clone().unwrap_or_default();
@@ -91,10 +92,12 @@ fn allowance(
 ) -> Option<SetAllowance> {
     match live {
         None => before,
-        Some(None) => None,
+        Some(None) => before.filter(|_| wanted.is_some()),
         Some(Some(live)) => live.posted.clone().or(before).or_else(|| {
             // Found as wanted: adopted, or posted just before a crash.
-            wanted.filter(|want| live.last_added == Some(want.allowance)).map(quota::Want::remembered)
+            wanted
+                .filter(|want| live.last_added == Some(want.allowance))
+                .map(|want| want.remembered(live.expiry))
         }),
     }
 }

@@ -323,6 +323,9 @@ pub struct SetAllowance {
     pub allowance: String,
     /// Period or end.
     pub term: String,
+    /// When it ends, RFC 3339; unknown where an earlier release set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
 }
 
 emnify_engine::kind!(Endpoint, EndpointStatus);

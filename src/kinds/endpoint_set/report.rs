@@ -5,12 +5,13 @@ use emnify_engine::{
     reason,
     spec::{CommonStatus, Provenance},
 };
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::spec::{EndpointSet, EndpointSetStatus, MemberFailure};
 use crate::kinds::{
     endpoint::{
-        Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus,
+        Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance,
         rows::{Row, status as device},
         want::{data_quota, sms_quota},
     },
@@ -83,11 +84,17 @@ fn remember(object: &EndpointSet, settled: bool, status: &mut EndpointSetStatus)
         let data = data_quota(quota.data.as_ref(), "").ok().flatten();
         let sms = sms_quota(quota.sms.as_ref(), "").ok().flatten();
         let given = QuotaStatus {
-            data: data.map(|quota| quota.remembered()),
-            sms: sms.map(|quota| quota.remembered()),
+            data: data.map(|quota| quota.remembered(None)),
+            sms: sms.map(|quota| quota.remembered(None)),
         };
         status.quota = (given != QuotaStatus::default()).then_some(given);
     }
+}
+
+/// The set does not know when a member's allowance ends: one that was added later has none yet and is given it.
+fn undated(given: QuotaStatus) -> QuotaStatus {
+    let undated = |set: SetAllowance| SetAllowance { ends: Some(Timestamp::MAX.to_string()), ..set };
+    QuotaStatus { data: given.data.map(undated), sms: given.sms.map(undated) }
 }
 
 /// What a member would have in its status if it had one.
@@ -103,7 +110,7 @@ pub(super) fn memory(
     EndpointStatus {
         sim: ours.then(|| EndpointSimStatus { managed: Some(true), ..EndpointSimStatus::default() }),
         tags: tags.unwrap_or_default(),
-        quota: status.and_then(|status| status.quota.clone()),
+        quota: status.and_then(|status| status.quota.clone()).map(undated),
         common: CommonStatus {
             provenance: Some(if made { Provenance::Created } else { Provenance::Adopted }),
             ..CommonStatus::default()

@@ -210,7 +210,7 @@ fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() 
     let order = lines(&diff(&give, &row(0), &none, memory(&created(), true)).changes);
     assert_eq!(order, ["quota.data.allowance: none -> 100", "serviceProfile: 1 -> 14"]);
     let mut status = created();
-    let set = SetAllowance { allowance: "100".into(), term: "720h".into() };
+    let set = SetAllowance { allowance: "100".into(), term: "720h".into(), ends: None };
     status.quota = Some(QuotaStatus { data: Some(set), sms: None });
     let take = want(|spec| spec.settings.service_profile = Some(profile("14")));
     let order = lines(&diff(&take, &row(0), &Parts::default(), memory(&status, true)).changes);
