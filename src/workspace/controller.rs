@@ -36,6 +36,7 @@ use serde_json::json;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 
 use super::{
+    books::Books,
     budget::Rarely,
     decide::{Held, Memory},
     kept::{Copied, Login},
@@ -74,6 +75,8 @@ pub(super) struct Office {
     /// When to write figures that always move.
     pub(super) figures: Rarely,
     pub(super) rotation: Option<Rarely>,
+    /// Writes down what the guard counts.
+    pub(super) books: Option<Books>,
 }
 
 impl Office {

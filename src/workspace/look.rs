@@ -20,6 +20,7 @@ use kube::{
 use tokio::sync::mpsc;
 
 use super::{
+    books::Books,
     budget,
     controller::{Desk, LOOK, Office, Served},
     credentials::{Offer, Secrets},
@@ -168,15 +169,40 @@ impl<'a, W: Served> Look<'a, W> {
             self.survey(&session, &caller, office, status).await;
             self.count(&session, status);
             self.budget(&session, &caller, office, status);
-            status::guard(status, caller.guard.tripped().as_deref(), generation, self.now);
             position::keep(self.object.status(), status, session.hints.position());
         }
         self.tell(&decision.verdict);
-        self.desk.write(self.object, status).await?;
+        self.write(office.access.as_ref().filter(|_| decision.serve), status).await?;
         let wake = decision.wake_at.and_then(|at| Duration::try_from(at.duration_since(self.now)).ok());
         let most =
             if self.object.meta().deletion_timestamp.is_some() { Duration::from_secs(1) } else { LOOK };
         Ok(Action::requeue(wake.unwrap_or(LOOK).clamp(Duration::from_secs(1), most)))
+    }
+
+    /// Writes the status, and what the guard counts with it: an older count never overwrites a later one.
+    async fn write(&self, access: Option<&Access>, status: &mut WorkspaceStatus) -> Result<(), kube::Error> {
+        let Some(guard) = access.map(|access| &access.caller.guard) else {
+            return self.desk.write(self.object, status).await;
+        };
+        let _pen = guard.pen.lock().await;
+        let (state, version) = guard.state();
+        status.guard = state;
+        let (trip, generation) = (guard.tripped(), self.object.meta().generation);
+        status::guard(status, trip.as_ref(), &self.approval(), generation, self.now);
+        self.desk.write(self.object, status).await?;
+        guard.kept(version);
+        Ok(())
+    }
+
+    /// The command that approves, up to the hash. Tools that own the fields of kubectl leave those of this manager alone.
+    fn approval(&self) -> String {
+        let namespace = self.key.namespace.as_ref().map(|n| format!("--namespace {n} ")).unwrap_or_default();
+        format!(
+            "kubectl annotate --field-manager=emnify {namespace}{}.emnify.io {} --overwrite {}=",
+            W::plural(&()),
+            self.key.name,
+            annotation::APPROVE
+        )
     }
 
     /// Claims the organisation for this shard before anything is sent for it, and renews the claim. What another shard
@@ -293,6 +319,11 @@ impl<'a, W: Served> Look<'a, W> {
             (Some(access), true) => {
                 // before anybody uses it: no send without the guard, no listing with another interval
                 self.configure(access);
+                let caller = &access.caller;
+                if office.books.as_ref().is_none_or(|books| !books.are_of(caller)) {
+                    let client = self.desk.engine.shared.client.clone();
+                    office.books = Some(Books::keep(client, self.object, caller, self.alarm));
+                }
                 Ok(access.clone())
             }
             _ => Err(why(&decision.verdict)),
@@ -343,7 +374,11 @@ impl<'a, W: Served> Look<'a, W> {
     /// What the spec sets on the session.
     fn configure(&self, Access { session, caller }: &Access) {
         let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
-        caller.guard.set_limit(limit.unwrap_or_default());
+        let place = self.key.namespace.as_ref().map(|n| format!("{n}/")).unwrap_or_default();
+        let whose = format!("{} {place}{}", W::KIND.as_str(), self.key.name);
+        caller.guard.set_limit(limit.unwrap_or_default(), &whose);
+        let kept = self.object.status().and_then(|status| status.guard.as_ref());
+        caller.guard.restore(kept, self.now);
         let (percent, sweep) =
             self.desk.sessions.share(&self.key, self.terms.budget_percent, self.terms.sweep);
         caller.client.set_month_share(percent);

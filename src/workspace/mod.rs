@@ -9,6 +9,7 @@
 #![allow(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
 
 mod admission;
+mod books;
 pub mod budget;
 pub mod controller;
 pub mod credentials;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::spec::WorkspaceKind;
+use emnify_engine::{guard::GuardState, spec::WorkspaceKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -174,7 +174,7 @@ pub struct TrustedDeviceSpec {
     pub code_secret_ref: SecretKeyRef,
 }
 
-/// How many devices may be deleted, disabled, suspended, activated or re-priced before somebody must approve.
+/// How many devices may be deleted, disabled, suspended, activated, cut off or re-priced before somebody must approve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardSpec {
@@ -248,6 +248,9 @@ pub struct WorkspaceStatus {
     /// How far the event log was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventsStatus>,
+    /// What the guard has counted: it outlives restarts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardState>,
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,

@@ -2,6 +2,7 @@
 
 use emnify_engine::{
     conditions::{self, Wanted, clear, holds},
+    guard::{Trip, humane},
     reason::{
         self,
         condition::{GUARD_TRIPPED, READY, RECONCILING, STALLED},
@@ -109,12 +110,24 @@ pub fn refused(
     clear(all, RECONCILING);
 }
 
-/// Says how to approve what the guard holds back.
-pub fn guard(status: &mut WorkspaceStatus, tripped: Option<&str>, generation: Option<i64>, now: Timestamp) {
-    let Some(hash) = tripped else { return clear(&mut status.conditions, GUARD_TRIPPED) };
+/// Says how many devices would be disturbed, and how to approve that. `approval`: the command, up to the hash.
+pub fn guard(
+    status: &mut WorkspaceStatus,
+    tripped: Option<&Trip>,
+    approval: &str,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let Some(trip) = tripped else { return clear(&mut status.conditions, GUARD_TRIPPED) };
+    // after a restart, what was said before holds until those who wait have asked again
+    let Some(hash) = &trip.hash else { return };
+    let Trip { done, asked, objects, limit, .. } = trip;
     let message = format!(
-        "changes that disturb many devices wait for approval; to allow them, annotate this workspace with {}={hash}",
-        reason::annotation::APPROVE
+        "{} devices would be disturbed within {} ({done} done, {asked} asked for by {objects} objects), and \
+         spec.guard.maxDevices is {}; what was asked for waits; to approve it: {approval}{hash}",
+        done + asked,
+        humane(limit.window),
+        limit.devices,
     );
     let wanted =
         Wanted { kind: GUARD_TRIPPED, status: true, reason: reason::GUARD_TRIPPED, message: &message };
@@ -124,6 +137,7 @@ pub fn guard(status: &mut WorkspaceStatus, tripped: Option<&str>, generation: Op
 #[cfg(test)]
 mod tests {
     use emnify::Identity;
+    use emnify_engine::guard::GuardLimit;
 
     use super::*;
     use crate::workspace::decide::{Pause, Step};
@@ -158,11 +172,24 @@ mod tests {
     }
 
     #[test]
-    fn a_tripped_guard_says_how_to_approve() {
+    fn a_tripped_guard_says_what_was_exceeded_and_how_to_approve() {
         let mut status = WorkspaceStatus::default();
-        guard(&mut status, Some("abc"), Some(1), Timestamp::UNIX_EPOCH);
-        assert!(status.conditions[0].message.contains("emnify.io/approve=abc"));
-        guard(&mut status, None, Some(1), Timestamp::UNIX_EPOCH);
+        let mut trip =
+            Trip { hash: Some("abc".into()), done: 3, asked: 4, objects: 2, limit: GuardLimit::default() };
+        let show = |status: &mut WorkspaceStatus, trip: Option<&Trip>| {
+            guard(status, trip, "kubectl annotate x emnify.io/approve=", Some(1), Timestamp::UNIX_EPOCH);
+        };
+        show(&mut status, Some(&trip));
+        assert_eq!(
+            status.conditions[0].message,
+            "7 devices would be disturbed within 10m (3 done, 4 asked for by 2 objects), and spec.guard.maxDevices is 100; \
+             what was asked for waits; to approve it: kubectl annotate x emnify.io/approve=abc"
+        );
+        let before = status.clone();
+        trip.hash = None;
+        show(&mut status, Some(&trip));
+        assert_eq!(status, before, "after a restart it stays until all of them have asked again");
+        show(&mut status, None);
         assert!(status.conditions.is_empty(), "nothing is left after the approval");
     }
 

@@ -1,12 +1,16 @@
 //! What the answer to one change means for the mirror: the same whoever sent it.
 
+use std::time::Duration;
+
 use emnify::Error;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
     kind::{Change, Id, Managed},
+    reason,
     session::{Session, Shelf},
+    verdict::{Effect, Next, Verdict},
 };
 
 /// Events of our own write carry times up to this long after its answer.
@@ -84,6 +88,47 @@ pub(crate) fn may_have_happened(error: &Error, repeatable: bool) -> bool {
         | Error::Unauthorized { .. }
         | Error::OtherOrganisation { .. }
         | Error::Throttled { .. } => false,
+    }
+}
+
+/// What a call tells the guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbed {
+    /// It took effect, or nobody knows.
+    Yes,
+    /// It certainly did nothing.
+    No,
+    /// It was refused together with others and not every one of them may have failed, or it is sent again in any case.
+    Unsure,
+}
+
+/// Whether a call of so many changes, that may be repeated or not, disturbed anybody.
+pub(crate) fn disturbed(error: Option<&Error>, changes: usize, repeatable: bool) -> Disturbed {
+    let Some(error) = error else { return Disturbed::Yes };
+    match error {
+        Error::Ambiguous { .. } | Error::Unreadable { .. } => Disturbed::Yes,
+        Error::Capacity { .. } if changes > 1 => Disturbed::Unsure,
+        _ if changes > 1 && may_be_one_items_fault(error) => Disturbed::Unsure,
+        Error::Rejected { .. }
+        | Error::NotFound { .. }
+        | Error::Capacity { .. }
+        | Error::Conflict { .. }
+        | Error::Unauthorized { .. }
+        | Error::OtherOrganisation { .. }
+        | Error::Throttled { .. } => Disturbed::No,
+        // what may be repeated may have been carried out, everything else was not sent
+        Error::Unavailable { .. } if repeatable => Disturbed::Unsure,
+        Error::Unavailable { .. } => Disturbed::No,
+    }
+}
+
+/// A call that disturbs was not sent, because the count could not be written into the workspace's status.
+pub(crate) fn uncounted() -> Verdict {
+    Verdict {
+        reason: reason::PROGRESSING,
+        message: "waits until the workspace's status holds how many devices are disturbed".into(),
+        next: Next::Backoff(Duration::from_secs(60)),
+        effect: Effect::Keep,
     }
 }
 

@@ -211,7 +211,10 @@ impl Contract for Change {
 
     fn class(&self) -> Class {
         match self {
-            Self::Create(_) => Class::quiet(Verb::Create),
+            // Billing starts.
+            Self::Create(new) => {
+                Class { verb: Verb::Create, urgent: false, disturbs: u64::from(new.activate) }
+            }
             Self::Patch(Patch(fields)) => {
                 let disturbs = u64::from(fields.iter().any(|field| field.set.disturbs()));
                 Class { verb: Verb::Update, urgent: false, disturbs }
@@ -220,14 +223,19 @@ impl Contract for Change {
             Self::SimState { to, .. } => {
                 Class { verb: Verb::Update, urgent: *to == SimState::Suspended, disturbs: 1 }
             }
-            Self::BlockOperator(_) => Class { verb: Verb::Update, urgent: false, disturbs: 1 },
+            // Without an allowance, or with one of nothing, a profile that applies it cuts the device off. Which profile
+            // does is not known here.
+            Self::BlockOperator(_) | Self::DeleteQuota(_) => {
+                Class { verb: Verb::Update, urgent: false, disturbs: 1 }
+            }
+            Self::SetQuota(_, post) => {
+                Class { verb: Verb::Update, urgent: false, disturbs: u64::from(post.last_added <= 0.0) }
+            }
             Self::Delete { .. } => Class { verb: Verb::Delete, urgent: true, disturbs: 1 },
             Self::CreateTag(_)
             | Self::AddTags(_)
             | Self::RemoveTags(_)
-            | Self::UnblockOperator(_)
-            | Self::SetQuota(..)
-            | Self::DeleteQuota(_) => Class::quiet(Verb::Update),
+            | Self::UnblockOperator(_) => Class::quiet(Verb::Update),
         }
     }
 

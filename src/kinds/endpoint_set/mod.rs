@@ -17,9 +17,10 @@ use emnify_engine::{
     fleet::{Candidates, Choice, Fleet, Marks, Rollout, Tally, TextRef},
     kind::{Have, Input, Inputs, Invalid, Key},
 };
+use jiff::Timestamp;
 
 pub use self::spec::{
-    ActivationLimit, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus, EndpointTemplate,
+    ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus, EndpointTemplate,
     IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim,
 };
 use crate::kinds::{
@@ -100,6 +101,14 @@ impl Fleet for EndpointSet {
 
     fn count(row: &Row, news: Option<&Connectivity>, put: &mut dyn FnMut(&'static str, &str)) {
         report::count(row, news, put);
+    }
+
+    fn activated(status: &EndpointSetStatus) -> Vec<(Timestamp, u64)> {
+        report::activated(status)
+    }
+
+    fn keep_activated(status: &mut EndpointSetStatus, activated: &[(Timestamp, u64)]) {
+        report::keep_activated(status, activated);
     }
 
     fn report(&self, tally: &Tally, status: &mut EndpointSetStatus) {

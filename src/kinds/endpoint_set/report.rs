@@ -8,7 +8,7 @@ use emnify_engine::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::spec::{EndpointSet, EndpointSetStatus, MemberFailure};
+use super::spec::{ActivationStatus, EndpointSet, EndpointSetStatus, MemberFailure};
 use crate::kinds::{
     endpoint::{
         Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance,
@@ -36,6 +36,23 @@ pub(super) fn count(row: &Row, news: Option<&Connectivity>, put: &mut dyn FnMut(
     if row.status == device::ENABLED && matches!(state, Some(sim::ACTIVATED | sim::FACTORY_TEST)) {
         put(group::SERVICE, group::AVAILABLE);
     }
+}
+
+/// Activations as the status keeps them; what somebody broke is left out.
+pub(super) fn activated(status: &EndpointSetStatus) -> Vec<(Timestamp, u64)> {
+    let told = |kept: &ActivationStatus| {
+        Some((kept.at.as_str().parse().ok()?, u64::try_from(kept.members).unwrap_or_default()))
+    };
+    status.activations.iter().filter_map(told).collect()
+}
+
+/// Keeps them.
+pub(super) fn keep_activated(status: &mut EndpointSetStatus, activated: &[(Timestamp, u64)]) {
+    let kept = activated.iter().map(|(at, n)| ActivationStatus {
+        at: at.to_string().into(),
+        members: i64::try_from(*n).unwrap_or(i64::MAX),
+    });
+    status.activations = kept.collect();
 }
 
 /// Writes the counts.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{CountOrPercent, Duration, Iccid, NumericId, ObjectName},
+    api::{CountOrPercent, Date, Duration, Iccid, NumericId, ObjectName},
     kinds::{
         endpoint::{EndpointSettings, QuotaStatus},
         sim::SimState,
@@ -295,6 +295,10 @@ pub struct EndpointSetStatus {
     /// Allowances that all members were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaStatus>,
+    /// Activations within the window of `rollout.maxActivations`, by the end of their minute; written before they are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub activations: Vec<ActivationStatus>,
     /// Shared fields.
     #[serde(flatten)]
     pub common: CommonStatus,
@@ -313,3 +317,13 @@ pub struct MemberFailure {
 }
 
 emnify_engine::kind!(EndpointSet, EndpointSetStatus);
+
+/// Members that were activated in a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActivationStatus {
+    /// The end of that minute, RFC 3339.
+    pub at: Date,
+    /// So many.
+    pub members: i64,
+}

@@ -51,6 +51,9 @@ pub enum Change {
         service: i64,
         /// Id in the catalogue.
         limit: i64,
+        /// Devices with this profile if another limit, or the end of the service, follows: the guard is asked for both
+        /// before this one, or devices would be left without any limit. Else 0.
+        devices: u64,
     },
     /// Sets a limit on data.
     AddDataLimit {
@@ -65,6 +68,8 @@ pub enum Change {
         id: i64,
         /// What it said.
         rule: DataRule,
+        /// As in [`Change::RemoveLimit`].
+        devices: u64,
     },
     /// Deletes the profile.
     Delete,
@@ -118,11 +123,10 @@ impl emnify_engine::kind::Change for Change {
             Self::Patch { sets, devices } if sets.iter().any(|set| set.cuts) => update(*devices),
             Self::RemoveService { devices, .. }
             | Self::SetLimit { devices, .. }
-            | Self::AddDataLimit { devices, .. } => update(*devices),
-            Self::Patch { .. }
-            | Self::AddService { .. }
-            | Self::RemoveLimit { .. }
-            | Self::RemoveDataLimit { .. } => update(0),
+            | Self::AddDataLimit { devices, .. }
+            | Self::RemoveLimit { devices, .. }
+            | Self::RemoveDataLimit { devices, .. } => update(*devices),
+            Self::Patch { .. } | Self::AddService { .. } => update(0),
         }
     }
 

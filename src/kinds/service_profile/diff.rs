@@ -25,8 +25,8 @@ pub(super) fn diff(want: &Want, have: &Have<ServiceProfile>, status: Option<&Com
     let data_off = want.services.as_ref().is_some_and(|s| !s.contains_key(&DATA));
     let limits = have.parts.data_limits.as_deref().unwrap_or_default();
     match &want.data_limits {
-        Some(rules) => calls.data_limits(rules, limits),
-        None if data_off => calls.data_limits(&[], limits),
+        Some(rules) => calls.data_limits(rules, limits, data_off),
+        None if data_off => calls.data_limits(&[], limits, true),
         None => {}
     }
     let sets = sets(want, have, detail, status);
@@ -161,7 +161,8 @@ struct Calls {
 impl Calls {
     fn services(&mut self, want: &BTreeMap<i64, WantService>, have: &Detail) {
         for (service, known) in have.services.iter().filter(|(id, _)| !want.contains_key(id)) {
-            let removal = |limit: &i64| Change::RemoveLimit { path: "services".into(), service: *service, limit: *limit };
+            let devices = self.devices;
+            let removal = |limit: &i64| Change::RemoveLimit { path: "services".into(), service: *service, limit: *limit, devices };
             self.removals.extend(known.limits.iter().map(removal));
         }
         for (service, wanted) in want {
@@ -182,8 +183,9 @@ impl Calls {
     fn limit(&mut self, service: i64, wanted: &WantService, known: &[i64]) {
         let Some(limit) = wanted.limit else { return };
         let path = || format!("{}.limit", wanted.path);
+        let devices = if limit.is_some() { self.devices } else { 0 };
         for old in known.iter().filter(|old| Some(**old) != limit) {
-            self.additions.push(Change::RemoveLimit { path: path(), service, limit: *old });
+            self.additions.push(Change::RemoveLimit { path: path(), service, limit: *old, devices });
         }
         if let Some(limit) = limit.filter(|limit| !known.contains(limit)) {
             self.additions.push(Change::SetLimit { path: path(), service, limit, devices: self.devices });
@@ -191,10 +193,11 @@ impl Calls {
     }
 
     /// emnify has no update of a data limit: delete, then create [S].
-    fn data_limits(&mut self, want: &[DataRule], have: &[DataLimit]) {
+    fn data_limits(&mut self, want: &[DataRule], have: &[DataLimit], data_off: bool) {
+        let loosened = if data_off { self.devices } else { 0 };
         for limit in have {
             if !want.iter().any(|rule| rule.satellite_only == limit.rule.satellite_only) {
-                let removal = self.remove_data_limit(limit);
+                let removal = self.remove_data_limit(limit, loosened);
                 // Before the services: Data cannot be switched off while it has a limit.
                 self.removals.splice(0..0, removal);
             }
@@ -206,7 +209,7 @@ impl Calls {
             }
             let mut rule = rule.clone();
             if let Some(limit) = known {
-                let Some(removal) = self.remove_data_limit(limit) else { continue };
+                let Some(removal) = self.remove_data_limit(limit, self.devices) else { continue };
                 rule.warning_percent = rule.warning_percent.or(limit.rule.warning_percent);
                 self.additions.push(removal);
             }
@@ -214,11 +217,11 @@ impl Calls {
         }
     }
 
-    fn remove_data_limit(&mut self, limit: &DataLimit) -> Option<Change> {
+    fn remove_data_limit(&mut self, limit: &DataLimit, devices: u64) -> Option<Change> {
         if limit.id.is_none() {
             self.waiting = Some("a data limit that was just made is read before it is changed again".to_owned());
         }
-        limit.id.map(|id| Change::RemoveDataLimit { id, rule: limit.rule.clone() })
+        limit.id.map(|id| Change::RemoveDataLimit { id, rule: limit.rule.clone(), devices })
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Change {
     RemoveVolume {
         /// Its id.
         volume: i64,
+        /// Devices with this profile, which pay for what it covered.
+        devices: u64,
     },
     /// Deletes the profile.
     Delete,
@@ -107,7 +109,7 @@ impl emnify_engine::kind::Change for Change {
                 one("operatorBlocklist", format!("operator {operator}, RAT type {rat}"), none())
             }
             Self::AssignVolume { volume } => one("inclusiveVolume", none(), volume.to_string()),
-            Self::RemoveVolume { volume } => one("inclusiveVolume", volume.to_string(), none()),
+            Self::RemoveVolume { volume, .. } => one("inclusiveVolume", volume.to_string(), none()),
             Self::Delete => Vec::new(),
         }
     }
@@ -115,7 +117,9 @@ impl emnify_engine::kind::Change for Change {
     fn class(&self) -> Class {
         let disturbs = match self {
             Self::Patch { sets, devices } if sets.iter().any(|set| matches!(set.to, To::Tariff(_))) => *devices,
-            Self::DeselectZone { devices, .. } | Self::Block { devices, .. } => *devices,
+            Self::DeselectZone { devices, .. }
+            | Self::Block { devices, .. }
+            | Self::RemoveVolume { devices, .. } => *devices,
             _ => 0,
         };
         let verb = match self {

@@ -20,7 +20,7 @@ pub(super) fn diff(want: &Want, have: &Have<TariffProfile>, status: Option<&Comm
     let sets = sets(want, row, status);
     let wipes = sets.iter().any(|set| matches!(set.to, To::Tariff(_)));
     let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
-    let (remove, assign) = volume(want, row);
+    let (remove, assign) = volume(want, row, devices);
     let mut diff = Diff::from(remove.into_iter().chain(patch).collect::<Vec<_>>());
     let empty = Zones::Wiped { selected: BTreeSet::new() };
     let known = if wipes { &empty } else { &have.parts.zones };
@@ -124,11 +124,11 @@ fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<Set> {
 }
 
 /// emnify refuses a second inclusive volume, and one of another tariff.
-fn volume(want: &Want, row: &Row) -> (Option<Change>, Option<Change>) {
+fn volume(want: &Want, row: &Row, devices: u64) -> (Option<Change>, Option<Change>) {
     let have = row.inclusive_volume;
     match want.inclusive_volume {
         Some(want) if want != have => (
-            have.map(|volume| Change::RemoveVolume { volume }),
+            have.map(|volume| Change::RemoveVolume { volume, devices }),
             want.map(|volume| Change::AssignVolume { volume }),
         ),
         _ => (None, None),

@@ -64,7 +64,7 @@ async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<T
         Change::Unblock { operator } => api.unblocklist_operator(id, *operator).await?,
         Change::UnblockRat { operator, rat } => api.unblocklist_rat_type(id, *operator, *rat).await?,
         Change::AssignVolume { volume } => api.assign_inclusive_volume(id, *volume).await?,
-        Change::RemoveVolume { volume } => api.remove_inclusive_volume(id, *volume).await?,
+        Change::RemoveVolume { volume, .. } => api.remove_inclusive_volume(id, *volume).await?,
         Change::Delete => api.delete_tariff_profile(id).await?,
     }
     Ok(Reply::default())

@@ -106,7 +106,7 @@ async fn workspaces_of_one_organisation_share_what_is_known_and_not_who_acts() {
     let token = |access: &Access| access.caller.client.token().unwrap().token.expose_secret().to_owned();
     let (of_a, of_b) = (token(&a), token(&b));
 
-    b.caller.guard.set_limit(GuardLimit { devices: 1, ..GuardLimit::default() });
+    b.caller.guard.set_limit(GuardLimit { devices: 1, ..GuardLimit::default() }, "Workspace b/main");
     assert!(b.caller.guard.ask("x", 1, 2).is_err(), "the guard of one");
     assert!(a.caller.guard.ask("y", 1, 2).is_ok(), "says nothing about the other");
 

@@ -1,5 +1,6 @@
 //! Devices leave: the newest first, what was adopted as it is, and not too many at once.
 
+use emnify_harness::stage::Stage;
 use emnify_simulator::state::SimState;
 use serde_json::{Value, json};
 
@@ -114,19 +115,34 @@ async fn a_great_loss_waits_for_approval() -> Result<()> {
         ])
         .await?;
     stage.wait_for("Workspace", "default", "Ready", emnify_harness::stage::is_ready).await?;
-    apply_settled(&stage, &set(&pool(10)), 10).await?;
+    stage.apply(&set(&pool(10)).to_string()).await?;
+    approve(&stage, "10 devices would be disturbed").await?;
+    settled(&stage, 10).await?;
     stage.kubectl_ok(&["scale", "emeps/meters", "--replicas=2"]).await?;
-    says(&stage, ("EndpointSet", "meters"), ("Stalled", "GuardTripped"), &["more than 3 devices"]).await?;
-    assert_eq!(held(&stage).len(), 10, "nobody leaves before somebody says so");
-
-    let tripped =
-        says(&stage, ("Workspace", "default"), ("GuardTripped", "GuardTripped"), &["emnify.io/approve="])
-            .await?;
-    let condition = emnify_harness::stage::condition(&tripped, "GuardTripped").cloned().unwrap_or_default();
-    let message = condition["message"].as_str().unwrap_or_default();
-    let approval =
-        message.split_whitespace().find(|word| word.starts_with("emnify.io/approve=")).unwrap_or_default();
-    stage.kubectl_ok(&["annotate", "emws/default", approval]).await?;
+    // the approval of their activation says nothing of their deletion
+    approve(&stage, "18 devices would be disturbed").await?;
     settled(&stage, 2).await?;
     holds(&stage, "the approved eight are retired", |platform| platform.endpoints.len(), 2).await
+}
+
+/// Waits for a trip of the guard with these words, and approves it as the workspace says.
+async fn approve(stage: &Stage, words: &str) -> Result<()> {
+    says(stage, ("EndpointSet", "meters"), ("Stalled", "GuardTripped"), &[words, " is 3"]).await?;
+    let before = held(stage).len();
+    let tripped = says(
+        stage,
+        ("Workspace", "default"),
+        ("GuardTripped", "GuardTripped"),
+        &[words, "emnify.io/approve="],
+    )
+    .await?;
+    assert_eq!(held(stage).len(), before, "nobody comes or goes before somebody says so");
+    let condition = emnify_harness::stage::condition(&tripped, "GuardTripped").cloned().unwrap_or_default();
+    let message = condition["message"].as_str().unwrap_or_default();
+    let (_, command) = message.split_once("kubectl ").unwrap_or_default();
+    // the command as it is written, but for the namespace, which the stage gives
+    let words: Vec<&str> = command.split_whitespace().filter(|word| *word != "--namespace").collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| *word != stage.namespace()).collect();
+    stage.kubectl_ok(&words).await?;
+    Ok(())
 }

@@ -48,7 +48,7 @@ async fn a_commit_that_disturbs_many_is_approved_or_taken_back_in_git() -> Resul
     let commit = with_limit(&guarded, "200M");
     commit.apply(&stage, ARGO_CD).await?;
     let profile = ("ServiceProfile", "meters");
-    says(&stage, profile, ("Stalled", "GuardTripped"), &["more than 5 devices"]).await?;
+    says(&stage, profile, ("Stalled", "GuardTripped"), &["maxDevices of Workspace", " is 5"]).await?;
     assert_eq!(volumes(&stage), [100_000_000], "what waits for approval has not begun");
     // the revert is a commit too, and needs no approval
     guarded.converge(&stage, ARGO_CD).await?;

@@ -1,6 +1,7 @@
 //! Objects in every state that the operator's own code can bring them into.
 
 use emnify_engine::{
+    guard::{GuardLimit, Trip},
     kind::{Id, Kind as _, Managed, Status as _},
     plan::{Step, Told},
     reason, settle,
@@ -256,7 +257,9 @@ pub(super) fn of_a_workspace() -> Vec<Situation> {
         );
         add("refused", &shown(ready.clone(), stalled()), "Degraded", "Unauthorized", Status::Failed);
         let mut guarded = ready;
-        status::guard(&mut guarded, Some("abc"), Some(NOW), Timestamp::UNIX_EPOCH);
+        let trip =
+            Trip { hash: Some("abc".into()), done: 3, asked: 4, objects: 4, limit: GuardLimit::default() };
+        status::guard(&mut guarded, Some(&trip), "emnify.io/approve=", Some(NOW), Timestamp::UNIX_EPOCH);
         // Degraded would hold up the very sync that takes the change back.
         add("guard tripped", &guarded, "Healthy", "emnify.io/approve=abc", Status::Current);
     }

@@ -87,7 +87,7 @@ impl<K: Managed> Controller<K> {
             session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
         let guard = |changes: &[K::Change]| {
-            let devices = changes.iter().map(|c| c.class().disturbs).sum();
+            let devices = disturbed(changes);
             caller
                 .as_ref()
                 .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
@@ -358,6 +358,18 @@ impl<K: Managed> Controller<K> {
 impl From<Claimant> for Named {
     fn from(c: Claimant) -> Self {
         Self { kind: c.kind, namespace: c.namespace, name: c.name }
+    }
+}
+
+/// Devices that a list of changes disturbs from its first one on; nothing while that one disturbs nobody, so that what
+/// mends an interruption never waits for what follows it.
+fn disturbed<C: Change>(changes: &[C]) -> u64 {
+    match changes.first() {
+        Some(first) if first.class().disturbs > 0 => {
+            // they touch the same devices
+            changes.iter().map(|change| change.class().disturbs).max().unwrap_or_default()
+        }
+        _ => 0,
     }
 }
 

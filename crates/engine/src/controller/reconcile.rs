@@ -121,10 +121,12 @@ impl<K: Managed> Controller<K> {
             Step::Differs { have, .. } => Self::report(object, have.as_ref(), &decision, &mut draft),
             Step::UpToDate { have, .. } => {
                 self.memory.in_step(&uid, now);
-                Self::withdraw(object, &decision);
+                if let Some(caller) = &decision.caller {
+                    caller.guard.finish(&uid);
+                }
                 Self::report(object, Some(have), &decision, &mut draft);
             }
-            Step::Wait(..) | Step::Stall(_) => Self::withdraw(object, &decision),
+            Step::Wait(told, _) | Step::Stall(told) => Self::withdraw(object, &decision, told),
             Step::Read(_) | Step::ReadParts(..) | Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {}
         }
         let again = matches!(
@@ -283,12 +285,17 @@ impl<K: Managed> Controller<K> {
         valid.report(have, news.as_ref(), &mut draft.status);
     }
 
-    /// The object has nothing to send, so it no longer counts towards the guard.
-    fn withdraw(object: &Decoded<K>, decision: &Decision<K>) {
-        let guarded =
-            matches!(&decision.step, Step::Wait(t, _) | Step::Stall(t) if t.reason == reason::GUARD_TRIPPED);
-        if let (Some(caller), false) = (&decision.caller, guarded) {
-            caller.guard.withdraw(&object.uid().unwrap_or_default());
+    /// The object has nothing to send now, so it no longer counts towards the guard.
+    fn withdraw(object: &Decoded<K>, decision: &Decision<K>, told: &Told) {
+        let Some(caller) = decision.caller.as_ref().filter(|_| told.reason != reason::GUARD_TRIPPED) else {
+            return;
+        };
+        let (uid, generation) =
+            (object.uid().unwrap_or_default(), object.meta().generation.unwrap_or_default());
+        match decision.step {
+            // it may want the same again as soon as emnify is read, or a pause is over
+            Step::Wait(..) if told.reason != reason::SUSPENDED => caller.guard.pause(&uid, generation),
+            _ => caller.guard.withdraw(&uid),
         }
     }
 
@@ -467,7 +474,7 @@ impl<K: Managed> Controller<K> {
         let fallback = fallback_status(object);
         let resolved = workspace_of(&self.shared, object, status.as_ref().map_or(&fallback, Status::common));
         if let Ok(Access { session, caller }) = resolved.state {
-            caller.guard.withdraw(uid);
+            caller.guard.finish(uid);
             session.scrub.remove(uid);
             for next in session.claims.release(uid) {
                 self.shared.poke(&next.into(), "a claim was released");

@@ -143,7 +143,7 @@ impl<F: Fleet> FleetController<F> {
     }
 
     fn release(&self, kept: &Kept<F>, uid: &str) {
-        kept.caller.guard.withdraw(uid);
+        kept.caller.guard.finish(uid);
         for next in kept.session.claims.release(uid) {
             self.shared.poke(&next.into(), "a claim was released");
         }

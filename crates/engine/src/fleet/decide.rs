@@ -221,6 +221,11 @@ impl<F: Fleet> FleetController<F> {
         if set.refresh(object.meta().generation, base, &kept.touched.take()) {
             kept.caller.guard.withdraw(&object.uid().unwrap_or_default());
         }
+        if !std::mem::replace(&mut set.recalled, true) {
+            // a clock that was ahead holds nobody up for longer than the window
+            let kept = F::activated(status).into_iter().map(|(at, n)| (at.min(now), n));
+            set.roster.activated.extend(kept);
+        }
         view.choose(&mut set)?;
         let work = self.plan(&view, &mut set, workspace);
         drop(set);
@@ -413,13 +418,8 @@ impl<F: Fleet> View<'_, F> {
 
     fn outlook(&self, set: &mut Set<F>, measure: &Measure<'_, F>, ground: &Ground<F>) -> Outlook<F> {
         let uid = self.object.uid().unwrap_or_default();
-        let guard = |devices| {
-            if devices == 0 {
-                // it wants nothing any more, so it holds up nobody else either
-                self.kept.caller.guard.withdraw(&uid);
-            }
-            self.kept.caller.guard.ask(&uid, self.object.meta().generation.unwrap_or(0), devices)
-        };
+        let generation = self.object.meta().generation.unwrap_or_default();
+        let guard = |devices| self.kept.caller.guard.ask_more(&uid, generation, devices);
         let share = set.roster.seats.len().max(set.roster.leavers.len()).div_ceil(CALLS_PER_ROUND);
         let most = F::Member::FACTS.max_batch;
         let listed = |asked: Timestamp| {
@@ -430,12 +430,14 @@ impl<F: Fleet> View<'_, F> {
             rollout: ground.rollout,
             fits: &|key: &BatchKey| self.members.pace(key, most).max(share).min(most),
             guard: &guard,
+            window: self.kept.caller.guard.window(),
+            plans: self.look,
             listed: set.asked.is_some_and(listed),
             intent: self.status.common().intent.is_some(),
             edited: !ground.calm,
         };
         let mut outlook = if self.deleting {
-            plan::farewell(&set.roster, measure, &bounds)
+            plan::farewell(&mut set.roster, measure, &bounds)
         } else {
             plan::next(&mut set.roster, measure, &bounds)
         };

@@ -19,6 +19,8 @@ mod state;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
+
 pub(crate) use self::controller::{FleetController, FleetHandle};
 use crate::{
     kind::{Have, Id, Input, Inputs, Invalid, Key, Kind, Managed},
@@ -87,6 +89,12 @@ pub trait Fleet: Kind {
         news: Option<&<Self::Member as Managed>::News>,
         put: &mut dyn FnMut(&'static str, &str),
     );
+    /// Activations of the last window, as [`Fleet::keep_activated`] wrote them: they outlive restarts.
+    fn activated(_status: &Self::Status) -> Vec<(Timestamp, u64)> {
+        Vec::new()
+    }
+    /// Writes when so many members were activated, or are about to be.
+    fn keep_activated(_status: &mut Self::Status, _activated: &[(Timestamp, u64)]) {}
     /// Writes the counts into the status. Conditions, `observedGeneration` and the pinned workspace are the engine's.
     fn report(&self, tally: &Tally, status: &mut Self::Status);
 }

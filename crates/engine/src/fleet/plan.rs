@@ -1,6 +1,6 @@
 //! The next call of a set: pure. Members are brought up first, then brought in step, then let go.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Fleet, MemberChange, Rollout,
     assess::{Measure, Need, digest},
-    roster::{Leaver, Roster, Seat, Stand, Trouble},
+    roster::{Counted, Leaver, Roster, Seat, Stand, Trouble},
 };
 use crate::{
+    answer::Disturbed,
     batch::Cohort,
     kind::{BatchKey, Change, Id, Managed, Verb},
     reason, taken,
@@ -33,8 +34,12 @@ pub(crate) struct Bounds<'a> {
     pub(crate) fits: &'a dyn Fn(&BatchKey) -> usize,
     /// May so many members more be disturbed? Otherwise the text of the trip.
     pub(crate) guard: &'a dyn Fn(u64) -> Result<(), String>,
+    /// The guard counts a member once in this time.
+    pub(crate) window: Duration,
     /// An intent is recorded, so creates may be sent.
     pub(crate) intent: bool,
+    /// Nothing is sent yet: what would activate may be more than is written down.
+    pub(crate) plans: bool,
     /// A listing was complete since one was asked for: what is still in doubt has to be read.
     pub(crate) listed: bool,
     /// The set is being brought up or was edited, rather than drifted.
@@ -157,6 +162,7 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         // its create may still show
         seat.made &= roster.unsure.contains_key(&pool);
     }
+    seat.starts = matches!(&assessed.need, Need::Create(change) if change.class().disturbs > 0);
     seat.stand = match assessed.need {
         Need::Wait => Stand::Waiting,
         Need::Read(_) | Need::ReadParts(..) if read_failed(roster, pool, measure.now) => Stand::Failed,
@@ -216,7 +222,16 @@ pub(crate) fn next<F: Fleet>(
     if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Quiet && !s.settled, None) {
         return Outlook { next: send, lane: Lane::Create, ..outlook };
     }
-    if let Some(send) = gather(roster, measure, bounds, |s| s.stand == Stand::Missing, None) {
+    close(roster, measure, bounds.window);
+    let starts = roster.seats.iter().any(|s| s.stand == Stand::Missing && s.starts);
+    if starts {
+        outlook.tripped = (bounds.guard)(pending(roster, measure)).err();
+    }
+    let counted: HashSet<i64> = roster.counts.keys().copied().collect();
+    let may = |s: &Seat, tripped: bool| !tripped || counted.contains(&s.pool);
+    let tripped = outlook.tripped.is_some();
+    let missing = |s: &Seat| s.stand == Stand::Missing && (!s.starts || may(s, tripped));
+    if let Some(send) = gather(roster, measure, bounds, missing, None) {
         let next = if bounds.intent { send } else { Next::RecordIntent };
         return Outlook { next, lane: Lane::Create, ..outlook };
     }
@@ -231,16 +246,16 @@ pub(crate) fn next<F: Fleet>(
         return Outlook { next: send, lane: edit, ..outlook };
     }
     outlook.tripped = (bounds.guard)(pending(roster, measure)).err();
-    let free = outlook.tripped.is_none();
+    let tripped = outlook.tripped.is_some();
     let room = bounds.rollout.max_unavailable.map(|most| most.saturating_sub(roster.unavailable()));
-    let begun = |s: &Seat| s.stand == Stand::Disturbing && s.counted;
-    let fresh = |s: &Seat| s.stand == Stand::Disturbing && !s.counted && free;
+    let begun = |s: &Seat| s.stand == Stand::Disturbing && s.counted && may(s, tripped);
+    let fresh = |s: &Seat| s.stand == Stand::Disturbing && !s.counted && may(s, tripped);
     if let Some(send) =
         gather(roster, measure, bounds, begun, None).or_else(|| gather(roster, measure, bounds, fresh, room))
     {
         return Outlook { next: send, lane: edit, ..outlook };
     }
-    if let Some((next, urgent)) = retire(roster, measure, bounds, free) {
+    if let Some((next, urgent)) = retire(roster, measure, bounds, !tripped) {
         let lane = if urgent { Lane::Safety } else { Lane::Interactive };
         return Outlook { next, lane, ..outlook };
     }
@@ -249,11 +264,12 @@ pub(crate) fn next<F: Fleet>(
 
 /// The same for a set that is being deleted: nothing is brought up any more.
 pub(crate) fn farewell<F: Fleet>(
-    roster: &Roster,
+    roster: &mut Roster,
     measure: &Measure<'_, F>,
     bounds: &Bounds<'_>,
 ) -> Outlook<F> {
-    let leaving = roster.leavers.iter().filter(|l| !l.counted && measure.deletes(l)).count();
+    close(roster, measure, bounds.window);
+    let leaving = leaving(roster, measure);
     let tripped = (bounds.guard)(u64::try_from(leaving).unwrap_or(u64::MAX)).err();
     let mut outlook = Outlook { next: Next::Rest, lane: Lane::Interactive, tripped };
     if let Some((next, urgent)) = retire(roster, measure, bounds, outlook.tripped.is_none()) {
@@ -268,9 +284,34 @@ pub(crate) fn farewell<F: Fleet>(
 
 /// Members that would be disturbed and are not counted yet.
 fn pending<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> u64 {
-    let seats = roster.seats.iter().filter(|s| s.stand == Stand::Disturbing && !s.counted).count();
-    let leavers = roster.leavers.iter().filter(|l| !l.counted && measure.deletes(l)).count();
-    u64::try_from(seats + leavers).unwrap_or(u64::MAX)
+    let disturbs = |s: &&Seat| s.stand == Stand::Disturbing || (s.stand == Stand::Missing && s.starts);
+    let seats = roster.seats.iter().filter(disturbs).filter(|s| !roster.counts.contains_key(&s.pool)).count();
+    u64::try_from(seats + leaving(roster, measure)).unwrap_or(u64::MAX)
+}
+
+fn leaving<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>) -> usize {
+    let fresh = |l: &&Leaver| measure.deletes(l) && !counts(roster, l);
+    roster.leavers.iter().filter(fresh).count()
+}
+
+/// A leaver that is counted, or was as the member that it has been.
+fn counts(roster: &Roster, leaver: &Leaver) -> bool {
+    roster.counts.contains_key(&-leaver.id) || (leaver.pool > 0 && roster.counts.contains_key(&leaver.pool))
+}
+
+/// What the guard has counted is forgotten when the window is over and no more calls follow.
+fn close<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, window: Duration) {
+    if roster.counts.is_empty() {
+        return;
+    }
+    let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+    let still = |s: &&Seat| s.counted || !matches!(s.stand, Stand::Settled | Stand::Held | Stand::Drifted);
+    let mut open: HashSet<i64> = roster.seats.iter().filter(still).map(|s| s.pool).collect();
+    open.extend(roster.leavers.iter().flat_map(|l| [-l.id, l.pool]));
+    roster.counts.retain(|key, counted| {
+        counted.open &= open.contains(key);
+        counted.open || measure.now.duration_since(counted.at) <= window
+    });
 }
 
 fn doubt<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>, listed: bool) -> Option<Next<F>> {
@@ -345,7 +386,7 @@ fn retire<F: Fleet>(
         if call.full() {
             break;
         }
-        if !(free || leaver.counted || !measure.deletes(leaver)) {
+        if !(free || counts(roster, leaver) || !measure.deletes(leaver)) {
             continue;
         }
         let key = -leaver.id;
@@ -371,7 +412,9 @@ fn activations_left(roster: &mut Roster, bounds: &Bounds<'_>, now: Timestamp) ->
     let window = SignedDuration::try_from(limit.window).unwrap_or(SignedDuration::MAX);
     roster.activated.retain(|(at, _)| now.duration_since(*at) < window);
     let sent: u64 = roster.activated.iter().map(|(_, n)| n).sum();
-    Some(limit.members.saturating_sub(sent))
+    let left = limit.members.saturating_sub(sent);
+    let reserved = roster.reserved.map_or(0, |(_, n)| n);
+    Some(if bounds.plans { left } else { left.min(reserved) })
 }
 
 /// A call that is being filled.
@@ -434,33 +477,89 @@ pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Opt
         .min()
 }
 
+/// What a call adds to the guard's count.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Members that were not counted.
+    pub(crate) more: u64,
+    /// Others, and when they were counted last.
+    pub(crate) again: Vec<Timestamp>,
+}
+
 /// What was sent, before the answer: the guard, the window of activations and the rolling update count it.
 pub(crate) fn sent<F: Fleet>(
     roster: &mut Roster,
     loads: &[Load<F>],
     rollout: &Rollout,
     now: Timestamp,
-) -> u64 {
+) -> Added {
     let started = loads.iter().filter(|load| load.change.activates()).map(|_| 1).sum::<u64>();
     if started > 0 {
         roster.activated.push_back((now, started));
+        roster.reserved = roster.reserved.filter(|(_, n)| *n > started).map(|(at, n)| (at, n - started));
     }
-    let disturbing: HashSet<i64> =
-        loads.iter().filter(|load| load.change.class().disturbs > 0).map(|load| load.key).collect();
+    let mut added = Added::default();
+    let disturbing: HashSet<i64> = loads.iter().filter(|load| load.disturbs()).map(|load| load.key).collect();
     if disturbing.is_empty() {
-        return 0;
+        return added;
     }
-    let mut counted = 0;
-    for seat in roster.seats.iter_mut().filter(|seat| disturbing.contains(&seat.pool)) {
-        counted += u64::from(!std::mem::replace(&mut seat.counted, true));
+    for leaver in &roster.leavers {
+        // it is the same device as the member that it was
+        if let (true, Some(was)) = (disturbing.contains(&-leaver.id), roster.counts.remove(&leaver.pool)) {
+            roster.counts.entry(-leaver.id).or_insert(was);
+        }
+    }
+    for key in &disturbing {
+        match roster.counts.insert(*key, Counted { at: now, sure: false, open: true, approved: false }) {
+            Some(before) => {
+                added.again.push(before.at);
+                roster.counts.insert(*key, Counted { at: now, open: true, ..before });
+            }
+            None => added.more += 1,
+        }
+    }
+    let exist: HashSet<i64> = loads.iter().filter(|load| load.id.is_some()).map(|load| load.key).collect();
+    let seats = roster.seats.iter_mut().filter(|seat| disturbing.contains(&seat.pool));
+    for seat in seats.filter(|seat| exist.contains(&seat.pool)) {
+        seat.counted = true;
         if rollout.max_unavailable.is_some() {
             roster.disturbed.insert(seat.pool, now);
         }
     }
-    for leaver in roster.leavers.iter_mut().filter(|leaver| disturbing.contains(&-leaver.id)) {
-        counted += u64::from(!std::mem::replace(&mut leaver.counted, true));
+    added
+}
+
+/// What the answer to a call tells of those whom it disturbs; returns how many were not disturbed after all.
+pub(crate) fn answered<F: Fleet>(roster: &mut Roster, loads: &[Load<F>], disturbed: Disturbed) -> u64 {
+    let mut refunded = 0;
+    if disturbed == Disturbed::No {
+        // the latest first: it is those that were refused
+        let mut refused = loads.iter().filter(|load| load.change.activates()).map(|_| 1).sum::<u64>();
+        for (_, n) in roster.activated.iter_mut().rev() {
+            let less = refused.min(*n);
+            *n -= less;
+            refused -= less;
+        }
+        roster.activated.retain(|(_, n)| *n > 0);
     }
-    counted
+    for load in loads.iter().filter(|load| load.disturbs()) {
+        let Some(counted) = roster.counts.get_mut(&load.key) else { continue };
+        match disturbed {
+            Disturbed::Yes => counted.sure = true,
+            Disturbed::No if !counted.sure => {
+                roster.counts.remove(&load.key);
+                refunded += 1;
+            }
+            Disturbed::No | Disturbed::Unsure => {}
+        }
+    }
+    refunded
+}
+
+impl<F: Fleet> Load<F> {
+    fn disturbs(&self) -> bool {
+        self.change.class().disturbs > 0
+    }
 }
 
 /// Nothing of the call's member is left after it.

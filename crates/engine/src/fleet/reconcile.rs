@@ -21,7 +21,7 @@ use crate::{
         watch::Looked,
     },
     decoded::Decoded,
-    kind::{FINALIZER, Managed, Source, Status},
+    kind::{Change, FINALIZER, Managed, Source, Status},
     pause,
     plan::Told,
     reason::{self, annotation},
@@ -42,6 +42,8 @@ struct Draft<F: Fleet> {
     version: String,
     /// Holds an intent: nothing may have changed meanwhile.
     guarded: bool,
+    /// Has to be written before anything is sent.
+    urgent: bool,
 }
 
 impl<F: Fleet> FleetController<F> {
@@ -51,7 +53,7 @@ impl<F: Fleet> FleetController<F> {
         let status = before.clone().unwrap_or_default();
         // what another shard may have written meanwhile is not overwritten
         let guarded = self.shared.settings.sharded && self.access_of(object).is_err();
-        let mut draft = Draft { before, status, version, guarded };
+        let mut draft = Draft { before, status, version, guarded, urgent: false };
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
         if let Some(action) = crd::look(object, (&self.shared, &self.memory), &self.terminating).await? {
@@ -104,6 +106,7 @@ impl<F: Fleet> FleetController<F> {
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
         Self::account(object, &mut draft, &work, now);
+        Self::keep_activations(&mut draft, &work, now);
         settle::conditions(&work.stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
@@ -146,6 +149,27 @@ impl<F: Fleet> FleetController<F> {
             set.intent = None;
             draft.guarded = true;
         }
+    }
+
+    /// Activations are written down before they are sent, so that a restart allows no second window of them.
+    fn keep_activations(draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
+        let starting = match &work.outlook.next {
+            Next::Send(loads, _) => loads.iter().filter(|load| load.change.activates()).map(|_| 1).sum(),
+            _ => 0,
+        };
+        let mut set = work.kept.set.lock();
+        let kept = match work.rollout.max_activations {
+            Some(limit) => {
+                set.roster.reserve(starting, limit.window, now);
+                set.roster.kept_activations()
+            }
+            None => Vec::new(),
+        };
+        drop(set);
+        let before = F::activated(&draft.status);
+        F::keep_activated(&mut draft.status, &kept);
+        let more = |all: &[(Timestamp, u64)]| all.iter().map(|(_, n)| n).sum::<u64>();
+        draft.urgent = more(&kept) > more(&before);
     }
 
     /// Who the set refers to, by name.
@@ -231,7 +255,11 @@ impl<F: Fleet> FleetController<F> {
             all.sort();
             (all, common.observed_generation)
         };
-        if draft.guarded || draft.status == *before || object.meta().deletion_timestamp.is_some() {
+        if draft.guarded
+            || draft.urgent
+            || draft.status == *before
+            || object.meta().deletion_timestamp.is_some()
+        {
             return None;
         }
         let mut set = work.kept.set.lock();

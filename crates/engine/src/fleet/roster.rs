@@ -1,8 +1,11 @@
 //! Who is a member and what is known of it: a few bytes each.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Failure;
 use crate::{batch::Cohort, taken::Accepted};
@@ -70,8 +73,10 @@ pub(crate) struct Seat {
     pub(crate) made: bool,
     /// It was in step with this generation: what differs now is drift.
     pub(crate) settled: bool,
-    /// Its disturbance is counted by the guard.
+    /// A change that disturbs it was sent, and it does not serve again yet.
     pub(crate) counted: bool,
+    /// Its create activates it.
+    pub(crate) starts: bool,
 }
 
 impl Seat {
@@ -95,8 +100,6 @@ pub(crate) struct Leaver {
     pub(crate) pool: i64,
     /// The set created it, which is consent to delete it.
     pub(crate) made: bool,
-    /// Its disturbance is counted by the guard.
-    pub(crate) counted: bool,
 }
 
 /// Why a member stands still.
@@ -121,6 +124,19 @@ pub(crate) struct Unsure {
     pub(crate) refused: bool,
 }
 
+/// A member that the guard counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// When the last call that disturbs it was sent.
+    pub(crate) at: Timestamp,
+    /// Some such call was not refused.
+    pub(crate) sure: bool,
+    /// More calls follow.
+    pub(crate) open: bool,
+    /// An approval allowed it, which says nothing of the next edit.
+    pub(crate) approved: bool,
+}
+
 /// Everything that is remembered of one set.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
@@ -138,8 +154,12 @@ pub(crate) struct Roster {
     pub(crate) disturbed: HashMap<i64, Timestamp>,
     /// Corrections that emnify accepted lately, by member as in `failures`.
     pub(crate) accepted: HashMap<(i64, u64), Accepted>,
+    /// Members that the guard counts, by what they hold (leavers by their negated id).
+    pub(crate) counts: HashMap<i64, Counted>,
     /// Activations sent in the window.
     pub(crate) activated: VecDeque<(Timestamp, u64)>,
+    /// Activations that are written down and not sent yet, and since when.
+    pub(crate) reserved: Option<(Timestamp, u64)>,
     /// Some member looks different at this time even if nothing happens.
     pub(crate) due: Option<Timestamp>,
     /// Who is a member has changed since others were told.
@@ -194,6 +214,7 @@ impl Roster {
         self.failures.clear();
         self.accepted.clear();
         self.cohorts.clear();
+        self.counts.retain(|_, counted| !counted.approved);
         for seat in &mut self.seats {
             seat.settled = false;
             seat.counted = false;
@@ -216,6 +237,24 @@ impl Roster {
     /// Until when the member's correction is not sent again, because it was undone too often.
     pub(crate) fn undone(&self, key: i64, correction: u64, now: Timestamp) -> Option<Timestamp> {
         self.accepted.get(&(key, correction))?.until(now)
+    }
+
+    /// Writes down that so many activations are about to be sent. What is over is forgotten.
+    pub(crate) fn reserve(&mut self, members: u64, window: Duration, now: Timestamp) {
+        let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+        let over = |at: &Timestamp| now.duration_since(*at) >= window;
+        self.activated.retain(|(at, _)| !over(at));
+        let kept = self.reserved.filter(|(at, n)| !over(at) && *n >= members);
+        self.reserved = kept.or_else(|| (members > 0).then_some((now, members)));
+    }
+
+    /// What the status keeps of it: times to the end of their minute, so that it is short.
+    pub(crate) fn kept_activations(&self) -> Vec<(Timestamp, u64)> {
+        let mut all: BTreeMap<i64, u64> = BTreeMap::new();
+        for (at, n) in self.activated.iter().chain(&self.reserved) {
+            *all.entry((at.as_second() + 59) / 60 * 60).or_default() += n;
+        }
+        all.into_iter().filter_map(|(at, n)| Some((Timestamp::from_second(at).ok()?, n))).collect()
     }
 
     /// Leavers that are gone leave nothing behind.

@@ -16,12 +16,12 @@ use super::{
     Failure, Fleet, Rollout,
     controller::{FleetController, Kept},
     decide::{Decided, proof},
-    plan::{self, Load, Next},
+    plan::{self, Added, Load, Next},
     roster::{Seat, Stand, Trouble, Unsure},
     state::{self, Set},
 };
 use crate::{
-    answer,
+    answer::{self, Disturbed},
     controller::object::named,
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Kind, Managed, Reply, Verb},
@@ -145,19 +145,24 @@ impl<F: Fleet> FleetController<F> {
             session.hints.creating(loads.len());
         }
         let now = self.shared.now();
-        let counted = {
+        let added = {
             let mut set = lock(call.kept);
             // until the answer nobody knows what was made, whatever happens to the seats meanwhile
             let unsure = Unsure { proof: proof(now), refused: false };
             set.roster.unsure.extend(loads.iter().filter(|l| l.id.is_none()).map(|l| (l.key, unsure)));
             plan::sent(&mut set.roster, &loads, &call.rollout, now)
         };
-        call.kept.caller.guard.sent(&call.object.uid().unwrap_or_default(), counted);
+        if !self.count_disturbed(&call, &loads, &added).await {
+            return;
+        }
         let (first, members) = (&loads[0].change, loads.len());
         tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");
         let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
         let began = Instant::now();
-        match F::Member::send(api, &batch).await {
+        let answer = F::Member::send(api, &batch).await;
+        let disturbed = answer::disturbed(answer.as_ref().err(), loads.len(), first.repeatable());
+        settle_guard(&call, &loads, disturbed);
+        match answer {
             Ok(replies) => {
                 drop(batch);
                 if let Some(key) = &call.key {
@@ -177,6 +182,31 @@ impl<F: Fleet> FleetController<F> {
                 self.refused(&call, &loads, &error);
             }
         }
+    }
+
+    /// Counts whom the call disturbs, before it is sent; false if that cannot be written down now, and it is not sent.
+    async fn count_disturbed(&self, call: &Call<'_, F>, loads: &[Load<F>], added: &Added) -> bool {
+        let (uid, generation) = (call.object.uid().unwrap_or_default(), call.object.meta().generation);
+        let guard = &call.kept.caller.guard;
+        if guard.sent_more(&uid, generation.unwrap_or_default(), added.more, &added.again) {
+            let mut set = lock(call.kept);
+            for load in loads {
+                if let Some(counted) = set.roster.counts.get_mut(&load.key) {
+                    counted.approved = true;
+                }
+            }
+        }
+        if added.more == 0 || guard.written().await {
+            return true;
+        }
+        settle_guard(call, loads, Disturbed::No);
+        let mut set = lock(call.kept);
+        for load in loads.iter().filter(|load| load.id.is_none()) {
+            set.roster.unsure.remove(&load.key);
+        }
+        drop(set);
+        self.memory.failed(&uid, &answer::uncounted(), generation, self.shared.now());
+        false
     }
 
     fn succeeded(&self, call: &Call<'_, F>, loads: &[Load<F>], replies: Vec<Reply<F::Member>>) {
@@ -358,6 +388,14 @@ impl<F: Fleet> FleetController<F> {
         }
         let uid = call.object.uid().unwrap_or_default();
         self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());
+    }
+}
+
+/// What was refused did not disturb anybody.
+fn settle_guard<F: Fleet>(call: &Call<'_, F>, loads: &[Load<F>], disturbed: Disturbed) {
+    let refunded = plan::answered(&mut lock(call.kept).roster, loads, disturbed);
+    if refunded > 0 {
+        call.kept.caller.guard.refund_more(&call.object.uid().unwrap_or_default(), refunded);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Failure, Fleet, SHOWN_FAILURES, Tally,
     assess::Measure,
     plan::{Next, Outlook},
-    roster::{Roster, Stand},
+    roster::{Roster, Seat, Stand},
     state::Set,
 };
 use crate::{
@@ -110,7 +110,7 @@ pub(super) fn stage<F: Fleet>(
             (None, None) => Stage::Told(Told::new(reason::DELETING, left), Effect::Working),
         };
     }
-    if !rests || waits(roster) || (outlook.tripped.is_none() && leaves(roster)) {
+    if !rests || waits(roster, outlook.tripped.is_some()) || (outlook.tripped.is_none() && leaves(roster)) {
         // drift, and members that come and go by themselves, take nothing away
         let effect = if calm && tally.missing == 0 { Effect::Keep } else { Effect::Working };
         return Stage::Told(Told::new(reason::PROGRESSING, progress(tally)), effect);
@@ -132,8 +132,9 @@ pub(super) fn stage<F: Fleet>(
 }
 
 /// Members that something else has to happen to first: a listing, a window, others.
-fn waits(roster: &Roster) -> bool {
-    roster.seats.iter().any(|seat| seat.stand.is_beginning())
+fn waits(roster: &Roster, tripped: bool) -> bool {
+    let held = |seat: &&Seat| tripped && seat.stand == Stand::Missing && seat.starts;
+    roster.seats.iter().filter(|seat| !held(seat)).any(|seat| seat.stand.is_beginning())
         || (roster.unavailable() > 0 && roster.seats.iter().any(|s| s.stand == Stand::Disturbing))
 }
 

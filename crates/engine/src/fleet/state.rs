@@ -51,6 +51,8 @@ pub(super) struct Set<F: Fleet> {
     pub(super) text: Text,
     /// Nonce of an intent that this process recorded.
     pub(super) intent: Option<String>,
+    /// What the status keeps of activations was read.
+    pub(super) recalled: bool,
     /// When counters were written last.
     pub(super) told: Option<Timestamp>,
     /// When a listing was asked for last.
@@ -73,6 +75,7 @@ impl<F: Fleet> Set<F> {
             unmet: Vec::new(),
             text: Text::default(),
             intent: None,
+            recalled: false,
             told: None,
             asked: None,
         }
@@ -238,7 +241,7 @@ impl<F: Fleet> Set<F> {
             let Some(marks) = F::marks(row).filter(|marks| marks.set == Some(mark)) else { return };
             let Some(id) = F::Member::id(row).int() else { return };
             let pool = F::holds(row).unwrap_or(0);
-            marked.push(Leaver { id, pool, made: marks.made_by == Some(installation), counted: false });
+            marked.push(Leaver { id, pool, made: marks.made_by == Some(installation) });
         });
         let mut held: Vec<Held> = marked.iter().map(|l| Held { pool: l.pool, id: l.id }).collect();
         let seats = self.roster.seats.iter().filter(|s| s.id != 0);
@@ -262,7 +265,7 @@ impl<F: Fleet> Set<F> {
 
 /// A member that has to go and that the set made.
 pub(super) fn made(id: i64, pool: i64) -> Leaver {
-    Leaver { id, pool, made: true, counted: false }
+    Leaver { id, pool, made: true }
 }
 
 fn oldest_first(held: &mut Vec<Held>) {

@@ -290,16 +290,16 @@ async fn two_sets_share_no_chip() {
 #[tokio::test(start_paused = true)]
 async fn a_set_that_would_retire_too_many_waits_for_approval() {
     let stage = stocked(8).await;
-    stage
-        .caller
-        .guard
-        .set_limit(emnify_engine::guard::GuardLimit { devices: 3, window: Duration::from_secs(600) });
+    stage.caller.guard.set_limit(
+        emnify_engine::guard::GuardLimit { devices: 3, window: Duration::from_secs(600) },
+        "Workspace ns/default",
+    );
     stage.cluster.apply_a("Herd", "h", herd(1..=8));
     stage.herd_ready().await;
     stage.cluster.apply_a("Herd", "h", herd(1..=2));
     stage.until("the guard trips", |s| s.herd_says("Stalled", "GuardTripped")).await;
     assert_eq!(stage.emnify.devices().len(), 8, "none of them is touched before a person agrees");
-    let hash = stage.caller.guard.tripped().unwrap();
+    let hash = stage.caller.guard.tripped().and_then(|trip| trip.hash).unwrap();
     assert!(stage.caller.guard.approve(&hash));
     stage.cluster.annotate_a("Herd", "h", "example.org/note", "look again");
     stage.until("they go", |s| s.emnify.devices().len() == 2).await;

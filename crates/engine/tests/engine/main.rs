@@ -5,6 +5,7 @@
 mod batches;
 mod crashes;
 mod fleets;
+mod guard;
 mod hints;
 mod life;
 mod listings;

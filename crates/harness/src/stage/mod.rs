@@ -235,6 +235,8 @@ impl Stage {
             "spec": {
                 "baseUrl": self.base_url(),
                 "credentials": {"applicationTokenSecretRef": {"name": secret, "key": "token"}},
+                // new fleets are activated at once
+                "guard": {"maxDevices": 1_000_000},
             },
         });
         self.apply(&workspace.to_string()).await?;

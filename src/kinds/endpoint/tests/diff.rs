@@ -4,12 +4,12 @@ use super::*;
 use crate::kinds::{
     endpoint::{
         AddressSpace, Change, QuotaStatus, SetAllowance,
-        change::{Field, Patch, Set, Traffic},
+        change::{Create, Field, Patch, Set, Traffic},
         diff::{assume, diff},
         quota,
         rows::Parts,
     },
-    sim::state::status as sim_status,
+    sim::state::{SimState, status as sim_status},
 };
 
 fn decide(want: &Want, row: &Row, edited: bool) -> Diff<Change> {
@@ -244,14 +244,53 @@ fn the_mirror_believes_what_was_accepted() {
     assert_eq!(lines(&left.changes), [""; 0], "every change brings the device into step");
 }
 
+/// Each change and how many devices it counts towards the guard: what may cut the device off, re-price it or start billing.
 #[test]
-fn the_guard_counts_what_may_cut_a_device_off() {
-    let disturbs = |set| Change::Patch(Patch(vec![Field { old: String::new(), set }])).class().disturbs;
-    for set in [Set::Enabled(false), Set::TariffProfile(1), Set::Sim(None), Set::ImeiLock(true)] {
-        assert_eq!(disturbs(set.clone()), 1, "{set:?}");
+fn the_guard_counts_what_may_cut_a_device_off_or_start_billing() {
+    let made = |activate| {
+        let create = crate::kinds::endpoint::diff::create(&want(|_| ())).unwrap();
+        Change::Create(Create { activate, ..create })
+    };
+    let set = |set| Change::Patch(Patch(vec![Field { old: String::new(), set }]));
+    let allows = |amount: f64| {
+        let want = quota::Want { allowance: amount, ..allowance() };
+        let post = quota::diff(&want, None, None, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        Change::SetQuota(Traffic::Data, post)
+    };
+    let state = |to| Change::SimState { sim: 1, from: 0, to };
+    let rows = [
+        (made(true), 1),
+        (made(false), 0),
+        (set(Set::Name("a".into())), 0),
+        (set(Set::Enabled(true)), 0),
+        (set(Set::Enabled(false)), 1),
+        (set(Set::ServiceProfile(1)), 1),
+        (set(Set::TariffProfile(1)), 1),
+        (set(Set::Sim(None)), 1),
+        (set(Set::Sim(Some(1))), 1),
+        (set(Set::Imei("1".into())), 1),
+        (set(Set::ImeiLock(true)), 1),
+        (set(Set::ImeiLock(false)), 0),
+        (set(Set::Address("10.0.0.1".into())), 1),
+        (set(Set::Space(1)), 1),
+        (state(SimState::Activated), 1),
+        (state(SimState::Suspended), 1),
+        (state(SimState::FactoryTest), 1),
+        (Change::CreateTag("a".into()), 0),
+        (Change::AddTags(Vec::new()), 0),
+        (Change::RemoveTags(Vec::new()), 0),
+        (Change::BlockOperator(1), 1),
+        (Change::UnblockOperator(1), 0),
+        (allows(5.0), 0),
+        (allows(0.0), 1),
+        (Change::DeleteQuota(Traffic::Data), 1),
+        (Change::DeleteQuota(Traffic::Sms), 1),
+        (Change::Delete { holds_sim: true }, 1),
+        (Change::Delete { holds_sim: false }, 1),
+    ];
+    for (change, devices) in rows {
+        assert_eq!(change.class().disturbs, devices, "{change:?}");
     }
-    assert_eq!(disturbs(Set::Name("a".into())) + disturbs(Set::Enabled(true)), 0);
-    assert_eq!(Change::DeleteQuota(Traffic::Data).class().disturbs, 0);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::{Api, Error, Lane};
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::Span;
 
 use super::super::{Controller, decide::Decision, memory::Attempt, named};
 use crate::{
+    answer::{self, Disturbed, uncounted},
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb},
@@ -62,6 +63,12 @@ impl<K: Managed> Load<K> {
 
     pub(super) fn nonce(&self) -> Option<&str> {
         self.status.as_ref()?.common().intent.as_ref().map(|i| i.nonce.as_str())
+    }
+
+    /// Who disturbs how many devices, if any.
+    fn disturbs(&self) -> Option<(String, i64, u64)> {
+        let devices = Some(self.change.class().disturbs).filter(|devices| *devices > 0)?;
+        Some((self.object.uid()?, self.object.meta().generation.unwrap_or_default(), devices))
     }
 
     /// It makes the object itself, not a sub-resource of it.
@@ -133,13 +140,18 @@ impl<K: Managed> Controller<K> {
         if loads.is_empty() {
             return;
         }
+        if !self.count_disturbed(access, loads).await {
+            return;
+        }
         for load in loads {
             self.before_send(access, load);
         }
         Self::tell_sending(api.lane(), loads);
         let batch: Vec<_> = loads.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
         let began = Instant::now();
-        match K::send(api, &batch).await {
+        let answer = K::send(api, &batch).await;
+        settle_guard(&access.caller, loads, answer.as_ref().err());
+        match answer {
             Ok(replies) => {
                 if let Some(key) = key {
                     session.shelf::<K>().took(key, K::FACTS.max_batch, loads.len(), began.elapsed());
@@ -215,10 +227,25 @@ impl<K: Managed> Controller<K> {
         left_out
     }
 
+    /// Counts whom the call disturbs, before it is sent; false if that cannot be written down now, and it is not sent.
+    async fn count_disturbed(&self, access: &Access, loads: &[Load<K>]) -> bool {
+        for (uid, generation, devices) in loads.iter().filter_map(Load::disturbs) {
+            access.caller.guard.sent(&uid, generation, devices);
+        }
+        if loads.iter().all(|load| load.disturbs().is_none()) || access.caller.guard.written().await {
+            return true;
+        }
+        let now = self.shared.now();
+        for load in loads {
+            let uid = load.object.uid().unwrap_or_default();
+            access.caller.guard.refund(&uid);
+            self.memory.failed(&uid, &uncounted(), load.object.meta().generation, now);
+        }
+        false
+    }
+
     fn before_send(&self, access: &Access, load: &Load<K>) {
         let uid = load.object.uid().unwrap_or_default();
-        let class = load.change.class();
-        access.caller.guard.sent(&uid, class.disturbs);
         if let (true, Some(nonce)) = (load.makes(), load.nonce()) {
             if let Some(Attempt::Refused(_)) = self.memory.attempt(&uid, nonce) {
                 access.session.shelf::<K>().learn_whole();
@@ -234,6 +261,20 @@ impl<K: Managed> Controller<K> {
         tracing::info!(kind = K::KIND, %object, %change, others, %lane, "sending");
         for load in &loads[1..] {
             tracing::debug!(kind = K::KIND, object = %named(&load.object), change = %load.change, "in the same call");
+        }
+    }
+}
+
+/// What was refused did not disturb anybody. Of several that were refused for what may be the fault of one, some may have
+/// been carried out: they count until each of them has an answer of its own.
+fn settle_guard<K: Managed>(caller: &Caller, loads: &[Load<K>], error: Option<&Error>) {
+    let Some(first) = loads.first() else { return };
+    let disturbed = answer::disturbed(error, loads.len(), first.change.repeatable());
+    for (uid, ..) in loads.iter().filter_map(Load::disturbs) {
+        match disturbed {
+            Disturbed::Yes => caller.guard.landed(&uid),
+            Disturbed::No => caller.guard.refund(&uid),
+            Disturbed::Unsure => {}
         }
     }
 }

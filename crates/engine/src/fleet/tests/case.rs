@@ -1,6 +1,6 @@
 //! A set of toys, what is known of its members, and one look at it.
 
-use std::{cell::Cell, ops::RangeInclusive};
+use std::{cell::Cell, ops::RangeInclusive, time::Duration};
 
 use emnify::wire::endpoint::status;
 use jiff::{SignedDuration, Timestamp};
@@ -168,7 +168,7 @@ impl Case {
 
     /// These have to go; so many of them, from the first, were made by the set.
     pub(super) fn leaving(&mut self, ids: RangeInclusive<i64>, made: bool) {
-        let leavers = ids.map(|id| Leaver { id, pool: id - 10, made, counted: false });
+        let leavers = ids.map(|id| Leaver { id, pool: id - 10, made });
         self.roster.leavers.extend(leavers);
         plan::newest_first(&mut self.roster.leavers);
         let gone: Vec<i64> = self.roster.leavers.iter().map(|l| l.pool).collect();
@@ -198,7 +198,7 @@ impl Case {
         let mut roster = std::mem::take(&mut self.roster);
         let outlook = self.with(|measure, bounds| {
             plan::survey(&mut roster, measure, &bounds.rollout);
-            plan::farewell(&roster, measure, bounds)
+            plan::farewell(&mut roster, measure, bounds)
         });
         self.roster = roster;
         outlook.next
@@ -273,9 +273,11 @@ impl Case {
             rollout: self.rollout,
             fits: &|_| self.fits,
             guard: &guard,
+            window: Duration::from_secs(600),
             intent: self.intent.is_some(),
             edited: !self.calm,
             listed: self.listed,
+            plans: true,
         };
         look(&measure, &bounds)
     }

@@ -102,7 +102,7 @@ fn what_is_only_reported_drifts_and_is_ready() {
 #[test]
 fn a_set_that_leaves_says_how_many_are_left_and_what_is_in_the_way() {
     let mut leaving = set(&[]);
-    leaving.roster.leavers = vec![Leaver { id: 7, pool: 1, made: true, counted: false }];
+    leaving.roster.leavers = vec![Leaver { id: 7, pool: 1, made: true }];
     assert_eq!(says(&leaving, &rest(None), true, true).0, "Deleting 1 members are left");
     assert_eq!(says(&leaving, &rest(Some("too many")), true, true).1, Some(Effect::Stalled));
     failing(&mut leaving, -7, reason::REJECTED);

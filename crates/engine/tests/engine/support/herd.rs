@@ -174,6 +174,9 @@ pub(crate) struct HerdStatus {
     /// Enabled ones.
     #[serde(default)]
     pub(crate) enabled: u64,
+    /// Creates of the last minute, as `time n`.
+    #[serde(default)]
+    pub(crate) created: Vec<String>,
     /// What is wrong, as `member reason`.
     #[serde(default)]
     pub(crate) failures: Vec<String>,
@@ -282,6 +285,18 @@ impl Fleet for Herd {
 
     fn count(row: &ToyRow, _: Option<&bool>, put: &mut dyn FnMut(&'static str, &str)) {
         put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
+    }
+
+    fn activated(status: &HerdStatus) -> Vec<(jiff::Timestamp, u64)> {
+        let parsed = |text: &String| {
+            let (at, n) = text.split_once(' ')?;
+            Some((at.parse().ok()?, n.parse().ok()?))
+        };
+        status.created.iter().filter_map(parsed).collect()
+    }
+
+    fn keep_activated(status: &mut HerdStatus, activated: &[(jiff::Timestamp, u64)]) {
+        status.created = activated.iter().map(|(at, n)| format!("{at} {n}")).collect();
     }
 
     fn report(&self, tally: &Tally, status: &mut HerdStatus) {
