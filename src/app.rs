@@ -15,6 +15,7 @@ use emnify_engine::{
     kind::Managed,
     reason,
     shared::EngineSettings,
+    tasks::{Ended, Tasks, named},
 };
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
@@ -65,20 +66,22 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     let engine = start_engine(&settings, &guarded(client, lead.gate.clone()), &mut tasks, &shutdown);
     tokio::select! {
         () = engine.listed() => {}
-        ended = ended(&mut tasks, &shutdown) => return ended,
+        ended = ended(&mut tasks, &engine.shared.tasks, &shutdown) => return ended,
     }
     let (desk, labels) = workspaces(&settings, &engine, &lead, &me)?;
     let skew = Skew::default();
     tell(&metrics, &desk, push.as_ref().map(|(_, push)| push), &skew);
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();
-        let push = push.taken_by(move |records| shared.stale(records)).while_open(lead.gate.clone());
+        let push = push
+            .taken_by(move |records| shared.tasks.within("push receiver", || shared.stale(records)))
+            .while_open(lead.gate.clone());
         tasks.spawn(named("push receiver", serve::push::receive(listener, push, shutdown.clone())));
     }
     health.set_ready(true);
     tokio::select! {
         () = lead.won() => {}
-        ended = ended(&mut tasks, &shutdown) => return ended,
+        ended = ended(&mut tasks, &engine.shared.tasks, &shutdown) => return ended,
     }
     tasks.spawn(named("definitions", definitions(&settings, &lead, &engine, skew, &shutdown)));
     serve_workspaces(&desk, labels, &mut tasks, &shutdown);
@@ -96,7 +99,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
 /// Alive from now on, ready later.
 async fn start_admin(
     settings: &Settings,
-    tasks: &mut JoinSet<&'static str>,
+    tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<(Health, Metrics)> {
     let (health, metrics) = (Health::default(), Metrics::default());
@@ -114,16 +117,16 @@ async fn start_admin(
 async fn act(
     desk: &Desk,
     engine: &Engine,
-    tasks: &mut JoinSet<&'static str>,
+    tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<()> {
     tokio::select! {
         () = desk.listed() => {}
-        ended = ended(tasks, shutdown) => return ended,
+        ended = ended(tasks, &engine.shared.tasks, shutdown) => return ended,
     }
     engine.open();
     tracing::info!("running");
-    ended(tasks, shutdown).await
+    ended(tasks, &engine.shared.tasks, shutdown).await
 }
 
 /// Says where the values of metrics come from.
@@ -131,7 +134,8 @@ fn tell(metrics: &Metrics, desk: &Arc<Desk>, push: Option<&Push>, skew: &Skew) {
     let (desk, pushed, skew) = (desk.clone(), push.map(|push| push.counters().clone()), skew.clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
-        Snapshot { push, skew: skew.counts(), ..desk.snapshot() }
+        let read = || Snapshot { push, skew: skew.counts(), ..desk.snapshot() };
+        desk.engine().shared.tasks.within("metrics", read)
     });
 }
 
@@ -149,7 +153,7 @@ async fn listen_for_push(settings: &Settings) -> Result<Option<(TcpListener, Pus
 fn start_engine(
     settings: &Settings,
     client: &Client,
-    tasks: &mut JoinSet<&'static str>,
+    tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Engine {
     struct Register(Option<Builder>);
@@ -194,7 +198,7 @@ fn workspaces(
 fn serve_workspaces(
     desk: &Arc<Desk>,
     labels: NamespaceLabels,
-    tasks: &mut JoinSet<&'static str>,
+    tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) {
     tasks.spawn(named("workspaces", desk.clone().run::<Workspace>(shutdown.clone())));
@@ -281,30 +285,61 @@ async fn established(client: &Client, settings: &Settings) {
     }
 }
 
-async fn named(name: &'static str, part: impl Future<Output = ()>) -> &'static str {
-    part.await;
-    name
-}
-
-/// Waits for the first part to end. One that ends unasked takes the process with it, so that a restart mends it.
-async fn ended(tasks: &mut JoinSet<&'static str>, shutdown: &watch::Receiver<bool>) -> Result<()> {
-    let ended = tasks.join_next().await;
-    if *shutdown.borrow() {
+/// Waits for the first part to end, or a task of the engine to fail. What ends unasked takes the process with it, so that a
+/// restart mends it.
+async fn ended(parts: &mut JoinSet<Ended>, tasks: &Tasks, shutdown: &watch::Receiver<bool>) -> Result<()> {
+    let ended = tokio::select! {
+        ended = parts.join_next() => ended,
+        failed = tasks.first_failure() => bail!("{failed}"),
+    };
+    if let Some(Ok(Ended { panic: None, .. })) = &ended
+        && *shutdown.borrow()
+    {
         return Ok(());
     }
     match ended {
-        Some(Ok(name)) => bail!("{name} ended by itself"),
+        Some(Ok(ended)) => bail!("{ended}"),
         Some(Err(error)) => bail!("a part failed: {error}"),
         None => bail!("nothing runs"),
     }
 }
 
 /// Starts nothing any more and lets end what is under way, with the lease still ours for what it writes.
-async fn drain(engine: &Engine, lead: &Lead, mut tasks: JoinSet<&'static str>) {
+async fn drain(engine: &Engine, lead: &Lead, mut tasks: JoinSet<Ended>) {
     lead.gate.drain();
     let parts = async { while tasks.join_next().await.is_some() {} };
     let drained = tokio::time::timeout(DRAIN, async { tokio::join!(parts, engine.drained()) }).await;
     if drained.is_err() {
         tracing::warn!("some reconciles were cut short");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_process_with_its_name() {
+        let (tasks, mut parts) = (Tasks::default(), JoinSet::new());
+        parts.spawn(named("admin server", std::future::pending()));
+        tasks.endless("sender of organisation 42", async { panic!("a row without an id") });
+        let (_stop, shutdown) = watch::channel(false);
+        let ended = ended(&mut parts, &tasks, &shutdown).await.expect_err("main turns it into exit code 1");
+        assert_eq!(ended.to_string(), "sender of organisation 42 panicked: a row without an id");
+    }
+
+    #[tokio::test]
+    async fn parts_may_end_when_they_were_asked_to_but_never_panic() {
+        let (tasks, (stop, shutdown)) = (Tasks::default(), watch::channel(false));
+        let mut parts = JoinSet::new();
+        parts.spawn(named("Endpoint", async {}));
+        let told = ended(&mut parts, &tasks, &shutdown).await.expect_err("nobody asked for it").to_string();
+        assert_eq!(told, "Endpoint ended by itself");
+        stop.send_replace(true);
+        parts.spawn(named("Endpoint", async {}));
+        assert!(ended(&mut parts, &tasks, &shutdown).await.is_ok(), "it was asked to");
+        parts.spawn(named("Endpoint", async { panic!("no row") }));
+        let told = ended(&mut parts, &tasks, &shutdown).await.expect_err("not that").to_string();
+        assert_eq!(told, "Endpoint panicked: no row");
     }
 }

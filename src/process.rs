@@ -1,6 +1,8 @@
 //! `run` as a process: settings, logging, the cluster, signals.
 
 use anyhow::{Context, Result};
+use emnify_engine::tasks;
+use futures::future::pending;
 use kube::Client;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -12,24 +14,38 @@ use crate::{
     settings::{RunArgs, Settings},
 };
 
+/// A panic is told in the log, with the name of its task, before the usual words on standard error and the end.
+fn tell_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(task = tasks::current().as_deref(), "{panic}");
+        usual(panic);
+    }));
+}
+
 /// Runs the operator until SIGTERM or SIGINT.
 #[tokio::main]
 pub async fn run(args: &RunArgs) -> Result<()> {
     let settings = Settings::new(args)?;
     let telemetry = observe::start(&settings)?;
+    tell_panics();
     let client =
         Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
     let (stop, shutdown) = watch::channel(false);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
+    let signals = async {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("shutting down");
         stop.send_replace(true);
-    });
-    let result = app::run(settings, client, shutdown).await;
+        pending::<Result<()>>().await
+    };
+    let result = tokio::select! {
+        result = app::run(settings, client, shutdown) => result,
+        never = signals => never,
+    };
     telemetry.flush().await;
     result
 }

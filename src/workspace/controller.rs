@@ -158,7 +158,7 @@ impl Desk {
         self.sessions.leave(&key);
         // usually gone already; not where somebody took the finalizer off by hand
         let store = SessionStore::new(&self.engine.shared.client, &self.settings.operator_namespace, object);
-        tokio::spawn(async move {
+        self.engine.shared.tasks.errand("removal of a session Secret", async move {
             if let Err(error) = store.remove().await {
                 tracing::warn!(%error, "session Secret of a deleted workspace not removed");
             }

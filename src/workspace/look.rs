@@ -354,11 +354,9 @@ impl<'a, W: Served> Look<'a, W> {
             office.refused = true;
             caller.clear_refusal();
         }
-        let (alarm, object, session) =
-            (self.alarm.clone(), ObjectRef::from_obj(self.object), session.clone());
-        tokio::spawn(async move {
+        let (alarm, object) = (self.alarm.clone(), ObjectRef::from_obj(self.object));
+        self.desk.engine.shared.tasks.errand_of(session, "refusals", async move {
             tokio::select! {
-                () = session.stopped() => {}
                 // the next look takes over after LOOK at the latest
                 () = tokio::time::sleep(LOOK) => {}
                 changed = refusals.changed() => {

@@ -100,7 +100,7 @@ impl Sessions {
         session.hints.set_position(position);
         self.engine.serve(&session);
         let usage = Arc::<Usage>::default();
-        usage.follow(&session);
+        usage.follow(&self.engine.shared.tasks, &session);
         let users = BTreeMap::from([(who.clone(), Share::default())]);
         live.insert(place, Shared { session: session.clone(), usage, users });
         Ok(Access { session, caller })
@@ -153,7 +153,7 @@ impl Sessions {
     fn left(&self, places: Vec<Place>) {
         for place in places {
             let lead = self.lead.clone();
-            tokio::spawn(async move {
+            self.engine.shared.tasks.errand("release of a claim", async move {
                 if let Some(claims) = &lead.claims {
                     claims.release(&place).await;
                 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::{Lane, wire::usage::MonthlyStats};
-use emnify_engine::session::Session;
+use emnify_engine::{session::Session, tasks::Tasks};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -25,18 +25,11 @@ impl Usage {
     }
 
     /// Reads it until the session is stopped. What cannot be read is left out: a role may not be allowed to.
-    pub fn follow(self: &Arc<Self>, session: &Arc<Session>) {
-        let (usage, session) = (self.clone(), session.clone());
-        tokio::spawn(async move {
-            let stopped = session.clone();
-            tokio::select! {
-                () = stopped.stopped() => {}
-                () = usage.read_for_ever(&session) => {}
-            }
-        });
+    pub fn follow(self: &Arc<Self>, tasks: &Tasks, session: &Arc<Session>) {
+        tasks.of_session(session, "usage", self.clone().read_for_ever(session.clone()));
     }
 
-    async fn read_for_ever(&self, session: &Session) {
+    async fn read_for_ever(self: Arc<Self>, session: Arc<Session>) {
         sleep(FIRST).await;
         loop {
             match session.api(Lane::Scrub).monthly_stats().await {

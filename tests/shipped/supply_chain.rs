@@ -34,3 +34,18 @@ fn one_tls_stack_and_one_version_of_what_has_types_in_our_interfaces() {
         assert_eq!(versions.len(), 1, "{single} is there once: {versions:?}");
     }
 }
+
+#[test]
+fn released_binaries_end_with_a_panic() {
+    let manifest = std::fs::read_to_string(format!("{ROOT}/Cargo.toml")).expect("it is there");
+    let profile = |name: &str| {
+        let from = manifest.split_once(&format!("[profile.{name}]\n")).expect("the profile is there").1;
+        from.split("\n[").next().unwrap_or_default().to_owned()
+    };
+    assert!(profile("release").contains("panic = \"abort\""), "a task that panicked leaves nothing behind");
+    let dist = profile("dist");
+    assert!(
+        dist.contains("inherits = \"release\"") && !dist.contains("panic ="),
+        "what is shipped as well: {dist}"
+    );
+}

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use emnify::Lane;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, pending};
 use jiff::Timestamp;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet};
@@ -16,6 +16,7 @@ use crate::{
     queue::Ticket,
     session::Session,
     shared::{AnyKind, EngineSettings, Shared},
+    tasks::{self, Ended},
 };
 
 /// Calls of one session under way at once; writes of a serial group still go one after another.
@@ -71,15 +72,11 @@ impl Builder {
 
     /// Starts every watch. Nothing is reconciled before [`Engine::open`]. The tasks end when `shutdown` says true;
     /// one that ends before is fatal for the process.
-    pub fn start(self, tasks: &mut JoinSet<&'static str>, shutdown: &watch::Receiver<bool>) -> Engine {
+    pub fn start(self, tasks: &mut JoinSet<Ended>, shutdown: &watch::Receiver<bool>) -> Engine {
         let set = self.shared.kinds.set(self.kinds);
         debug_assert!(set.is_ok(), "an engine is started once");
         for (name, run) in self.runners {
-            let shutdown = shutdown.clone();
-            tasks.spawn(async move {
-                run(shutdown).await;
-                name
-            });
+            tasks.spawn(tasks::named(name, run(shutdown.clone())));
         }
         Engine { shared: self.shared }
     }
@@ -115,16 +112,10 @@ impl Engine {
     /// Starts the senders of a session and the reader of its event log; they end when the session is stopped.
     pub fn serve(&self, session: &Arc<Session>) {
         crate::hints::follow(&self.shared, session);
-        crate::scrub::follow(session);
+        crate::scrub::follow(&self.shared, session);
         for _ in 0..SENDERS {
-            let (shared, session) = (self.shared.clone(), session.clone());
-            tokio::spawn(async move {
-                let stopped = session.clone();
-                tokio::select! {
-                    () = stopped.stopped() => {}
-                    () = send_for_ever(shared, session) => {}
-                }
-            });
+            let sender = send_for_ever(self.shared.clone(), session.clone());
+            self.shared.tasks.of_session(session, "sender", sender);
         }
     }
 }
@@ -161,11 +152,11 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         };
         let Some(ticket) = session.queue.pop() else { continue };
         let Some(kind) = shared.kind(ticket.item.kind) else { continue };
-        let Some(_turn) = shared.begin_turn() else { return };
+        // the process is ending: nothing begins any more
+        let Some(_turn) = shared.begin_turn() else { return pending().await };
         shared.meters.waited(&ticket);
         let span = dispatch_span(&shared, &ticket);
         let ticket = kind.dispatch(session.clone(), api, ticket).instrument(span).await;
         shared.meters.answered(&ticket);
-        session.queue.done(ticket);
     }
 }

@@ -12,9 +12,7 @@ use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::reason;
-
-use crate::meters::Meters;
+use crate::{meters::Meters, reason, tasks::Tasks};
 
 /// Events are dropped, counted and told in the log, when the API server cannot take them this fast.
 const WAITING: usize = 1024;
@@ -60,9 +58,9 @@ pub struct Events {
 
 impl Events {
     /// A recorder; its task ends when the last clone is dropped.
-    pub fn start(client: Client, reporter: String, meters: Arc<Meters>) -> Self {
+    pub fn start(tasks: &Tasks, client: Client, reporter: String, meters: Arc<Meters>) -> Self {
         let (notes, rx) = mpsc::channel(WAITING);
-        tokio::spawn(publish(client, reporter, rx));
+        tasks.errand("events", publish(client, reporter, rx));
         Self { notes, meters }
     }
 

@@ -48,4 +48,5 @@ pub mod spec;
 pub mod status;
 pub mod tables;
 mod taken;
+pub mod tasks;
 pub mod verdict;

@@ -104,12 +104,15 @@ struct Inner {
 
 /// The queue of one session.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub struct Queue(Arc<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
     inner: Mutex<Inner>,
     moved: Notify,
 }
 
-/// A popped entry; give it back with [`Queue::done`].
+/// A popped entry. Dropping it says that its call is over: what was pushed meanwhile waits again, and its group is free.
 #[derive(Debug)]
 pub struct Ticket {
     /// The object.
@@ -119,6 +122,13 @@ pub struct Ticket {
     /// When it began to wait.
     pub since: Instant,
     group: Option<&'static str>,
+    entries: Arc<Entries>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.entries.done(&self.item, self.group);
+    }
 }
 
 impl Ticket {
@@ -146,13 +156,13 @@ impl Queue {
         }
         inner.insert(waiting, line, full);
         drop(inner);
-        self.moved.notify_waiters();
+        self.0.moved.notify_waiters();
     }
 
     /// Waits until something can be sent that is more urgent than `than` (or anything at all); its lane.
     pub async fn ready(&self, than: Option<Lane>) -> Lane {
         loop {
-            let moved = self.moved.notified();
+            let moved = self.0.moved.notified();
             tokio::pin!(moved);
             moved.as_mut().enable();
             let (top, later) = self.lock().top(Instant::now());
@@ -186,7 +196,7 @@ impl Queue {
         }
         inner.left(&key, &item);
         inner.busy.extend(key.group);
-        Some(Ticket { item, lane: key.lane, since, group: key.group })
+        Some(Ticket { item, lane: key.lane, since, group: key.group, entries: self.0.clone() })
     }
 
     /// Objects of `kind` that wait with this batch key, in the order of their turns, at most `most`.
@@ -204,22 +214,7 @@ impl Queue {
         let line = inner.lines.get_mut(&key)?;
         let Waiting { item, since } = line.waiting.remove(&sequence)?;
         inner.left(&key, &item);
-        Some(Ticket { item, lane: key.lane, since, group: None })
-    }
-
-    /// The call is over; what was pushed meanwhile waits again.
-    pub fn done(&self, ticket: Ticket) {
-        let Ticket { item, group, .. } = ticket;
-        let mut inner = self.lock();
-        inner.running.remove(&item.uid);
-        if let Some(group) = group {
-            inner.busy.remove(group);
-        }
-        if let Some(Again { waiting, line, full }) = inner.again.remove(&item.uid) {
-            inner.insert(waiting, line, full);
-        }
-        drop(inner);
-        self.moved.notify_waiters();
+        Some(Ticket { item, lane: key.lane, since, group: None, entries: self.0.clone() })
     }
 
     /// Nothing of `group` is sent before `until`: a call whose outcome is unknown may still be under way.
@@ -254,7 +249,22 @@ impl Queue {
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
-        self.inner.lock()
+        self.0.inner.lock()
+    }
+}
+
+impl Entries {
+    fn done(&self, item: &Item, group: Option<&'static str>) {
+        let mut inner = self.inner.lock();
+        inner.running.remove(&item.uid);
+        if let Some(group) = group {
+            inner.busy.remove(group);
+        }
+        if let Some(Again { waiting, line, full }) = inner.again.remove(&item.uid) {
+            inner.insert(waiting, line, full);
+        }
+        drop(inner);
+        self.moved.notify_waiters();
     }
 }
 
@@ -381,8 +391,22 @@ mod tests {
         queue.push(item("b"), Lane::Create, Some("endpoint"), None);
         let first = queue.pop().unwrap();
         assert!(queue.pop().is_none(), "one write in flight");
-        queue.done(first);
+        drop(first);
         assert_eq!(queue.pop().unwrap().item.name, "b");
+    }
+
+    #[test]
+    fn a_call_that_panics_gives_back_its_place_and_its_group() {
+        let queue = Queue::default();
+        queue.push(item("a"), Lane::Create, Some("endpoint"), None);
+        queue.push(item("b"), Lane::Create, Some("endpoint"), None);
+        let call = std::panic::AssertUnwindSafe(|| {
+            let _ticket = queue.pop().unwrap();
+            panic!("a row without an id");
+        });
+        assert!(std::panic::catch_unwind(call).is_err());
+        assert!(!queue.carries("a"), "nobody carries it any more");
+        assert_eq!(queue.pop().unwrap().item.name, "b", "the group is free");
     }
 
     #[test]
@@ -392,7 +416,7 @@ mod tests {
         let first = queue.pop().unwrap();
         queue.push(item("a"), Lane::Interactive, None, None);
         assert!(queue.pop().is_none(), "never twice at once");
-        queue.done(first);
+        drop(first);
         assert_eq!(queue.pop().unwrap().lane, Lane::Interactive);
     }
 
@@ -405,7 +429,7 @@ mod tests {
         let first = queue.pop().unwrap();
         assert!(queue.carries("a"));
         assert_eq!((queue.len(Lane::Create), queue.holds(Lane::Create)), (0, true), "the call is not over");
-        queue.done(first);
+        drop(first);
         assert!(!queue.holds(Lane::Create));
     }
 
@@ -476,7 +500,7 @@ mod tests {
         let peers = queue.peers("Toy", &BatchKey("create".into()), 1000);
         let taken: Vec<_> = peers.iter().filter_map(|item| queue.take(item)).collect();
         let count = 1 + taken.len();
-        taken.into_iter().chain([first]).for_each(|ticket| queue.done(ticket));
+        taken.into_iter().chain([first]).for_each(drop);
         Some(count)
     }
 

@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time::Instant};
 
 pub(crate) use self::rotation::{Due, Turn};
 use self::rotation::{Next, Rotation};
-use crate::{queue::Item, session::Session};
+use crate::{queue::Item, session::Session, shared::Shared};
 
 /// How the rotation stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,17 +76,11 @@ impl Scrub {
 }
 
 /// Queues one object after another, until the session is stopped.
-pub(crate) fn follow(session: &Arc<Session>) {
-    let session = session.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = session.stopped() => {}
-            () = rotate(&session) => {}
-        }
-    });
+pub(crate) fn follow(shared: &Shared, session: &Arc<Session>) {
+    shared.tasks.of_session(session, "rotation", rotate(session.clone()));
 }
 
-async fn rotate(session: &Session) {
+async fn rotate(session: Arc<Session>) {
     let scrub = &session.scrub;
     loop {
         let busy = Lane::ALL.into_iter().any(|lane| lane < Lane::Scrub && session.queue.len(lane) > 0);

@@ -26,6 +26,7 @@ use crate::{
     session::Session,
     snapshot::{Census, ObjectsSnapshot},
     status::StatusWriter,
+    tasks::Tasks,
 };
 
 /// Settings of the engine.
@@ -151,6 +152,8 @@ pub struct Shared {
     pub events: Events,
     /// What is counted as it goes.
     pub meters: Arc<Meters>,
+    /// What runs beside the kinds.
+    pub tasks: Tasks,
     pub(crate) journeys: Journeys,
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
@@ -163,10 +166,11 @@ pub struct Shared {
 impl Shared {
     /// The parts that exist before any kind.
     pub fn new(client: Client, settings: EngineSettings) -> Arc<Self> {
-        let meters = Arc::<Meters>::default();
+        let (meters, tasks) = (Arc::<Meters>::default(), Tasks::default());
         Arc::new(Self {
-            events: Events::start(client.clone(), crate::status::MANAGER.into(), meters.clone()),
+            events: Events::start(&tasks, client.clone(), crate::status::MANAGER.into(), meters.clone()),
             meters,
+            tasks,
             journeys: Journeys::default(),
             writer: StatusWriter::new(client.clone()),
             client,

@@ -102,7 +102,9 @@ impl HostLimits {
         } else {
             self.changed.notify_one();
         }
-        let at = (&mut pending.granted).await.expect("the queue keeps a waiter until it is granted");
+        let at = (&mut pending.granted)
+            .await
+            .expect("the queue keeps a waiter until it is granted, unless granting panicked");
         Turn { limits: Arc::clone(self), lane, ask, at, used: false }
     }
 
@@ -161,17 +163,34 @@ impl HostLimits {
 
 /// Grants turns until nobody waits.
 async fn serve_waiters(limits: Arc<HostLimits>) {
+    let mut serving = Serving { limits: &limits, over: false };
     loop {
         let next = {
             let mut queue = limits.lock();
-            match queue.grant(Instant::now()) {
-                Some(next) => next,
-                None => return queue.stop_serving(),
-            }
+            let Some(next) = queue.grant(Instant::now()) else {
+                serving.over = true;
+                return queue.stop_serving();
+            };
+            next
         };
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
             () = limits.changed.notified() => {}
+        }
+    }
+}
+
+/// Somebody serves the waiters. If that ends otherwise than for want of them the next who asks for a turn begins anew, and
+/// after a panic those who wait hear of it: nobody waits for ever.
+struct Serving<'a> {
+    limits: &'a HostLimits,
+    over: bool,
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.limits.lock().abandon(std::thread::panicking());
         }
     }
 }

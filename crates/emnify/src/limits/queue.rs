@@ -110,6 +110,15 @@ impl Queue {
         self.serving = false;
     }
 
+    /// The serving task is gone; after a panic nobody is kept waiting.
+    pub(super) fn abandon(&mut self, panicked: bool) {
+        self.serving = false;
+        if panicked {
+            self.waiting.clear();
+            self.windowless = 0;
+        }
+    }
+
     /// Grants what can be granted. Returns when to look again; `None` when nobody waits.
     pub(super) fn grant(&mut self, now: Instant) -> Option<Instant> {
         let next = if self.door.open_at() > now { self.door.open_at() } else { self.grant_by_lane(now) };

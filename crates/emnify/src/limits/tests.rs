@@ -155,3 +155,26 @@ async fn a_share_of_the_window_is_a_share_of_everything() {
     take(&tiny, Lane::Scrub).await;
     assert_eq!(tiny.snapshot().waiting, [0; 7], "even the smallest share serves every lane");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_granting_reaches_those_who_wait_and_leaves_nothing_behind() {
+    let limits = HostLimits::new(1.0);
+    burst(&limits, Lane::Interactive).await;
+    limits.lock().throttled(Instant::now(), Some(Duration::from_secs(60)), Instant::now());
+    let waiting = tokio::spawn({
+        let limits = limits.clone();
+        async move { take(&limits, Lane::Interactive).await }
+    });
+    tokio::task::yield_now().await;
+    let granting = tokio::spawn({
+        let limits = limits.clone();
+        async move {
+            let _serving = Serving { limits: &limits, over: false };
+            panic!("a bucket without a floor");
+        }
+    });
+    assert!(granting.await.is_err_and(|end| end.is_panic()));
+    assert!(waiting.await.is_err_and(|end| end.is_panic()), "it does not wait for ever");
+    tokio::time::advance(Duration::from_secs(120)).await;
+    take(&limits, Lane::Interactive).await;
+}

@@ -131,7 +131,7 @@ impl<K: Managed> Controller<K> {
         }
         due.sort_unstable();
         let (controller, hints) = (self.clone(), session.clone());
-        crate::hints::run(session, async move {
+        self.shared.tasks.errand_of(session, &format!("hints of {}", K::KIND), async move {
             for (at, namespace, name) in due {
                 sleep_until(at).await;
                 sleep_until(hints.hints.slot()).await;
@@ -144,7 +144,8 @@ impl<K: Managed> Controller<K> {
     pub(super) fn follow(self: &Arc<Self>, session: &Arc<Session>) {
         let api = session.api(Lane::Hints);
         if K::recent(&api, Cursor::first()).is_some() {
-            crate::hints::run(session, self.clone().recent_for_ever(session.clone()));
+            let reader = self.clone().recent_for_ever(session.clone());
+            self.shared.tasks.of_session(session, &format!("recent changes of {}", K::KIND), reader);
         }
     }
 

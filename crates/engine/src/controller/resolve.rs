@@ -139,16 +139,11 @@ fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'stat
     if !session.tables.wait_for(table, who.clone()) {
         return;
     }
-    let (shared, session) = (shared.clone(), session.clone());
-    tokio::spawn(async move {
-        tokio::select! {
-            () = session.stopped() => {}
-            () = load_until_read(&shared, &session, table) => {}
-        }
-    });
+    let reading = load_until_read(shared.clone(), session.clone(), table);
+    shared.tasks.errand_of(session, &format!("reading of the {} table", table.name), reading);
 }
 
-async fn load_until_read(shared: &Shared, session: &Session, table: &'static Table) {
+async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'static Table) {
     let mut failures = 0u32;
     loop {
         let rows = (table.load)(session.api(Lane::Create)).await.map_err(|error| error.to_string());

@@ -47,14 +47,8 @@ impl<K: Managed> Controller<K> {
     pub(super) fn demand(self: &Arc<Self>, session: &Arc<Session>) -> Arc<Shelf<K>> {
         let shelf = session.shelf::<K>();
         if !shelf.swept.swap(true, Ordering::Relaxed) {
-            let (controller, session) = (self.clone(), session.clone());
-            tokio::spawn(async move {
-                let stopped = session.clone();
-                tokio::select! {
-                    () = stopped.stopped() => {}
-                    () = controller.sweep_for_ever(session) => {}
-                }
-            });
+            let sweeper = self.clone().sweep_for_ever(session.clone());
+            self.shared.tasks.of_session(session, &format!("listing of {}", K::KIND), sweeper);
         }
         shelf
     }

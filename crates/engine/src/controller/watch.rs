@@ -26,6 +26,7 @@ use crate::{
     kind::{Kind, Status},
     meters::Outcome,
     shared::Shared,
+    tasks,
 };
 
 /// Reconciles at once per kind; they wait for nothing but the API server.
@@ -233,7 +234,7 @@ impl<K: Kind> Watch<K> {
         applier(
             |object, looks: Arc<L>| {
                 let store = self.store.clone();
-                async move { counted(object, &store, looks).await }.boxed()
+                async move { tasks::as_part_of(K::KIND, counted(object, &store, looks)).await }.boxed()
             },
             |_, error, _| {
                 tracing::warn!(kind = K::KIND, %error, "reconcile failed");

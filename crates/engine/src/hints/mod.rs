@@ -159,19 +159,9 @@ impl Shared {
 /// Reads all hints of a session until it is stopped.
 pub(crate) fn follow(shared: &Arc<Shared>, session: &Arc<Session>) {
     shared.kinds().for_each(|kind| kind.follow(session));
-    run(session, tail::read_for_ever(shared.clone(), session.clone()));
-    run(session, sweep_when_due(shared.clone(), session.clone()));
-}
-
-/// Runs something until the session is stopped.
-pub(crate) fn run(session: &Arc<Session>, what: impl Future<Output = ()> + Send + 'static) {
-    let stopped = session.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = stopped.stopped() => {}
-            () = what => {}
-        }
-    });
+    let tasks = &shared.tasks;
+    tasks.of_session(session, "event log", tail::read_for_ever(shared.clone(), session.clone()));
+    tasks.of_session(session, "wished listings", sweep_when_due(shared.clone(), session.clone()));
 }
 
 async fn sweep_when_due(shared: Arc<Shared>, session: Arc<Session>) {

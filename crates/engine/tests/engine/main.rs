@@ -9,6 +9,7 @@ mod guard;
 mod hints;
 mod life;
 mod listings;
+mod panics;
 mod refusals;
 mod repeats;
 mod replicas;

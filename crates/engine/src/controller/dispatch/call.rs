@@ -123,7 +123,6 @@ impl<K: Managed> Controller<K> {
             if let Some(ticket) = ticket {
                 self.shared.meters.answered(&ticket);
                 self.poke(&ticket.item.namespace, &ticket.item.name, "its call is over");
-                access.session.queue.done(ticket);
             }
         }
     }

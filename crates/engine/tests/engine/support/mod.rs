@@ -14,6 +14,7 @@ use emnify_engine::{
     engine::{Builder, Engine},
     session::Session,
     shared::EngineSettings,
+    tasks::Ended,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -37,7 +38,7 @@ pub(crate) struct Stage {
     pub(crate) session: Arc<Session>,
     pub(crate) caller: Arc<Caller>,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<&'static str>,
+    tasks: JoinSet<Ended>,
 }
 
 impl Stage {
@@ -106,6 +107,17 @@ impl Stage {
         self.session.stop();
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Waits until a part of the process ends that nobody asked to.
+    pub(crate) async fn failed(&mut self) -> Ended {
+        let failed = async {
+            tokio::select! {
+                failed = self.engine.shared.tasks.first_failure() => failed,
+                Some(part) = self.tasks.join_next() => part.expect("a part does not unwind"),
+            }
+        };
+        tokio::time::timeout(PATIENCE, failed).await.expect("a part of the process ends")
     }
 
     /// Waits until something is so.

@@ -2,7 +2,7 @@
 //!
 //! It rides on the endpoint calls of the client, which carry every error that a kind can meet.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, fmt, time::Duration};
 
 use emnify::{
     Api, Cursor, Error, Page,
@@ -33,6 +33,16 @@ pub(crate) const RECENT: u32 = 10;
 pub(crate) const BROKEN: i64 = 7;
 /// A device that emnify is still working on.
 pub(crate) const BUSY: i64 = 9;
+
+thread_local! {
+    /// The function of toys that panics, in a test of its own.
+    pub(crate) static BUG: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// Panics where the test wants it.
+fn may_panic(function: &str) {
+    assert!(BUG.get() != function, "{function} met a row that it did not expect");
+}
 
 /// A toy.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -268,6 +278,7 @@ impl Managed for Toy {
     }
 
     fn keys(row: &ToyRow, put: &mut dyn FnMut(Key)) {
+        may_panic("keys");
         put(Key::new(Key::NAME, &row.name));
         if let Some(mark) = Self::mark(row) {
             put(Key::new("mark", mark));
@@ -290,6 +301,7 @@ impl Managed for Toy {
     }
 
     fn inputs(&self) -> Vec<Input> {
+        may_panic("inputs");
         let follows = self.spec.follows.clone();
         follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name })).into_iter().collect()
     }
@@ -299,6 +311,7 @@ impl Managed for Toy {
     }
 
     fn want(&self, from: &Inputs) -> Result<ToyWant, Invalid> {
+        may_panic("want");
         let state = match self.spec.state.as_deref() {
             None => None,
             Some("Enabled") => Some(status::ENABLED),
@@ -319,6 +332,7 @@ impl Managed for Toy {
     }
 
     fn find(want: &ToyWant, intent: Option<&Intent>) -> Vec<Find> {
+        may_panic("find");
         let mark = want.mark.as_deref().and_then(|m| mark::split(m).1);
         let trace = mark.map(|m| Find::Trace(Key::new("mark", m)));
         let natural = want.serial.as_ref().map(|s| Find::Natural(Key::new("serial", s)));
@@ -327,14 +341,17 @@ impl Managed for Toy {
     }
 
     fn parts(want: &ToyWant) -> Vec<ToyPart> {
+        may_panic("parts");
         want.tag.map(|_| ToyPart::Tags).into_iter().collect()
     }
 
     fn create(want: &ToyWant, _: Option<&Intent>) -> Option<ToyChange> {
+        may_panic("create");
         (!want.existing).then(|| ToyChange::Create(want.clone()))
     }
 
     fn diff(want: &ToyWant, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<ToyChange> {
+        may_panic("diff");
         let row = &have.row;
         let mut diff = Diff::default();
         if let Some(name) = want.name.as_ref().filter(|n| **n != row.name) {
@@ -368,11 +385,13 @@ impl Managed for Toy {
     }
 
     fn retire(have: &Have<Self>, _: &Context<'_, Self>) -> Vec<ToyChange> {
+        may_panic("retire");
         let disable = (have.row.status == status::ENABLED).then_some(ToyChange::State(status::DISABLED));
         disable.into_iter().chain([ToyChange::Delete]).collect()
     }
 
     fn assume(change: &ToyChange, row: &mut ToyRow, parts: &mut ToyParts) {
+        may_panic("assume");
         match change {
             ToyChange::Create(_) | ToyChange::Delete => {}
             ToyChange::Rename(_, new) => row.name.clone_from(new),
@@ -384,11 +403,13 @@ impl Managed for Toy {
     }
 
     fn report(&self, have: &Have<Self>, news: Option<&bool>, status: &mut ToyStatus) {
+        may_panic("report");
         status.name = Some(have.row.name.clone());
         status.online = news.copied().or(status.online);
     }
 
     fn hear(event: &Event) -> Option<Heard<bool>> {
+        may_panic("hear");
         let id = Id::Int(event.endpoint_id()?);
         let news = match event.kind() {
             Some(3) => Some(true),
@@ -410,23 +431,28 @@ impl Managed for Toy {
     }
 
     fn changed(row: &ToyRow) -> Option<Timestamp> {
+        may_panic("changed");
         row.updated
     }
 
     async fn list(api: &Api, at: Cursor) -> Result<Page<ToyRow>, Error> {
+        may_panic("list");
         Ok(api.list_endpoints(at, &Listing::all()).await?.map(ToyRow::from))
     }
 
     fn recent(api: &Api, at: Cursor) -> Option<BoxFuture<'_, Result<Page<ToyRow>, Error>>> {
+        may_panic("recent");
         let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
         Some(async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed())
     }
 
     async fn read(api: &Api, id: &Id) -> Result<Option<ToyRow>, Error> {
+        may_panic("read");
         Ok(api.endpoint(id.int().unwrap_or_default()).await?.map(ToyRow::from))
     }
 
     async fn read_part(api: &Api, id: &Id, _: ToyPart, into: &mut ToyParts) -> Result<(), Error> {
+        may_panic("read_part");
         let tags = api.endpoint_tags(id.int().unwrap_or_default()).await?;
         into.read = true;
         into.tags = tags.into_iter().map(|t| t.id).collect();
@@ -434,6 +460,7 @@ impl Managed for Toy {
     }
 
     async fn send(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
+        may_panic("send");
         if let [(id, change)] = batch {
             return Ok(vec![send_one(api, id.as_ref().and_then(Id::int).unwrap_or_default(), change).await?]);
         }
