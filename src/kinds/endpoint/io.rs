@@ -66,7 +66,11 @@ fn row(wire: Wire) -> Result<Row, Error> {
         status,
         service_profile,
         tariff_profile,
-        sim: wire.sim.map(|sim| RowSim { id: sim.id, iccid: sim.iccid.map(Into::into), status: sim.status }),
+        sim: wire.sim.map(|sim| RowSim {
+            id: sim.id,
+            iccid: sim.number().map(Into::into),
+            status: sim.status,
+        }),
         imei: wire.imei.map(Into::into),
         imei_lock: wire.imei_lock.unwrap_or(false),
         address: wire.ip_address.map(Into::into),
@@ -218,7 +222,7 @@ fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
         tariff_profile: new.tariff_profile,
         sim: new.sim.map(|id| RowSim {
             id,
-            iccid: shown.and_then(|sim| sim.iccid.as_deref()).map(Into::into),
+            iccid: shown.and_then(|sim| sim.number()).map(Into::into),
             status: shown.and_then(|sim| sim.status),
         }),
         imei: made.imei.as_deref().or(new.imei.as_deref()).map(Into::into),

@@ -101,6 +101,13 @@ pub struct EndpointSim {
     pub status: Option<i64>,
 }
 
+impl EndpointSim {
+    /// Its ICCID of 19 digits, also where only the printed one of 20 is shown.
+    pub fn number(&self) -> Option<&str> {
+        super::sim::number(self.iccid.as_deref(), self.iccid_with_luhn.as_deref())
+    }
+}
+
 /// A new endpoint.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EndpointCreate {
@@ -311,5 +318,23 @@ mod tests {
             serde_json::from_value(json!({"id": 2, "sim": {}, "status": {"description": "Enabled"}}))
                 .unwrap();
         assert_eq!((bulk.sim, bulk.status), (None, None), "what is not shown is not known");
+    }
+
+    #[test]
+    fn the_sim_of_either_year_has_its_19_digits() {
+        let of_2022 = json!({"id": 250, "iccid": "8988303000000000129", "imsi": "295050999900095",
+            "msisdn": "423663999900095", "status": {"id": 1, "description": "Activated"}});
+        let of_2024 = json!({"id": 4_401_340, "iccid": "8988303000006738593", "iccid_with_luhn": "89883030000067385937",
+            "sim_profile_type_id": 1, "status": {"id": 1, "description": "Activated"}, "imsi": "295050901900082",
+            "msisdn": "423663921524357"});
+        let printed_only = json!({"id": 4_401_340, "iccid_with_luhn": "89883030000067385937"});
+        for (shown, number) in [
+            (of_2022, "8988303000000000129"),
+            (of_2024, "8988303000006738593"),
+            (printed_only, "8988303000006738593"),
+        ] {
+            let sim: EndpointSim = serde_json::from_value(shown).unwrap();
+            assert_eq!((sim.number(), sim.eid.as_deref()), (Some(number), None));
+        }
     }
 }

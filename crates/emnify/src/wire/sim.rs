@@ -68,6 +68,14 @@ pub struct Sim {
     pub model: Option<Named>,
 }
 
+/// Digits of an ICCID without its check digit.
+const DIGITS: usize = 19;
+
+/// The ICCID of 19 digits: `iccid`, else what is printed without the check digit.
+pub(super) fn number<'a>(iccid: Option<&'a str>, printed: Option<&'a str>) -> Option<&'a str> {
+    iccid.or_else(|| printed.filter(|printed| printed.len() == DIGITS + 1)?.get(..DIGITS))
+}
+
 #[derive(Serialize)]
 struct StatusPatch {
     status: Ref,
@@ -106,10 +114,15 @@ impl Api {
 }
 
 impl Sim {
+    /// Its ICCID of 19 digits, also where only the printed one of 20 is shown.
+    pub fn number(&self) -> Option<&str> {
+        number(self.iccid.as_deref(), self.iccid_with_luhn.as_deref())
+    }
+
     /// An unknown field is never equal.
     fn is_called(&self, field: &str, value: &str) -> bool {
         let own = match field {
-            "iccid" => &self.iccid,
+            "iccid" => return self.number() == Some(value),
             "iccid_with_luhn" => &self.iccid_with_luhn,
             "eid" => &self.eid,
             "imsi" => &self.imsi,
