@@ -2,7 +2,7 @@
 
 use emnify::wire::event::Event;
 use emnify_engine::{
-    kind::{Alert, Id},
+    kind::{Alert, Subject},
     reason,
 };
 use jiff::Timestamp;
@@ -17,14 +17,14 @@ const BY_NAME: [(&str, &str); 2] = [
 /// A device that is refused tries again and again: it is said once in so many seconds.
 const REFUSED_EVERY: i64 = 3600;
 
-/// The alert about the object with this id, if the event is one.
-pub fn about(id: i64, event: &Event) -> Option<Alert> {
+/// The alert about this object, if the event is one.
+pub fn about(of: Subject, event: &Event) -> Option<Alert> {
     let reason = reason_of(event)?;
     let key = match (reason, event.timestamp) {
         (reason::SESSION_REFUSED, Some(at)) => format!("{}/{}", event.description, hour(at)),
         _ => event.id.to_string(),
     };
-    Some(Alert { id: Id::Int(id), reason, note: note(event), key })
+    Some(Alert { of, reason, note: note(event), key })
 }
 
 fn hour(at: Timestamp) -> i64 {
@@ -88,9 +88,14 @@ fn quota(detail: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use emnify_engine::kind::Id;
     use serde_json::json;
 
     use super::*;
+
+    fn nine() -> Subject {
+        Subject::Id(Id::Int(9))
+    }
 
     fn event(value: &Value) -> Event {
         let mut all = json!({"id": 281_474_976_710_777_i64, "timestamp": "2026-05-01T12:00:00.000Z",
@@ -100,7 +105,7 @@ mod tests {
     }
 
     fn said(value: &Value) -> Option<(&'static str, String)> {
-        about(9, &event(value)).map(|alert| (alert.reason, alert.note))
+        about(nine(), &event(value)).map(|alert| (alert.reason, alert.note))
     }
 
     #[test]
@@ -151,13 +156,14 @@ mod tests {
         let refused = |id: i64, at: &str| {
             let value = json!({"id": id, "timestamp": at, "event_type": {"id": 3}, "event_severity": {"id": 1},
                 "description": "quota exhausted"});
-            about(9, &event(&value)).unwrap()
+            about(nine(), &event(&value)).unwrap()
         };
         let first = refused(1, "2026-05-01T12:00:00Z");
         assert_eq!(first.reason, "SessionRefused");
         assert_eq!(first.key, refused(2, "2026-05-01T12:59:00Z").key);
         assert_ne!(first.key, refused(3, "2026-05-01T13:00:00Z").key);
-        let blocked = |id: i64| about(9, &event(&json!({"id": id, "event_type": {"id": 11}}))).unwrap().key;
+        let blocked =
+            |id: i64| about(nine(), &event(&json!({"id": id, "event_type": {"id": 11}}))).unwrap().key;
         assert_ne!(blocked(1), blocked(2), "others are said each time");
     }
 }

@@ -4,13 +4,11 @@ use emnify::wire::{
     connectivity::{Connectivity as Wire, Session},
     event::Event,
 };
-use emnify_engine::{
-    kind::{Heard, Id},
-    reason,
-};
+use emnify_engine::{kind::Heard, reason};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::rows;
 use crate::kinds::group;
 
 /// Event types that tell of a device without saying where it is: enabled, disabled, SIM released, assigned, activated,
@@ -129,10 +127,10 @@ fn rat_name(id: i64) -> String {
 
 /// What an event says about a device: where it is, or only that something about it changed.
 pub fn hear(event: &Event) -> Option<Heard<Connectivity>> {
-    let id = Id::Int(event.endpoint_id()?);
+    let of = rows::subject(event.endpoint_id(), event.sim_id())?;
     let kind = event.kind()?;
     if HINTS.contains(&kind) {
-        return Some(Heard { id, news: None });
+        return Some(Heard { of, news: None });
     }
     // A rejected session is a warning or of policy control, and leaves the device where it was.
     let accepted = event.event_severity.unwrap_or(0) == 0 && event.event_source.unwrap_or(0) == 0;
@@ -143,7 +141,7 @@ pub fn hear(event: &Event) -> Option<Heard<Connectivity>> {
         11 => "BLOCKED",
         _ => return None,
     };
-    Some(Heard { id, news: Some(place(word, &event.detail, event.timestamp)) })
+    Some(Heard { of, news: Some(place(word, &event.detail, event.timestamp)) })
 }
 
 /// Location events carry the operator itself, session events a country and the session.

@@ -25,7 +25,7 @@ use emnify::{
     wire::event::{Event, Record},
 };
 use emnify_engine::{
-    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply},
+    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply, Subject},
     spec::{AdoptionPolicy, Intent},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -179,11 +179,11 @@ impl Managed for Endpoint {
     }
 
     fn alert(event: &Event) -> Option<Alert> {
-        alerts::about(event.endpoint_id()?, event)
+        alerts::about(rows::subject(event.endpoint_id(), event.sim_id())?, event)
     }
 
-    fn concerns(record: &Record) -> Option<Id> {
-        record.endpoint.map(Id::Int)
+    fn concerns(record: &Record) -> Option<Subject> {
+        rows::subject(record.endpoint, record.sim)
     }
 
     fn changed(row: &Row) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use emnify::{
         sim::{LARGEST_PAGE, Sim as Wire},
     },
 };
-use emnify_engine::kind::{Heard, Id, Reply};
+use emnify_engine::kind::{Heard, Id, Reply, Subject};
 
 use super::{
     EVENTS, Sim,
@@ -31,11 +31,12 @@ pub async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
 fn row(wire: Wire) -> Result<Row, Error> {
     let status = wire
         .status
+        .as_ref()
         .map(|status| status.id)
         .ok_or_else(|| Error::Unreadable { message: format!("SIM {} has no status", wire.id) })?;
     Ok(Row {
         id: wire.id,
-        iccid: wire.iccid.map(Into::into),
+        iccid: wire.number().map(Into::into),
         eid: wire.eid.map(Into::into),
         imsi: wire.imsi.map(Into::into),
         msisdn: wire.msisdn.map(Into::into),
@@ -64,5 +65,5 @@ pub async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Rep
 /// Events only hint: the listing says what came of them.
 pub fn hear(event: &Event) -> Option<Heard<()>> {
     let id = event.sim.as_ref()?.id?;
-    EVENTS.contains(&event.kind()?).then_some(Heard { id: Id::Int(id), news: None })
+    EVENTS.contains(&event.kind()?).then_some(Heard { of: Subject::Id(Id::Int(id)), news: None })
 }

@@ -18,7 +18,7 @@ use emnify::{
     wire::event::{Event, Record},
 };
 use emnify_engine::{
-    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply},
+    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply, Subject},
     spec::{AdoptionPolicy, Intent},
 };
 
@@ -138,11 +138,11 @@ impl Managed for Sim {
     }
 
     fn alert(event: &Event) -> Option<Alert> {
-        alerts::about(event.sim.as_ref()?.id?, event)
+        alerts::about(Subject::Id(Id::Int(event.sim.as_ref()?.id?)), event)
     }
 
-    fn concerns(record: &Record) -> Option<Id> {
-        record.sim.map(Id::Int)
+    fn concerns(record: &Record) -> Option<Subject> {
+        record.sim.map(|id| Subject::Id(Id::Int(id)))
     }
 
     async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {

@@ -86,6 +86,11 @@ impl Event {
     pub fn endpoint_id(&self) -> Option<i64> {
         self.endpoint.as_ref().map(|endpoint| endpoint.id)
     }
+
+    /// Id of its SIM. Events about a SIM in a device may name the SIM alone [R].
+    pub fn sim_id(&self) -> Option<i64> {
+        self.sim.as_ref()?.id
+    }
 }
 
 /// What a record of a data stream names: an event or a usage record, whose keys are alike. New keys may come at any time;

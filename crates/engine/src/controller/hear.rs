@@ -21,8 +21,8 @@ use crate::{
         pace::Reader,
         recent::{Next, Recent},
     },
-    kind::{Alert, Id, Managed},
-    mirror::Known,
+    kind::{Alert, Id, Managed, Subject},
+    mirror::{Known, Mirror},
     session::Session,
 };
 
@@ -32,6 +32,14 @@ const NEWS_EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// to take one over.
 const UNHELD: usize = 20;
 
+/// The objects meant. What is known by a key that no row carries yet is told by what changed last, or by the next listing.
+fn meant<K: Managed>(mirror: &Mirror<K>, of: Subject) -> Vec<Id> {
+    match of {
+        Subject::Id(id) => vec![id],
+        Subject::Key(key) => mirror.find(&key),
+    }
+}
+
 impl<K: Managed> Controller<K> {
     /// Takes note of events, oldest first.
     pub(super) fn hear(self: &Arc<Self>, session: &Arc<Session>, events: &[(Event, Timestamp)]) {
@@ -40,17 +48,21 @@ impl<K: Managed> Controller<K> {
         let mut doubts: BTreeMap<Id, Timestamp> = BTreeMap::new();
         for (event, at) in events {
             if let Some(alert) = K::alert(event) {
-                self.warn(session, &alert, *at);
+                for id in meant(&shelf.mirror, alert.of.clone()) {
+                    self.warn(session, &id, &alert, *at);
+                }
             }
             let Some(heard) = K::hear(event) else { continue };
-            match heard.news {
-                Some(news) => {
-                    if shelf.mirror.hear(&heard.id, news, *at) {
-                        fresh.insert(heard.id);
+            for id in meant(&shelf.mirror, heard.of) {
+                match heard.news.clone() {
+                    Some(news) => {
+                        if shelf.mirror.hear(&id, news, *at) {
+                            fresh.insert(id);
+                        }
                     }
-                }
-                None => {
-                    doubts.insert(heard.id, *at);
+                    None => {
+                        doubts.insert(id, *at);
+                    }
                 }
             }
         }
@@ -67,7 +79,8 @@ impl<K: Managed> Controller<K> {
     /// Records of a data stream name objects that may have changed.
     pub(super) fn stale(self: &Arc<Self>, session: &Arc<Session>, records: &[Record]) {
         let shelf = session.shelf::<K>();
-        let mut ids: BTreeSet<Id> = records.iter().filter_map(K::concerns).collect();
+        let of = records.iter().filter_map(K::concerns);
+        let mut ids: BTreeSet<Id> = of.flat_map(|of| meant(&shelf.mirror, of)).collect();
         // what waits to be read already needs no second mark
         ids.retain(|id| matches!(shelf.mirror.get(id), Known::Present(_)));
         let ours = ids.iter().any(|id| self.holder(session, id).is_some());
@@ -94,13 +107,13 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Says an alert on the object that holds what it is about.
-    fn warn(&self, session: &Session, alert: &Alert, at: Timestamp) {
-        if let Some(object) = self.held_object(session, &alert.id) {
+    fn warn(&self, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
+        if let Some(object) = self.held_object(session, id) {
             return self.shared.events.say_once(&*object, alert.reason, &alert.note, &alert.key, at);
         }
         // a member of a set has no object of its own
         for kind in self.shared.kinds() {
-            kind.alerted(K::KIND, &session.organisation, alert, at);
+            kind.alerted(K::KIND, &session.organisation, id, alert, at);
         }
     }
 

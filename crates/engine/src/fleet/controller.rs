@@ -242,11 +242,11 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
         self.0.clone().dispatch(session, api, ticket).boxed()
     }
 
-    fn alerted(&self, kind: &str, organisation: &str, alert: &Alert, at: Timestamp) {
+    fn alerted(&self, kind: &str, organisation: &str, id: &Id, alert: &Alert, at: Timestamp) {
         if kind != F::Member::KIND {
             return;
         }
-        let Some((kept, pool)) = self.0.member(organisation, &alert.id) else { return };
+        let Some((kept, pool)) = self.0.member(organisation, id) else { return };
         let Some(object) = self.0.object(&kept.place.0, &kept.place.1) else { return };
         let entry = kept.session.shelf::<F::Pool>().mirror.row(&Id::Int(pool));
         let called = entry.map_or_else(|| pool.to_string(), |row| F::called(&row));

@@ -91,6 +91,16 @@ impl Key {
     }
 }
 
+/// What an event, a record or an alert speaks of. emnify does not always name the object itself: of a device it may tell by
+/// its SIM alone. [R]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The object with this id.
+    Id(Id),
+    /// Whatever the mirror knows to carry this key.
+    Key(Key),
+}
+
 /// How to recognise the emnify object that a spec without a known id means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Find {
@@ -243,8 +253,8 @@ impl<K: Managed> Default for Reply<K> {
 /// What an event of the emnify log says about an object of a kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard<P> {
-    /// Object it speaks of.
-    pub id: Id,
+    /// What it speaks of.
+    pub of: Subject,
     /// What may be stored at once, when newer than what is known.
     pub news: Option<P>,
 }
@@ -252,8 +262,8 @@ pub struct Heard<P> {
 /// Something that people should know about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// The object.
-    pub id: Id,
+    /// What it speaks of.
+    pub of: Subject,
     /// A constant of [`crate::reason`].
     pub reason: &'static str,
     /// For people.
@@ -368,7 +378,7 @@ pub trait Managed: Kind {
         None
     }
     /// The object that a record of a data stream names, if it is of this kind.
-    fn concerns(_record: &Record) -> Option<Id> {
+    fn concerns(_record: &Record) -> Option<Subject> {
         None
     }
     /// When the row was last changed by anybody, where [`Managed::recent`] sorts by it.

@@ -206,6 +206,30 @@ async fn a_pushed_record_makes_its_object_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_names_an_object_by_another_number_alone_reaches_it() {
+    let stage = fleet(2).await;
+    let device = id_of(&stage, "a1");
+    stage.emnify.edit(device, "imei", json!("250"));
+    stage.session.set_sweep_every(Some(std::time::Duration::from_secs(86_400)));
+    stage.pass(60).await;
+    let event = |id: i64, kind: i64| json!({"id": id, "timestamp": clock::now().to_string(), "event_type": {"id": kind}, "sim": {"id": 250}});
+    stage.emnify.event_with(event(1 << 50, 3));
+    stage.until("its news is heard", |s| s.status("a1", "online") == true).await;
+    stage.emnify.event_with(event((1 << 50) + 1, 11));
+    stage.until("its warning is told", |s| s.cluster.named_events("Blocked").len() == 1).await;
+    assert_eq!(stage.cluster.named_events("Blocked")[0]["regarding"]["name"], "a1");
+    let before = reads(&stage);
+    stage.emnify.event_with(event((1 << 50) + 2, 51));
+    stage.until("a hint makes it read again", |s| reads(s) == before + 1).await;
+    stage.engine.shared.stale(&[Record { organisation: Some(42), endpoint: None, sim: Some(250) }]);
+    stage.until("so does a record", |s| reads(s) == before + 2).await;
+    stage.emnify.event_with(json!({"id": (1_i64 << 50) + 3, "timestamp": clock::now().to_string(),
+        "event_type": {"id": 51}, "sim": {"id": 7}}));
+    stage.pass(60).await;
+    assert_eq!(reads(&stage), before + 2, "a number that nothing carries is nobody's");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_pushed_records_is_not_one_read_each() {
     let stage = fleet(30).await;
     let before = (reads(&stage), stage.emnify.asked(LISTING).len());

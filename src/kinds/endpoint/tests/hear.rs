@@ -1,7 +1,15 @@
-use emnify::wire::{connectivity::Connectivity as Wire, event::Event};
+use emnify::wire::{
+    connectivity::Connectivity as Wire,
+    event::{Event, Record},
+};
+use emnify_engine::kind::{Key, Managed, Subject};
 use serde_json::json;
 
-use crate::kinds::endpoint::connectivity::{Connectivity, hear};
+use crate::kinds::endpoint::{
+    Endpoint,
+    connectivity::{Connectivity, hear},
+    rows::{Row, RowSim, key},
+};
 
 fn event(kind: i64, severity: i64, detail: &serde_json::Value) -> Event {
     serde_json::from_value(json!({
@@ -38,6 +46,29 @@ fn events_about_device_and_sim_are_hints() {
         assert_eq!(heard.news, None);
     }
     assert!(hear(&event(36, 0, &json!({}))).is_none(), "an invitation is not about the device");
+}
+
+#[test]
+fn an_event_that_names_the_sim_alone_is_about_the_device_that_holds_it() {
+    let recorded = json!({"timestamp": "2022-03-27T23:20:49.301Z", "alert": false,
+        "description": "SIM 250 assigned to endpoint 11380016", "id": 351_732_525_154_305_i64,
+        "event_type": {"id": 51, "description": "SIM Assigned"}, "event_source": {"id": 2, "description": "API"},
+        "event_severity": {"id": 0, "description": "Info"},
+        "sim": {"iccid": "8988303000000000129", "id": 250, "production_date": "2015-03-06T11:15:57.000Z"},
+        "imsi": {"id": 247, "imsi": "295050999900095"}, "detail": {}});
+    let mut event: Event = serde_json::from_value(recorded).unwrap();
+    let holder = Subject::Key(Key::new(key::SIM, "250"));
+    assert_eq!(hear(&event).unwrap().of, holder);
+    event.event_type = Some(serde_json::from_value(json!({"id": 10})).unwrap());
+    assert_eq!(Endpoint::alert(&event).unwrap().of, holder, "what it warns of too");
+    let record = Record { organisation: Some(1), endpoint: None, sim: Some(250) };
+    assert_eq!(Endpoint::concerns(&record), Some(holder), "and a record of a data stream");
+    event.sim = None;
+    assert!(hear(&event).is_none(), "an event that names neither is about nobody");
+    let row = Row { id: 9, sim: Some(RowSim { id: 250, ..RowSim::default() }), ..Row::default() };
+    let mut keys = Vec::new();
+    Endpoint::keys(&row, &mut |key| keys.push(key));
+    assert!(keys.contains(&Key::new(key::SIM, "250")), "the mirror finds a device by its SIM");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use emnify::{
 use emnify_engine::{
     kind::{
         self, Alert, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs,
-        Invalid, Key, Managed, OutputRef, Reply, Source, Verb,
+        Invalid, Key, Managed, OutputRef, Reply, Source, Subject, Verb,
     },
     mark, reason,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
@@ -251,6 +251,12 @@ impl kind::Change for ToyChange {
     }
 }
 
+/// The toy an event names, or else the one whose serial number is that of the SIM it names.
+fn of(event: &Event) -> Option<Subject> {
+    let by_serial = || Some(Subject::Key(Key::new("serial", event.sim_id()?.to_string())));
+    event.endpoint_id().map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
+}
+
 impl Managed for Toy {
     type Row = ToyRow;
     type Part = ToyPart;
@@ -410,24 +416,25 @@ impl Managed for Toy {
 
     fn hear(event: &Event) -> Option<Heard<bool>> {
         may_panic("hear");
-        let id = Id::Int(event.endpoint_id()?);
+        let of = of(event)?;
         let news = match event.kind() {
             Some(3) => Some(true),
             Some(4) => Some(false),
             _ => None,
         };
-        Some(Heard { id, news })
+        Some(Heard { of, news })
     }
 
     fn alert(event: &Event) -> Option<Alert> {
-        let id = Id::Int(event.endpoint_id()?);
+        let of = of(event)?;
         let alert =
-            || Alert { id, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
+            || Alert { of, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
         (event.kind() == Some(11)).then(alert)
     }
 
-    fn concerns(record: &Record) -> Option<Id> {
-        record.endpoint.map(Id::Int)
+    fn concerns(record: &Record) -> Option<Subject> {
+        let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
+        record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
     }
 
     fn changed(row: &ToyRow) -> Option<Timestamp> {
