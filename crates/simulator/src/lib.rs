@@ -71,6 +71,16 @@ pub enum Bulk {
     Partial,
 }
 
+/// Which to follow where what was observed and what is published differ within a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Sources {
+    /// Recordings, sampled answers and what clients rely on. [R][L][3P]
+    #[default]
+    Observed,
+    /// Documentation and schema. [P][S]
+    Published,
+}
+
 /// Settings of a simulator.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -80,6 +90,8 @@ pub struct Options {
     pub limits: Limits,
     /// How it behaves.
     pub dialect: Dialect,
+    /// What to follow where sources differ.
+    pub sources: Sources,
     /// What a bulk call with a bad item does.
     pub bulk: Bulk,
     /// Whether assigning a SIM activates it where the request does not say; by dialect unless set.
@@ -102,6 +114,7 @@ impl Default for Options {
             seed: Seed::default(),
             limits: Limits::Off,
             dialect: Dialect::default(),
+            sources: Sources::default(),
             bulk: Bulk::default(),
             auto_activate: None,
             sequential_writes: true,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use emnify_simulator::{Bulk, Dialect, Limits, Options, Seed, Simulator};
+use emnify_simulator::{Bulk, Dialect, Limits, Options, Seed, Simulator, Sources};
 
 /// A stateful emnify API on loopback.
 #[derive(Parser)]
@@ -23,6 +23,9 @@ struct Arguments {
     /// The year whose behaviour to show.
     #[arg(long, value_enum, default_value_t)]
     dialect: Dialect,
+    /// Which to follow where what was observed and what is published differ.
+    #[arg(long, value_enum, default_value_t)]
+    sources: Sources,
     /// What a bulk call with a bad item does.
     #[arg(long, value_enum, default_value_t)]
     bulk: Bulk,
@@ -63,6 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         seed,
         limits: arguments.limits,
         dialect: arguments.dialect,
+        sources: arguments.sources,
         bulk: arguments.bulk,
         auto_activate: arguments.auto_activate,
         endpoint_write_time: arguments.endpoint_write_time,

@@ -23,6 +23,8 @@ pub(crate) struct Answered {
     pub(crate) headers: HeaderMap,
     /// Null when empty.
     pub(crate) body: Value,
+    /// The same as it was written.
+    pub(crate) text: String,
 }
 
 impl Answered {
@@ -82,7 +84,8 @@ impl Driver {
         let bytes = body.collect().await.expect("a whole body").to_bytes();
         let body =
             if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("a JSON body") };
-        Answered { status: parts.status.as_u16(), headers: parts.headers, body }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Answered { status: parts.status.as_u16(), headers: parts.headers, body, text }
     }
 
     /// GET.

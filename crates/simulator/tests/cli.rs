@@ -47,3 +47,32 @@ fn a_bad_seed_is_refused_by_file_and_field() {
     assert!(!output.status.success());
     assert!(message.contains("colour") && message.contains(".yaml"), "{message}");
 }
+
+#[tokio::test]
+async fn a_refused_change_has_no_reason_phrase() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let simulator = emnify_simulator::Simulator::start(emnify_simulator::Options::default());
+    let served = simulator.serve("127.0.0.1:0").await.expect("a port");
+    let login = reqwest::Client::new().post(format!("{}/api/v1/authenticate", served.url()));
+    let login = login.body(r#"{"application_token": "example-token"}"#).send().await.expect("an answer");
+    let login: serde_json::Value = serde_json::from_str(&login.text().await.expect("a body")).expect("JSON");
+    let token = login["auth_token"].as_str().expect("a token");
+    let address = served.url().trim_start_matches("http://").to_owned();
+    let answer = async |body: &str| {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.expect("it listens");
+        let request = format!(
+            "PATCH /api/v1/endpoint/11000001 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    };
+    let refused = answer(r#"{"service_profile": {"id": -1}}"#).await;
+    assert!(refused.starts_with("HTTP/1.1 422 \r\n"), "{refused}");
+    let done = answer("{}").await;
+    assert!(done.starts_with("HTTP/1.1 204 No Content\r\n"), "{done}");
+}

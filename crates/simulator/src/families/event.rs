@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::endpoint::luhn;
 use super::{Class, Route};
+use crate::Sources;
 use crate::catalogue::{EVENT_TYPES, EventType, Operator};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::list::{self as lists, Cell, Column, Filter, Headers, Paging};
@@ -44,22 +45,26 @@ fn types(_: &mut Call<'_>) -> Answer {
     Ok(Reply::json(rows.collect::<Vec<_>>()))
 }
 
-/// 100 rows unless asked otherwise; the most one can ask for is not published. [R][?]
-const PAGING: Paging = Paging { default: 100, max: 1000, headers: Headers::WithEmptyLink, refusal: 400 };
+/// 100 rows unless asked otherwise; the most one can ask for is not published. [R][?] A bad page or sort answers 400, a bad
+/// `q` 422. [S]
+const PAGING: Paging = Paging { default: 100, max: 1000, headers: Headers::WithEmptyLink, strict: true };
+
+/// Activation and assignment of a SIM name the SIM and not the device. [R] In the samples of the documentation they do. [P]
+const OF_SIMS: [u64; 2] = [8, 51];
 
 fn page(call: &mut Call<'_>, wanted: impl Fn(&Event, &Organisation) -> bool) -> Answer {
     let named =
         |field: &str| call.query("q").is_some_and(|q| q.split(',').any(|part| part.starts_with(field)));
     if named("from:") != named("until:") {
-        return Err(Refusal::coded(400, Code::INVALID_QUERY, "from and until are given both or neither"));
+        return Err(Refusal::coded(422, Code::INVALID_QUERY, "from and until are given both or neither"));
     }
     let org = call.org();
     let events = org.events.values().filter(|event| wanted(event, org));
-    lists::list(call, events, &columns(), PAGING, |event| show(event, org))
+    lists::list(call, events, &columns(), PAGING, |event| show(event, org, call.options.sources))
 }
 
 /// An entry. What does not concern it is left out. [R]
-fn show(event: &Event, org: &Organisation) -> Value {
+fn show(event: &Event, org: &Organisation, sources: Sources) -> Value {
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
     put("timestamp", dates::express(event.timestamp).into());
@@ -77,7 +82,8 @@ fn show(event: &Event, org: &Organisation) -> Value {
     if let Some(user) = &event.user {
         put("user", json!({"id": user.id, "username": user.username, "name": user.name}));
     }
-    if let Some(endpoint) = &event.endpoint {
+    let names_device = sources == Sources::Published || !OF_SIMS.contains(&event.event_type);
+    if let Some(endpoint) = event.endpoint.as_ref().filter(|_| names_device) {
         put("endpoint", json!(endpoint));
     }
     if let Some(sim) = &event.sim {
@@ -123,7 +129,9 @@ fn columns() -> Vec<Column<Event>> {
         column("alert", Filter::Exact, true, |event, _| Cell::Text(event.alert.to_string())),
         column("description", Filter::Contains, false, |event, _| Cell::text(Some(&event.description))),
         column("organisation", Filter::Contains, true, |_, org| Cell::text(Some(&org.name))),
-        column("user", Filter::Exact, true, |event, _| Cell::int(event.user.as_ref().map(|user| user.id))),
+        column("user", Filter::Contains, true, |event, _| {
+            Cell::text(event.user.as_ref().map(|user| user.name.as_str()))
+        }),
         column("endpoint", Filter::AnyOf, true, |event, _| {
             Cell::text(event.endpoint.as_ref().map(|endpoint| endpoint.name.as_str()))
         }),

@@ -163,6 +163,8 @@ mod tests {
     mod configuration;
     mod log;
     mod organisation;
+    mod recorded;
+    mod sms;
     mod tags;
     mod tariffs;
     mod users;

@@ -57,6 +57,8 @@ pub enum Wanted {
     Cleared,
     /// `{"id": n}`.
     Id(u64),
+    /// A negative one, which nothing has.
+    Impossible(i64),
     /// Anything else.
     Unreadable,
 }
@@ -72,7 +74,10 @@ pub fn wanted(body: &Value, field: &str) -> Wanted {
             Some(Value::Null) => Wanted::Cleared,
             None if map.is_empty() => Wanted::Cleared,
             None => Wanted::Unsaid,
-            Some(id) => unsigned(id).map_or(Wanted::Unreadable, Wanted::Id),
+            Some(id) => match integer(id) {
+                Some(id) => u64::try_from(id).map_or(Wanted::Impossible(id), Wanted::Id),
+                None => Wanted::Unreadable,
+            },
         },
         _ => Wanted::Unreadable,
     }

@@ -79,7 +79,18 @@ impl Call<'_> {
     /// # Errors
     /// 400, code 1000, when it is no number. [R]
     pub fn id(&self, name: &str) -> Result<u64, Refusal> {
-        self.param(name).parse().map_err(|_| Refusal::bad_request(format!("{name} must be a number")))
+        self.param(name).parse().map_err(|_| unreadable_id(self.param(name)))
+    }
+
+    /// The id of a device or SIM in the path.
+    ///
+    /// # Errors
+    /// 400, code 1000, when it is no number; 404, code 1401, for a negative one, which nothing has. [R]
+    pub fn object(&self, name: &str, what: &str) -> Result<u64, Refusal> {
+        match self.param(name).parse::<i64>() {
+            Ok(id) => u64::try_from(id).map_err(|_| Refusal::missing(what, id)),
+            Err(_) => Err(unreadable_id(self.param(name))),
+        }
     }
 
     /// A query parameter.
@@ -110,6 +121,11 @@ impl Call<'_> {
         let user = self.state.users.get(&self.caller.user?)?;
         Some(EventUser { id: user.id, username: user.username.clone(), name: user.name.clone() })
     }
+}
+
+/// The words of a Java service. [R]
+fn unreadable_id(text: &str) -> Refusal {
+    Refusal::bad_request(format!("Cannot parse parameter id as Long: For input string: \"{text}\""))
 }
 
 /// A success. Its status is the operation's own unless [`Reply::status`] says otherwise.

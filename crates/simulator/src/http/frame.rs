@@ -3,16 +3,22 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, DATE, ETAG, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, EXPIRES, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::call::{Answer, Reply};
+use super::front;
+use super::order::{self, Order};
 use super::refusal::Refusal;
 use crate::families::{Backend, Route};
 use crate::rules::php;
 use crate::{Dialect, Options};
+
+/// The PHP service's privacy policy in short.
+const PRIVACY: &str = "CP=\"NOI ADM DEV PSAi COM NAV OUR OTRo STP IND DEM\"";
 
 /// What the frame needs to know about a call.
 pub(crate) struct Frame<'a> {
@@ -24,6 +30,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) host: &'a str,
     /// The simulated time.
     pub(crate) now: Timestamp,
+    /// Number of the call.
+    pub(crate) number: u64,
 }
 
 impl Frame<'_> {
@@ -35,6 +43,14 @@ impl Frame<'_> {
         };
         let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&self.now).unwrap_or_default();
         set(&mut response, DATE, &date);
+        if response.headers().contains_key(EXPIRES) {
+            set(&mut response, EXPIRES, &date);
+        }
+        let status = response.status().as_u16();
+        front::dress(response.headers_mut(), status, self.number);
+        if status == 422 {
+            response.extensions_mut().insert(ReasonPhrase::from_static(b""));
+        }
         response
     }
 
@@ -42,7 +58,10 @@ impl Frame<'_> {
         let published = self.route.map_or(200, |route| route.operation.status);
         let status = reply.status.unwrap_or(published);
         let backend = self.backend();
-        let mut response = dress(backend, status, reply.body.as_ref());
+        let order = self
+            .route
+            .map_or(order::NONE, |route| order::of(&route.operation.operation, self.options.dialect));
+        let mut response = dress(backend, status, reply.body.as_ref(), order);
         if let Some(path) = reply.location {
             set(&mut response, LOCATION, &format!("http://{}{path}", self.host));
         }
@@ -55,15 +74,16 @@ impl Frame<'_> {
     fn refusal(&self, refusal: &Refusal) -> Response<Body> {
         let body = refusal.body();
         let mut response = if refusal.by_gateway() {
-            let mut response = dress(Backend::Php, refusal.status, body.as_ref());
-            response.headers_mut().remove("x-amzn-remapped-server");
+            let mut response = dress(Backend::Php, refusal.status, body.as_ref(), order::ERROR);
+            for name in ["x-amzn-remapped-server", "expires", "p3p"] {
+                response.headers_mut().remove(name);
+            }
             set(&mut response, HeaderName::from_static("x-amzn-errortype"), "AccessDeniedException");
-            set(&mut response, HeaderName::from_static("x-cache"), "Error from cloudfront");
             response
         } else if body.is_none() {
-            dress(Backend::Php, refusal.status, None)
+            dress(Backend::Php, refusal.status, None, order::NONE)
         } else {
-            dress(self.backend(), refusal.status, body.as_ref())
+            dress(self.backend(), refusal.status, body.as_ref(), order::ERROR)
         };
         if let Some(seconds) = refusal.retry_after {
             set(&mut response, RETRY_AFTER, &seconds.to_string());
@@ -80,8 +100,9 @@ impl Frame<'_> {
     }
 }
 
-fn dress(backend: Backend, status: u16, body: Option<&serde_json::Value>) -> Response<Body> {
-    let text = body.map(|body| if backend == Backend::Php { php::encode(body) } else { body.to_string() });
+fn dress(backend: Backend, status: u16, body: Option<&serde_json::Value>, order: Order) -> Response<Body> {
+    let text = body.map(|body| order::encode(body, order));
+    let text = if backend == Backend::Php { text.map(|text| php::escape(&text)) } else { text };
     let content_type = match (backend, &text) {
         (Backend::Java, Some(_)) => Some("application/json; charset=UTF-8"),
         (Backend::Java, None) | (Backend::Php, Some(_)) => Some("application/json"),
@@ -89,6 +110,7 @@ fn dress(backend: Backend, status: u16, body: Option<&serde_json::Value>) -> Res
         (Backend::Express | Backend::Moved, Some(_)) => Some("application/json; charset=utf-8"),
         (Backend::Express | Backend::Moved, None) => None,
     };
+    let empty = text.is_none();
     let text = text.unwrap_or_default();
     let etag = (backend == Backend::Express && status == 200).then(|| {
         let mut hasher = DefaultHasher::new();
@@ -103,12 +125,20 @@ fn dress(backend: Backend, status: u16, body: Option<&serde_json::Value>) -> Res
     match backend {
         Backend::Php => {
             set(&mut response, HeaderName::from_static("x-amzn-remapped-server"), "nginx");
-            set(&mut response, HeaderName::from_static("expires"), "Thu, 19 Nov 1981 08:52:00 GMT");
+            set(&mut response, HeaderName::from_static("p3p"), PRIVACY);
+            // With a body: the moment of the answer.
+            if !empty {
+                set(&mut response, EXPIRES, "");
+            }
         }
         Backend::Express | Backend::Moved => {
             set(&mut response, HeaderName::from_static("x-powered-by"), "Express");
         }
         Backend::Java => {}
+    }
+    if empty {
+        // Also on a 204, which by the standard has none; over TCP the server takes it off again.
+        set(&mut response, CONTENT_LENGTH, "0");
     }
     if let Some(etag) = etag {
         set(&mut response, ETAG, &etag);

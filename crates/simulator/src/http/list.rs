@@ -76,8 +76,9 @@ pub struct Paging {
     pub max: usize,
     /// Which headers describe it.
     pub headers: Headers,
-    /// Status of a bad `sort` or `q`: 422 as documented, 400 on event logs.
-    pub refusal: u16,
+    /// Whether a page that is no number, or a bad `sort`, answers 400 as on event logs [S]. Else such a page counts as
+    /// missing, and a bad `sort` answers 422 [D].
+    pub strict: bool,
 }
 
 /// Which paging headers a collection sends. [R]
@@ -103,8 +104,15 @@ pub fn list<'r, T: 'r>(
     render: impl Fn(&T) -> Value,
 ) -> Answer {
     let org = call.org();
-    let filters = filters(call.query("q").unwrap_or(""), columns, paging)?;
+    let filters = filters(call.query("q").unwrap_or(""), columns)?;
     let sort = call.query("sort").unwrap_or("");
+    if paging.strict {
+        for name in ["page", "per_page"] {
+            if call.query(name).is_some_and(|text| text.parse::<i64>().is_err()) {
+                return Err(Refusal::bad_request(format!("{name} must be a number")));
+            }
+        }
+    }
     let per_page = number(call.query("per_page"))
         .filter(|wanted| *wanted >= 1)
         .map_or(paging.default, |wanted| wanted.min(paging.max));
@@ -130,7 +138,7 @@ pub fn list<'r, T: 'r>(
     let mut reply = Reply::json(body)
         .header("x-count-per-page", per_page.to_string())
         .header("x-current-page", page.to_string())
-        .header("x-sort", sort)
+        .header("x-sort", if sort.is_empty() { "id" } else { sort })
         .header("x-total-count", total.to_string())
         .header("x-total-pages", pages.to_string());
     if paging.headers == Headers::Nine {
@@ -169,10 +177,9 @@ struct Wanted<'c, T> {
     time: Option<Timestamp>,
 }
 
-fn filters<'c, T>(q: &str, columns: &'c [Column<T>], paging: Paging) -> Result<Vec<Wanted<'c, T>>, Refusal> {
-    let bad = |what: &str| {
-        Refusal::coded(paging.refusal, Code::INVALID_QUERY, format!("Invalid query criteria: {what}"))
-    };
+fn filters<'c, T>(q: &str, columns: &'c [Column<T>]) -> Result<Vec<Wanted<'c, T>>, Refusal> {
+    let bad =
+        |what: &str| Refusal::coded(422, Code::INVALID_QUERY, format!("Invalid query criteria: {what}"));
     q.split(',')
         .filter(|part| !part.is_empty())
         .map(|part| {
@@ -239,10 +246,11 @@ fn order<T>(
 ) -> Result<(), Refusal> {
     let mut keys = Vec::new();
     for part in sort.split(',').filter(|part| !part.is_empty()) {
-        let name = part.trim_start_matches('-');
+        // A plus sign may be written as it is, and then reads as a blank. [S]
+        let name = part.strip_prefix(['-', '+', ' ']).unwrap_or(part);
         let column = columns.iter().find(|column| column.name == name && column.sort).ok_or_else(|| {
             let message = format!("Invalid sort criteria: {name}");
-            Refusal::coded(paging.refusal, Code::INVALID_SORT, message)
+            Refusal::coded(if paging.strict { 400 } else { 422 }, Code::INVALID_SORT, message)
         })?;
         keys.push((column, part.starts_with('-')));
     }

@@ -1,5 +1,7 @@
 //! Error answers in the shapes of the API.
 
+use std::fmt::Display;
+
 use serde_json::{Value, json};
 
 /// One entry of the error code table.
@@ -56,9 +58,18 @@ impl Issue {
         Self::new(Code::INVALID_REFERENCE, format!("{field}: the referenced object does not exist"))
     }
 
+    /// A field of a device refers to nothing. [R]
+    pub fn not_found(what: &str, id: impl Display) -> Self {
+        Self::new(Code::INVALID_REFERENCE, not_found(what, id))
+    }
+
     fn json(&self) -> Value {
         json!({"error_code": self.code.0, "error_token": self.code.1, "message": self.message})
     }
+}
+
+fn not_found(what: &str, id: impl Display) -> String {
+    format!("{what} with Id '{id}' not found.")
 }
 
 /// How an error is written, by the letters of the dossier.
@@ -67,7 +78,7 @@ enum Shape {
     /// One error. [R]
     A(Issue),
     /// A wrapper with a list. [R]
-    B(Vec<Issue>),
+    B { message: &'static str, issues: Vec<Issue> },
     /// Only a message; of the gateway's authoriser where marked. [R]
     C { message: String, gateway: bool },
     /// Nothing, as `text/html`. [R]
@@ -77,7 +88,7 @@ enum Shape {
     /// Status, message and errors with their SIMs. [S]
     F { message: String, errors: Value },
     /// Like B with the status beside it. [S]
-    G(Vec<Issue>),
+    G { message: &'static str, issues: Vec<Issue> },
 }
 
 /// An error answer.
@@ -110,9 +121,9 @@ impl Refusal {
         Self::coded(404, Code::NOT_FOUND, format!("{what} was not found"))
     }
 
-    /// 404, code 1401: the addressed device itself is missing. [R]
-    pub fn missing_reference(what: &str) -> Self {
-        Self::coded(404, Code::INVALID_REFERENCE, format!("Invalid reference: {what} does not exist"))
+    /// 404, code 1401: the addressed device or SIM itself is missing. [R]
+    pub fn missing(what: &str, id: impl Display) -> Self {
+        Self::coded(404, Code::INVALID_REFERENCE, not_found(what, id))
     }
 
     /// 403, code 1104. [D]
@@ -132,12 +143,17 @@ impl Refusal {
 
     /// 422, shape B. [R]
     pub fn invalid(issues: Vec<Issue>) -> Self {
-        Self::new(422, Shape::B(issues))
+        Self::new(422, Shape::B { message: "Input validation failed", issues })
     }
 
-    /// 422, shape G: what `POST /endpoint` answers. [S]
+    /// The same from a PATCH of a device, in its words. [R]
+    pub fn invalid_update(issues: Vec<Issue>) -> Self {
+        Self::new(422, Shape::B { message: "Update endpoint validation error", issues })
+    }
+
+    /// 422, shape G: what `POST /endpoint` answers today. [S]
     pub fn invalid_with_status(issues: Vec<Issue>) -> Self {
-        Self::new(422, Shape::G(issues))
+        Self::new(422, Shape::G { message: "Create endpoint validation error", issues })
     }
 
     /// Only a message. [S]
@@ -148,7 +164,7 @@ impl Refusal {
 
     /// 401 of the gateway's authoriser: a token that is none. [R]
     pub fn gateway() -> Self {
-        let message = "Unauthorized".to_owned();
+        let message = "token contains an invalid number of segments".to_owned();
         Self::new(401, Shape::C { message, gateway: true })
     }
 
@@ -181,22 +197,22 @@ impl Refusal {
     /// The body, if there is one.
     pub fn body(&self) -> Option<Value> {
         let list = |issues: &[Issue]| issues.iter().map(Issue::json).collect::<Vec<_>>();
-        let wrapper = |issues: &[Issue]| {
-            let mut body = Issue::new(Code::VALIDATION_FAILED, "Input validation failed").json();
+        let wrapper = |message: &str, issues: &[Issue]| {
+            let mut body = Issue::new(Code::VALIDATION_FAILED, message).json();
             body["errors"] = list(issues).into();
             body
         };
         match &self.shape {
             Shape::A(issue) => Some(issue.json()),
-            Shape::B(issues) => Some(wrapper(issues)),
+            Shape::B { message, issues } => Some(wrapper(message, issues)),
             Shape::C { message, .. } => Some(json!({"message": message})),
             Shape::D => None,
             Shape::E(message) => Some(json!({"status_code": self.status, "message": message})),
             Shape::F { message, errors } => {
                 Some(json!({"status_code": self.status, "message": message, "errors": errors}))
             }
-            Shape::G(issues) => {
-                let mut body = wrapper(issues);
+            Shape::G { message, issues } => {
+                let mut body = wrapper(message, issues);
                 body["status_code"] = self.status.into();
                 Some(body)
             }

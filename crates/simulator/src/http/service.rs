@@ -127,7 +127,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Respo
             }
         },
     };
-    let response = shared.respond(outcome, &host, connection.as_ref()).await;
+    let response = shared.respond(outcome, &host, number, connection.as_ref()).await;
     let status = if response.extensions().get::<Reset>().is_some() { 0 } else { response.status().as_u16() };
     shared.lock().log.finish(number, parts.method.as_str(), &template, status, organisation);
     response
@@ -190,12 +190,18 @@ impl Shared {
         outcome
     }
 
-    async fn respond(&self, outcome: Outcome, host: &str, connection: Option<&Cut>) -> Response<Body> {
+    async fn respond(
+        &self,
+        outcome: Outcome,
+        host: &str,
+        number: u64,
+        connection: Option<&Cut>,
+    ) -> Response<Body> {
         if outcome.reset {
             return super::serve::reset(connection);
         }
-        let frame =
-            Frame { route: outcome.route, options: &self.options, host, now: self.lock().clock.now() };
+        let now = self.lock().clock.now();
+        let frame = Frame { route: outcome.route, options: &self.options, host, now, number };
         let response = match outcome.instead {
             None => frame.write(outcome.answer),
             Some((status, body, retry_after)) => {
@@ -207,6 +213,7 @@ impl Shared {
                 refusal.retry_after = retry_after;
                 let mut response = frame.write(Err(refusal));
                 if let Some(body) = body {
+                    response.headers_mut().remove(http::header::CONTENT_LENGTH);
                     *response.body_mut() = Body::from(body.to_string());
                 }
                 response

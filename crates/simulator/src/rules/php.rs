@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 /// A document as PHP's `json_encode` writes it: `/` as `\/`, non-ASCII as `\u` escapes. [R]
-pub fn encode(value: &Value) -> String {
-    let mut out = String::new();
+pub fn escape(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
     // Slashes and non-ASCII characters occur only inside strings, so the finished text can be escaped as a whole.
-    for character in value.to_string().chars() {
+    for character in document.chars() {
         match character {
             '/' => out.push_str("\\/"),
             character if character.is_ascii() => out.push(character),
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn slashes_and_non_ascii_are_escaped_and_still_mean_the_same() {
         let value = json!({"name": "Albania / Plus", "symbol": "€", "emoji": "📡", "quote": "a\"b"});
-        let text = encode(&value);
+        let text = escape(&value.to_string());
         assert!(text.contains(r"Albania \/ Plus"));
         assert!(text.contains(r"\u20ac"));
         assert!(text.is_ascii());

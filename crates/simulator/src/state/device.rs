@@ -75,6 +75,26 @@ pub struct Endpoint {
     /// Traffic by UTC day.
     #[serde(default)]
     pub usage: BTreeMap<Date, Usage>,
+    /// Traffic of the hour it was last used in.
+    #[serde(default, skip_serializing_if = "HourUsage::is_none")]
+    pub last_hour: HourUsage,
+}
+
+/// Traffic of one hour.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HourUsage {
+    /// Hours since 1970.
+    pub hour: i64,
+    /// What was used in it.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+impl HourUsage {
+    fn is_none(&self) -> bool {
+        self.hour == 0
+    }
 }
 
 /// Where a device is in the network.

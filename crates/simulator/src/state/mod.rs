@@ -19,6 +19,8 @@ pub(crate) mod table;
 mod time;
 pub mod traffic;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use device::{
@@ -149,6 +151,8 @@ impl State {
         self.users.raise(next);
         self.tariffs.raise(next);
         self.sim_batches.raise(next);
+        let waiting = || self.sim_batches.values().flat_map(|batch| &batch.sims);
+        next.sim = waiting().map(|sim| sim.id + 1).fold(next.sim, u64::max);
         for user in self.users.values() {
             user.mfa_keys.raise(next);
             user.trusted_devices.raise(next);
@@ -175,6 +179,13 @@ impl State {
         for organisation in self.organisations.values_mut() {
             organisation.number(next);
             organisation.index()?;
+        }
+        let mut known: BTreeSet<u64> =
+            self.organisations.values().flat_map(|org| org.sims.keys().copied()).collect();
+        for batch in self.sim_batches.values() {
+            if let Some(sim) = batch.sims.iter().find(|sim| sim.id != 0 && !known.insert(sim.id)) {
+                return Err(format!("sim_batches: {}: id {} of a SIM is used twice", batch.bic, sim.id));
+            }
         }
         Ok(())
     }

@@ -4,11 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::sim::Actor;
-use super::{Draft, Endpoint, Location, Organisation, PdpContext, SimState, State, Tariff};
+use super::{Draft, Endpoint, Location, Organisation, PdpContext, SimState, State, Tariff, Usage};
 use super::{NextIds, Table};
 use crate::catalogue::Operator;
 use crate::control::Signal;
-use crate::rules::dates;
 
 /// LTE, as the radio type of a simulated registration.
 const LTE: u64 = 6;
@@ -186,9 +185,7 @@ impl Organisation {
         detail["volume"] = volume;
         actor.emit(self, Draft::new(5).endpoint(endpoint).text("PDP Context deleted").detail(detail));
         let row = self.endpoints.get_mut(&endpoint).expect("looked up above");
-        let today = row.usage.entry(dates::day(actor.now)).or_default();
-        today.data_tx += tx;
-        today.data_rx += rx;
+        row.count(actor.now, Usage { data_tx: tx, data_rx: rx, ..Usage::default() });
         self.use_data(actor, endpoint, tx + rx);
         self.count_test_traffic(actor, endpoint, tx + rx, 0);
     }

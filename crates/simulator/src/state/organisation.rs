@@ -82,6 +82,11 @@ pub struct Organisation {
     pub indexes: Indexes,
 }
 
+impl Organisation {
+    /// Id of the country that every organisation is in: Germany.
+    pub const COUNTRY: u64 = 74;
+}
+
 fn four_hours() -> u64 {
     14_400
 }

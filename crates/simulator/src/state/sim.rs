@@ -30,6 +30,17 @@ impl Actor<'_> {
 impl Organisation {
     /// Moves a SIM to a state its present one may become; what is already so stays so.
     pub fn set_sim_state(&mut self, actor: &mut Actor<'_>, sim: u64, to: SimState) {
+        self.set_sim_state_for(actor, sim, to, self.endpoint_of_sim(sim));
+    }
+
+    /// The same for a device that is about to get the SIM: the event is in its log. [R]
+    pub fn set_sim_state_for(
+        &mut self,
+        actor: &mut Actor<'_>,
+        sim: u64,
+        to: SimState,
+        endpoint: Option<u64>,
+    ) {
         let Some(row) = self.sims.get_mut(&sim).filter(|row| row.status != to) else {
             return;
         };
@@ -45,8 +56,9 @@ impl Organisation {
             SimState::Deleted => 10,
             SimState::FactoryTest => 45,
         };
-        let mut draft = Draft::new(kind).sim(sim);
-        if let Some(endpoint) = self.endpoint_of_sim(sim) {
+        let text = format!("Status of SIM changed from '{}' to '{}'", from.name(), to.name());
+        let mut draft = Draft::new(kind).sim(sim).text(text);
+        if let Some(endpoint) = endpoint {
             draft = draft.endpoint(endpoint);
         }
         if from == SimState::FactoryTest {
@@ -95,11 +107,13 @@ impl Organisation {
         if let Some(held) = held {
             self.drop_connection(actor, endpoint);
             self.assign_sim(endpoint, None);
-            actor.emit(self, Draft::new(50).endpoint(endpoint).sim(held));
+            let text = format!("SIM {held} released from endpoint {endpoint}");
+            actor.emit(self, Draft::new(50).endpoint(endpoint).sim(held).text(text));
         }
         if let Some(sim) = sim {
             self.assign_sim(endpoint, Some(sim));
-            actor.emit(self, Draft::new(51).endpoint(endpoint).sim(sim));
+            let text = format!("SIM {sim} assigned to endpoint {endpoint}");
+            actor.emit(self, Draft::new(51).endpoint(endpoint).sim(sim).text(text).detail(json!({})));
         }
     }
 }

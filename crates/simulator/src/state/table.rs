@@ -60,6 +60,13 @@ impl<T: Row> Table<T> {
         id
     }
 
+    /// Adds a row under the id it has, which it returns.
+    pub fn put(&mut self, row: T) -> u64 {
+        let id = row.id();
+        self.rows.insert(id, row);
+        id
+    }
+
     /// Moves the counter past every explicit id.
     pub(super) fn raise(&self, next: &mut NextIds) {
         if let Some((last, _)) = self.rows.last_key_value() {

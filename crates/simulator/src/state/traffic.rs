@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::sim::Actor;
-use super::{Draft, Endpoint, Organisation, Quota, SimState, Sms, SmsState};
+use super::{Draft, Endpoint, Organisation, Quota, SimState, Sms, SmsState, Usage, device::HourUsage};
 use crate::rules::dates;
 
 /// Quota states. [S]
@@ -106,7 +106,8 @@ impl Organisation {
     pub(super) fn deliver_buffered(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
         let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
         let mut delivered = 0;
-        for sms in row.sms.values_mut().filter(|sms| sms.status == SmsState::Buffered) {
+        let waits = |sms: &&mut Sms| sms.status == SmsState::Buffered && actor.now < sms.expiry_date;
+        for sms in row.sms.values_mut().filter(waits) {
             sms.status = SmsState::Delivered;
             sms.final_date = Some(actor.now);
             delivered += 1;
@@ -118,7 +119,7 @@ impl Organisation {
 
     fn count_delivery(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
         let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
-        row.usage.entry(dates::day(actor.now)).or_default().sms_rx += 1;
+        row.count(actor.now, Usage { sms_rx: 1, ..Usage::default() });
         self.use_quota(actor, endpoint, Measure::Sms, 1.0);
         self.count_test_traffic(actor, endpoint, 0.0, 1);
     }
@@ -140,11 +141,12 @@ impl Organisation {
                 }
             }
             for sms in endpoint.sms.values_mut().filter(|sms| sms.status == SmsState::Buffered) {
-                if sms.expiry_date <= actor.now {
+                let ends = sms.ends();
+                if ends <= actor.now {
                     sms.status = SmsState::Expired;
-                    sms.final_date = Some(actor.now);
+                    sms.final_date = Some(ends);
                 } else {
-                    next = next.min(sms.expiry_date);
+                    next = next.min(ends);
                 }
             }
             endpoint.limit_extensions.retain(|_, extension| extension.expiration_date > actor.now);
@@ -184,6 +186,41 @@ fn settle_quota(quota: &mut Quota, now: Timestamp, next: &mut Timestamp) -> bool
         *next = (*next).min(dates::midnight(quota.refilled.saturating_add(SignedDuration::from_hours(24))));
     }
     false
+}
+
+impl Sms {
+    /// When a message that nobody took ends: one to six seconds after its time. [R]
+    fn ends(&self) -> Timestamp {
+        self.expiry_date + SignedDuration::from_secs(1 + (self.id % 6).cast_signed())
+    }
+}
+
+impl Endpoint {
+    /// Counts traffic, by day and in the running hour.
+    pub fn count(&mut self, now: Timestamp, usage: Usage) {
+        self.usage.entry(dates::day(now)).or_default().add(usage);
+        let hour = now.as_second().div_euclid(3600);
+        if self.last_hour.hour != hour {
+            self.last_hour = HourUsage { hour, usage: Usage::default() };
+        }
+        self.last_hour.usage.add(usage);
+    }
+
+    /// What it used in the hour of `now`.
+    pub fn used_in_hour(&self, now: Timestamp) -> Usage {
+        let same = self.last_hour.hour == now.as_second().div_euclid(3600);
+        if same { self.last_hour.usage } else { Usage::default() }
+    }
+}
+
+impl Usage {
+    /// Adds other traffic to it.
+    pub fn add(&mut self, other: Self) {
+        self.data_tx += other.data_tx;
+        self.data_rx += other.data_rx;
+        self.sms_tx += other.sms_tx;
+        self.sms_rx += other.sms_rx;
+    }
 }
 
 impl Quota {

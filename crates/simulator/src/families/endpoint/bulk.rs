@@ -50,7 +50,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
         Ok(())
     })?;
     let org = call.org();
-    let bodies = created.iter().map(|id| render::detail(&org.endpoints[id], org, call.options));
+    let bodies = created.iter().map(|id| render::created(&org.endpoints[id], org, call.options));
     Ok(Reply::json(bodies.collect::<Vec<_>>()))
 }
 
@@ -102,11 +102,7 @@ fn existing(org: &Organisation, item: &Value) -> Result<u64, Refusal> {
     let id = id_of(item)
         .or_else(|| unsigned(item))
         .ok_or_else(|| Refusal::invalid(vec![Issue::required("id")]))?;
-    if org.endpoints.contains_key(&id) {
-        Ok(id)
-    } else {
-        Err(Refusal::missing_reference(&format!("endpoint {id}")))
-    }
+    if org.endpoints.contains_key(&id) { Ok(id) } else { Err(Refusal::missing("Endpoint", id)) }
 }
 
 /// Does the items in order. The first refusal is the answer; by the switch it undoes the items before it.

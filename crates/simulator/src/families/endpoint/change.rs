@@ -8,6 +8,12 @@ use crate::http::body::{self, Wanted};
 use crate::http::refusal::{Code, Issue, Refusal};
 use crate::state::{Actor, Draft, Endpoint, Organisation, SimState};
 
+/// What a device refers to, in the API's words. [R] The first is recorded, the others are like it.
+const SERVICE_PROFILE: &str = "Service profile";
+const TARIFF_PROFILE: &str = "Tariff profile";
+const SPACE: &str = "IP address space";
+const SIM: &str = "SIM";
+
 /// A wanted device, or wanted changes of one. None: not said.
 #[derive(Debug, Clone, Default)]
 #[allow(clippy::option_option, reason = "not said, cleared and set are three things")]
@@ -41,9 +47,9 @@ impl Change {
         change.imei = optional_text(body, "imei", issues, |imei| {
             (14..=16).contains(&imei.len()) && imei.bytes().all(|byte| byte.is_ascii_hexdigit())
         });
-        change.service_profile = required_reference(body, "service_profile", issues);
-        change.tariff_profile = required_reference(body, "tariff_profile", issues);
-        change.enabled = match required_reference(body, "status", issues) {
+        change.service_profile = required_reference(body, "service_profile", SERVICE_PROFILE, issues);
+        change.tariff_profile = required_reference(body, "tariff_profile", TARIFF_PROFILE, issues);
+        change.enabled = match required_reference(body, "status", "Status", issues) {
             None => None,
             Some(status @ (0 | 1)) => Some(status == 0),
             Some(_) => {
@@ -63,8 +69,10 @@ impl Change {
     }
 
     fn read_address(&mut self, body: &Value, issues: &mut Vec<Issue>) {
-        if let Wanted::Id(space) = body::wanted(body, "ip_address_space") {
-            self.space = Some(space);
+        match body::wanted(body, "ip_address_space") {
+            Wanted::Id(space) => self.space = Some(space),
+            Wanted::Impossible(id) => issues.push(Issue::not_found(SPACE, id)),
+            Wanted::Unsaid | Wanted::Cleared | Wanted::Unreadable => {}
         }
         let Some(address) = body.get("ip_address").and_then(Value::as_str).filter(|text| !text.is_empty())
         else {
@@ -83,6 +91,10 @@ impl Change {
             Wanted::Unsaid => None,
             Wanted::Cleared => Some(None),
             Wanted::Id(id) => Some(Some(id)),
+            Wanted::Impossible(id) => {
+                issues.push(Issue::not_found(SIM, id));
+                None
+            }
             Wanted::Unreadable => {
                 issues.push(Issue::format("sim.id"));
                 None
@@ -110,12 +122,13 @@ impl Change {
 
     /// What a create must say. [S]
     pub(super) fn check_complete(&self, issues: &mut Vec<Issue>) {
-        for (said, field) in [
-            (self.service_profile.is_some(), "service_profile"),
-            (self.tariff_profile.is_some(), "tariff_profile"),
-            (self.enabled.is_some(), "status"),
+        for (said, field, what) in [
+            (self.service_profile.is_some(), "service_profile", SERVICE_PROFILE),
+            (self.tariff_profile.is_some(), "tariff_profile", TARIFF_PROFILE),
+            (self.enabled.is_some(), "status", "Status"),
         ] {
-            if !said && !issues.iter().any(|issue| issue.message.starts_with(field)) {
+            let refused = |issue: &Issue| issue.message.starts_with(field) || issue.message.starts_with(what);
+            if !said && !issues.iter().any(refused) {
                 issues.push(Issue::required(field));
             }
         }
@@ -123,14 +136,13 @@ impl Change {
 
     /// Whether references exist and nothing is claimed twice. `endpoint` is the device a PATCH changes.
     pub(super) fn check(&self, org: &Organisation, endpoint: Option<u64>, issues: &mut Vec<Issue>) {
-        for (known, field) in [
-            (self.service_profile.is_none_or(|id| org.service_profiles.contains_key(&id)), "service_profile"),
-            (self.tariff_profile.is_none_or(|id| org.tariff_profiles.contains_key(&id)), "tariff_profile"),
-            (self.space.is_none_or(|id| org.ip_address_spaces.contains_key(&id)), "ip_address_space"),
+        let unknown = |id: Option<u64>, known: &dyn Fn(&u64) -> bool| id.filter(|id| !known(id));
+        for (what, unknown) in [
+            (SERVICE_PROFILE, unknown(self.service_profile, &|id| org.service_profiles.contains_key(id))),
+            (TARIFF_PROFILE, unknown(self.tariff_profile, &|id| org.tariff_profiles.contains_key(id))),
+            (SPACE, unknown(self.space, &|id| org.ip_address_spaces.contains_key(id))),
         ] {
-            if !known {
-                issues.push(Issue::reference(field));
-            }
+            issues.extend(unknown.map(|id| Issue::not_found(what, id)));
         }
         if let Some(sim) = self.sim() {
             self.check_sim(org, endpoint, sim, issues);
@@ -153,7 +165,7 @@ impl Change {
 
     fn check_sim(&self, org: &Organisation, endpoint: Option<u64>, sim: u64, issues: &mut Vec<Issue>) {
         let Some(row) = org.sims.get(&sim).filter(|row| row.status != SimState::Deleted) else {
-            issues.push(Issue::reference("sim"));
+            issues.push(Issue::not_found(SIM, sim));
             return;
         };
         if org.endpoint_of_sim(sim).is_some_and(|holder| Some(holder) != endpoint) {
@@ -201,7 +213,7 @@ impl Change {
             // Activation first, then assignment, as recorded. [R]
             let automatic = activates && enabled && org.sims[&sim].status == SimState::Issued;
             let to = self.wanted_state(org, self.activate.unwrap_or(automatic));
-            set_state(org, actor, sim, to);
+            set_state(org, actor, sim, to, id);
             org.reassign_sim(actor, id, Some(sim));
         }
         Ok(id)
@@ -228,7 +240,7 @@ impl Change {
         }
         let to = self.wanted_state(org, self.activate.unwrap_or(false));
         if let Some(sim) = org.endpoints[&id].sim {
-            set_state(org, actor, sim, to);
+            set_state(org, actor, sim, to, id);
         }
         let row = org.endpoints.get_mut(&id).expect("the caller looked it up");
         let switched = self.enabled.filter(|enabled| *enabled != row.enabled);
@@ -259,9 +271,9 @@ impl Change {
 }
 
 /// Moves a SIM where that is legal; what `activate` cannot do it leaves. [?]
-fn set_state(org: &mut Organisation, actor: &mut Actor<'_>, sim: u64, to: Option<SimState>) {
+fn set_state(org: &mut Organisation, actor: &mut Actor<'_>, sim: u64, to: Option<SimState>, endpoint: u64) {
     if let Some(to) = to.filter(|to| org.sims[&sim].status.may_become(*to)) {
-        org.set_sim_state(actor, sim, to);
+        org.set_sim_state_for(actor, sim, to, Some(endpoint));
     }
 }
 
@@ -273,9 +285,13 @@ fn no_address() -> Refusal {
     Refusal::coded(404, Code::UNAVAILABLE, "No IP address is available")
 }
 
-fn required_reference(body: &Value, field: &str, issues: &mut Vec<Issue>) -> Option<u64> {
+fn required_reference(body: &Value, field: &str, what: &str, issues: &mut Vec<Issue>) -> Option<u64> {
     match body::wanted(body, field) {
         Wanted::Id(id) => Some(id),
+        Wanted::Impossible(id) => {
+            issues.push(Issue::not_found(what, id));
+            None
+        }
         Wanted::Unsaid => None,
         Wanted::Cleared => {
             issues.push(Issue::required(field));

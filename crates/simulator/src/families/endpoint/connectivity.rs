@@ -7,7 +7,10 @@ use crate::catalogue::{self, Operator};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::Refusal;
 use crate::rules::dates;
-use crate::state::{Actor, Draft, Endpoint, Location, Organisation, PdpContext};
+use crate::state::{Actor, Draft, Endpoint, Location, Organisation, PdpContext, RateZone};
+
+/// Tunnels are numbered from here, two for each session.
+const TUNNELS: u64 = 100_000;
 
 /// Status without an id, services, and what is known of location and session. [R][3P]
 pub(super) fn get(call: &mut Call<'_>) -> Answer {
@@ -57,28 +60,46 @@ fn show_location(endpoint: &Endpoint, org: &Organisation, location: &Location) -
     })
 }
 
+/// Numbers come as text. [3P][S]
 fn show_session(call: &Call<'_>, endpoint: &Endpoint, location: &Location, session: &PdpContext) -> Value {
     let org = call.org();
     let sim = endpoint.sim.and_then(|sim| org.sims.get(&sim));
     let operator = Operator::get(location.operator);
-    let tariff = org.tariff_profiles.get(&endpoint.tariff_profile).map(|profile| profile.tariff);
+    let profile = org.tariff_profiles.get(&endpoint.tariff_profile);
+    let tariff = profile.map(|profile| profile.tariff);
+    let zone = tariff.and_then(|tariff| call.state.tariffs.get(&tariff)).and_then(|tariff| {
+        let selected = |zone: &&RateZone| profile.is_some_and(|of| of.rate_zones.contains(&zone.id));
+        let covers =
+            |zone: &&RateZone| zone.operators.is_empty() || zone.operators.contains(&location.operator);
+        tariff.rate_zones.values().find(|zone| selected(zone) && covers(zone))
+    });
     let seconds = call.now.duration_since(session.created).as_secs().max(0);
     json!({
         "pdp_context_id": session.id.to_string(),
         "endpoint_id": endpoint.id.to_string(),
         "tariff_profile_id": endpoint.tariff_profile.to_string(),
         "tariff_id": tariff.map(|tariff| tariff.to_string()),
+        "ratezone_id": zone.map(|zone| zone.id.to_string()),
         "organisation_id": org.id.to_string(),
+        "imsi_id": sim.map(|sim| sim.id.to_string()),
         "imsi": sim.map(|sim| &sim.imsi),
         "sim_id": sim.map(|sim| sim.id.to_string()),
+        "teid_data_plane": (TUNNELS + 2 * session.id).to_string(),
+        "teid_control_plane": (TUNNELS + 2 * session.id + 1).to_string(),
         "gtp_version": "1",
         "nsapi": "5",
+        "sgsn_control_plane_ip_address": "10.255.0.1",
+        "sgsn_data_plane_ip_address": "10.255.0.2",
+        "ggsn_control_plane_ip_address": "10.254.0.1",
+        "ggsn_data_plane_ip_address": "10.254.0.2",
         "created": dates::php(session.created),
         "mcc": operator.map(|operator| &operator.country().mcc),
         "mnc": operator.and_then(|operator| operator.mnc.first()).map(|(_, mnc)| mnc),
         "operator_id": location.operator.to_string(),
         "lac": session.lac.to_string(),
         "ci": session.ci.to_string(),
+        "sac": session.ci.to_string(),
+        "rac": "1",
         "ue_ip_address": endpoint.ip_address.map(|address| address.to_string()),
         "imeisv": endpoint.imei,
         "rat_type": {

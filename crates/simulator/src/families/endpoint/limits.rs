@@ -12,10 +12,11 @@ use crate::http::refusal::Refusal;
 use crate::rules::dates;
 use crate::state::{Draft, LimitExtension};
 
-/// Blocked operators, unpaged. [R]
+/// Blocked operators, unpaged, by id. [R]
 pub(super) fn blacklist(call: &mut Call<'_>) -> Answer {
     let id = addressed(call)?;
-    let blocked = &call.org().endpoints[&id].operator_blacklist;
+    let mut blocked = call.org().endpoints[&id].operator_blacklist.clone();
+    blocked.sort_unstable();
     let operators = blocked.iter().filter_map(|id| Operator::get(*id)).map(Operator::json);
     Ok(Reply::json(operators.collect::<Vec<_>>()))
 }
@@ -30,7 +31,9 @@ pub(super) fn block(call: &mut Call<'_>) -> Answer {
     let (org, _) = call.split();
     let blocked = &mut org.endpoints.get_mut(&id).expect("addressed").operator_blacklist;
     if blocked.contains(&operator) {
-        return Err(Refusal::duplicated("The operator is blacklisted already"));
+        return Err(Refusal::duplicated(format!(
+            "Operator with Id '{operator}' is already blacklisted on Endpoint with Id '{id}'."
+        )));
     }
     blocked.push(operator);
     Ok(Reply::done())

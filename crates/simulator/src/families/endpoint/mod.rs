@@ -58,8 +58,8 @@ pub(super) fn routes() -> Vec<Route> {
 /// The device a path names.
 ///
 /// # Errors
-/// 400 for what is no number, 404 where there is none.
+/// 400 for what is no number; 404, code 1401, where there is none. [R]
 fn addressed(call: &Call<'_>) -> Result<u64, Refusal> {
-    let id = call.id("endpoint_id")?;
-    if call.org().endpoints.contains_key(&id) { Ok(id) } else { Err(Refusal::not_found("endpoint")) }
+    let id = call.object("endpoint_id", "Endpoint")?;
+    if call.org().endpoints.contains_key(&id) { Ok(id) } else { Err(Refusal::missing("Endpoint", id)) }
 }

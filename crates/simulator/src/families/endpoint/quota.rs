@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::addressed;
+use crate::Sources;
 use crate::http::body::{decimal, flag, id_of};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::Refusal;
@@ -43,25 +44,37 @@ fn get(call: &mut Call<'_>, measure: Measure) -> Answer {
     Ok(Reply::json(show(quota, measure)))
 }
 
-/// Sets or overwrites a quota; what is not said about an existing one stays. [S]
+/// Sets a quota or changes the one there is: what is not said of it stays as it is [3P]. By the schema everything has to be
+/// said each time [S].
 fn set(call: &mut Call<'_>, measure: Measure) -> Answer {
     let id = addressed(call)?;
     let invalid = |field: &str| Refusal::message(422, format!("{field} is missing or has an invalid format"));
     let body = call.body;
     let now = call.now;
-    let status = id_of(&body["status"]).filter(|id| (ACTIVE..=EXPIRED).contains(id));
-    let status = status.ok_or_else(|| invalid("status"))?;
-    let volume = decimal(&body["volume"]).ok_or_else(|| invalid("volume"))?;
-    let expiry = body["expiry_date"].as_str().and_then(dates::read);
-    let expiry_date = expiry.ok_or_else(|| invalid("expiry_date"))?;
+    let partial = call.options.sources == Sources::Observed;
+    let (org, _) = call.split();
+    let slot = measure.of(org.endpoints.get_mut(&id).expect("addressed"));
+    let old = slot.clone();
+    let kept = old.as_ref().filter(|_| partial);
+    let said = |field: &str| kept.is_none() || !body[field].is_null();
+    let status = if said("status") { id_of(&body["status"]) } else { kept.map(|old| old.status) };
+    let status = status.filter(|id| (ACTIVE..=EXPIRED).contains(id)).ok_or_else(|| invalid("status"))?;
+    let volume = if said("volume") { decimal(&body["volume"]) } else { kept.map(|old| old.volume) };
+    let volume = volume.ok_or_else(|| invalid("volume"))?;
+    let expiry_date = if said("expiry_date") {
+        body["expiry_date"].as_str().and_then(dates::read)
+    } else {
+        kept.map(|old| old.expiry_date)
+    };
+    let expiry_date = expiry_date.ok_or_else(|| invalid("expiry_date"))?;
     let action = id_of(&body["action_on_exhaustion"]).unwrap_or(1);
-    if action != 1 || (measure == Measure::Data && body["action_on_exhaustion"].is_null()) {
+    let required = measure == Measure::Data && kept.is_none();
+    if action != 1 || (required && body["action_on_exhaustion"].is_null()) {
         // Throttling ended on 9 December 2024. [D]
         return Err(invalid("action_on_exhaustion"));
     }
-    let (org, _) = call.split();
-    let slot = measure.of(org.endpoints.get_mut(&id).expect("addressed"));
-    let old = slot.take();
+    // A new volume is a top-up of that size; without one the last top-up stays.
+    let added = if said("volume") { volume } else { kept.map_or(volume, |old| old.last_volume_added) };
     let unchanged = old.as_ref().filter(|old| old.status == status);
     *slot = Some(Quota {
         status,
@@ -70,7 +83,7 @@ fn set(call: &mut Call<'_>, measure: Measure) -> Answer {
         action_on_exhaustion: action,
         auto_refill: flag(&body["auto_refill"])
             .unwrap_or_else(|| old.as_ref().is_some_and(|old| old.auto_refill)),
-        last_volume_added: decimal(&body["last_volume_added"]).unwrap_or(volume),
+        last_volume_added: decimal(&body["last_volume_added"]).unwrap_or(added),
         last_status_change_date: unchanged.map_or(now, |old| old.last_status_change_date),
         threshold_percentage: decimal(&body["threshold_percentage"])
             .or_else(|| old.as_ref().and_then(|old| old.threshold_percentage)),
@@ -106,9 +119,9 @@ fn delete(call: &mut Call<'_>, measure: Measure) -> Answer {
 
 fn show(quota: &Quota, measure: Measure) -> Value {
     let status = match quota.status {
-        ACTIVE => "Active",
-        EXHAUSTED => "Exhausted",
-        _ => "Expired",
+        ACTIVE => "ACTIVE",
+        EXHAUSTED => "EXHAUSTED",
+        _ => "EXPIRED",
     };
     // A number for data, a flag for SMS. [S]
     let auto_refill = match measure {

@@ -11,7 +11,7 @@ use crate::state::{Endpoint, Organisation, Sim};
 /// All devices, paged. Before 2024 only five headers told the page. [R]
 pub(super) fn list(call: &mut Call<'_>) -> Answer {
     let headers = if call.options.dialect == Dialect::D2022 { Headers::Five } else { Headers::Nine };
-    let paging = Paging { default: 1000, max: 1000, headers, refusal: 422 };
+    let paging = Paging { default: 1000, max: 1000, headers, strict: false };
     let org = call.org();
     let options = call.options;
     lists::list(call, org.endpoints.values(), &COLUMNS, paging, |row| render::item(row, org, options))

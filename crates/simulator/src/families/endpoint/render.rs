@@ -4,8 +4,17 @@ use serde_json::{Map, Value, json};
 
 use crate::catalogue;
 use crate::rules::dates;
-use crate::state::{Endpoint, Organisation, SimState};
+use crate::state::{Endpoint, Organisation, Sim, SimState};
 use crate::{Dialect, Options};
+
+/// A device as a create of today shows it: `sim` is null where there is none. [S]
+pub(super) fn created(endpoint: &Endpoint, org: &Organisation, options: &Options) -> Value {
+    let mut body = detail(endpoint, org, options);
+    if let Some(row) = body.as_object_mut() {
+        row.entry("sim").or_insert(Value::Null);
+    }
+    body
+}
 
 /// A row of the list. The `sim` key is missing where there is none. [R]
 pub(super) fn item(endpoint: &Endpoint, org: &Organisation, options: &Options) -> Value {
@@ -17,7 +26,7 @@ pub(super) fn item(endpoint: &Endpoint, org: &Organisation, options: &Options) -
     row.into()
 }
 
-/// A single device: the whole address space, and where it is registered. [R][S]
+/// A single device: the whole address space, and where it is registered; since 2024 whether its policy reaches satellites. [R][S]
 pub(super) fn detail(endpoint: &Endpoint, org: &Organisation, options: &Options) -> Value {
     let mut row = common(endpoint, org, options);
     let space = endpoint.ip_address_space.and_then(|id| org.ip_address_spaces.get(&id));
@@ -29,7 +38,7 @@ pub(super) fn detail(endpoint: &Endpoint, org: &Organisation, options: &Options)
         })
     });
     row.insert("ip_address_space".to_owned(), space.into());
-    if options.dialect == Dialect::D2026
+    if options.dialect >= Dialect::D2024
         && let Some(profile) = row.get_mut("tariff_profile")
     {
         profile["satellite_capable"] = false.into();
@@ -62,18 +71,27 @@ fn common(endpoint: &Endpoint, org: &Organisation, options: &Options) -> Map<Str
         put("imei_with_luhn", endpoint.imei.as_deref().and_then(with_luhn).into());
     }
     if let Some(sim) = endpoint.sim.and_then(|id| org.sims.get(&id)) {
-        put(
-            "sim",
-            json!({
-                "id": sim.id,
-                "iccid": sim.iccid,
-                "eid": sim.eid,
-                "imsi": sim.imsi,
-                "msisdn": sim.msisdn,
-                "production_date": dates::java(sim.production_date),
-                "status": state(sim.status),
-            }),
-        );
+        put("sim", held(sim, options));
+    }
+    row
+}
+
+/// The SIM in a device: five fields in 2022; since 2024 also the printed ICCID and the profile type [R], and the EID of
+/// an eUICC [S].
+fn held(sim: &Sim, options: &Options) -> Value {
+    let mut row = json!({
+        "id": sim.id,
+        "iccid": sim.iccid,
+        "imsi": sim.imsi,
+        "msisdn": sim.msisdn,
+        "status": state(sim.status),
+    });
+    if options.dialect >= Dialect::D2024 {
+        row["iccid_with_luhn"] = format!("{}{}", sim.iccid, luhn(&sim.iccid)).into();
+        row["sim_profile_type_id"] = sim.profile_type.into();
+        if let Some(eid) = &sim.eid {
+            row["eid"] = eid.clone().into();
+        }
     }
     row
 }

@@ -1,4 +1,4 @@
-//! Traffic of devices: volumes in MB as strings; months without traffic are missing. [3P][S]
+//! Traffic of devices: volumes in MB as strings. [3P][S]
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,21 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 
 use super::addressed;
+use crate::catalogue;
 use crate::http::call::{Answer, Call, Reply};
 use crate::rules::dates;
-use crate::state::Usage;
+use crate::state::{Endpoint, Usage};
 
-/// This month and the last.
+/// Ids of the kinds of traffic. [P]
+const DATA: u64 = 5;
+const SMS: u64 = 6;
+
+/// This month, the last and the last hour. Months without traffic are missing [3P], the hour is there.
 pub(super) fn months(call: &mut Call<'_>) -> Answer {
     let id = addressed(call)?;
-    Ok(Reply::json(usage_json(&call.org().endpoints[&id].usage, dates::day(call.now))))
+    let spans = spans(Some(&call.org().endpoints[&id]), call);
+    let shown = spans.into_iter().filter(|span| span.month.is_none() || span.usage != Usage::default());
+    Ok(Reply::json(shown.map(Span::json).collect::<Map<_, _>>()))
 }
 
 /// Day by day, between two days.
@@ -31,29 +38,56 @@ pub(crate) fn daily_json(usage: &BTreeMap<Date, Usage>, call: &Call<'_>) -> Vec<
     let row = |(day, usage): (&Date, &Usage)| {
         let mut row = show(usage);
         row["date"] = day.to_string().into();
+        for (kind, traffic_type) in [("data", DATA), ("sms", SMS)] {
+            row[kind]["traffic_type"] = json!(catalogue::row("traffic_type", traffic_type));
+            row[kind]["currency"] = json!(catalogue::row("currency", call.org().tariff_plan.currency));
+        }
         row
     };
     usage.range(first..=last).map(row).collect()
 }
 
-/// Monthly traffic, as devices and SIMs show it.
-pub(crate) fn usage_json(usage: &BTreeMap<Date, Usage>, today: Date) -> Value {
-    let this = today.first_of_month();
-    let last = this.saturating_sub(1.month());
-    let mut body = Map::new();
-    for (name, days) in [("last_month", last..this), ("current_month", this..Date::MAX)] {
-        let mut sum = Usage::default();
-        for (_, day) in usage.range(days) {
-            sum.data_tx += day.data_tx;
-            sum.data_rx += day.data_rx;
-            sum.sms_tx += day.sms_tx;
-            sum.sms_rx += day.sms_rx;
+/// Traffic of months and the hour as a SIM shows it: all three are there. [S]
+pub(crate) fn usage_json(endpoint: Option<&Endpoint>, call: &Call<'_>) -> Value {
+    spans(endpoint, call).into_iter().map(Span::json).collect::<Map<_, _>>().into()
+}
+
+/// Traffic of a month or an hour.
+struct Span {
+    name: &'static str,
+    month: Option<Date>,
+    usage: Usage,
+}
+
+impl Span {
+    fn json(self) -> (String, Value) {
+        let mut body = show(&self.usage);
+        if let Some(month) = self.month {
+            // The first day of it. [3P]
+            body["data"]["month"] = month.to_string().into();
+            body["sms"]["month"] = month.to_string().into();
         }
-        if sum != Usage::default() {
-            body.insert(name.to_owned(), show(&sum));
-        }
+        (self.name.to_owned(), body)
     }
-    body.into()
+}
+
+fn spans(endpoint: Option<&Endpoint>, call: &Call<'_>) -> [Span; 3] {
+    let this = dates::day(call.now).first_of_month();
+    let last = this.saturating_sub(1.month());
+    let month = |name: &'static str, days: std::ops::Range<Date>| {
+        let mut usage = Usage::default();
+        let first = days.start;
+        for (_, day) in endpoint.iter().flat_map(|endpoint| endpoint.usage.range(days.clone())) {
+            usage.add(*day);
+        }
+        Span { name, month: Some(first), usage }
+    };
+    let hour = endpoint.map(|endpoint| endpoint.used_in_hour(call.now)).unwrap_or_default();
+    [
+        month("last_month", last..this),
+        month("current_month", this..Date::MAX),
+        Span { name: "last_hour", month: None, usage: hour },
+    ]
 }
 
 fn show(usage: &Usage) -> Value {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::state::SimState;
 use crate::testing::Driver;
-use crate::{Bulk, Dialect, Limits, Options, Signal};
+use crate::{Bulk, Dialect, Limits, Options, Signal, Sources};
 
 const METER: u64 = 11_000_001;
 
@@ -39,7 +39,7 @@ async fn a_create_answers_with_the_object_in_2026_and_with_nothing_before() {
     assert!(made.header("location").starts_with("http"), "Location is absolute");
     assert_eq!(made.body["id"], json!(made.new_id()));
     assert_eq!(made.body["ip_address"], "10.199.0.2", "the lowest free address");
-    assert!(made.body.get("sim").is_none(), "no sim key where there is none");
+    assert_eq!(made.body["sim"], Value::Null, "no SIM");
     let before = dialect(Dialect::D2022).await;
     let made = before.post("/api/v1/endpoint", wanted("new")).await;
     assert_eq!((made.status, &made.body), (201, &Value::Null));
@@ -312,7 +312,7 @@ async fn messages_wait_for_the_device_expire_or_are_cancelled() {
     driver.simulator.device(METER, Signal::Attach).expect("a sound device");
     driver.simulator.device(METER, Signal::Offline).expect("a sound device");
     driver.post(&path, json!({"payload": "three"})).await;
-    driver.simulator.advance(Duration::from_secs(24 * 3600));
+    driver.simulator.advance(Duration::from_secs(24 * 3600 + 10));
     let list = {
         let mut driver = driver;
         driver.login("example-token").await;
@@ -320,7 +320,7 @@ async fn messages_wait_for_the_device_expire_or_are_cancelled() {
     };
     let states: Vec<_> =
         list.as_array().expect("a list").iter().map(|sms| sms["status"]["id"].clone()).collect();
-    assert_eq!(states, [json!(7), json!(4), json!(6)], "cancelled, delivered, expired");
+    assert_eq!(states, [json!(6), json!(4), json!(7)], "expired, delivered, cancelled");
     assert_eq!(list[0]["retry_count"], "0", "numbers come as text");
 }
 
@@ -343,10 +343,37 @@ async fn quotas_expire_and_refill() {
     assert_eq!((&quota["volume"], &quota["auto_refill"]), (&json!(10.0), &json!(1)), "refilled at midnight");
     driver.simulator.advance(Duration::from_secs(36 * 3600));
     driver.login("example-token").await;
-    assert_eq!(driver.get(&path).await.body["status"]["id"], 3, "expired");
+    assert_eq!(driver.get(&path).await.body["status"], json!({"id": 3, "description": "EXPIRED"}));
     assert_eq!(driver.event_types(), [56, 60]);
     assert_eq!(driver.delete(&path).await.status, 204);
     assert_eq!(driver.delete(&path).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_quota_changes_that_part_unless_all_of_it_is_required() {
+    let path = format!("/api/v1/endpoint/{METER}/quota/data");
+    for sources in [Sources::Observed, Sources::Published] {
+        let driver = Driver::start(Options { sources, ..Options::default() }).await;
+        let expiry = driver.simulator.now() + jiff::SignedDuration::from_hours(60);
+        let body = json!({
+            "status": {"id": 1}, "volume": 5, "expiry_date": expiry.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            "action_on_exhaustion": {"id": 1}, "threshold_percentage": 20,
+        });
+        assert_eq!(driver.post(&path, json!({"volume": 7})).await.status, 422, "there is none to change");
+        assert_eq!(driver.post(&path, body).await.status, 201);
+        let before = driver.get(&path).await.body;
+        let part = driver.post(&path, json!({"volume": 7})).await.status;
+        let after = driver.get(&path).await.body;
+        if sources == Sources::Published {
+            assert_eq!((part, &after), (422, &before), "the schema requires every field");
+            continue;
+        }
+        assert_eq!((part, &after["volume"], &after["last_volume_added"]), (201, &json!(7.0), &json!(7.0)));
+        for kept in ["status", "expiry_date", "threshold_percentage", "action_on_exhaustion"] {
+            assert_eq!(after[kept], before[kept], "{kept} stays");
+        }
+        assert_eq!(after["status"]["description"], "ACTIVE");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -461,7 +488,11 @@ async fn a_write_goes_on_when_its_client_has_gone() {
 async fn a_hundred_kilobytes_end_factory_test_and_show_in_statistics() {
     let driver = Driver::example().await;
     let stats = format!("/api/v1/endpoint/{METER}/stats");
-    assert_eq!(driver.get(&stats).await.body, json!({}), "months without traffic are missing");
+    let quiet = driver.get(&stats).await.body;
+    assert_eq!(quiet["last_hour"]["data"]["volume"], "0.000000", "the hour is there");
+    assert_eq!(quiet.as_object().map(serde_json::Map::len), Some(1), "months without traffic are missing");
+    let free = driver.get("/api/v1/sim/10000001/stats").await.body[0].clone();
+    assert!(["last_month", "current_month", "last_hour"].iter().all(|key| free[key].is_object()), "{free}");
     driver
         .simulator
         .edit(|state| {
@@ -475,6 +506,16 @@ async fn a_hundred_kilobytes_end_factory_test_and_show_in_statistics() {
     assert_eq!(sim_state(&driver, 10_000_003), SimState::Activated);
     let month = driver.get(&stats).await.body["current_month"].clone();
     assert_eq!(month["data"]["volume"], "0.200000", "MB, as text");
+    let today = crate::rules::dates::day(driver.simulator.now());
+    assert_eq!(month["data"]["month"], today.first_of_month().to_string());
+    let hour = driver.get(&stats).await.body["last_hour"]["data"].clone();
+    assert!(hour["volume"] == "0.200000" && hour.get("month").is_none(), "{hour}");
+    let day = driver.get(&format!("{stats}/daily")).await.body[0].clone();
+    assert_eq!(
+        (&day["data"]["traffic_type"]["id"], &day["sms"]["traffic_type"]["id"]),
+        (&json!(5), &json!(6))
+    );
+    assert_eq!(day["data"]["currency"]["code"], "EUR");
     let sim = driver.get("/api/v1/sim/10000003/stats").await.body;
     assert_eq!(sim[0]["current_month"], month, "a SIM's statistics are an array of one");
 }

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting one device.
 
+use super::addressed;
 use super::change::Change;
 use super::render;
 use crate::Dialect;
@@ -22,18 +23,18 @@ pub(super) fn create(call: &mut Call<'_>) -> Answer {
         return Ok(reply);
     }
     let org = call.org();
-    let body = render::detail(&org.endpoints[&id], org, call.options);
+    let body = render::created(&org.endpoints[&id], org, call.options);
     Ok(Reply { body: Some(body), ..reply })
 }
 
 /// Changes a device. The existence check comes before everything else. [R]
 pub(super) fn patch(call: &mut Call<'_>) -> Answer {
-    let id = existing(call)?;
+    let id = addressed(call)?;
     let mut issues = Vec::new();
     let change = Change::read(call.body, &mut issues);
     change.check(call.org(), Some(id), &mut issues);
     if !issues.is_empty() {
-        return Err(Refusal::invalid(issues));
+        return Err(Refusal::invalid_update(issues));
     }
     let (org, mut actor) = call.act();
     change.apply(org, &mut actor, id)?;
@@ -42,7 +43,7 @@ pub(super) fn patch(call: &mut Call<'_>) -> Answer {
 
 /// Deletes a device that has no SIM.
 pub(super) fn delete(call: &mut Call<'_>) -> Answer {
-    let id = existing(call)?;
+    let id = addressed(call)?;
     if call.org().endpoints[&id].sim.is_some() {
         return Err(Refusal::conflict("A SIM is assigned to the endpoint"));
     }
@@ -56,16 +57,6 @@ pub(super) fn remove(org: &mut Organisation, actor: &mut Actor<'_>, id: u64) {
     org.drop_connection(actor, id);
     org.free_place(id);
     org.endpoints.remove(&id);
-}
-
-/// A missing device answers a write with 404 and code 1401. [R]
-fn existing(call: &Call<'_>) -> Result<u64, Refusal> {
-    let id = call.id("endpoint_id")?;
-    if call.org().endpoints.contains_key(&id) {
-        Ok(id)
-    } else {
-        Err(Refusal::missing_reference(&format!("endpoint {id}")))
-    }
 }
 
 /// Today's create puts the status beside the errors. [S]

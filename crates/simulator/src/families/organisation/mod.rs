@@ -6,12 +6,13 @@ mod stats;
 use serde_json::{Value, json};
 
 use super::{Class, Needs, Route};
+use crate::Sources;
 use crate::catalogue::{self, Country};
 use crate::http::body;
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Code, Issue, Refusal};
 use crate::rules::dates;
-use crate::state::{Draft, HeldVolume};
+use crate::state::{Draft, HeldVolume, Organisation};
 
 /// The operations of this family.
 pub(super) fn routes() -> Vec<Route> {
@@ -36,10 +37,28 @@ fn own(call: &Call<'_>, param: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Nested, as sampled live; the specification shows it flat. [L]
+/// Nested, as sampled live [L]; by the schema flat, with ids of everything [S].
 #[allow(clippy::unnecessary_wraps, reason = "the type of handlers")]
 fn my(call: &mut Call<'_>) -> Answer {
     let org = call.org();
+    if call.options.sources == Sources::Published {
+        return Ok(Reply::json(json!({
+            "id": org.id,
+            "name": org.name,
+            "organisation_type_id": "4",
+            "organisation_class_id": 3,
+            "organisation_status_id": "0",
+            "country_id": Organisation::COUNTRY.to_string(),
+            "currency_id": org.tariff_plan.currency,
+            "ext_reference": "",
+            "monthly_cost_limit": null,
+            "created": dates::php(org.tariff_plan.start_date),
+            "verification_type_id": null,
+            "verification": "",
+            "brand_id": "1",
+            "default_sms_routing_id": null,
+        })));
+    }
     Ok(Reply::json(json!({
         "id": org.id,
         "name": org.name,
@@ -49,7 +68,7 @@ fn my(call: &mut Call<'_>) -> Answer {
         "class": {"id": 3, "description": "Enterprise"},
         "type": {"id": 4, "description": "Enterprise"},
         "status": catalogue::row("organisation_status", 0),
-        "country": Country::get(74).map(Country::json),
+        "country": Country::get(Organisation::COUNTRY).map(Country::json),
         "currency": catalogue::row("currency", org.tariff_plan.currency),
         "relation": [],
         "verification_type": null,

@@ -30,6 +30,9 @@ fn list(call: &mut Call<'_>) -> Answer {
     own(call, "org_id")?;
     let mut row = show(call.org());
     row["organisation_id"] = call.org().id.to_string().into();
+    for flag in ["api_access_allowed", "vpn_access"] {
+        row["tariff_plan"][flag] = 1.into();
+    }
     Ok(Reply::json(vec![row]))
 }
 

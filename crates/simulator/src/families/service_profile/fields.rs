@@ -67,7 +67,7 @@ fn references(profile: &mut ServiceProfile, body: &Value, org: &Organisation, is
             Wanted::Unsaid => {}
             Wanted::Cleared if clearable => *target = None,
             Wanted::Id(id) if known(id) => *target = Some(id),
-            Wanted::Id(_) => issues.push(Issue::reference(field)),
+            Wanted::Id(_) | Wanted::Impossible(_) => issues.push(Issue::reference(field)),
             Wanted::Cleared | Wanted::Unreadable => issues.push(Issue::format(field)),
         }
     }

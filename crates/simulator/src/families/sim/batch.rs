@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::render;
 use crate::http::body::id_of;
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Code, Refusal};
@@ -18,21 +19,38 @@ pub(super) fn validate(call: &mut Call<'_>) -> Answer {
     if batch.registered_by.is_some() {
         return Err(Refusal::bad_request("The BIC is registered already"));
     }
+    // Numbers in strings and numbers as they are, as published. [S]
+    let caller = call.caller.organisation;
+    let sold_by = batch.sims.first().and_then(|sim| sim.issuer_org).unwrap_or(caller);
+    let resold_by = batch.sims.first().and_then(|sim| sim.reseller_org).unwrap_or(caller);
+    let model = render::model(batch.sims.first().is_some_and(|sim| sim.eid.is_some()));
     Ok(Reply::json(json!({
         "id": batch.id,
         "bic": batch.bic,
+        "bsn": batch.id.to_string(),
         "quantity": batch.sims.len().to_string(),
         "sim_batch_status_id": "1",
         "status": {"id": 1, "description": "Produced"},
+        "sim_model_id": model["id"].to_string(),
+        "model": model,
         "customer_org_id": batch.customer_org,
+        "issuer_org_id": sold_by.to_string(),
+        "reseller_org_id": resold_by,
+        "activated": "0",
+        "logistic_center_id": "1",
+        "article_id": "1",
     })))
 }
 
 /// Registers a batch, once. Every failure is a 422 with an empty body. [R]
-/// SIMs come out as Issued, whatever was asked, except for Factory Test. [R][D]
+/// SIMs come out as Issued, whatever was asked, except for Factory Test. [R][D] Nothing has to be asked: the schema does not
+/// require `sim_status` [S], and the vendor's client sends the status beside it [R].
 pub(super) fn register(call: &mut Call<'_>) -> Answer {
     let refused = || Refusal::empty(422);
-    let wanted = id_of(call.field("sim_status")).and_then(SimState::from_id).ok_or_else(refused)?;
+    let wanted = match call.field("sim_status") {
+        Value::Null => SimState::Issued,
+        status => id_of(status).and_then(SimState::from_id).ok_or_else(refused)?,
+    };
     let caller = call.caller.organisation;
     let factory_test = call.org().factory_test;
     let batch = find(call, call.param("bic")).ok_or_else(refused)?;
@@ -56,7 +74,7 @@ pub(super) fn register(call: &mut Call<'_>) -> Answer {
     for mut sim in sims {
         sim.status = state;
         let iccid = sim.iccid.clone();
-        let id = org.sims.add(next, sim);
+        let id = if sim.id == 0 { org.sims.add(next, sim) } else { org.sims.put(sim) };
         org.indexes.sim_by_iccid.insert(iccid.clone(), id);
         registered.push(json!({"id": id, "iccid": iccid}));
     }

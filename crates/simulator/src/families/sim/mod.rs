@@ -12,7 +12,6 @@ use crate::catalogue;
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::list::{self as lists, Cell, Column, Filter, Headers, Paging};
 use crate::http::refusal::Refusal;
-use crate::rules::dates;
 use crate::state::{Organisation, Sim};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -32,20 +31,20 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// The SIM a path names.
 fn addressed(call: &Call<'_>) -> Result<u64, Refusal> {
-    let id = call.id("sim_id")?;
-    if call.org().sims.contains_key(&id) { Ok(id) } else { Err(Refusal::not_found("SIM")) }
+    let id = call.object("sim_id", "SIM")?;
+    if call.org().sims.contains_key(&id) { Ok(id) } else { Err(Refusal::missing("SIM", id)) }
 }
 
 fn list(call: &mut Call<'_>) -> Answer {
-    let paging = Paging { default: 2000, max: 2500, headers: Headers::Five, refusal: 422 };
-    let org = call.org();
-    lists::list(call, org.sims.values(), &COLUMNS, paging, |sim| render::show(sim, org, call.options))
+    let paging = Paging { default: 2000, max: 2500, headers: Headers::Five, strict: false };
+    let (org, all, options) = (call.org(), &*call.state, call.options);
+    lists::list(call, org.sims.values(), &COLUMNS, paging, |sim| render::show(sim, org, all, options))
 }
 
 fn get(call: &mut Call<'_>) -> Answer {
     let id = addressed(call)?;
     let org = call.org();
-    Ok(Reply::json(render::show(&org.sims[&id], org, call.options)))
+    Ok(Reply::json(render::show(&org.sims[&id], org, call.state, call.options)))
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the type of handlers")]
@@ -58,8 +57,7 @@ fn stats(call: &mut Call<'_>) -> Answer {
     let id = addressed(call)?;
     let org = call.org();
     let holder = org.endpoint_of_sim(id).and_then(|id| org.endpoints.get(&id));
-    let usage = holder.map(|endpoint| endpoint.usage.clone()).unwrap_or_default();
-    Ok(Reply::json(vec![usage_json(&usage, dates::day(call.now))]))
+    Ok(Reply::json(vec![usage_json(holder, call)]))
 }
 
 fn daily(call: &mut Call<'_>) -> Answer {
@@ -92,8 +90,8 @@ static COLUMNS: [Column<Sim>; 14] = [
     // `endpoint:null` finds what is not assigned. [D]
     column("endpoint", Filter::Exact, true, |sim, org| Cell::int(org.endpoint_of_sim(sim.id))),
     column("model", Filter::Exact, true, |sim, _| Cell::Int(sim.profile_type)),
-    column("issuer_org", Filter::Exact, true, |sim, _| Cell::int(sim.issuer_org)),
-    column("reseller_org", Filter::Exact, true, |sim, _| Cell::int(sim.reseller_org)),
+    column("issuer_org", Filter::Exact, true, |sim, org| Cell::Int(render::issuer(sim, org))),
+    column("reseller_org", Filter::Exact, true, |sim, org| Cell::Int(render::reseller(sim, org))),
     column("customer_org", Filter::Exact, true, |_, org| Cell::Int(org.id)),
     column("satellite_capable", Filter::Exact, false, |sim, _| Cell::Text(sim.satellite_capable.to_string())),
 ];

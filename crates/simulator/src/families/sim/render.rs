@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::catalogue::Country;
 use crate::families::endpoint::luhn;
 use crate::rules::dates;
-use crate::state::{Organisation, Sim};
+use crate::state::{Organisation, Sim, State};
 use crate::{Dialect, Options};
 
 /// A SIM. `endpoint` is missing where it is not assigned and carries flat ids; `activation_date` is missing before the
-/// first activation. [R]
-pub(super) fn show(sim: &Sim, org: &Organisation, options: &Options) -> Value {
+/// first activation; `reseller_org` came after 2022. [R]
+pub(super) fn show(sim: &Sim, org: &Organisation, all: &State, options: &Options) -> Value {
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
     put("id", sim.id.into());
@@ -21,10 +22,12 @@ pub(super) fn show(sim: &Sim, org: &Organisation, options: &Options) -> Value {
         put("activation_date", dates::java(activated).into());
     }
     put("status", json!({"id": sim.status.id(), "description": sim.status.name()}));
-    put("customer_org", json!({"id": org.id, "name": org.name}));
-    put("issuer_org", json!({"id": sim.issuer_org.unwrap_or(org.id)}));
-    put("reseller_org", json!({"id": sim.reseller_org.unwrap_or(org.id)}));
-    put("model", model(sim));
+    put("customer_org", party(org.id, all));
+    put("issuer_org", party(issuer(sim, org), all));
+    if options.dialect > Dialect::D2022 {
+        put("reseller_org", party(reseller(sim, org), all));
+    }
+    put("model", model(sim.eid.is_some()));
     if options.dialect == Dialect::D2026 {
         put("iccid_with_luhn", with_luhn(&sim.iccid).into());
         put("eid", sim.eid.clone().into());
@@ -54,12 +57,34 @@ pub(super) fn show(sim: &Sim, org: &Organisation, options: &Options) -> Value {
     row.into()
 }
 
-fn model(sim: &Sim) -> Value {
-    let (id, description) = if sim.eid.is_some() { (4, "4FF IoT eUICC") } else { (3, "Triple-cut IoT SIM") };
+/// The organisation that sold a SIM: its holder's own unless the seed says otherwise.
+pub(super) fn issuer(sim: &Sim, org: &Organisation) -> u64 {
+    sim.issuer_org.unwrap_or(org.id)
+}
+
+/// The organisation that resells a SIM: likewise.
+pub(super) fn reseller(sim: &Sim, org: &Organisation) -> u64 {
+    sim.reseller_org.unwrap_or(org.id)
+}
+
+/// An organisation beside a SIM. One outside the seed has a made-up name. [R]
+fn party(id: u64, all: &State) -> Value {
+    let name = all.organisations.get(&id).map_or_else(|| format!("org{id}"), |org| org.name.clone());
+    let country = Country::get(Organisation::COUNTRY);
+    json!({
+        "id": id,
+        "name": name,
+        "country": country.map(|country| json!({"id": country.id, "name": country.name})),
+    })
+}
+
+/// What a SIM is made as.
+pub(super) fn model(euicc: bool) -> Value {
+    let (id, description) = if euicc { (4, "4FF IoT eUICC") } else { (3, "Triple-cut IoT SIM") };
     json!({
         "id": id,
         "description": description,
-        "memory_size": "128",
+        "memory_size": 128,
         "formfactor": {"id": 3, "name": "2FF, 3FF, 4FF"},
         "manufacturer": {"id": 1, "name": "Simulated"},
     })

@@ -64,3 +64,53 @@ async fn a_batch_is_registered_once_and_its_sims_stay_issued() {
     assert_eq!(driver.get(path).await.status, 400);
     assert_eq!(driver.event_types(), [48]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_registered_as_issued_when_no_status_is_asked_for() {
+    let driver = Driver::example().await;
+    let path = "/api/v1/sim_batch/bic/BIC2-EXAMPLE";
+    assert_eq!(
+        driver.patch(path, json!({"sim_status": {"id": 9}})).await.status,
+        422,
+        "a state that is none"
+    );
+    // What the vendor's client sends: the status beside the field it belongs into.
+    let done = driver.patch(path, json!({"id": 1, "description": "Activated"})).await;
+    assert_eq!(done.status, 200);
+    assert!(done.text.starts_with(r#"{"sim":[{"id":"#), "{}", done.text);
+    let sim = driver.get(&format!("/api/v1/sim/{}", done.body["sim"][0]["id"])).await.body;
+    assert_eq!(sim["status"]["id"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_keeps_the_ids_its_seed_gives_and_shows_every_published_field() {
+    let seed = include_str!("../../../examples/seed.yaml")
+        .replace("{iccid: \"8988303000000000101\"", "{id: 19999999, iccid: \"8988303000000000101\"");
+    let seed = crate::Seed::from_yaml(&seed).expect("a sound seed");
+    let driver = Driver::start(crate::Options { seed, ..crate::Options::default() }).await;
+    let path = "/api/v1/sim_batch/bic/BIC2-EXAMPLE";
+    let batch = driver.get(path).await.body;
+    for field in [
+        "bsn",
+        "sim_model_id",
+        "model",
+        "issuer_org_id",
+        "reseller_org_id",
+        "activated",
+        "logistic_center_id",
+        "article_id",
+    ] {
+        assert!(batch.get(field).is_some(), "{field} is published");
+    }
+    let sims = driver.patch(path, json!({"sim_status": {"id": 1}})).await.body["sim"].clone();
+    assert_eq!(
+        (&sims[0]["id"], &sims[1]["id"]),
+        (&json!(19_999_999), &json!(20_000_000)),
+        "the other one follows"
+    );
+    assert_eq!(driver.get("/api/v1/sim/19999999").await.body["iccid"], "8988303000000000101");
+    let twice = include_str!("../../../examples/seed.yaml")
+        .replace("{iccid: \"8988303000000000101\"", "{id: 10000001, iccid: \"8988303000000000101\"");
+    let refused = crate::Seed::from_yaml(&twice).expect_err("an id is there once");
+    assert!(refused.to_string().contains("10000001"), "{refused}");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::state::Draft;
+use crate::state::{Draft, EventUser};
 use crate::testing::Driver;
 
 /// Writes an event about the example's device.
@@ -51,7 +51,26 @@ async fn the_log_is_paged_filtered_and_sorted() {
         assert_eq!(ids(&driver.get(&format!("/api/v1/event?q={q}")).await.body).len(), 3, "{q}");
     }
     assert_eq!(driver.get("/api/v1/event?sort=colour").await.status, 400, "here 400, elsewhere 422");
-    assert_eq!(driver.get("/api/v1/event?q=colour:red").await.status, 400);
+    assert_eq!(driver.get("/api/v1/event?q=colour:red").await.status, 422);
+    assert_eq!(driver.get("/api/v1/event?page=abc").await.status, 400, "a page is a number");
+    assert_eq!(driver.get("/api/v1/endpoint?page=abc").await.status, 200, "there it counts as missing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_person_of_an_event_is_found_by_name() {
+    let driver = Driver::example().await;
+    let now = driver.simulator.now();
+    driver
+        .simulator
+        .edit(|state| {
+            let ada = EventUser { id: 301, username: "ada@example.com".into(), name: "Ada".into() };
+            let (org, next) = state.split(1001);
+            org.emit(next, now, Draft::new(42).endpoint(11_000_001).user(Some(ada)));
+            org.emit(next, now, Draft::new(43).endpoint(11_000_001));
+        })
+        .expect("a valid state");
+    assert_eq!(ids(&driver.get("/api/v1/event?q=user:Ada").await.body), [42]);
+    assert!(ids(&driver.get("/api/v1/event?q=user:301").await.body).is_empty(), "not by id");
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +84,7 @@ async fn a_window_of_time_needs_both_ends() {
     let form = |time: jiff::Timestamp| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let (from, until) = (form(from), form(until));
     assert_eq!(ids(&driver.get(&format!("/api/v1/event?q=from:{from},until:{until}")).await.body), [43]);
-    assert_eq!(driver.get(&format!("/api/v1/event?q=from:{from}")).await.status, 400);
+    assert_eq!(driver.get(&format!("/api/v1/event?q=from:{from}")).await.status, 422);
 }
 
 #[tokio::test(start_paused = true)]

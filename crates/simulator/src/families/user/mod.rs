@@ -100,7 +100,7 @@ fn columns() -> Vec<Column<User>> {
 }
 
 /// Page sizes of people are not published. [?]
-const PAGING: Paging = Paging { default: 100, max: 1000, headers: Headers::Five, refusal: 422 };
+const PAGING: Paging = Paging { default: 100, max: 1000, headers: Headers::Five, strict: false };
 
 fn list(call: &mut Call<'_>) -> Answer {
     let organisation = call.caller.organisation;
