@@ -155,6 +155,19 @@ impl Claims {
         freed
     }
 
+    /// True if `who` lists `right` among its claims.
+    pub fn lists(&self, right: &str, who: &Claimant) -> bool {
+        let inner = self.0.lock();
+        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| claim.who == *who))
+    }
+
+    /// True if somebody other than `uid` claims `right`, bound or not.
+    pub fn wanted(&self, right: &str, uid: &str) -> bool {
+        let inner = self.0.lock();
+        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| claim.rank.uid != uid))
+            || inner.holder(right, uid).is_some()
+    }
+
     /// True if somebody other than `uid` claims `right`.
     pub fn taken(&self, right: &str, uid: &str) -> bool {
         let inner = self.0.lock();

@@ -3,8 +3,8 @@
 mod known;
 
 pub use self::known::{
-    Guarding, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Told, Trouble, Wanted,
-    Workspace,
+    Elsewhere, Guarding, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Told, Trouble,
+    Wanted, Workspace,
 };
 
 use crate::{
@@ -112,6 +112,9 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
         return Ok(Step::Stall(other)); // 25
     }
     let want = check_wanted(&mut known)?; // 11, 12
+    if let (Some(elsewhere), false) = (&known.elsewhere, observe) {
+        return Ok(wait_for_holder(subject, &known, elsewhere)); // 13a, before 13: who lets go is no rival
+    }
     if let Some(owner) = &known.owner {
         let message = format!("{owner} already manages the same emnify object; delete one of the two");
         return Ok(Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))); // 13
@@ -123,6 +126,28 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
         Seen::Absent => Ok(absent(subject, &known, &want, observe)),
         Seen::Present(found) => Ok(present(subject, &known, &want, found, observe)),
     }
+}
+
+/// Row 13a: what it wants is still another's. In an exchange both let go of theirs first.
+fn wait_for_holder<K: Managed>(
+    subject: &Subject<'_>,
+    known: &Knowledge<'_, K>,
+    Elsewhere { holder, what, stays, exchange }: &Elsewhere,
+) -> Step<K> {
+    if *stays {
+        let message =
+            format!("{holder} has {what} in emnify and does not let go of it; release it there first");
+        return Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message));
+    }
+    if let (Some(key), Seen::Present(found)) = (exchange, &known.seen)
+        && subject.status.id.as_deref() == Some(found.id.to_string().as_str())
+        && let Some(change) = K::vacate(&found.have, key)
+    {
+        let changes = vec![change];
+        return refused(subject, known, &changes).unwrap_or_else(|| Step::Apply(found.id.clone(), changes));
+    }
+    let message = format!("{what} is still with {holder}, which is about to let go of it");
+    Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)
 }
 
 fn check_organisation<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {

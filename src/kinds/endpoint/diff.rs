@@ -269,7 +269,7 @@ pub fn retire(row: &Row, memory: Memory<'_>) -> Vec<Change> {
         changes.push(Change::Delete { holds_sim: false });
         return changes;
     };
-    let release = Change::Patch(Patch(vec![Field { old: sim.id.to_string(), set: Set::Sim(None) }]));
+    let release = released(sim.id);
     let ours = memory.sim_state_is_ours();
     match sim.status {
         Some(from @ (sim_status::ACTIVATED | sim_status::SUSPENDED)) if ours => {
@@ -291,6 +291,15 @@ pub fn retire(row: &Row, memory: Memory<'_>) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// The call that takes the SIM out of a device, if one is in it.
+pub fn release(row: &Row) -> Option<Change> {
+    row.sim.as_ref().map(|sim| released(sim.id))
+}
+
+fn released(sim: i64) -> Change {
+    Change::Patch(Patch(vec![Field { old: sim.to_string(), set: Set::Sim(None) }]))
 }
 
 /// What a bodiless success means for what we know.

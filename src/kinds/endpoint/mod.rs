@@ -160,6 +160,10 @@ impl Managed for Endpoint {
         diff::retire(&have.row, memory(context))
     }
 
+    fn vacate(have: &Have<Self>, key: &Key) -> Option<Change> {
+        (key.name == key::SIM).then(|| diff::release(&have.row)).flatten()
+    }
+
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         diff::assume(change, row, parts);
     }

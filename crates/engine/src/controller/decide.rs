@@ -79,6 +79,8 @@ impl<K: Managed> Controller<K> {
         let intent = self.intent_state(&uid, common, session.as_deref(), now);
         let seen =
             session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
+        let elsewhere =
+            session.as_ref().zip(want).and_then(|(s, want)| self.elsewhere(s, object, common, want, &seen));
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
         let guard = |changes: &[K::Change]| {
             let devices = disturbed(changes);
@@ -96,6 +98,7 @@ impl<K: Managed> Controller<K> {
             seen,
             intent,
             owner: owner.map(|o| o.to_string()),
+            elsewhere,
             secret: secret.0,
             used_by: if subject.deleting { self.used_by(&named(object)) } else { Vec::new() },
             guard: &guard,
@@ -408,10 +411,8 @@ impl<K: Managed> Controller<K> {
             };
             let shared = K::claims(want, row).into_iter();
             rights.extend(shared.map(|key| Right::new(format!("{}={}", key.name, key.value), holds_all)));
-            rights.extend(natural.into_iter().map(|key| {
-                let name = format!("{}:{}={}", K::KIND, key.name, key.value);
-                Right::new(name, carried.contains(&key))
-            }));
+            let named = |key: Key| Right::new(natural_right::<K>(&key), carried.contains(&key));
+            rights.extend(natural.into_iter().map(named));
         }
         rights.sort_by(|a, b| (&a.name, !a.bound).cmp(&(&b.name, !b.bound)));
         rights.dedup_by(|a, b| a.name == b.name);
@@ -466,6 +467,11 @@ fn hold_back<K: Managed>(
         Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Effect::Keep), until),
         None => (step, None),
     }
+}
+
+/// The right to what carries a natural key.
+pub(super) fn natural_right<K: Managed>(key: &Key) -> String {
+    format!("{}:{}={}", K::KIND, key.name, key.value)
 }
 
 pub(super) fn right_of<K: Managed>(id: &Id) -> String {

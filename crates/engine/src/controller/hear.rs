@@ -126,7 +126,7 @@ impl<K: Managed> Controller<K> {
         self.holders.lock().contains_key(&key)
     }
 
-    fn held_objects(&self, session: &Session, id: &Id) -> Vec<Arc<Decoded<K>>> {
+    pub(super) fn held_objects(&self, session: &Session, id: &Id) -> Vec<Arc<Decoded<K>>> {
         let places = self.places(&session.organisation, id).into_iter();
         places.filter_map(|(namespace, name)| self.object(&namespace, &name)).collect()
     }

@@ -6,6 +6,7 @@
 pub(crate) mod crd;
 mod decide;
 mod dispatch;
+mod elsewhere;
 mod erased;
 pub mod gap;
 mod hear;
@@ -19,7 +20,7 @@ mod sweep;
 pub(crate) mod watch;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -39,6 +40,7 @@ use crate::{
     decoded::Decoded,
     directory::Served,
     kind::{Id, Managed, Status},
+    refs::Named,
     shared::Shared,
     status::Overlay,
 };
@@ -53,6 +55,8 @@ pub struct Controller<K: Managed> {
     terminating: AtomicBool,
     /// Who is bound to which emnify object: (organisation, id) to the places of one manager and of whoever looks on.
     holders: Mutex<HashMap<(String, Id), Vec<(String, String)>>>,
+    /// Who waits for something that another object has, by that one's id.
+    waiting: Mutex<HashMap<(String, Id), BTreeSet<Named>>>,
 }
 
 impl<K: Managed> Controller<K> {
@@ -66,6 +70,7 @@ impl<K: Managed> Controller<K> {
             overlay: Overlay::default(),
             terminating: AtomicBool::new(false),
             holders: Mutex::default(),
+            waiting: Mutex::default(),
         })
     }
 

@@ -403,6 +403,10 @@ impl<K: Managed> Controller<K> {
                 status.common().rejected.as_ref().and_then(Rejected::until)
             }
             Step::Stall(told) if told.reason == reason::NOT_TAKEN => self.memory.undone_until(&uid, now),
+            // it ends with a change of another object, which not everything tells of
+            Step::Stall(told) if told.reason == reason::OWNERSHIP_CONFLICT => {
+                Some(pause::after(now, pause::a_minute()))
+            }
             // what ends these is certain to come, and yet nothing hangs on it alone
             Step::Wait(told, _) if [reason::OBSERVING, reason::IN_USE].contains(&told.reason) => {
                 Some(pause::after(now, pause::a_minute()))

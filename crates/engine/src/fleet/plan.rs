@@ -14,7 +14,7 @@ use crate::{
     answer::Disturbed,
     batch::Cohort,
     kind::{BatchKey, Change, Id, Managed, Verb},
-    reason, taken,
+    pause, reason, taken,
 };
 
 /// More doubts than this are settled by one listing instead of single reads.
@@ -460,6 +460,10 @@ impl<F: Fleet> Call<F> {
 pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
     let undone = roster.accepted.values().filter_map(|accepted| accepted.until(now));
+    // ends with a change of another object, which not everything tells of
+    let rivals = [reason::OWNERSHIP_CONFLICT, reason::ALREADY_EXISTS];
+    let rival = roster.failures.values().any(|trouble| rivals.contains(&trouble.failure.reason));
+    let rival = rival.then(|| pause::after(now, pause::a_minute()));
     let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());
     let unsure = roster.unsure.values().map(|unsure| unsure.proof);
     let waiting = roster.seats.iter().any(|s| s.stand == Stand::Missing || s.stand == Stand::Quiet);
@@ -469,6 +473,7 @@ pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Opt
     });
     pauses
         .chain(undone)
+        .chain(rival)
         .chain(roster.due)
         .chain(ready)
         .chain(unsure)

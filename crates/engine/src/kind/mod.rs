@@ -359,6 +359,11 @@ pub trait Managed: Kind {
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
     /// The calls that retire the object, in order; each may be repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
+    /// The change that lets go of a natural key that the object has in emnify, so that another object can take it: two
+    /// that exchange theirs both let go first. `None` where the API has no such thing.
+    fn vacate(_have: &Have<Self>, _key: &Key) -> Option<Self::Change> {
+        None
+    }
     /// What a bodiless success of a change means for what we know.
     fn assume(change: &Self::Change, row: &mut Self::Row, parts: &mut Self::Parts);
     /// Called when a renewed object was made, with the id it replaces, before the new id is bound.

@@ -3,13 +3,26 @@
 use jiff::Timestamp;
 
 use crate::{
-    kind::{Context, Have, Id, Invalid, Managed},
+    kind::{Context, Have, Id, Invalid, Key, Managed},
     spec::{CommonSpec, CommonStatus, Provenance},
     verdict::Effect,
 };
 
 /// May these changes disturb as many devices as they would? Otherwise the text of the trip.
 pub type Guarding<'a, C> = dyn Fn(&[C]) -> Result<(), String> + 'a;
+
+/// Another object here has in emnify what this one wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Which one.
+    pub holder: String,
+    /// What it has, such as `sim 7`.
+    pub what: String,
+    /// It is not about to let go of it.
+    pub stays: bool,
+    /// What this one has, no longer wants, and somebody else here does: it lets go of that first.
+    pub exchange: Option<Key>,
+}
 
 /// What Kubernetes says about the object.
 #[derive(Debug)]
@@ -146,6 +159,8 @@ pub struct Knowledge<'a, K: Managed> {
     pub intent: IntentState,
     /// Another object with a better claim to the same emnify object or right.
     pub owner: Option<String>,
+    /// What it wants is still elsewhere.
+    pub elsewhere: Option<Elsewhere>,
     /// Its output Secret.
     pub secret: SecretState,
     /// Bound objects that refer to it.

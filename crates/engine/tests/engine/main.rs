@@ -9,6 +9,7 @@ mod guard;
 mod hints;
 mod life;
 mod listings;
+mod moves;
 mod ownership;
 mod panics;
 mod refusals;

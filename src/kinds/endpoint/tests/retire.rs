@@ -1,9 +1,13 @@
+use std::sync::Arc;
+
+use emnify_engine::kind::{Have, Key, Managed};
+
 use super::*;
 use crate::kinds::{
     endpoint::{
         EndpointSimStatus,
         diff::{assume, retire},
-        rows::Parts,
+        rows::{Parts, key},
     },
     sim::state::status as sim_status,
 };
@@ -62,4 +66,14 @@ fn every_step_is_resumed_by_what_is_still_true() {
         }
         assert!(row.is_tombstone());
     }
+}
+
+#[test]
+fn a_device_lets_go_of_its_sim_for_another_and_of_nothing_else() {
+    let have = |row: Row| Have { row: Arc::new(row), parts: Arc::default(), output: None };
+    let vacate = |row: Row, key: &'static str| Endpoint::vacate(&have(row), &Key::new(key, "70"));
+    let change = vacate(enabled(sim_status::ACTIVATED), key::SIM).expect("it has a SIM");
+    assert_eq!(lines(&[change]), [RELEASE]);
+    assert_eq!(vacate(Row { sim: None, ..enabled(sim_status::ACTIVATED) }, key::SIM), None);
+    assert_eq!(vacate(enabled(sim_status::ACTIVATED), key::ADDRESS), None, "emnify cannot take an address away");
 }

@@ -42,6 +42,9 @@ impl<K: Managed> Controller<K> {
         }
         let (id, made) = (load.id.as_ref(), reply.id.as_ref());
         answer::learn::<K>(session, id, &load.change, made, reply.row, load.ends);
+        if let Some(id) = id {
+            self.wake_waiting(session, id);
+        }
     }
 
     /// Values shown once go into the Secret before anything else; what cannot be stored is made anew and revoked.

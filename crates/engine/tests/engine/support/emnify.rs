@@ -180,7 +180,11 @@ impl Inner {
         self.refused.iter().any(|name| own["name"] == *name) || taken("imei")
     }
 
-    fn refuses_patch(&self, own: &Value) -> bool {
+    fn refuses_patch(&self, id: i64, own: &Value) -> bool {
+        let taken = |(other, device): (&i64, &Value)| *other != id && device["imei"] == own["imei"];
+        if !own["imei"].is_null() && self.devices.iter().any(taken) {
+            return true;
+        }
         let name = &own["name"];
         !name.is_null() && self.refused.iter().any(|refused| name == refused)
     }
@@ -252,7 +256,7 @@ impl Inner {
             }
             ("PATCH", ["v2", "endpoint", "multi"]) => {
                 let many = body.as_array().cloned().unwrap_or_default();
-                if many.iter().any(|own| self.refuses_patch(own)) {
+                if many.iter().any(|own| self.refuses_patch(0, own)) {
                     return refusal();
                 }
                 for own in many {
@@ -262,7 +266,7 @@ impl Inner {
                 }
                 answer(204, &Value::Null)
             }
-            ("PATCH", ["v1", "endpoint", _]) if self.refuses_patch(body) => refusal(),
+            ("PATCH", ["v1", "endpoint", _]) if self.refuses_patch(id, body) => refusal(),
             (_, ["v1", "endpoint", _]) if !self.devices.contains_key(&id) => {
                 answer(404, &json!({"error_code": 1201, "message": "EndpointNotFound"}))
             }

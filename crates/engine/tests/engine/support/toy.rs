@@ -7,7 +7,7 @@ use std::{cell::Cell, collections::BTreeMap, fmt, time::Duration};
 use emnify::{
     Api, Cursor, Error, Page,
     wire::{
-        Listing,
+        Listing, Nullable,
         endpoint::{Endpoint, EndpointCreate, EndpointOwn, EndpointPatch, status},
         endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
         event::{Event, Record},
@@ -55,6 +55,7 @@ fn may_panic(function: &str) {
     status = "ToyStatus"
 )]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a quirk of its own")]
 pub(crate) struct ToySpec {
     /// Policies.
     #[serde(flatten)]
@@ -86,6 +87,9 @@ pub(crate) struct ToySpec {
     /// It leaves no mark in emnify.
     #[serde(default)]
     pub(crate) unmarked: bool,
+    /// Its serial number can be changed, and taken away.
+    #[serde(default)]
+    pub(crate) movable: bool,
 }
 
 /// What is known of a toy.
@@ -176,6 +180,8 @@ pub(crate) struct ToyWant {
     pub(crate) renew: bool,
     /// It cannot be created.
     pub(crate) existing: bool,
+    /// Its serial number is changed rather than immutable.
+    pub(crate) movable: bool,
     /// The herd it belongs to, as its mark says.
     pub(crate) herd: Option<String>,
 }
@@ -185,6 +191,8 @@ pub(crate) struct ToyWant {
 pub(crate) enum ToyChange {
     /// Makes it.
     Create(ToyWant),
+    /// Gives it another serial number, or none.
+    Serial(Option<String>, Option<String>),
     /// Gives it another name.
     Rename(String, String),
     /// Lets it follow another.
@@ -199,10 +207,17 @@ pub(crate) enum ToyChange {
     Delete,
 }
 
+fn shown(serial: Option<&str>) -> &str {
+    serial.unwrap_or("none")
+}
+
 impl fmt::Display for ToyChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(_) => f.write_str("create"),
+            Self::Serial(old, new) => {
+                write!(f, "serial: {} -> {}", shown(old.as_deref()), shown(new.as_deref()))
+            }
             Self::Rename(old, new) => write!(f, "name: {old} -> {new}"),
             Self::Follow(old, new) => write!(f, "follows: {old} -> {new}"),
             Self::State(state) => write!(f, "state: {state}"),
@@ -217,6 +232,9 @@ impl kind::Change for ToyChange {
     fn fields(&self) -> Vec<FieldDiff> {
         match self {
             Self::Create(_) | Self::Delete => Vec::new(),
+            Self::Serial(old, new) => {
+                vec![FieldDiff::new("serial", shown(old.as_deref()), shown(new.as_deref()))]
+            }
             Self::Rename(old, new) => vec![FieldDiff::new("name", old, new)],
             Self::Follow(old, new) => vec![FieldDiff::new("profile.follows", old, new)],
             Self::State(state) => vec![FieldDiff::new("state", "-", state)],
@@ -333,6 +351,7 @@ impl Managed for Toy {
             mark: (!self.spec.unmarked).then(|| from.mark()),
             renew: self.spec.renew,
             existing: self.spec.existing,
+            movable: self.spec.movable,
             herd: None,
         })
     }
@@ -385,7 +404,9 @@ impl Managed for Toy {
         if let Some(tag) = want.tag.filter(|t| have.parts.read && !have.parts.tags.contains(t)) {
             diff.changes.push(ToyChange::Tag(tag));
         }
-        if let Some(serial) = want.serial.as_ref().filter(|s| row.serial.as_ref() != Some(s)) {
+        if want.movable && want.serial != row.serial {
+            diff.changes.push(ToyChange::Serial(row.serial.clone(), want.serial.clone()));
+        } else if let Some(serial) = want.serial.as_ref().filter(|s| row.serial.as_ref() != Some(s)) {
             diff.immutable.push(FieldDiff::new("serial", row.serial.as_deref().unwrap_or("-"), serial));
         }
         match want.state.filter(|s| *s != row.status) {
@@ -407,10 +428,15 @@ impl Managed for Toy {
         disable.into_iter().chain([ToyChange::Delete]).collect()
     }
 
+    fn vacate(have: &Have<Self>, key: &Key) -> Option<ToyChange> {
+        (key.name == "serial").then(|| ToyChange::Serial(have.row.serial.clone(), None))
+    }
+
     fn assume(change: &ToyChange, row: &mut ToyRow, parts: &mut ToyParts) {
         may_panic("assume");
         match change {
             ToyChange::Create(_) | ToyChange::Delete => {}
+            ToyChange::Serial(_, new) => row.serial.clone_from(new),
             ToyChange::Rename(_, new) => row.name.clone_from(new),
             ToyChange::Follow(_, new) => row.follows = *new,
             ToyChange::State(state) => row.status = *state,
@@ -552,6 +578,7 @@ async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<Reply<Toy>, 
         }
         ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
         ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
+        ToyChange::Serial(_, new) => patch.imei = Some(new.clone().map_or(Nullable::Null, Nullable::Set)),
         ToyChange::Rename(_, new) => patch.name = Some(new.clone()),
         ToyChange::Mark(mark) => patch.tags = Some(mark.clone()),
         ToyChange::Follow(_, new) => patch.service_profile = Some((*new).into()),
