@@ -102,7 +102,7 @@ async fn start_admin(
     tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<(Health, Metrics)> {
-    let (health, metrics) = (Health::default(), Metrics::default());
+    let (health, metrics) = (Health::default(), Metrics::of_shard(&settings.lead.shard_name));
     let listener = TcpListener::bind(settings.admin_addr)
         .await
         .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;

@@ -22,6 +22,12 @@ pub enum HostRefused {
         "{0} is not allowed; an administrator can allow it with the operator's flag --allowed-base-url {0}"
     )]
     NotAllowed(String),
+    /// No URL was named, and the administrator did not list emnify's own.
+    #[error(
+        "unset means {0}, which is not allowed; name a URL that is, or have an administrator allow it with the operator's \
+         flag --allowed-base-url {0}"
+    )]
+    DefaultNotAllowed(String),
     /// No workspace could work.
     #[error("at least one URL is needed, like {default}", default = BaseUrl::PRODUCTION)]
     Nothing,
@@ -36,9 +42,14 @@ impl Hosts {
     }
 
     /// The URL that a workspace names, or emnify's own, if tokens may go there.
-    pub fn admit(&self, url: Option<&str>) -> Result<BaseUrl, HostRefused> {
-        let url = encrypted(url.unwrap_or(BaseUrl::PRODUCTION))?;
-        if self.0.contains(&url.origin()) { Ok(url) } else { Err(HostRefused::NotAllowed(url.origin())) }
+    pub fn admit(&self, named: Option<&str>) -> Result<BaseUrl, HostRefused> {
+        let url = encrypted(named.unwrap_or(BaseUrl::PRODUCTION))?;
+        if self.0.contains(&url.origin()) {
+            return Ok(url);
+        }
+        Err(if named.is_some() { HostRefused::NotAllowed } else { HostRefused::DefaultNotAllowed }(
+            url.origin(),
+        ))
     }
 }
 
@@ -65,9 +76,11 @@ mod tests {
             "the mend is named: {error}"
         );
         assert!(hosts.admit(Some("http://127.0.0.1:8081")).is_err(), "another port is another origin");
+        let unset = Hosts::new(["http://localhost:1"]).unwrap().admit(None).unwrap_err().to_string();
+        let words = unset.starts_with("unset means https://cdn.emnify.net, which is not allowed");
         assert!(
-            Hosts::new(["http://localhost:1"]).unwrap().admit(None).is_err(),
-            "emnify itself is no exception"
+            words,
+            "emnify itself is no exception, and a spec that names no URL is not blamed for one: {unset}"
         );
     }
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
     debug_assert!(chosen.is_ok(), "first line of main");
     run(&Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("emnify-operator: {error:#}");
+        eprintln!("emnify-operator: {}", process::once(&error));
         ExitCode::FAILURE
     })
 }

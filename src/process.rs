@@ -23,6 +23,15 @@ fn tell_panics() {
     }));
 }
 
+/// An error with its causes, none of which is repeated: some of them tell their own causes already.
+pub fn once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
+}
+
 /// Runs the operator until SIGTERM or SIGINT.
 #[tokio::main]
 pub async fn run(args: &RunArgs) -> Result<()> {
@@ -48,4 +57,15 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     };
     telemetry.flush().await;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_everything_once() {
+        let inner = anyhow::anyhow!("refused").context("no answer: refused").context("no cluster");
+        assert_eq!(once(&inner), "no cluster: no answer: refused");
+    }
 }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Scope::Cluster`] | everywhere | an operator that serves all namespaces |
 //! | [`Scope::ServedNamespace`] | in each of `--namespaces` | an operator that serves these only |
+//! | [`Scope::LeavingNamespace`] | everywhere | an operator that serves these only, so that they can be deleted |
 //! | [`Scope::OperatorNamespace`] | where the operator runs | both |
 //!
 //! Discovery and the published schemas are open to everybody who is authenticated (`system:discovery`), so they are not listed.
@@ -22,6 +23,8 @@ pub enum Scope {
     Cluster,
     /// In one namespace whose objects are served, without any right elsewhere.
     ServedNamespace,
+    /// In a namespace that is being deleted: its Role goes before the objects that the Role is for.
+    LeavingNamespace,
     /// In the namespace that the operator runs in, besides one of the others.
     OperatorNamespace,
 }
@@ -37,13 +40,15 @@ pub struct Right {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Cluster, Self::ServedNamespace, Self::OperatorNamespace];
+    pub const ALL: [Self; 4] =
+        [Self::Cluster, Self::ServedNamespace, Self::LeavingNamespace, Self::OperatorNamespace];
 
     /// Name of its file, without an ending.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cluster => "cluster",
             Self::ServedNamespace => "served-namespace",
+            Self::LeavingNamespace => "leaving-namespace",
             Self::OperatorNamespace => "operator-namespace",
         }
     }
@@ -53,6 +58,7 @@ impl Scope {
         match self {
             Self::Cluster => [objects(true), around_objects(), around_cluster()].concat(),
             Self::ServedNamespace => [objects(false), around_objects()].concat(),
+            Self::LeavingNamespace => objects(false),
             Self::OperatorNamespace => around_operator(),
         }
     }
@@ -227,6 +233,17 @@ mod tests {
                 .iter()
                 .any(|resource| grant.contains(resource))),
             "only cluster-scoped things differ: {only:?}"
+        );
+    }
+
+    #[test]
+    fn objects_of_a_namespace_can_be_let_go_when_its_role_has_gone() {
+        let (leaving, served) = (grants(Scope::LeavingNamespace), grants(Scope::ServedNamespace));
+        assert!(leaving.is_subset(&served), "nothing that the Role did not allow");
+        assert!(leaving.contains("emnify.io/endpoints patch"), "the finalizer is taken off");
+        assert!(
+            leaving.iter().all(|grant| grant.starts_with("emnify.io/")),
+            "our kinds, and no Secrets: {leaving:?}"
         );
     }
 

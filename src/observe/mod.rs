@@ -4,7 +4,10 @@ pub mod levels;
 pub mod metrics;
 mod traces;
 
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal as _},
+    time::Duration,
+};
 
 use anyhow::Result;
 use opentelemetry::trace::TracerProvider as _;
@@ -35,7 +38,8 @@ pub struct Telemetry {
 pub fn start(settings: &Settings) -> Result<Telemetry> {
     let traces = settings.otlp_endpoint.as_deref().map(|to| traces::provider(to, settings)).transpose()?;
     let (filter, handle) = reload::Layer::<_, Registry>::new(levels::filter(&settings.log_filter)?);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(true);
+    // in a file colour codes are noise, and searches miss what stands between them
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(true);
     let lines = match settings.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

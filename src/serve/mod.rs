@@ -15,13 +15,16 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::observe::{levels::Levels, metrics::Metrics};
+use crate::observe::{
+    levels::Levels,
+    metrics::{Format, Metrics},
+};
 
 /// Readiness: neither the lease nor emnify being reachable is asked.
 #[derive(Clone, Debug, Default)]
@@ -65,9 +68,11 @@ fn routes(health: Health, metrics: Metrics) -> Router {
         .route("/metrics", get(exposition).with_state(metrics))
 }
 
-async fn exposition(State(metrics): State<Metrics>) -> Response {
-    match metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+async fn exposition(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::negotiate(accept.unwrap_or_default());
+    match metrics.text(format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }
@@ -86,6 +91,19 @@ mod tests {
     async fn status(health: &Health, path: &str) -> StatusCode {
         let request = Request::get(path).body(Body::empty()).unwrap();
         routes(health.clone(), Metrics::default()).oneshot(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn metrics_are_in_the_format_that_is_asked_for() {
+        for (accept, kind) in
+            [("*/*", "text/plain"), ("application/openmetrics-text", "application/openmetrics-text")]
+        {
+            let request =
+                Request::get("/metrics").header(header::ACCEPT, accept).body(Body::empty()).unwrap();
+            let answer = routes(Health::default(), Metrics::default()).oneshot(request).await.unwrap();
+            let found = answer.headers()[header::CONTENT_TYPE].to_str().unwrap();
+            assert!(found.starts_with(kind), "Accept: {accept} is answered with {found}");
+        }
     }
 
     #[tokio::test]

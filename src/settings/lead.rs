@@ -39,6 +39,9 @@ pub struct LeadArgs {
     /// such as `region=eu` or `tier in (gold,silver),!legacy`. Default: all.
     #[arg(long, env = "EMNIFY_OPERATOR_SHARD_SELECTOR", value_name = "SELECTOR")]
     pub shard_selector: Option<String>,
+    /// Name of the shard in metrics. Default: its selector.
+    #[arg(long, env = "EMNIFY_OPERATOR_SHARD_NAME", value_name = "NAME")]
+    pub shard_name: Option<String>,
 }
 
 /// What they mean.
@@ -50,6 +53,8 @@ pub struct LeadSettings {
     pub terms: Terms,
     /// What is served, and the name that goes with it.
     pub shard: Shard,
+    /// What metrics call the shard; empty where everything is served.
+    pub shard_name: String,
 }
 
 /// Times of a lease: `retry` < `renew` < `duration`.
@@ -127,7 +132,9 @@ impl LeadSettings {
         if !args.leader_elect && !shard.selects_all() {
             return Err(LeadError::ShardWithoutElection);
         }
-        Ok(Self { elect: args.leader_elect, terms, shard })
+        let named = args.shard_name.clone().filter(|name| !name.is_empty() && !shard.selects_all());
+        let shard_name = named.unwrap_or_else(|| shard.selector().to_owned());
+        Ok(Self { elect: args.leader_elect, terms, shard, shard_name })
     }
 }
 
@@ -177,6 +184,14 @@ mod tests {
                 assert!(refused(&[&format!("{flag}={value}")]).starts_with(flag), "{flag}={value}");
             }
         }
+    }
+
+    #[test]
+    fn metrics_call_a_shard_by_its_name_or_else_by_its_selector() {
+        let name = |flags: &[&str]| settings(flags).expect("valid").shard_name;
+        assert_eq!(name(&[]), "");
+        assert_eq!(name(&["--shard-selector=region=eu"]), "region=eu");
+        assert_eq!(name(&["--shard-selector=region=eu", "--shard-name=eu"]), "eu");
     }
 
     #[test]

@@ -26,12 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Where the operator is installed.
-const SYSTEM: &str = "emnify-system";
+pub(crate) const SYSTEM: &str = "emnify-system";
 /// Name of the release, and of everything in it.
-const RELEASE: &str = "emnify-operator";
+pub(crate) const RELEASE: &str = "emnify-operator";
 
 /// An object of every namespaced kind but Workspace.
-const OBJECTS: &str = include_str!("install/objects.yaml");
+pub(crate) const OBJECTS: &str = include_str!("install/objects.yaml");
 
 /// The same by kind and name.
 const EVERY: [(&str, &str); 6] = [
@@ -44,15 +44,15 @@ const EVERY: [(&str, &str); 6] = [
 ];
 
 /// A control plane of its own whose objects are in the namespace `iot`; no operator runs.
-async fn own(name: &str) -> Result<Stage> {
+pub(crate) async fn own(name: &str) -> Result<Stage> {
     let place = Place::Own { namespace: "iot".to_owned(), keep: false };
     Stage::start(Options { place, ..options(name)? }).await
 }
 
 /// A release of the operator's chart.
-struct Release<'a> {
-    stage: &'a Stage,
-    namespace: String,
+pub(crate) struct Release<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) namespace: String,
 }
 
 impl<'a> Release<'a> {
@@ -67,7 +67,7 @@ impl<'a> Release<'a> {
     }
 
     /// `helm upgrade` with other values.
-    async fn upgrade(&self, values: &Value) -> Result<()> {
+    pub(crate) async fn upgrade(&self, values: &Value) -> Result<()> {
         let file = self.values(values)?;
         self.helm(&["upgrade", RELEASE, &chart(RELEASE), "--values", &file]).await.map(drop)
     }
@@ -94,7 +94,7 @@ impl<'a> Release<'a> {
     }
 
     /// Starts what a replica of the Deployment would be, as its service account.
-    async fn start(&self) -> Result<Process> {
+    pub(crate) async fn start(&self) -> Result<Process> {
         let mut process = self.launch().await?.start()?;
         process.ready().await?;
         Ok(process)
@@ -169,12 +169,12 @@ fn succeeded(what: &str, output: &Output) -> Result<String> {
 }
 
 /// Waits until an object is Ready.
-async fn ready(stage: &Stage, kind: &str, name: &str) -> Result<Value> {
+pub(crate) async fn ready(stage: &Stage, kind: &str, name: &str) -> Result<Value> {
     stage.wait_within(PATIENCE, kind, name, "Ready", is_ready).await
 }
 
 /// Waits until every object of [`EVERY`] is.
-async fn all_ready(stage: &Stage) -> Result<()> {
+pub(crate) async fn all_ready(stage: &Stage) -> Result<()> {
     for (kind, name) in EVERY {
         ready(stage, kind, name).await?;
     }

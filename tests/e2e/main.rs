@@ -5,6 +5,7 @@
 mod budget;
 mod bulk;
 mod connectivity;
+mod docs;
 mod drift;
 mod fleet;
 mod gitops;

@@ -5,25 +5,32 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use emnify_operator::kinds;
-use serde_json::Value;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::{Value, json};
 
 /// Where what is written by hand ends.
 const VALUES: &str = "## Values\n";
 
-/// An annotation of each definition, after which those of the values stand.
-const KEEP: &str = "    helm.sh/resource-policy: keep\n";
-const MORE: &str = "    {{- with .Values.annotations }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}\n";
+/// Stands in the place of a definition's annotations: its own and those of the values, each key once. Its own win.
+const ANNOTATIONS: &str =
+    "  annotations:\n    {{- merge (dict OWN) (.Values.annotations | default dict) | toYaml | nindent 4 }}\n";
 
 /// A template for each definition. Helm leaves them in the cluster, and with them every object, when the release goes.
 pub(super) fn definitions() -> Vec<(String, String)> {
-    let template = |mut crd: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
-        let annotations = crd.metadata.annotations.get_or_insert_default();
-        annotations.insert("helm.sh/resource-policy".into(), "keep".into());
-        let text = escape(&kinds::yaml(&crd));
-        assert!(text.contains(KEEP), "the annotation has a line of its own");
-        (format!("{}.yaml", crd.spec.names.plural), text.replace(KEEP, &format!("{KEEP}{MORE}")))
-    };
-    kinds::crds().into_iter().map(template).collect()
+    kinds::crds()
+        .into_iter()
+        .map(|crd| (format!("{}.yaml", crd.spec.names.plural), definition(crd)))
+        .collect()
+}
+
+fn definition(mut crd: CustomResourceDefinition) -> String {
+    let mut own = crd.metadata.annotations.take().unwrap_or_default();
+    own.insert("helm.sh/resource-policy".into(), "keep".into());
+    let own: Vec<String> =
+        own.iter().flat_map(|(key, value)| [key, value]).map(|t| format!("{t:?}")).collect();
+    let text = escape(&kinds::yaml(&crd));
+    let (head, rest) = text.split_once("metadata:\n").expect("a definition has a name");
+    format!("{head}metadata:\n{}{rest}", ANNOTATIONS.replace("OWN", &own.join(" ")))
 }
 
 /// Braces of a definition's text are no template.
@@ -67,6 +74,31 @@ pub(super) fn values(chart: &str) -> String {
             .expect("text takes text");
     }
     text
+}
+
+/// What the templates put in the place of a value that is null: its default, or nothing in a map or list that users fill,
+/// since null is Helm's word for taking a default away.
+pub(super) fn defaults(chart: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(chart);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("the chart is in the repository");
+    let values = read("values.yaml");
+    let schema: Value = serde_json::from_str(&read("values.schema.json")).expect("the schema is JSON");
+    let mut defaults: Value = serde_yaml::from_str(&values).expect("values.yaml is YAML");
+    for Row { path, .. } in rows(&values) {
+        let allowed = schema.pointer(&format!("/properties/{}", path.replace('.', "/properties/")));
+        let needed = allowed.is_some_and(|schema| schema.get("minItems").is_some());
+        let value = defaults.pointer_mut(&format!("/{}", path.replace('.', "/"))).expect("a row has a value");
+        match value {
+            Value::Array(_) if !needed => *value = json!([]),
+            Value::Object(_) => *value = json!({}),
+            _ => {}
+        }
+    }
+    let yaml = serde_yaml::to_string(&defaults).expect("JSON is YAML");
+    format!(
+        "{{{{- /* Generated from `values.yaml`: `UPDATE=1 cargo test --test generated`. */ -}}}}\n\
+         {{{{- define \"emnify.defaults\" -}}}}\n{yaml}{{{{- end -}}}}\n"
+    )
 }
 
 /// A value with a comment.

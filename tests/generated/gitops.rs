@@ -69,6 +69,62 @@ pub(super) fn flux() -> String {
     )
 }
 
+/// Where our kinds name other objects, for kustomize: it changes names (prefixes, suffixes, hashes of generated Secrets and
+/// `ConfigMap`s), and knows no fields of ours.
+pub(super) fn kustomize() -> String {
+    let mut found: BTreeMap<(&str, String), Vec<Value>> = BTreeMap::new();
+    let kinds: Vec<String> = all_kinds().collect();
+    for crd in kinds::crds() {
+        let kind = crd.spec.names.kind.clone();
+        let schema = crd.spec.versions[0].schema.as_ref().expect("a kind has a schema");
+        let schema = serde_json::to_value(&schema.open_api_v3_schema).expect("a schema is JSON");
+        let mut names = Vec::new();
+        names_in(&schema["properties"]["spec"], "spec", &mut names);
+        for path in names {
+            for (group, referent) in referents(&kind, &path, &kinds) {
+                let field = json!({"group": api::GROUP, "kind": kind, "path": format!("{path}/name")});
+                found.entry((group, referent)).or_default().push(field);
+            }
+        }
+    }
+    let references = found.into_iter().map(|((group, kind), fields)| {
+        let group = if group.is_empty() { json!({"version": "v1"}) } else { json!({"group": group}) };
+        let mut reference = json!({"kind": kind, "fieldSpecs": fields});
+        reference.as_object_mut().expect("an object").extend(group.as_object().cloned().unwrap_or_default());
+        reference
+    });
+    let text = yaml(&json!({"nameReference": references.collect::<Vec<_>>()}));
+    format!("# Generated, for every kind. docs/gitops.md says how to use it.\n{text}")
+}
+
+/// Paths of all objects in a schema that have a `name`.
+fn names_in(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    if at != "spec" && properties.contains_key("name") {
+        found.push(at.to_owned());
+    }
+    for (key, value) in properties {
+        names_in(value, &format!("{at}/{key}"), found);
+    }
+}
+
+/// What the name at a path is the name of: groups and kinds.
+fn referents(kind: &str, path: &str, kinds: &[String]) -> Vec<(&'static str, String)> {
+    let field = path.rsplit('/').next().unwrap_or_default();
+    let of_ours = field[..1].to_uppercase() + &field[1..];
+    match field {
+        // the Secret that the operator makes: no manifest holds it
+        "secretRef" if kind == "ApplicationToken" => Vec::new(),
+        "workspaceRef" => ["Workspace", "ClusterWorkspace"].map(|kind| (api::GROUP, kind.to_owned())).into(),
+        "configMapRef" => vec![("", "ConfigMap".to_owned())],
+        _ if field.ends_with("SecretRef") => vec![("", "Secret".to_owned())],
+        _ if kinds.contains(&of_ours) => vec![(api::GROUP, of_ours)],
+        _ => {
+            panic!("{kind}: {path}/name names an object of some kind; say here which, or that it names none")
+        }
+    }
+}
+
 fn yaml(value: &Value) -> String {
     serde_yaml::to_string(value).expect("JSON is YAML")
 }

@@ -23,6 +23,7 @@ fn crds_are_up_to_date() {
 #[test]
 fn charts_are_up_to_date() {
     up_to_date("charts/emnify-operator-crds/templates", "yaml", charts::definitions());
+    exactly("charts/emnify-operator/templates/_defaults.tpl", &charts::defaults("charts/emnify-operator"));
     for chart in ["charts/emnify-operator", "charts/emnify-operator-crds"] {
         up_to_date(chart, "md", vec![("README.md".into(), charts::readme(chart))]);
     }
@@ -38,6 +39,7 @@ fn rights_are_up_to_date() {
 fn what_gitops_tools_are_given_is_up_to_date() {
     up_to_date("gitops/argocd", "yaml", vec![("argocd-cm.yaml".into(), gitops::argocd())]);
     up_to_date("gitops/flux", "yaml", vec![("health-checks.yaml".into(), gitops::flux())]);
+    exactly("gitops/kustomize/name-references.yaml", &gitops::kustomize());
 }
 
 #[test]
@@ -60,6 +62,16 @@ fn section(page: &str, name: &str, text: &str) {
     }
     let now = fs::read_to_string(&path).expect("the page is in the repository");
     assert!(now == wanted, "{page}, {name}: run UPDATE=1 cargo test --test generated");
+}
+
+/// A file of a folder that holds others, too.
+fn exactly(path: &str, wanted: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&file, wanted).expect("the repository can be written");
+    }
+    let found = fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == wanted, "{path}: run UPDATE=1 cargo test --test generated");
 }
 
 /// The files of a folder that end like this are exactly these, by name and text; with `UPDATE` they are made so.

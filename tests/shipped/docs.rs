@@ -1,5 +1,6 @@
 //! The docs say nothing that is not there: links, anchors, manifests, flags and reasons are compared with what they name.
 
+mod commands;
 mod flags;
 mod helm;
 mod links;

@@ -6,6 +6,7 @@
 mod charts;
 mod docs;
 mod gitops;
+mod kustomize;
 mod layout;
 mod release;
 mod supply_chain;

@@ -138,6 +138,25 @@ fn every_alert_is_tested_when_it_fires_and_when_it_does_not() {
     }
 }
 
+#[test]
+fn rules_are_tested_with_labels_as_prometheus_stores_them() {
+    let tests = yaml(&format!("{FILES}/rules-test.yaml"));
+    let tests = tests["tests"].as_array().expect("tests");
+    let series = tests.iter().flat_map(|test| test["input_series"].as_array().into_iter().flatten());
+    let mut seen = 0;
+    for series in series.map(|input| input["series"].as_str().expect("a series")) {
+        for label in ["namespace=", "job=", "pod="] {
+            assert_eq!(
+                series.matches(&format!("{{{label}")).count() + series.matches(&format!(",{label}")).count(),
+                1,
+                "{series}: {label}"
+            );
+        }
+        seen += 1;
+    }
+    assert!(seen > 30);
+}
+
 #[tokio::test]
 async fn promtool_accepts_the_rules_and_their_tests_hold() {
     let promtool = tools::promtool().await.expect("promtool");

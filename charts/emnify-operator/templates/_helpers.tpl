@@ -22,9 +22,9 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* As YAML that is text in any case: a release may be called 123. */ -}}
 {{- define "emnify.selector" -}}
-app.kubernetes.io/name: {{ include "emnify.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- dict "app.kubernetes.io/name" (include "emnify.name" .) "app.kubernetes.io/instance" .Release.Name | toYaml -}}
 {{- end -}}
 
 {{- /* Every Deployment: a shard each, or one without a name. */ -}}
@@ -39,21 +39,39 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* Pods of a shard. */ -}}
 {{- define "emnify.shardSelector" -}}
-{{ include "emnify.selector" . }}
+{{- include "emnify.selector" . }}
 {{- with .shard.name }}
-emnify.io/shard: {{ . }}
+emnify.io/shard: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
 {{- define "emnify.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "emnify.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: emnify-operator
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "emnify.labelsOf" (list . (dict) (dict)) -}}
+{{- end -}}
+
+{{- /* Labels of an object, each once. What something selects by stays as it is, and so do the labels of the second argument;
+over all others those of the third win, then commonLabels. */ -}}
+{{- define "emnify.labelsOf" -}}
+{{- $root := index . 0 -}}
+{{- $chart := printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
+{{- $told := dict "helm.sh/chart" $chart "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "emnify-operator" "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- merge (dict) (index . 1) (include "emnify.selector" $root | fromYaml) (index . 2) $root.Values.commonLabels $told | toYaml -}}
+{{- end -}}
+
+{{- /* A value that is null, or that lies in one that is, is as if it were left out; a map or list of the user's is then
+empty. Every template begins with this. */ -}}
+{{- define "emnify.complete" -}}
+{{- include "emnify.fill" (dict "values" .Values "defaults" (include "emnify.defaults" . | fromYaml)) -}}
+{{- end -}}
+
+{{- define "emnify.fill" -}}
+{{- range $key, $default := .defaults -}}
+{{- if kindIs "invalid" (index $.values $key) -}}
+{{- $_ := set $.values $key $default -}}
+{{- else if kindIs "map" $default -}}
+{{- include "emnify.fill" (dict "values" (index $.values $key) "defaults" $default) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "emnify.image" -}}
@@ -93,6 +111,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail (printf "shards: two are named %s; give each a name of its own" .name) -}}
 {{- end -}}
 {{- $_ := set $names .name true -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if eq .name "EMNIFY_OPERATOR_NAMESPACE" -}}
+{{- fail "extraEnv: EMNIFY_OPERATOR_NAMESPACE is the namespace of the Pod; leave it out" -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes -}}
+{{- if has .name (list "push" "ca") -}}
+{{- fail (printf "extraVolumes: %s is a volume of the chart; choose another name" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- if has (trimSuffix "/" .mountPath) (list "/etc/emnify-operator/push" "/etc/emnify-operator/ca") -}}
+{{- fail (printf "extraVolumeMounts: %s is a folder of the chart; choose another path" .mountPath) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.extraCA.configMap .Values.extraCA.secret -}}
 {{- fail "extraCA: set configMap or secret, not both" -}}

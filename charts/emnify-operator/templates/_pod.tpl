@@ -21,10 +21,8 @@ containers:
     {{- end }}
     args:
       {{- include "emnify.args" . | nindent 6 }}
-    {{- with include "emnify.env" . }}
     env:
-      {{- . | nindent 6 }}
-    {{- end }}
+      {{- include "emnify.env" . | nindent 6 }}
     ports:
       - name: admin
         containerPort: 8080
@@ -94,7 +92,6 @@ tolerations:
 {{- define "emnify.args" -}}
 - run
 - {{ printf "--installation=%s" .Values.installation | quote }}
-- {{ printf "--operator-namespace=%s" .Release.Namespace | quote }}
 {{- with .Values.watchNamespaces }}
 - {{ printf "--namespaces=%s" (join "," .) | quote }}
 {{- end }}
@@ -115,6 +112,7 @@ tolerations:
 {{- end }}
 {{- with .shard.selector }}
 - {{ printf "--shard-selector=%s" . | quote }}
+- {{ printf "--shard-name=%s" $.shard.name | quote }}
 {{- end }}
 - {{ printf "--admin-addr=%s:8080" .Values.listenAddress | quote }}
 {{- if .Values.push.enabled }}
@@ -129,21 +127,28 @@ tolerations:
 {{- end }}
 {{- end -}}
 
+{{- /* Each name once: one of extraEnv stands in the place of the chart's. */ -}}
 {{- define "emnify.env" -}}
-{{- if or .Values.extraCA.configMap .Values.extraCA.secret }}
-# Both folders, every file: naming one alone would replace the certificates of the image.
-- name: SSL_CERT_DIR
-  value: /etc/ssl/certs:/etc/emnify-operator/ca
-{{- end }}
-{{- with .Values.proxy.https }}
-- name: HTTPS_PROXY
-  value: {{ . | quote }}
-- name: NO_PROXY
-  value: {{ $.Values.proxy.noProxy | quote }}
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
+{{- /* The Pod's, whatever moved it there: kustomize and Flux change namespaces, and know no argument of ours. */ -}}
+{{- $env := list (dict "name" "EMNIFY_OPERATOR_NAMESPACE" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.namespace"))) -}}
+{{- if or .Values.extraCA.configMap .Values.extraCA.secret -}}
+{{- /* Both folders, every file: naming one alone would replace the certificates of the image. */ -}}
+{{- $env = append $env (dict "name" "SSL_CERT_DIR" "value" "/etc/ssl/certs:/etc/emnify-operator/ca") -}}
+{{- end -}}
+{{- with .Values.proxy.https -}}
+{{- $env = concat $env (list (dict "name" "HTTPS_PROXY" "value" .) (dict "name" "NO_PROXY" "value" $.Values.proxy.noProxy)) -}}
+{{- end -}}
+{{- $theirs := dict -}}
+{{- range .Values.extraEnv -}}
+{{- $_ := set $theirs .name true -}}
+{{- end -}}
+{{- $kept := list -}}
+{{- range $env -}}
+{{- if not (hasKey $theirs .name) -}}
+{{- $kept = append $kept . -}}
+{{- end -}}
+{{- end -}}
+{{- concat $kept .Values.extraEnv | toYaml -}}
 {{- end -}}
 
 {{- define "emnify.mounts" -}}

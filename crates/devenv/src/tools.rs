@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::{
     assets::{
         self,
+        control_plane::CONTROL_PLANE,
         recipe::{Part, Program, Recipe, Stamp},
     },
     error::Error,
@@ -131,6 +132,11 @@ pub async fn promtool() -> Result<PathBuf, Error> {
 /// Path of `actionlint`, which checks GitHub workflows.
 pub async fn actionlint() -> Result<PathBuf, Error> {
     program(&ACTIONLINT).await
+}
+
+/// Path of the control plane's `kubectl`, for what needs no cluster, such as `kubectl kustomize`.
+pub async fn kubectl() -> Result<PathBuf, Error> {
+    Ok(assets::folder(&CONTROL_PLANE).await?.join("kubectl"))
 }
 
 async fn program(recipe: &'static Recipe) -> Result<PathBuf, Error> {

@@ -52,7 +52,7 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
     check_workspace(subject, &known)?; // 3, 5
     let mut known = check_intent(subject, known)?; // 6
     if !known.used_by.is_empty() {
-        let message = format!("still referred to by {}", some_of(&known.used_by));
+        let message = format!("still referred to by {}; {}", some_of(&known.used_by), reason::WAY_OUT);
         return Ok(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)); // 7
     }
     match std::mem::replace(&mut known.seen, Seen::Unknown) {
@@ -72,10 +72,20 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
                 return Ok(Step::RemoveFinalizer { orphaned: true });
             }
             if let Some(step) = refused(subject, &known, &changes) {
-                return Ok(step); // 8, 8a
+                return Ok(held(step)); // 8, 8a
             }
             Ok(Step::Retire(found.id, changes)) // 9
         }
+    }
+}
+
+/// A deletion that a person must act on, with the way out: Kubernetes cannot take one back.
+fn held<K: Managed>(step: Step<K>) -> Step<K> {
+    match step {
+        Step::Stall(told) => {
+            Step::Stall(Told::new(told.reason, format!("{}; {}", told.message, reason::WAY_OUT)))
+        }
+        other => other,
     }
 }
 

@@ -124,6 +124,10 @@ words! {
     ORPHANED = "Orphaned";
 }
 
+/// Ends every message about a deletion that is held: Kubernetes cannot take one back.
+pub(crate) const WAY_OUT: &str =
+    "to let it go and leave it in emnify, annotate it with emnify.io/force-orphan=true";
+
 /// Annotations that steer the operator without touching the spec.
 pub mod annotation {
     words! {

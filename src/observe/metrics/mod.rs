@@ -2,10 +2,12 @@
 //!
 //! [`table`] defines every metric.
 
+mod format;
 mod read;
 mod table;
 
 use std::{
+    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -23,7 +25,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-pub use self::table::METRICS;
+pub use self::{format::Format, table::METRICS};
 use crate::{lead::election, serve::push};
 
 /// Everything that metrics are made of.
@@ -221,25 +223,33 @@ pub type Source = Box<dyn Fn() -> Snapshot + Send + Sync>;
 
 /// The exposition. Before its source is known it has no values.
 #[derive(Clone, Default)]
-pub struct Metrics(Arc<OnceLock<Source>>);
+pub struct Metrics {
+    source: Arc<OnceLock<Source>>,
+    /// Name of the shard, on every sample; none where one process serves all.
+    shard: Option<Arc<str>>,
+}
 
 impl Metrics {
-    /// What [`Metrics::text`] is served as.
-    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    /// That of the shard with this name; of everything if it is empty. Every sample says so, or what one shard lacks would
+    /// be hidden by what another one has.
+    pub fn of_shard(name: &str) -> Self {
+        Self { shard: (!name.is_empty()).then(|| name.into()), ..Self::default() }
+    }
 
     /// Says where values come from; the first source stays.
     pub fn read_from(&self, source: impl Fn() -> Snapshot + Send + Sync + 'static) {
-        self.0.get_or_init(|| Box::new(source));
+        self.source.get_or_init(|| Box::new(source));
     }
 
-    /// All metrics as they stand now, in the `OpenMetrics` text format.
-    pub fn text(&self) -> Result<String, fmt::Error> {
-        let mut registry = Registry::with_prefix("emnify");
-        let snapshot = self.0.get().map(|read| read()).unwrap_or_default();
+    /// All metrics as they stand now.
+    pub fn text(&self, format: Format) -> Result<String, fmt::Error> {
+        let shard = self.shard.iter().map(|shard| (Cow::from("shard"), Cow::from(shard.to_string())));
+        let mut registry = Registry::with_prefix_and_labels("emnify", shard);
+        let snapshot = self.source.get().map(|read| read()).unwrap_or_default();
         registry.register_collector(Box::new(Reading(snapshot)));
         let mut out = String::new();
         text::encode(&mut out, &registry)?;
-        Ok(out)
+        Ok(format.of(out))
     }
 }
 

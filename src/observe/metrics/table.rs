@@ -216,7 +216,7 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "workspace_token_expiry_timestamp",
         "When the token (JWT) that a workspace works with ends; it is renewed before",
-        &["kind", "namespace", "workspace"],
+        &["kind", "workspace_namespace", "workspace"],
         |now, put| {
             for workspace in &now.workspaces {
                 if let Some(at) = workspace.token_expires {

@@ -121,7 +121,7 @@ fn snapshot() -> Snapshot {
 fn text() -> String {
     let metrics = Metrics::default();
     metrics.read_from(snapshot);
-    metrics.text().unwrap()
+    metrics.text(Format::OpenMetrics).unwrap()
 }
 
 /// The metric that a line of the exposition is of, and its labels.
@@ -183,13 +183,43 @@ fn labels_are_those_that_are_declared() {
         "traffic",
         "currency",
     ];
-    let one_each = ["version", "host", "organisation", "namespace", "workspace"];
+    let one_each = ["version", "host", "organisation", "workspace_namespace", "workspace"];
     let allowed = [&fixed[..], &one_each].concat();
     for metric in METRICS {
         for label in metric.labels {
             assert!(allowed.contains(label), "{label} of {} may take any number of values", metric.name);
         }
     }
+}
+
+#[test]
+fn no_label_is_one_that_prometheus_gives_to_targets() {
+    // of a scrape by the Prometheus operator, by annotations, or of static targets
+    let theirs = ["namespace", "pod", "service", "container", "endpoint", "node", "job", "instance"];
+    for metric in METRICS {
+        for label in metric.labels {
+            assert!(
+                !theirs.contains(label) && !label.starts_with("exported_"),
+                "{}: without honorLabels `{label}` is stored as exported_{label}, and rules mean the operator's own",
+                metric.exposed()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_sample_of_a_shard_says_which() {
+    let metrics = Metrics::of_shard("region=eu");
+    metrics.read_from(snapshot);
+    for format in [Format::OpenMetrics, Format::Text] {
+        let text = metrics.text(format).unwrap();
+        let mut samples = text.lines().filter(|line| !line.starts_with('#')).peekable();
+        assert!(
+            samples.peek().is_some() && samples.all(|line| line.contains("shard=\"region=eu\"")),
+            "{text}"
+        );
+    }
+    assert!(!text().contains("shard="), "one that serves all has no shard");
 }
 
 #[test]
@@ -234,6 +264,6 @@ fn values_are_those_of_the_snapshot() {
 
 #[test]
 fn a_starting_process_has_no_values() {
-    let text = Metrics::default().text().unwrap();
+    let text = Metrics::default().text(Format::OpenMetrics).unwrap();
     assert!(text.contains("# HELP emnify_requests"), "but tells what there will be:\n{text}");
 }

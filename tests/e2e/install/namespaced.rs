@@ -3,8 +3,8 @@
 use emnify_harness::stage::{Stage, condition};
 use serde_json::json;
 
-use super::{OBJECTS, Release, all_ready, ready};
-use crate::support::{Result, options, says, told};
+use super::{OBJECTS, Release, all_ready, ready, until};
+use crate::support::{Result, look, options, says, told};
 
 /// Whether the operator may do something, as `kubectl auth can-i` answers.
 async fn may(release: &Release<'_>, what: &[&str]) -> Result<bool> {
@@ -24,7 +24,8 @@ async fn an_operator_of_one_namespace_has_no_rights_elsewhere() -> Result<()> {
     let (system, elsewhere) =
         (stage.plane().namespace("system").await?, stage.plane().namespace("elsewhere").await?);
     let served = stage.namespace();
-    let release = Release::install(&stage, &system, &json!({"watchNamespaces": [served]})).await?;
+    let values = json!({"watchNamespaces": [served], "rbac": {"outliveNamespaces": false}});
+    let release = Release::install(&stage, &system, &values).await?;
     let manifest = release.helm(&["get", "manifest", super::RELEASE]).await?;
     assert!(!manifest.contains("kind: ClusterRole"), "no rights on the cluster are asked for");
 
@@ -82,6 +83,28 @@ async fn cluster_workspaces_are_off(stage: &Stage) -> Result<()> {
     stage.apply(&profile.to_string()).await?;
     says(stage, ("ServiceProfile", "shared"), ("Ready", "WorkspaceNotReady"), &["ClusterWorkspace"]).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_served_namespace_can_be_deleted_although_its_role_goes_first() -> Result<()> {
+    let stage = Stage::start(options("leaving")?).await?;
+    let (system, served) = (stage.plane().namespace("system").await?, stage.namespace());
+    let release = Release::install(&stage, &system, &json!({"watchNamespaces": [served]})).await?;
+    assert!(may(&release, &["patch", "endpoints.emnify.io", "--namespace", "default"]).await?);
+    assert!(!may(&release, &["get", "secrets", "--namespace", "default"]).await?, "no Secrets anywhere else");
+    let process = release.start().await?;
+    stage.apply_workspace("default").await?;
+    stage.apply(OBJECTS).await?;
+    all_ready(&stage).await?;
+    // in the order that hurts: the namespace's controller deletes kinds in no order of ours
+    stage.kubectl_ok(&["delete", "rolebinding,role", super::RELEASE]).await?;
+    stage.plane().kubectl(&["delete", "namespace", served, "--wait=false"]).await?;
+    let gone = async || Ok(!stage.plane().kubectl(&["get", "namespace", served]).await?.status.success());
+    until("the namespace is gone", gone).await?;
+    let devices = look(&stage, |platform| platform.endpoints.len());
+    assert_eq!(devices, 0, "what was made there is gone in emnify, too");
+    process.stop().await?;
+    release.uninstall().await.map(drop)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,7 +27,6 @@ async fn the_operator_takes_the_arguments_as_they_are_meant() {
     let least = settings(&rendered(LEAST).await);
     assert_eq!(least.installation, "test");
     assert_eq!(least.namespaces, Namespaces::All);
-    assert_eq!(least.operator_namespace, "emnify-system", "the release's namespace");
     assert!(least.push.is_none() && least.sweep_interval.is_none(), "nothing is on that nobody asked for");
 
     let full = settings(&rendered(FULL).await);
@@ -41,6 +40,24 @@ async fn the_operator_takes_the_arguments_as_they_are_meant() {
 
     let namespaced = settings(&rendered(NAMESPACED).await);
     assert!(namespaced.namespaces.serves("trackers") && !namespaced.namespaces.serves("emnify-system"));
+}
+
+#[tokio::test]
+async fn the_operators_namespace_is_that_of_its_pod() {
+    for values in [LEAST, FULL] {
+        let objects = rendered(values).await;
+        let container = &pod(&objects)["containers"][0];
+        let env = container["env"].as_array().unwrap().iter();
+        let found = env.clone().find(|variable| variable["name"] == "EMNIFY_OPERATOR_NAMESPACE");
+        let field = &found.expect("it is told")["valueFrom"]["fieldRef"]["fieldPath"];
+        assert_eq!(field, "metadata.namespace", "whoever moves the Pod moves Lease and Secrets with it");
+        let told = strings(&container["args"]).into_iter().any(|arg| arg.contains("operator-namespace"));
+        assert!(!told, "an argument would win over the variable");
+    }
+    let mut cli = <Cli as clap::CommandFactory>::command();
+    let run = cli.find_subcommand_mut("run").expect("the container runs it");
+    let flag = run.get_arguments().find(|arg| arg.get_long() == Some("operator-namespace")).expect("a flag");
+    assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some("EMNIFY_OPERATOR_NAMESPACE"));
 }
 
 #[tokio::test]
@@ -175,6 +192,8 @@ async fn each_shard_is_a_deployment_of_its_own() {
         let template = &deployment["spec"]["template"];
         let settings = understood(&template["spec"]["containers"][0]["args"]);
         assert!(!settings.lead.shard.selects_all(), "it serves its part");
+        let name = &template["metadata"]["labels"]["emnify.io/shard"];
+        assert_eq!(name, &settings.lead.shard_name, "metrics call it by its name");
         assert!((settings.ip_share - 0.5).abs() < f64::EPSILON, "they share what one address may ask for");
         leases.push(settings.lead.shard.lease().to_owned());
         let selector = &deployment["spec"]["selector"]["matchLabels"];

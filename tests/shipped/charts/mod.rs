@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod collisions;
 mod conform;
 mod deployment;
 mod exposure;
 mod monitoring;
+mod nulls;
 mod plain;
 mod refusals;
 mod rights;
@@ -36,6 +38,19 @@ fn folder(chart: &str) -> PathBuf {
     Path::new(ROOT).join("charts").join(chart)
 }
 
+/// A folder with all that is in it.
+pub(super) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 /// Helm with files of values. No cluster is asked.
 pub(super) async fn helm(arguments: &[&str], values: &[&str]) -> Output {
     let program = tools::helm().await.expect("helm is there or can be built");
@@ -59,19 +74,33 @@ pub(super) async fn helm(arguments: &[&str], values: &[&str]) -> Output {
 
 /// What `helm template` prints of a chart, in namespace `emnify-system`.
 pub(crate) async fn text(chart: &str, values: &[&str]) -> String {
-    let folder = folder(chart);
-    let arguments = ["template", "emnify-operator", folder.to_str().unwrap(), "--namespace", "emnify-system"];
+    template(&folder(chart), "emnify-system", values).await
+}
+
+async fn template(chart: &Path, namespace: &str, values: &[&str]) -> String {
+    let arguments = ["template", "emnify-operator", chart.to_str().unwrap(), "--namespace", namespace];
     let output = helm(&arguments, values).await;
+    let chart = chart.display();
     assert!(output.status.success(), "{chart}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// The objects in it.
-fn objects(text: &str) -> Vec<Value> {
+pub(super) fn objects(text: &str) -> Vec<Value> {
     let documents = text.split("\n---").map(|document| document.trim_start_matches("---"));
+    documents.map(strict).filter(|object| !object.is_null()).collect()
+}
+
+/// YAML, in which no key may stand twice: kustomize and Flux's post-rendering refuse it, and others take either.
+fn strict(document: &str) -> Value {
     let read =
-        |document| serde_yaml::from_str::<Value>(document).unwrap_or_else(|e| panic!("{e}: {document}"));
-    documents.map(read).filter(|object| !object.is_null()).collect()
+        serde_yaml::from_str::<serde_yaml::Value>(document).unwrap_or_else(|e| panic!("{e}: {document}"));
+    serde_yaml::from_value(read).unwrap_or_else(|e| panic!("{e}: {document}"))
+}
+
+/// The operator's objects with these values, in another namespace.
+async fn rendered_in(namespace: &str, values: &str) -> Vec<Value> {
+    objects(&template(&folder("emnify-operator"), namespace, &[values]).await)
 }
 
 /// The operator's objects with these values.

@@ -53,6 +53,15 @@ async fn a_misspelt_value_is_refused_and_not_ignored() {
 async fn combinations_that_cannot_work_are_refused_with_the_mend() {
     for (values, said) in [
         ("push: {enabled: true}", "push.secret.name: with push.enabled=true, name the Secret"),
+        (
+            "extraEnv: [{name: EMNIFY_OPERATOR_NAMESPACE, value: x}]",
+            "extraEnv: EMNIFY_OPERATOR_NAMESPACE is the namespace of the Pod",
+        ),
+        ("extraVolumes: [{name: ca, emptyDir: {}}]", "extraVolumes: ca is a volume of the chart"),
+        (
+            "extraVolumeMounts: [{name: a, mountPath: /etc/emnify-operator/ca/}]",
+            "extraVolumeMounts: /etc/emnify-operator/ca/ is a folder of the chart",
+        ),
         ("extraCA: {configMap: a, secret: b}", "extraCA: set configMap or secret"),
         ("podDisruptionBudget: {minAvailable: 2}", "podDisruptionBudget.minAvailable: 2 of 2 replicas"),
         ("leaderElection: {enabled: false}", "leaderElection.enabled: 2 replicas need it"),

@@ -6,7 +6,7 @@ use emnify_operator::rights::Scope;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
-use super::{FULL, LEAST, NAMESPACED, of_kind, only, pod, rendered};
+use super::{FULL, LEAST, NAMESPACED, of_kind, only, pod, rendered, rendered_in};
 
 fn rules(role: &Value) -> Vec<PolicyRule> {
     serde_json::from_value(role["rules"].clone()).expect("rules of a role")
@@ -53,12 +53,12 @@ async fn by_default_the_operator_has_the_rights_it_uses_in_all_namespaces() {
 
 #[tokio::test]
 async fn with_named_namespaces_there_is_nothing_of_the_cluster() {
-    let objects = rendered(NAMESPACED).await;
+    let without = rendered(&format!("{NAMESPACED}rbac: {{outliveNamespaces: false}}\n")).await;
     for kind in ["ClusterRole", "ClusterRoleBinding"] {
-        assert!(of_kind(&objects, kind).is_empty(), "{kind}: who may only make Roles can install it");
+        assert!(of_kind(&without, kind).is_empty(), "{kind}: who may only make Roles can install it");
     }
     let mut held = BTreeSet::new();
-    for (role, namespace) in bound(&objects) {
+    for (role, namespace) in bound(&without) {
         let namespace = namespace.expect("every role is of a namespace");
         let scope =
             if namespace == "emnify-system" { Scope::OperatorNamespace } else { Scope::ServedNamespace };
@@ -66,6 +66,18 @@ async fn with_named_namespaces_there_is_nothing_of_the_cluster() {
         held.insert(namespace);
     }
     assert_eq!(held, BTreeSet::from(["emnify-system", "meters", "trackers"]));
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_deleted_can_be_finished_when_its_role_has_gone() {
+    let objects = rendered(NAMESPACED).await;
+    let everywhere: Vec<_> =
+        bound(&objects).into_iter().filter(|(_, namespace)| namespace.is_none()).collect();
+    assert_eq!(everywhere.len(), 1, "`kubectl delete namespace` takes Role and RoleBinding away first");
+    assert_eq!(rules(everywhere[0].0), wanted(Scope::LeavingNamespace));
+    let other = rendered_in("other-system", NAMESPACED).await;
+    let name = |objects: &[Value]| only(objects, "ClusterRole")["metadata"]["name"].clone();
+    assert_ne!(name(&objects), name(&other), "two releases do not share what is of the cluster");
 }
 
 #[tokio::test]

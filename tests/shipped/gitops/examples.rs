@@ -105,6 +105,18 @@ fn flux_applies_in_the_order_of_dependencies() {
 }
 
 #[test]
+fn no_kustomization_of_the_fleet_deletes_what_others_hold() {
+    let flux = documents("examples/gitops/flux");
+    let layers = flux.iter().filter(|object| object["kind"] == "Kustomization");
+    let fleet: Vec<_> = layers.filter(|layer| text(&layer["spec"]["path"]).starts_with("./fleet/")).collect();
+    assert_eq!(fleet.len(), 3);
+    for layer in fleet {
+        // devices stay, so a profile or Workspace that is deleted would wait for them for ever
+        assert_eq!(layer["spec"]["deletionPolicy"], "Orphan", "{}", name(layer));
+    }
+}
+
+#[test]
 fn flux_checks_health_as_shipped() {
     let shipped = documents("gitops/flux/health-checks.yaml").remove(0);
     let shipped = shipped["spec"]["healthCheckExprs"].as_array().expect("a list").clone();

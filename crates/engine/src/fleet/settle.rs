@@ -102,7 +102,10 @@ pub(super) fn stage<F: Fleet>(
         let left = format!("{} members are left", tally.leaving);
         let failed = roster.failures.range(..0).map(|(_, trouble)| &trouble.failure).next();
         return match (outlook.tripped.clone().filter(|_| rests), failed.filter(|_| rests)) {
-            (Some(trip), _) => Stage::Told(Told::new(reason::GUARD_TRIPPED, trip), Effect::Stalled),
+            (Some(trip), _) => {
+                let message = format!("{trip}; {}", reason::WAY_OUT);
+                Stage::Told(Told::new(reason::GUARD_TRIPPED, message), Effect::Stalled)
+            }
             (None, Some(failure)) => {
                 let message = format!("{left}; {}: {}", failure.member, failure.message);
                 Stage::Told(Told::new(failure.reason, message), Effect::Stalled)

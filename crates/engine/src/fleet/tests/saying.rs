@@ -104,7 +104,9 @@ fn a_set_that_leaves_says_how_many_are_left_and_what_is_in_the_way() {
     let mut leaving = set(&[]);
     leaving.roster.leavers = vec![Leaver { id: 7, pool: 1, made: true }];
     assert_eq!(says(&leaving, &rest(None), true, true).0, "Deleting 1 members are left");
-    assert_eq!(says(&leaving, &rest(Some("too many")), true, true).1, Some(Effect::Stalled));
+    let (text, effect) = says(&leaving, &rest(Some("too many")), true, true);
+    assert_eq!(effect, Some(Effect::Stalled));
+    assert!(text.ends_with("emnify.io/force-orphan=true"), "a deletion cannot be taken back: {text}");
     failing(&mut leaving, -7, reason::REJECTED);
     let (text, effect) = says(&leaving, &rest(None), true, true);
     assert_eq!((text.as_str(), effect), ("Rejected 1 members are left; chip-7: no", Some(Effect::Stalled)));
