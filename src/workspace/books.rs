@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use emnify_engine::{caller::Caller, status::patch_params};
+use emnify_engine::{caller::Caller, guard::GuardState, status::patch_params};
 use kube::{Api, ResourceExt, api::Patch, runtime::reflector::ObjectRef};
 use serde_json::json;
 use tokio::{task::JoinHandle, time::sleep};
@@ -66,6 +66,10 @@ impl Drop for Books {
 async fn write<W: Served>(api: &Api<W>, name: &str, uid: Option<&str>, caller: &Caller) -> bool {
     let _pen = caller.guard.pen.lock().await;
     let (state, version) = caller.guard.state();
+    // each field by name: a merge would keep those that are left out
+    let state = state.map(|GuardState { trip, tripped, done, begun }| {
+        json!({"trip": trip, "tripped": tripped, "done": done, "begun": begun})
+    });
     let patch = json!({"metadata": {"uid": uid}, "status": {"guard": state}});
     match api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await {
         Ok(_) => caller.guard.kept(version),

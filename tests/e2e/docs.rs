@@ -181,7 +181,7 @@ fn survives_flux(object: &Value) {
     assert!(seen, "the page sets annotations");
 }
 
-/// Ways in which Argo CD's own ConfigMap may have been made.
+/// Ways in which Argo CD's own `ConfigMap` may have been made.
 const CLIENT_SIDE: &str = "apply --server-side=false";
 const WAYS: [&str; 3] = [CLIENT_SIDE, "apply --server-side --field-manager=argocd-installer", "create"];
 

@@ -86,7 +86,7 @@ async fn kustomize_changes_every_name_that_names_another_object() {
         let referent = format!("referent-{at}");
         let object =
             json!({"apiVersion": version, "kind": reference["kind"], "metadata": {"name": referent}});
-        manifests += &format!("---\n{object}\n");
+        manifests.extend(["---\n", object.to_string().as_str(), "\n"]);
         for field in reference["fieldSpecs"].as_array().unwrap() {
             let name = format!("referrer-{}", expected.len());
             let path = field["path"].as_str().unwrap();
@@ -94,7 +94,7 @@ async fn kustomize_changes_every_name_that_names_another_object() {
             object["apiVersion"] = "emnify.io/v1alpha1".into();
             object["kind"] = field["kind"].clone();
             object["metadata"] = json!({"name": name});
-            manifests += &format!("---\n{object}\n");
+            manifests.extend(["---\n", object.to_string().as_str(), "\n"]);
             expected.push((format!("a-{name}-z"), format!("/{path}"), format!("a-{referent}-z")));
         }
     }

@@ -109,16 +109,16 @@ pub(crate) fn disturbed(error: Option<&Error>, changes: usize, repeatable: bool)
         Error::Ambiguous { .. } | Error::Unreadable { .. } => Disturbed::Yes,
         Error::Capacity { .. } if changes > 1 => Disturbed::Unsure,
         _ if changes > 1 && may_be_one_items_fault(error) => Disturbed::Unsure,
+        // what may be repeated may have been carried out, everything else was not sent
+        Error::Unavailable { .. } if repeatable => Disturbed::Unsure,
         Error::Rejected { .. }
         | Error::NotFound { .. }
         | Error::Capacity { .. }
         | Error::Conflict { .. }
         | Error::Unauthorized { .. }
         | Error::OtherOrganisation { .. }
-        | Error::Throttled { .. } => Disturbed::No,
-        // what may be repeated may have been carried out, everything else was not sent
-        Error::Unavailable { .. } if repeatable => Disturbed::Unsure,
-        Error::Unavailable { .. } => Disturbed::No,
+        | Error::Throttled { .. }
+        | Error::Unavailable { .. } => Disturbed::No,
     }
 }
 

@@ -229,7 +229,9 @@ impl Guard {
         let mut inner = self.lock();
         let approved = self.take(&mut inner, uid, generation, more);
         let (now, window) = (inner.now(), inner.limit.window);
-        again.iter().for_each(|at| inner.books.move_on(at.as_second(), now, window));
+        for at in again {
+            inner.books.move_on(at.as_second(), now, window);
+        }
         inner.books.add(now, more, window);
         self.spent(&mut inner, more, approved);
         approved > 0

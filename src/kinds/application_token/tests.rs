@@ -27,8 +27,7 @@ fn at(hour: i64) -> Timestamp {
 
 fn object(spec: Value) -> ApplicationToken {
     let spec: ApplicationTokenSpec = serde_json::from_value(spec).unwrap();
-    let object = ApplicationToken::new("ci", spec);
-    object
+    ApplicationToken::new("ci", spec)
 }
 
 fn want(spec: Value) -> Want {

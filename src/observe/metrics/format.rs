@@ -1,7 +1,5 @@
 //! Which of the two text formats a scraper is answered in.
 
-use std::fmt::Write as _;
-
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -52,7 +50,7 @@ impl Format {
             let described = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
             match described.and_then(|rest| rest.split_once(' ')) {
                 Some((family, rest)) if counters.contains(&family) => {
-                    let _ = writeln!(out, "{} {family}_total {rest}", &line[.."# HELP".len()]);
+                    out.extend([&line[.."# HELP".len()], " ", family, "_total ", rest, "\n"]);
                 }
                 _ => {
                     out.push_str(line);

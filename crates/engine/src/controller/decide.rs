@@ -401,7 +401,9 @@ impl<K: Managed> Controller<K> {
         let unread = bound.is_some() && own.is_none() && mirror.complete_since().is_none();
         if let Some(want) = want.filter(|_| !unread) {
             let mut carried = Vec::new();
-            own.iter().for_each(|row| K::keys(row, &mut |key| carried.push(key)));
+            if let Some(row) = &own {
+                K::keys(row, &mut |key| carried.push(key));
+            }
             let natural = K::find(want, None).into_iter().filter(|f| matches!(f, Find::Natural(_)));
             let natural: Vec<Key> = natural.map(|find| find.key().clone()).collect();
             let holds_all = own.is_some() && natural.iter().all(|key| carried.contains(key));

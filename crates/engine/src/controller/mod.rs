@@ -45,6 +45,9 @@ use crate::{
     status::Overlay,
 };
 
+/// Namespace and name of an object.
+type Place = (String, String);
+
 /// One kind at work.
 pub struct Controller<K: Managed> {
     shared: Arc<Shared>,
@@ -54,7 +57,7 @@ pub struct Controller<K: Managed> {
     /// The kind's definition is being deleted.
     terminating: AtomicBool,
     /// Who is bound to which emnify object: (organisation, id) to the places of one manager and of whoever looks on.
-    holders: Mutex<HashMap<(String, Id), Vec<(String, String)>>>,
+    holders: Mutex<HashMap<(String, Id), Vec<Place>>>,
     /// Who waits for something that another object has, by that one's id.
     waiting: Mutex<HashMap<(String, Id), BTreeSet<Named>>>,
 }

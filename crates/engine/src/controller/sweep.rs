@@ -74,11 +74,6 @@ impl<K: Managed> Controller<K> {
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
                     every.mul_f64(rand::rng().random_range(0.9..1.1))
                 }
-                Swept::Incomplete(why @ Incomplete::Cut) => {
-                    failures = failures.saturating_add(1);
-                    tracing::warn!(kind = K::KIND, organisation = session.organisation, %why, "sweep failed");
-                    AGAIN.saturating_mul(1 << failures.min(6))
-                }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");
                     pause::doubling(AGAIN, failures, MOST_AGAIN)

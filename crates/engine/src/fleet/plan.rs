@@ -27,6 +27,7 @@ const PASSED_OVER: usize = 100;
 type Part<F> = <<F as Fleet>::Member as Managed>::Part;
 
 /// What bounds a call.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Bounds<'a> {
     /// How fast changes may reach members.
     pub(crate) rollout: Rollout,

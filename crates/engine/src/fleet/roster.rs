@@ -59,6 +59,7 @@ impl Stand {
 }
 
 /// One wanted member.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the member")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seat {
     /// What it holds.

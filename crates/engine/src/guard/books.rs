@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,21 +23,23 @@ const SPANS: i64 = 60;
 const LONG_AGO: i64 = 0;
 
 /// What a guard keeps across restarts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardState {
     /// Number of the last trip. An approval names it, so that it approves no later one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub trip: i64,
     /// Changes wait for approval.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tripped: bool,
     /// Devices disturbed within the window.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub done: Vec<Disturbed>,
     /// Objects that have begun something and take further calls for it, as digest, generation and devices: they are counted
     /// already.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub begun: Vec<String>,
 }
 
@@ -48,6 +51,11 @@ pub struct Disturbed {
     pub since: String,
     /// So many.
     pub devices: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(n: &i64) -> bool {
+    *n == 0
 }
 
 impl GuardState {
