@@ -132,6 +132,7 @@ fn a_sim_that_an_edit_takes_off_is_suspended_first_if_its_state_was_ours() {
 fn a_tag_is_one_tag_however_it_is_written() {
     let mut want = want(|spec| spec.settings.tags = Some(vec!["prod".into()]));
     want.tags = Some(vec![tag(6, "prod")]);
+    want.mark = None;
     let have = |tags: Vec<Tag>| Row { tags: Some(tags.into()), ..row(0) };
     let decide = |row: &Row| lines(&diff(&want, row, &Parts::default(), memory(&created(), false)).changes);
     assert_eq!(decide(&have(vec![tag(6, "Prod")])), [""; 0], "its id says that it is there");
