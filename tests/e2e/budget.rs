@@ -24,7 +24,7 @@ async fn with_metrics(name: &str) -> Result<(Stage, SocketAddr)> {
 
 async fn metrics(admin: SocketAddr) -> Result<String> {
     let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\naccept: application/openmetrics-text\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let (head, body) = answer.split_once("\r\n\r\n").context("an HTTP answer")?;
