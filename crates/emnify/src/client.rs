@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use secrecy::SecretString;
+use tokio::time::Instant;
 
 use crate::api::Api;
 use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
@@ -165,6 +166,11 @@ impl Client {
     /// Creates have to wait, for what a former leader may have under way.
     pub fn creates_held(&self) -> Option<Duration> {
         self.inner.exchange.gate().creates_held()
+    }
+
+    /// From when on creates may be sent again, past or to come; `None` where no former leader is waited for.
+    pub fn creates_from(&self) -> Option<Instant> {
+        self.inner.exchange.gate().creates_from()
     }
 
     /// The server's time: its last `Date`, moved on; this machine's clock before the first answer.

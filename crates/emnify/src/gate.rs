@@ -174,6 +174,12 @@ impl Gate {
         own.max(self.within.as_ref().and_then(|within| within.creates_held()))
     }
 
+    /// From when on creates may be sent again, past or to come; `None` where no former leader is waited for.
+    pub fn creates_from(&self) -> Option<Instant> {
+        let own = self.state().creates_from;
+        own.max(self.within.as_ref().and_then(|within| within.creates_from()))
+    }
+
     /// Whether requests that must not be done twice are under way.
     pub fn is_creating(&self) -> bool {
         self.creating.load(Ordering::SeqCst) > 0

@@ -6,7 +6,7 @@ use emnify::Lane;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -101,6 +101,7 @@ impl Engine {
 
     /// Lets reconciling begin.
     pub fn open(&self) {
+        let _first = self.shared.opened.get_or_init(Instant::now);
         self.shared.gate.send_replace(true);
     }
 

@@ -141,6 +141,8 @@ impl<K: Managed> Shelf<K> {
 pub struct Session {
     /// Id of the organisation.
     pub organisation: String,
+    /// When this process began to act in it.
+    pub(crate) began: Instant,
     /// What waits to be sent.
     pub queue: Queue,
     /// Lookup tables.
@@ -176,6 +178,7 @@ impl Session {
         let by_key = BTreeMap::from([(first.key.clone(), first.clone())]);
         Arc::new(Self {
             organisation,
+            began: Instant::now(),
             queue: Queue::default(),
             tables: Tables::default(),
             claims: Claims::default(),

@@ -13,7 +13,7 @@ use emnify::{
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     caller::Access,
@@ -155,6 +155,8 @@ pub struct Shared {
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
+    /// When reconciling began.
+    pub(crate) opened: OnceLock<Instant>,
     /// Turns at emnify under way, and whether more may begin.
     pub(crate) turns: watch::Sender<Turns>,
     pub(crate) clock: OnceLock<Clock>,
@@ -175,6 +177,7 @@ impl Shared {
             refs: Refs::default(),
             kinds: OnceLock::new(),
             gate: watch::Sender::new(false),
+            opened: OnceLock::new(),
             turns: watch::Sender::default(),
             clock: OnceLock::new(),
         })
@@ -238,6 +241,11 @@ impl Shared {
             turns.under_way += usize::from(began);
         });
         began.then(|| Turn(self.clone()))
+    }
+
+    /// When reconciling began, if it has.
+    pub(crate) fn opened_at(&self) -> Option<Instant> {
+        self.opened.get().copied()
     }
 
     /// Reconciling has begun.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use super::{
     Controller,
     memory::Attempt,
     object::{claimant, fallback_status, named, rank, subject, workspace_of},
-    resolve,
+    past, resolve,
 };
 use crate::{
     caller::{Access, Caller},
@@ -23,16 +23,10 @@ use crate::{
     refs::Named,
     session::{Session, Shelf},
     shared::RefState,
-    spec::{CommonStatus, Intent, WorkspaceRef},
+    spec::{CommonStatus, WorkspaceRef},
     taken,
     verdict::Effect,
 };
-
-/// A create that got no answer is accounted for only by a listing that began this long after it was sent: the
-/// request timeout and the gateway's own.
-pub(crate) const SEND_DEADLINE: SignedDuration = SignedDuration::from_secs(90);
-/// emnify may round `created` by a second, and two clocks differ.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was decided for an object, with what the decision was made from.
 pub(super) struct Decision<K: Managed> {
@@ -121,7 +115,7 @@ impl<K: Managed> Controller<K> {
         };
         let step = plan::next_step(&subject, knowledge);
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
-        let (step, held) = hold_back(step, caller.as_deref(), now);
+        let (step, held) = hold_back(step, session.as_deref(), caller.as_deref(), now);
         Decision { step, session, caller, workspace: resolved.workspace, edited, inputs, open, held }
     }
 
@@ -169,11 +163,14 @@ impl<K: Managed> Controller<K> {
             }
             Some(Attempt::Made(_)) => return IntentState::Open,
             Some(Attempt::Sent(at)) => at,
-            None => intent.since.parse().unwrap_or(now),
+            None => match session {
+                Some(session) => past::acts_since(&self.shared, session, now),
+                None => return IntentState::Open,
+            },
         };
         let complete = session.and_then(|s| s.shelf::<K>().mirror.complete_since());
         match complete {
-            Some(at) if at >= since.saturating_add(SEND_DEADLINE).unwrap_or(since) => IntentState::Lapsed,
+            Some(at) if at >= past::proof(since) => IntentState::Lapsed,
             _ => IntentState::Open,
         }
     }
@@ -259,12 +256,14 @@ impl<K: Managed> Controller<K> {
                 seen => seen,
             });
         }
-        let since = intent.since.parse::<Timestamp>().ok()?.checked_sub(SKEW).ok()?;
+        // without a date only a trace tells
+        let since = intent.since.parse().ok().map(past::appeared);
         for find in K::find(want?, Some(intent)) {
             let mut ids = shelf.mirror.find(find.key());
             ids.retain(|id| {
-                let recent =
-                    shelf.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since);
+                let recent = since.is_some_and(|since| {
+                    shelf.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since)
+                });
                 let free =
                     !session.claims.taken(&right_of::<K>(id), &uid) && common.id != Some(id.to_string());
                 free && (recent || matches!(find, Find::Trace(_)))
@@ -364,6 +363,7 @@ impl From<Claimant> for Named {
 /// After a leader that was not heard of any more, what must not be done twice waits until its last request has ended.
 fn hold_back<K: Managed>(
     step: Step<K>,
+    session: Option<&Session>,
     caller: Option<&Caller>,
     now: Timestamp,
 ) -> (Step<K>, Option<Timestamp>) {
@@ -372,20 +372,14 @@ fn hold_back<K: Managed>(
         Step::Apply(_, changes) | Step::Retire(_, changes) => changes.first(),
         _ => None,
     };
-    let until = first.filter(|change| !change.repeatable()).and_then(|_| held_until(caller?, now));
+    let until = first.filter(|change| !change.repeatable()).and_then(|_| {
+        let creates = matches!(step, Step::Create(_));
+        past::held_until(caller?, &session?.shelf::<K>(), creates, now)
+    });
     match until {
-        Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, HELD), Effect::Keep), until),
+        Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Effect::Keep), until),
         None => (step, None),
     }
-}
-
-/// What is told of changes that wait for a former leader's.
-pub(crate) const HELD: &str = "waits until the requests of the former leader have ended";
-
-/// Until when changes that must not be done twice have to wait.
-pub(crate) fn held_until(caller: &Caller, now: Timestamp) -> Option<Timestamp> {
-    let rest = SignedDuration::try_from(caller.client.creates_held()?).ok()?;
-    now.checked_add(rest).ok()
 }
 
 pub(super) fn right_of<K: Managed>(id: &Id) -> String {
@@ -397,11 +391,4 @@ pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
     let mut sha = Sha256::new();
     sha.update(format!("{change:?}|{:?}", inputs.ids()));
     data_encoding::HEXLOWER.encode(&sha.finalize()[..12])
-}
-
-/// An intent for a create that is about to be sent.
-pub(crate) fn new_intent(now: Timestamp) -> Intent {
-    let nonce = data_encoding::BASE32_NOPAD.encode(&rand::random::<[u8; 10]>()).to_lowercase();
-    let since = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    Intent { nonce, since: since.to_string() }
 }

@@ -10,6 +10,7 @@ mod erased;
 mod hear;
 pub(crate) mod memory;
 pub(crate) mod object;
+pub(crate) mod past;
 mod reconcile;
 pub(crate) mod resolve;
 mod scrub;
@@ -27,10 +28,7 @@ use kube::{Resource, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
-pub(crate) use self::{
-    decide::{HELD, SEND_DEADLINE, held_until, new_intent},
-    erased::Handle,
-};
+pub(crate) use self::erased::Handle;
 use self::{
     memory::Memory,
     object::{fallback_status, item, named, workspace_of},

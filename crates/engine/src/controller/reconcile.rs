@@ -8,11 +8,12 @@ use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use super::{
     Controller, crd,
-    decide::{Decision, SEND_DEADLINE, SecretLook, new_intent},
+    decide::{Decision, SecretLook},
     item,
     memory::Attempt,
     named,
     object::{fallback_status, patch_finalizers, workspace_of},
+    past,
     watch::Looked,
 };
 use crate::{
@@ -106,10 +107,12 @@ impl<K: Managed> Controller<K> {
                 }
             }
             Step::RecordIntent => {
-                let intent = new_intent(now);
-                self.memory.set_attempt(&uid, &intent.nonce, Attempt::Unsent);
-                draft.status.common_mut().intent = Some(intent);
-                draft.guarded = true;
+                if let Some(session) = &decision.session {
+                    let intent = past::new_intent(session);
+                    self.memory.set_attempt(&uid, &intent.nonce, Attempt::Unsent);
+                    draft.status.common_mut().intent = Some(intent);
+                    draft.guarded = true;
+                }
             }
             Step::ClearIntent => {
                 draft.status.common_mut().intent = None;
@@ -403,10 +406,10 @@ impl<K: Managed> Controller<K> {
                 Self::sweep_since(&session.shelf::<K>(), at);
                 return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
             }
-            _ => intent.since.parse().ok()?,
+            _ => past::acts_since(&self.shared, session, now),
         };
         let shelf = session.shelf::<K>();
-        let deadline = since.saturating_add(SEND_DEADLINE).unwrap_or(since);
+        let deadline = past::proof(since);
         if now >= deadline {
             Self::sweep_since(&shelf, deadline);
             return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));

@@ -2,22 +2,20 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Failure, Fleet, Marks, MemberChange, MemberRow, MemberWant, Pool,
     roster::{Leaver, Seat, Stand, Trouble},
 };
 use crate::{
+    controller::past::appeared,
     kind::{Change, Context, FieldDiff, Have, Id, Kind, Managed},
     mirror::{Known, Mirror},
     plan::covers,
     reason,
     spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
 };
-
-/// emnify may round `created` by a second, and two clocks differ.
-const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 type Status<F> = <<F as Fleet>::Member as Kind>::Status;
 type Part<F> = <<F as Fleet>::Member as Managed>::Part;
@@ -354,11 +352,6 @@ impl<F: Fleet> Measure<'_, F> {
         let failure = Failure { member: self.called(pool), reason, message };
         Trouble { failure, refused: None, until: None, tries: 0 }
     }
-}
-
-/// What our creates made since an intent appeared at this time or later.
-pub(crate) fn appeared(intent: Timestamp) -> Timestamp {
-    intent.saturating_sub(SKEW).unwrap_or(intent)
 }
 
 fn immutable(field: &FieldDiff) -> String {

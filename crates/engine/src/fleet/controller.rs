@@ -120,7 +120,7 @@ impl<F: Fleet> FleetController<F> {
             caller: caller.clone(),
             holding: Arc::new(Holding::new(claimant(object), created, uid.clone(), session)),
             touched: Arc::default(),
-            set: Arc::new(Mutex::new(Set::new(self.shared.now()))),
+            set: Arc::new(Mutex::new(Set::new())),
             place: (object.namespace().unwrap_or_default(), object.name_any()),
         };
         session.claims.hold(&uid, kept.holding.clone());

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     caller::{Access, Caller},
     controller::{
-        HELD, SEND_DEADLINE, held_until,
         object::{named, subject, workspace_of},
+        past::{self, HELD},
         resolve::{self, Unresolved},
     },
     decoded::Decoded,
@@ -230,13 +230,13 @@ impl<F: Fleet> FleetController<F> {
 
     fn plan(&self, view: &View<'_, F>, set: &mut Set<F>, workspace: WorkspaceRef) -> Work<F> {
         let View { session, kept, now, .. } = *view;
-        let ground = view.ground(set);
+        let ground = view.ground(set, past::acts_since(&self.shared, session, now));
         let rival = |pool, id: Option<&Id>, bound| {
             let rights = kept.holding.rights_of(pool, id);
             session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|c| c.to_string())
         };
         let measure = view.measure(&ground, &self.shared.settings.installation, &rival);
-        send::learn_from(kept, set);
+        send::learn_from(kept, set, now);
         plan::survey(&mut set.roster, &measure, &ground.rollout);
         if view.deleting {
             // what the last creates made is known now, and has to go as well
@@ -248,7 +248,7 @@ impl<F: Fleet> FleetController<F> {
         let mut outlook = view.outlook(set, &measure, &ground);
         let uid = view.object.uid().unwrap_or_default();
         let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);
-        let trouble = trouble.or_else(|| held(&outlook.next, &kept.caller, now));
+        let trouble = trouble.or_else(|| held(&outlook.next, kept, now));
         if trouble.is_some() {
             outlook = Outlook { next: Next::Rest, lane: Lane::Repair, ..outlook };
         }
@@ -296,10 +296,11 @@ impl<F: Fleet> FleetController<F> {
 }
 
 /// Creates that have to wait for what a former leader may have under way.
-fn held<F: Fleet>(next: &Next<F>, caller: &Caller, now: Timestamp) -> Option<Trouble> {
+fn held<F: Fleet>(next: &Next<F>, kept: &Kept<F>, now: Timestamp) -> Option<Trouble> {
     let Next::Send(loads, _) = next else { return None };
     loads.first().filter(|load| !load.change.repeatable())?;
-    let until = held_until(caller, now)?;
+    let creates = loads.iter().any(|load| load.id.is_none());
+    let until = past::held_until(&kept.caller, &kept.session.shelf::<F::Member>(), creates, now)?;
     Some(Trouble { reason: reason::PROGRESSING, message: HELD.to_owned(), effect: Effect::Keep, until })
 }
 
@@ -368,10 +369,10 @@ impl<F: Fleet> View<'_, F> {
         self.status.common().intent.as_ref().and_then(|i| i.since.parse().ok())
     }
 
-    fn ground(&self, set: &Set<F>) -> Ground<F> {
+    fn ground(&self, set: &Set<F>, acts_since: Timestamp) -> Ground<F> {
         let common = self.status.common();
         let foreign = common.intent.as_ref().is_some_and(|i| set.intent.as_ref() != Some(&i.nonce));
-        let proof = proof(set.started);
+        let proof = past::proof(acts_since);
         let shown = self.members.mirror.complete_since().is_some_and(|at| at >= proof);
         let desired = u64::try_from(set.roster.seats.len()).unwrap_or(u64::MAX);
         Ground {
@@ -446,11 +447,6 @@ impl<F: Fleet> View<'_, F> {
         }
         outlook
     }
-}
-
-/// A create that got no answer at this time is accounted for by a listing begun after that.
-pub(super) fn proof(now: Timestamp) -> Timestamp {
-    now.saturating_add(SEND_DEADLINE).unwrap_or(now)
 }
 
 /// The text the choice is made from was read.

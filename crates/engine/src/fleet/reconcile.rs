@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     controller::{
-        crd, new_intent,
+        crd,
         object::{item, named, patch_finalizers},
+        past::new_intent,
         watch::Looked,
     },
     decoded::Decoded,
@@ -103,7 +104,7 @@ impl<F: Fleet> FleetController<F> {
         work: Work<F>,
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
-        Self::account(object, &mut draft, &work, now);
+        Self::account(object, &mut draft, &work);
         settle::conditions(&work.stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
@@ -128,7 +129,7 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// Pins where the set lives, opens an intent before creates, and closes it when all of them are accounted for.
-    fn account(object: &Decoded<F>, draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
+    fn account(object: &Decoded<F>, draft: &mut Draft<F>, work: &Work<F>) {
         let common = draft.status.common_mut();
         if common.organisation_id.is_none() {
             common.organisation_id = Some(work.kept.session.organisation.clone());
@@ -138,7 +139,7 @@ impl<F: Fleet> FleetController<F> {
         let deleting = object.meta().deletion_timestamp.is_some();
         let mut set = work.kept.set.lock();
         if matches!(work.outlook.next, Next::RecordIntent) && common.intent.is_none() {
-            let intent = new_intent(now);
+            let intent = new_intent(&work.kept.session);
             set.intent = Some(intent.nonce.clone());
             common.intent = Some(intent);
             draft.guarded = true;

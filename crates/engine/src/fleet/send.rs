@@ -15,14 +15,17 @@ use tokio::time::Instant;
 use super::{
     Failure, Fleet, Rollout,
     controller::{FleetController, Kept},
-    decide::{Decided, proof},
+    decide::Decided,
     plan::{self, Load, Next},
     roster::{Seat, Stand, Trouble, Unsure},
     state::{self, Set},
 };
 use crate::{
     answer,
-    controller::object::named,
+    controller::{
+        object::named,
+        past::{appeared, by_emnify, proof},
+    },
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Kind, Managed, Reply, Verb},
     meters::Drift,
@@ -371,12 +374,13 @@ fn lock<F: Fleet>(kept: &Kept<F>) -> MutexGuard<'_, Set<F>> {
 }
 
 /// A listing that was complete after a refused call tells whether the call had made anything.
-pub(super) fn learn_from<F: Fleet>(kept: &Kept<F>, set: &Set<F>) {
+pub(super) fn learn_from<F: Fleet>(kept: &Kept<F>, set: &Set<F>, now: Timestamp) {
     let shelf = kept.session.shelf::<F::Member>();
     let Some(complete) = shelf.mirror.complete_since() else { return };
     for (pool, unsure) in set.roster.unsure.iter().filter(|(_, u)| u.refused && complete >= u.proof) {
+        let since = appeared(by_emnify(&kept.session, unsure.proof, now));
         let made = shelf.mirror.find(&F::key(*pool)).iter().any(|id| {
-            matches!(shelf.mirror.get(id), Known::Present(row) if after(F::Member::created(&row), unsure.proof))
+            matches!(shelf.mirror.get(id), Known::Present(row) if F::Member::created(&row).is_none_or(|at| at >= since))
         });
         if made {
             shelf.learn_partial();
@@ -384,10 +388,4 @@ pub(super) fn learn_from<F: Fleet>(kept: &Kept<F>, set: &Set<F>) {
             shelf.learn_whole();
         }
     }
-}
-
-/// A minute of slack: two clocks differ.
-fn after(created: Option<Timestamp>, proof: Timestamp) -> bool {
-    let since = proof.saturating_sub(SignedDuration::from_secs(60)).unwrap_or(proof);
-    created.is_none_or(|at| at >= since)
 }

@@ -6,12 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Candidates, Failure, Fleet, Held, Marks, MemberWant,
-    assess::{Measure, appeared},
+    assess::Measure,
     holder::Marks as Touched,
     plan::newest_first,
     roster::{Leaver, Roster, Seat},
 };
 use crate::{
+    controller::past::appeared,
     kind::{Id, Invalid, Managed},
     mirror::Mirror,
     spec::Intent,
@@ -42,8 +43,6 @@ pub(super) struct Text {
 /// One set.
 pub(super) struct Set<F: Fleet> {
     pub(super) roster: Roster,
-    /// When this process first looked at it.
-    pub(super) started: Timestamp,
     pub(super) generation: Option<i64>,
     pub(super) base: Option<MemberWant<F>>,
     pub(super) basis: Option<Basis>,
@@ -63,10 +62,9 @@ pub(super) const COUNTERS_EVERY: SignedDuration = SignedDuration::from_secs(10);
 pub(super) const LISTING_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
 impl<F: Fleet> Set<F> {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             roster: Roster::default(),
-            started: now,
             generation: None,
             base: None,
             basis: None,

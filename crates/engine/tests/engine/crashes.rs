@@ -1,9 +1,12 @@
 //! Creates with unknown outcome, and processes that end between two steps: one object, never two.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::support::{
-    Stage,
+    Stage, clock,
     cluster::Cluster,
     emnify::{Emnify, Fault},
     named,
@@ -74,11 +77,61 @@ async fn an_intent_of_an_earlier_process_that_made_nothing_is_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_intent_recorded_long_before_its_send_is_not_taken_for_made_in_vain() {
+    let stage = Stage::new().await;
+    let (cluster, emnify) = (stage.cluster.clone(), stage.emnify.clone());
+    cluster.apply("a", named("a"));
+    emnify.fail("POST /api/v1/endpoint", 1, Fault::Late(Duration::from_secs(8)));
+    stage.until("the create is under way", |s| creates(s) == 1).await;
+    // as if it had waited two minutes in the queue
+    let mut toy = cluster.toy("a").unwrap();
+    toy["status"]["intent"]["since"] =
+        json!(clock::now().saturating_sub(SignedDuration::from_secs(120)).unwrap().to_string());
+    cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/toys/a", toy);
+    let stage = stage.restart().await;
+    stage.ready("a").await;
+    stage.pass(600).await;
+    assert_eq!(
+        stage.emnify.devices().len(),
+        1,
+        "the create of the earlier process took effect after the restart"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_whose_date_cannot_be_read_lapses_too() {
+    let (cluster, emnify) = (Cluster::default(), Emnify::default());
+    cluster.apply("a", named("a"));
+    let mut toy = cluster.toy("a").unwrap();
+    toy["metadata"]["finalizers"] = json!([emnify_engine::kind::FINALIZER]);
+    toy["status"] = json!({"intent": {"nonce": "n", "since": "yesterday"}});
+    cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/toys/a", toy);
+    let stage = Stage::on(cluster, emnify).await;
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices().len(), 1, "it waits for the listing that proves it, and not for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_create_made_is_recognised_by_a_machine_whose_clock_is_ahead() {
+    let stage = Stage::new().await;
+    stage.emnify.be_behind(SignedDuration::from_secs(120));
+    stage.pass(400).await;
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::LostAnswer);
+    stage.cluster.apply("a", json!({"name": "a", "unmarked": true}));
+    stage.ready("a").await;
+    assert_eq!(
+        (creates(&stage), stage.emnify.devices().len()),
+        (1, 1),
+        "what emnify made is dated by emnify, and so is the intent"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_that_dies_at_any_moment_converges_to_one_device() {
     for steps in 1..=12u64 {
         let stage = Stage::new().await;
         stage.cluster.apply("a", named("a"));
-        tokio::time::sleep(std::time::Duration::from_millis(steps * 20)).await;
+        tokio::time::sleep(Duration::from_millis(steps * 20)).await;
         let stage = stage.restart().await;
         stage.ready("a").await;
         stage.pass(400).await;
@@ -123,7 +176,7 @@ async fn a_token_is_minted_only_when_its_place_is_ours() {
 #[tokio::test(start_paused = true)]
 async fn a_bulk_create_whose_answer_was_lost_makes_nothing_twice() {
     let stage = Stage::new().await;
-    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(std::time::Duration::from_secs(5)));
+    stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(Duration::from_secs(5)));
     stage.emnify.fail("POST /api/v2/endpoint/multi", 1, Fault::LostAnswer);
     for i in 0..6 {
         stage.cluster.apply(&format!("t{i}"), named(&format!("t{i}")));

@@ -23,7 +23,7 @@ use crate::{
 };
 
 fn set(stands: &[Stand]) -> Set<Herd> {
-    let mut set = Set::new(NOW);
+    let mut set = Set::new();
     let seats = (1i64..).zip(stands);
     set.roster.seats = seats.map(|(pool, stand)| Seat { pool, stand: *stand, ..Seat::default() }).collect();
     set

@@ -21,5 +21,11 @@ pub(crate) fn now() -> Timestamp {
 
 /// Now, as a `Date` header.
 pub(crate) fn http_date() -> String {
-    now().to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    http_date_before(SignedDuration::ZERO)
+}
+
+/// The `Date` header of a clock that is so far behind.
+pub(crate) fn http_date_before(behind: SignedDuration) -> String {
+    let now = now().saturating_sub(behind).unwrap();
+    now.to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

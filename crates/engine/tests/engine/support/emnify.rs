@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     LostAnswer,
     /// It takes effect after this time.
     Slow(Duration),
+    /// It takes effect after this time, whoever sent it and whether or not that process still lives.
+    Late(Duration),
     /// Two entries are said to be there for each one shown.
     WrongTotal,
     /// Without headers.
@@ -59,6 +61,8 @@ struct Inner {
     partial: bool,
     next: i64,
     chips: BTreeMap<i64, Value>,
+    /// Its clock is so far behind ours.
+    behind: SignedDuration,
 }
 
 /// The API.
@@ -91,6 +95,11 @@ impl Emnify {
     /// Bulk creates make what comes before a refused item.
     pub(crate) fn make_some(&self) {
         self.lock().partial = true;
+    }
+
+    /// From now on its clock is so far behind that of the machine the process runs on.
+    pub(crate) fn be_behind(&self, by: SignedDuration) {
+        self.lock().behind = by;
     }
 
     /// Somebody makes a device.
@@ -158,7 +167,7 @@ impl Inner {
     fn add(&mut self, mut device: Value) -> i64 {
         self.next += 1;
         device["id"] = json!(self.next);
-        let created = clock::now().to_string();
+        let created = clock::now().saturating_sub(self.behind).unwrap().to_string();
         device.as_object_mut().unwrap().entry("created").or_insert(json!(created));
         device["last_updated"] = json!(clock::now().to_string());
         self.devices.insert(self.next, device);
@@ -290,10 +299,21 @@ impl Transport for Emnify {
             match fault {
                 Some(Fault::Answer(status, body)) => return Ok(answer(status, &body)),
                 Some(Fault::Slow(wait)) => tokio::time::sleep(wait).await,
+                Some(Fault::Late(wait)) => {
+                    let emnify = self.clone();
+                    let commit = async move {
+                        tokio::time::sleep(wait).await;
+                        emnify.lock().serve(&method, &path, &query, &body, false)
+                    };
+                    let committed = tokio::spawn(commit).await;
+                    return committed.map_err(|e| TransportError::AfterSend(e.to_string()));
+                }
                 _ => {}
             }
             let wrong = matches!(fault, Some(Fault::WrongTotal));
             let mut answer = self.lock().serve(&method, &path, &query, &body, wrong);
+            let date = clock::http_date_before(self.lock().behind);
+            answer.headers_mut().insert("date", date.parse().unwrap());
             match fault {
                 Some(Fault::Bare) => {
                     answer.headers_mut().clear();
