@@ -19,6 +19,31 @@ pub struct Rank {
     pub uid: String,
 }
 
+impl Rank {
+    /// The same object's rank for what it is bound to, or for what it is not.
+    #[must_use]
+    pub fn with_bound(&self, bound: bool) -> Self {
+        Self { unbound: !bound, ..self.clone() }
+    }
+}
+
+/// Something that an object claims. Only what it is bound to, or what the emnify object that it is bound to holds, is
+/// claimed as bound: what its spec merely names is not, however long it was bound to something else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// Its name.
+    pub name: String,
+    /// The object has it already.
+    pub bound: bool,
+}
+
+impl Right {
+    /// A right.
+    pub fn new(name: impl Into<String>, bound: bool) -> Self {
+        Self { name: name.into(), bound }
+    }
+}
+
 /// Where a claimant is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimant {
@@ -44,7 +69,7 @@ pub trait Holder: Debug + Send + Sync {
     fn rank(&self, right: &str) -> Option<Rank>;
 }
 
-/// One object, kept once however much it claims.
+/// One object as bound, or as not bound, kept once however much it claims so.
 #[derive(Debug)]
 struct Claim {
     rank: Rank,
@@ -56,14 +81,8 @@ struct Inner {
     holders: BTreeMap<String, Arc<dyn Holder>>,
     /// By rank; nearly always one, so that a vector takes a tenth of a tree.
     by_right: HashMap<Arc<str>, Vec<Arc<Claim>>>,
-    by_uid: HashMap<String, Listed>,
-}
-
-/// A claim and the rights that it lists.
-#[derive(Debug)]
-struct Listed {
-    claim: Arc<Claim>,
-    rights: Box<[Arc<str>]>,
+    /// The rights that each object lists.
+    by_uid: HashMap<String, Box<[Arc<str>]>>,
 }
 
 /// All claims of one session.
@@ -71,26 +90,30 @@ struct Listed {
 pub struct Claims(Mutex<Inner>);
 
 impl Claims {
-    /// Replaces what the object claims. Returns the best other claimant to any of it that outranks the object, and
-    /// those who may now have become first and should look again.
-    pub fn set(&self, who: &Claimant, rank: &Rank, rights: Vec<String>) -> (Option<Claimant>, Vec<Claimant>) {
+    /// Replaces what the object claims, whose rank for what it is not bound to is `rank`. Returns the best other claimant
+    /// to any of it that outranks the object there, and those who may now have become first and should look again.
+    pub fn set(&self, who: &Claimant, rank: &Rank, rights: Vec<Right>) -> (Option<Claimant>, Vec<Claimant>) {
         let mut inner = self.0.lock();
         let mut freed = inner.remove(&rank.uid, &rights);
-        let claim = Arc::new(Claim { rank: rank.clone(), who: who.clone() });
+        let claim = |bound| Arc::new(Claim { rank: rank.with_bound(bound), who: who.clone() });
+        let claims = [claim(false), claim(true)];
         let mut better = None;
         let mut own = Vec::with_capacity(rights.len());
-        for right in rights {
-            let asked = inner.holder(&right, &rank.uid);
-            let (right, listed) = inner.add(&right, &claim);
+        for Right { name, bound } in rights {
+            let claim = &claims[usize::from(bound)];
+            let asked = inner.holder(&name, &rank.uid);
+            let (right, listed) = inner.add(&name, claim);
             let listed = listed.map(|first| (first.rank.clone(), first.who.clone()));
             let firsts = asked.into_iter().chain(listed);
-            let (above, below): (Vec<_>, Vec<_>) = firsts.partition(|(first, _)| first < rank);
+            let (above, below): (Vec<_>, Vec<_>) = firsts.partition(|(first, _)| *first < claim.rank);
             better =
                 better.or_else(|| above.into_iter().min_by(|a, b| a.0.cmp(&b.0)).map(|(_, first)| first));
             freed.extend(below.into_iter().map(|(_, first)| first));
             own.push(right);
         }
-        inner.by_uid.insert(rank.uid.clone(), Listed { claim, rights: own.into() });
+        if !own.is_empty() {
+            inner.by_uid.insert(rank.uid.clone(), own.into());
+        }
         freed.retain(|c| c != who);
         (better, freed)
     }
@@ -169,13 +192,14 @@ impl Inner {
         (kept, first)
     }
 
-    fn remove(&mut self, uid: &str, keep: &[String]) -> Vec<Claimant> {
+    /// Takes back what the object claims; who may have become first of what it does not `keep`, or keeps as less.
+    fn remove(&mut self, uid: &str, keep: &[Right]) -> Vec<Claimant> {
         let mut freed = Vec::new();
-        let Some(Listed { claim, rights }) = self.by_uid.remove(uid) else { return freed };
-        for right in rights {
+        for right in self.by_uid.remove(uid).unwrap_or_default() {
             let Some(claims) = self.by_right.get_mut(&right) else { continue };
-            claims.retain(|known| !Arc::ptr_eq(known, &claim));
-            let given_up = !keep.iter().any(|kept| **kept == *right);
+            let own = claims.iter().position(|known| known.rank.uid == uid);
+            let was_bound = own.is_some_and(|own| !claims.remove(own).rank.unbound);
+            let given_up = !keep.iter().any(|kept| *kept.name == *right && (kept.bound || !was_bound));
             freed.extend(first(claims).filter(|_| given_up));
             if claims.is_empty() {
                 self.by_right.remove(&right);
@@ -202,8 +226,14 @@ mod tests {
     fn rank(unbound: bool, created: &str, uid: &str) -> Rank {
         Rank { unbound, created: created.into(), uid: uid.into() }
     }
-    fn right() -> Vec<String> {
-        vec!["Toy#1".into()]
+    fn right() -> Vec<Right> {
+        vec![Right::new("Toy#1", false)]
+    }
+    fn bound() -> Vec<Right> {
+        vec![Right::new("Toy#1", true)]
+    }
+    fn named() -> [String; 1] {
+        ["Toy#1".into()]
     }
 
     #[test]
@@ -213,7 +243,7 @@ mod tests {
         assert_eq!(claims.set(&who("old"), &rank(true, "2026-01", "o"), right()), (None, vec![who("young")]));
         assert_eq!(claims.set(&who("young"), &rank(true, "2026-02", "y"), right()).0, Some(who("old")));
         assert_eq!(
-            claims.set(&who("young"), &rank(false, "2026-02", "y"), right()).0,
+            claims.set(&who("young"), &rank(true, "2026-02", "y"), bound()).0,
             None,
             "bound beats older"
         );
@@ -238,13 +268,13 @@ mod tests {
         let many = |unbound| Arc::new(Many(who("many"), rank(unbound, "2", "m")));
         claims.hold("m", many(true));
         assert_eq!(claims.set(&who("old"), &rank(true, "1", "o"), right()).0, None, "older goes first");
-        assert_eq!(claims.outranked(&rank(true, "2", "m"), &right()), Some(who("old")));
+        assert_eq!(claims.outranked(&rank(true, "2", "m"), &named()), Some(who("old")));
         assert_eq!(claims.set(&who("young"), &rank(true, "3", "y"), right()).0, Some(who("old")));
         assert_eq!(claims.release("o"), vec![who("young"), who("many")], "both may be first now");
         claims.hold("m", many(false));
         assert_eq!(claims.set(&who("young"), &rank(true, "3", "y"), right()).0, Some(who("many")));
         assert_eq!(
-            claims.outranked(&rank(false, "2", "m"), &right()),
+            claims.outranked(&rank(false, "2", "m"), &named()),
             None,
             "never by itself or a weaker one"
         );
@@ -255,10 +285,24 @@ mod tests {
     #[test]
     fn whoever_is_next_hears_of_a_release() {
         let claims = Claims::default();
-        claims.set(&who("a"), &rank(false, "1", "a"), right());
+        claims.set(&who("a"), &rank(true, "1", "a"), bound());
         claims.set(&who("b"), &rank(true, "2", "b"), right());
         assert_eq!(claims.release("a"), vec![who("b")]);
         assert_eq!(claims.set(&who("b"), &rank(true, "2", "b"), right()).0, None);
         assert!(!claims.taken("Toy#1", "b"));
+    }
+
+    #[test]
+    fn what_is_bound_to_one_thing_is_not_bound_to_what_its_spec_names() {
+        let claims = Claims::default();
+        claims.set(&who("owner"), &rank(true, "2", "o"), vec![Right::new("Toy#20", true)]);
+        let wide = vec![Right::new("Toy#10", true), Right::new("Toy#20", false)];
+        let (better, _) = claims.set(&who("old"), &rank(true, "1", "x"), wide);
+        assert_eq!(better, Some(who("owner")), "an older object that is bound elsewhere takes nothing");
+        let owner = vec![Right::new("Toy#20", true)];
+        assert_eq!(claims.set(&who("owner"), &rank(true, "2", "o"), owner).0, None);
+        let lost = vec![Right::new("Toy#20", false)];
+        let (_, freed) = claims.set(&who("owner"), &rank(true, "2", "o"), lost);
+        assert_eq!(freed, vec![who("old")], "who moves up because a claim became weaker hears of it");
     }
 }

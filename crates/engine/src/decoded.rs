@@ -29,6 +29,8 @@ pub struct Undecodable {
     pub spec: CommonSpec,
     /// The fields that every status has, as far as they could be read.
     pub status: CommonStatus,
+    /// The spec as it is stored.
+    pub raw: serde_json::Value,
     /// The status as it is stored: it may well be readable as a whole when only the spec is not.
     pub stored: serde_json::Value,
     /// What is wrong with it.
@@ -78,11 +80,12 @@ impl<'de, K: Kind> Deserialize<'de> for Decoded<K> {
                 let meta = ObjectMeta::deserialize(&value["metadata"]).map_err(D::Error::custom)?;
                 let spec = CommonSpec::deserialize(&value["spec"]).unwrap_or_default();
                 let status = CommonStatus::deserialize(&value["status"]).unwrap_or_default();
-                let stored = value["status"].clone();
+                let (raw, stored) = (value["spec"].clone(), value["status"].clone());
                 Ok(Self::Invalid(Box::new(Undecodable {
                     meta,
                     spec,
                     status,
+                    raw,
                     stored,
                     error: error.to_string(),
                 })))

@@ -65,6 +65,7 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
         Seen::Present(found) if taken_over(subject, &found).is_some() => {
             Ok(Step::RemoveFinalizer { orphaned: true })
         } // 2
+        Seen::Present(found) if !found.missing.is_empty() => Ok(Step::ReadParts(found.id, found.missing)),
         Seen::Present(found) => {
             let changes = K::retire(&found.have, &known.context);
             if changes.is_empty() {
@@ -106,6 +107,9 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
     let observe = subject.common.management() == ManagementPolicy::Observe;
     if !subject.finalizer && !observe {
         return Ok(Step::AddFinalizer); // 10
+    }
+    if let Some(other) = names_another(subject, K::KIND, K::RENEWS) {
+        return Ok(Step::Stall(other)); // 25
     }
     let want = check_wanted(&mut known)?; // 11, 12
     if let Some(owner) = &known.owner {
@@ -177,6 +181,31 @@ fn check_intent<'a, K: Managed>(
         Seen::Present(_) | Seen::Absent if known.intent == IntentState::Lapsed => Err(Step::ClearIntent),
         _ => Err(observing("finding out whether an interrupted create took effect")),
     }
+}
+
+/// The spec of a bound object names another one. What replaced the object that the spec named is still meant by it.
+fn names_another(subject: &Subject<'_>, kind: &str, renews: bool) -> Option<Told> {
+    let (bound, named) = (subject.status.id.as_ref()?, subject.common.id.as_ref()?);
+    let replaced = renews && subject.status.provenance == Some(Provenance::Created);
+    if bound == named || replaced {
+        return None;
+    }
+    let field = FieldDiff::new("id", bound, named);
+    let message = format!(
+        "{}; it is bound to {kind} {bound}: set id to \"{bound}\" or remove it, and apply another object for {named}",
+        fixed(&[field])
+    );
+    Some(Told::new(reason::IMMUTABLE_FIELD, message))
+}
+
+/// Fields that no call changes.
+fn fixed(fields: &[FieldDiff]) -> String {
+    format!("{} cannot be changed in emnify", list(fields))
+}
+
+/// What is said of them, for an object as for a member.
+pub(crate) fn immutable(fields: &[FieldDiff]) -> String {
+    format!("{}; set it back, or have what emnify holds deleted and made anew", fixed(fields))
 }
 
 fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Step<K>> {
@@ -311,11 +340,7 @@ fn present<K: Managed>(
         return Step::Stall(Told::new(reason::INVALID_SPEC, invalid.to_string()));
     }
     if !diff.immutable.is_empty() {
-        let message = format!(
-            "{} cannot be changed in emnify; set it back, or delete the object and create it anew",
-            list(&diff.immutable)
-        );
-        return Step::Stall(Told::new(reason::IMMUTABLE_FIELD, message)); // 25
+        return Step::Stall(Told::new(reason::IMMUTABLE_FIELD, immutable(&diff.immutable))); // 25
     }
     if diff.renew.is_some() {
         return match K::create(want, subject.status.intent.as_ref()) {
@@ -416,7 +441,7 @@ fn list(fields: &[FieldDiff]) -> String {
 }
 
 /// The first few, and how many more: messages stay short and deterministic.
-fn some_of(all: &[String]) -> String {
+pub(crate) fn some_of(all: &[String]) -> String {
     const MOST: usize = 5;
     let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
     match all.len().saturating_sub(MOST) {

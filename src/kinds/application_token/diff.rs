@@ -55,11 +55,13 @@ pub fn diff(
     out
 }
 
-/// The token itself and every other live one that the object made.
+/// The token itself and every other live one that the object made: those it replaced, and those that a crash between the
+/// create and its note left behind.
 pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationToken>) -> Vec<Change> {
     let retiring = context.status.map(|status| status.retiring.as_slice()).unwrap_or_default();
-    let kin = have.parts.kin.iter().flatten().map(|row| row.id);
-    let kin = kin.filter(|id| retiring.iter().any(|old| old.id == id.to_string()));
+    let replaced = |row: &Row| retiring.iter().any(|old| old.id == row.id.to_string());
+    let kin = have.parts.kin.iter().flatten().filter(|row| replaced(row) || made_by_object(row, context.born));
+    let kin = kin.map(|row| row.id).filter(|id| *id != have.row.id);
     let others = |id: &i64| !context.own_tokens.contains(id);
     let kin = kin.filter(others).map(|id| Change::RevokeOld { id });
     kin.chain(Some(have.row.id).filter(others).map(|id| Change::Revoke { id })).collect()
@@ -81,8 +83,7 @@ fn superfluous(
             Some(old) => {
                 old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok())
             }
-            // From before this object: an earlier one of the same name left it behind on purpose.
-            None if row.nonce.is_none() || row.created < want.born => continue,
+            None if !made_by_object(row, context.born) => continue,
             None => Some(context.now),
         };
         match due {
@@ -91,6 +92,11 @@ fn superfluous(
         }
     }
     (revoke, later)
+}
+
+/// A token with our mark from before this object was left behind on purpose, by an earlier one of the same name.
+fn made_by_object(row: &Row, born: Option<Timestamp>) -> bool {
+    row.nonce.is_some() && born.is_some_and(|born| row.created.is_some_and(|made| made >= born))
 }
 
 /// When the token is due for replacement, and why if that is now.

@@ -37,6 +37,8 @@ impl Managed for ApplicationToken {
     type Change = Change;
     type News = ();
 
+    const RENEWS: bool = true;
+
     const FACTS: Facts = Facts {
         has_read: false,
         serial: None,
@@ -80,6 +82,10 @@ impl Managed for ApplicationToken {
     }
 
     fn parts(_: &Want) -> Vec<Part> {
+        vec![Part::Kin]
+    }
+
+    fn parts_to_retire(_: Option<&ApplicationTokenStatus>) -> Vec<Part> {
         vec![Part::Kin]
     }
 

@@ -98,8 +98,6 @@ pub struct Want {
     pub owner: String,
     /// Nonce of the last attempt, for a mark that was lost.
     pub nonce: Option<String>,
-    /// When the object was created: tokens with our mark from before belong to an earlier object of this name.
-    pub born: Option<Timestamp>,
     /// When a token ends.
     pub ends: Ends,
     /// Addresses.
@@ -206,7 +204,6 @@ impl ApplicationToken {
             text: spec.description.clone(),
             owner: format!("{}/{}", from.installation, from.object),
             nonce: from.nonce.clone(),
-            born: self.metadata.creation_timestamp.as_ref().map(|time| time.0),
             ends,
             cidr: cidr.transpose()?,
             token_key,

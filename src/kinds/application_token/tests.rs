@@ -27,8 +27,7 @@ fn at(hour: i64) -> Timestamp {
 
 fn object(spec: Value) -> ApplicationToken {
     let spec: ApplicationTokenSpec = serde_json::from_value(spec).unwrap();
-    let mut object = ApplicationToken::new("ci", spec);
-    object.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(-1)));
+    let object = ApplicationToken::new("ci", spec);
     object
 }
 
@@ -101,6 +100,7 @@ impl Case {
     fn context(&self) -> Context<'_, ApplicationToken> {
         Context {
             now: self.now,
+            born: Some(at(-1)),
             status: Some(&self.status),
             edited: false,
             factory_test: false,
@@ -295,11 +295,24 @@ fn the_operators_own_token_is_never_revoked() {
 
 #[test]
 fn deletion_revokes_predecessors_first() {
-    let mut case = Case { kin: vec![row(6, "n0"), row(5, "other")], ..Case::default() };
+    let mut case = Case { kin: vec![row(6, "n0")], ..Case::default() };
     case.status.retiring = vec![retiring(6, at(0), false)];
     assert_eq!(case.retire(), ["revoke the earlier application token 6", "revoke application token 7"]);
     let last = ApplicationToken::retire(&case.have(), &case.context()).pop().unwrap();
     assert_eq!(last.class().verb, Verb::Delete, "the last call ends the object");
+}
+
+#[test]
+fn deletion_revokes_what_a_crash_left_behind_and_not_what_an_earlier_object_left_on_purpose() {
+    let before = Row { created: Some(at(-5)), ..row(4, "n-9") };
+    let unmarked = Row { nonce: None, ..row(3, "") };
+    let case = Case { kin: vec![row(6, "n0"), before, unmarked], ..Case::default() };
+    assert_eq!(case.retire(), ["revoke the earlier application token 6", "revoke application token 7"]);
+}
+
+#[test]
+fn nothing_is_revoked_before_it_is_known_which_tokens_the_object_made() {
+    assert_eq!(ApplicationToken::parts_to_retire(None), [super::rows::Part::Kin], "after a restart they are not known");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod tests;
 mod want;
 
 use emnify_engine::{
+    decoded::Undecodable,
     fleet::{Candidates, Choice, Fleet, Marks, Rollout, Tally, TextRef},
     kind::{Have, Input, Inputs, Invalid, Key},
 };
@@ -27,8 +28,9 @@ use crate::kinds::{
         self, Change, Connectivity, Endpoint, EndpointStatus,
         rows::{Row, Want},
     },
-    sim::{Sim, rows::Row as SimRow},
+    sim::{Sim, SimState, rows::Row as SimRow},
 };
+use serde::Deserialize;
 
 impl Fleet for EndpointSet {
     type Member = Endpoint;
@@ -36,6 +38,15 @@ impl Fleet for EndpointSet {
 
     fn inputs(&self) -> Vec<Input> {
         want::inputs(self)
+    }
+
+    /// The state of the SIMs is read on its own: where the set has set it, members that leave are suspended.
+    fn salvage(set: &Undecodable) -> Self {
+        let state = SimState::deserialize(&set.raw["template"]["sim"]["state"]).ok();
+        let sim = state.map(|state| TemplateSim { state: Some(state) });
+        let template = EndpointTemplate { sim, ..EndpointTemplate::default() };
+        let spec = EndpointSetSpec { template, common: set.spec.clone(), ..EndpointSetSpec::default() };
+        Self { metadata: set.meta.clone(), spec, status: None }
     }
 
     fn base(&self, from: &Inputs) -> Result<Want, Invalid> {

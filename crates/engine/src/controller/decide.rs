@@ -14,16 +14,16 @@ use super::{
 };
 use crate::{
     caller::{Access, Caller},
-    claims::Claimant,
+    claims::{Claimant, Right},
     decoded::Decoded,
-    kind::{Change, Context, Find, Have, Id, Inputs, Managed, Output, Status},
+    kind::{Change, Context, Find, Have, Id, Inputs, Key, Managed, Output, Status},
     mirror::Known,
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Told, Wanted, Workspace},
     reason,
     refs::Named,
     session::{Session, Shelf},
     shared::RefState,
-    spec::{CommonStatus, WorkspaceRef},
+    spec::{CommonStatus, ManagementPolicy, WorkspaceRef},
     taken,
     verdict::Effect,
 };
@@ -107,6 +107,7 @@ impl<K: Managed> Controller<K> {
             crd_terminating: self.terminating(),
             context: Context {
                 now,
+                born: object.creation_timestamp().map(|at| at.0),
                 status,
                 edited,
                 factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
@@ -211,7 +212,8 @@ impl<K: Managed> Controller<K> {
             let bound = common.id.is_some();
             let mut seen = self.known(&shelf, &id, object, want, secret, bound);
             let settled = bound && common.settled_generation == object.meta().generation;
-            if let (Seen::Present(found), true) = (&mut seen, settled && K::LISTED_ALONE) {
+            let stays = object.meta().deletion_timestamp.is_none();
+            if let (Seen::Present(found), true) = (&mut seen, settled && stays && K::LISTED_ALONE) {
                 // after a restart the rotation reads what no listing shows; nobody floods the budget with it
                 found.missing.retain(|part| !shelf.mirror.is_unread(&id, *part));
             }
@@ -296,7 +298,10 @@ impl<K: Managed> Controller<K> {
                 let mine = self.marks(object);
                 let ours = ours || mark.as_ref().is_some_and(|m| mine.contains(m));
                 let foreign = mark.filter(|m| !mine.contains(m));
-                let wanted = want.map(K::parts).unwrap_or_default();
+                let wanted = match object.meta().deletion_timestamp {
+                    Some(_) => K::parts_to_retire(self.overlay.newest(object).0.as_ref()),
+                    None => want.map(K::parts).unwrap_or_default(),
+                };
                 let (parts, missing) = shelf.mirror.parts(id, &wanted, None);
                 let have = Have { row, parts, output: secret.1.clone() };
                 Seen::Present(Match { id: id.clone(), have, ours, foreign, missing })
@@ -320,28 +325,64 @@ impl<K: Managed> Controller<K> {
         want: Option<&K::Want>,
         seen: &Seen<K>,
     ) -> Option<Claimant> {
-        let mut rights: Vec<String> = Vec::new();
-        let ids = [common.id.as_ref(), object.common().id.as_ref()];
-        rights.extend(ids.into_iter().flatten().map(|id| right_of::<K>(&Id::parse(id))));
-        if let Seen::Present(found) = seen {
-            rights.push(right_of::<K>(&found.id));
+        // who only looks on is in nobody's way
+        let observes = object.common().management() == ManagementPolicy::Observe;
+        let rights = if observes { Vec::new() } else { Self::rights(session, object, common, want, seen) };
+        let (better, moved) = session.claims.set(&claimant(object), &rank(object), rights);
+        for other in moved {
+            self.shared.poke(&other.clone().into(), "claims changed");
         }
-        if let Some(want) = want {
+        if object.meta().deletion_timestamp.is_some() {
+            // what is deleted here is left to another object only if that one is bound to this very id
+            let bound = right_of::<K>(&Id::parse(common.id.as_ref()?));
+            return session.claims.outranked(&rank(object).with_bound(true), &[bound]);
+        }
+        better
+    }
+
+    /// What the object claims: what it is bound to, and what its spec means or names. Of the latter it has as bound what
+    /// the emnify object that it is bound to holds; what that holds is not known before the first listing.
+    fn rights(
+        session: &Session,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        want: Option<&K::Want>,
+        seen: &Seen<K>,
+    ) -> Vec<Right> {
+        let mirror = &session.shelf::<K>().mirror;
+        let bound = common.id.as_deref().map(Id::parse);
+        let mut rights = Vec::new();
+        rights.extend(bound.as_ref().map(|id| Right::new(right_of::<K>(id), true)));
+        if let (None, Some(id)) = (&bound, &object.common().id) {
+            rights.push(Right::new(right_of::<K>(&Id::parse(id)), false));
+        }
+        if let Seen::Present(found) = seen
+            && bound.as_ref() != Some(&found.id)
+        {
+            rights.push(Right::new(right_of::<K>(&found.id), false));
+        }
+        let own = bound.as_ref().and_then(|id| mirror.row(id));
+        let unread = bound.is_some() && own.is_none() && mirror.complete_since().is_none();
+        if let Some(want) = want.filter(|_| !unread) {
+            let mut carried = Vec::new();
+            own.iter().for_each(|row| K::keys(row, &mut |key| carried.push(key)));
             let natural = K::find(want, None).into_iter().filter(|f| matches!(f, Find::Natural(_)));
-            rights.extend(natural.map(|f| format!("{}:{}={}", K::KIND, f.key().name, f.key().value)));
+            let natural: Vec<Key> = natural.map(|find| find.key().clone()).collect();
+            let holds_all = own.is_some() && natural.iter().all(|key| carried.contains(key));
             let row = match seen {
                 Seen::Present(found) => Some(&*found.have.row),
                 _ => None,
             };
-            rights.extend(K::claims(want, row).into_iter().map(|key| format!("{}={}", key.name, key.value)));
+            let shared = K::claims(want, row).into_iter();
+            rights.extend(shared.map(|key| Right::new(format!("{}={}", key.name, key.value), holds_all)));
+            rights.extend(natural.into_iter().map(|key| {
+                let name = format!("{}:{}={}", K::KIND, key.name, key.value);
+                Right::new(name, carried.contains(&key))
+            }));
         }
-        rights.sort();
-        rights.dedup();
-        let (better, moved) = session.claims.set(&claimant(object), &rank(object, common), rights);
-        for other in moved {
-            self.shared.poke(&other.clone().into(), "claims changed");
-        }
-        better
+        rights.sort_by(|a, b| (&a.name, !a.bound).cmp(&(&b.name, !b.bound)));
+        rights.dedup_by(|a, b| a.name == b.name);
+        rights
     }
 
     /// Bound objects that refer to this one.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     caller::Access,
+    claims::Right,
     decoded::Decoded,
     directory::WorkspaceKey,
     kind::{FINALIZER, Id, Key, Managed, Status},
@@ -25,6 +26,7 @@ use crate::{
     session::Session,
     shared::{AnyKind, Located, RefState},
     snapshot::{Census, ObjectsSnapshot},
+    spec::ManagementPolicy,
 };
 
 /// A controller behind [`AnyKind`].
@@ -86,7 +88,10 @@ impl<K: Managed> AnyKind for Handle<K> {
             {
                 let id = Id::parse(id);
                 self.0.hold(organisation, id.clone(), &object);
-                session.claims.set(&claimant(&object), &rank(&object, common), vec![right_of::<K>(&id)]);
+                if object.common().management() != ManagementPolicy::Observe {
+                    let right = Right::new(right_of::<K>(&id), true);
+                    session.claims.set(&claimant(&object), &rank(&object), vec![right]);
+                }
             }
         }
     }

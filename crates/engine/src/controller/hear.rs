@@ -70,7 +70,7 @@ impl<K: Managed> Controller<K> {
         let mut ids: BTreeSet<Id> = records.iter().filter_map(K::concerns).collect();
         // what waits to be read already needs no second mark
         ids.retain(|id| matches!(shelf.mirror.get(id), Known::Present(_)));
-        let ours = ids.iter().any(|id| self.holder(session, id).is_some());
+        let ours = ids.iter().any(|id| self.is_held(session, id));
         let (marked, more) = self.doubt(session, ids.into_iter().collect());
         if more && ours {
             session.hints.wish(K::KIND, self.shared.now());
@@ -83,7 +83,7 @@ impl<K: Managed> Controller<K> {
     fn doubt(&self, session: &Arc<Session>, ids: Vec<Id>) -> (Vec<Id>, bool) {
         let shelf = session.shelf::<K>();
         let (mut held, mut free): (Vec<Id>, Vec<Id>) =
-            ids.into_iter().partition(|id| self.holder(session, id).is_some());
+            ids.into_iter().partition(|id| self.is_held(session, id));
         let allowed = session.hints.allow(K::KIND, held.len(), shelf.mirror.len());
         let more = held.len() > allowed || free.len() > UNHELD;
         held.truncate(allowed);
@@ -93,10 +93,14 @@ impl<K: Managed> Controller<K> {
         (held, more)
     }
 
-    /// Says an alert on the object that holds what it is about.
+    /// Says an alert on the objects that hold what it is about.
     fn warn(&self, session: &Session, alert: &Alert, at: Timestamp) {
-        if let Some(object) = self.held_object(session, &alert.id) {
-            return self.shared.events.say_once(&*object, alert.reason, &alert.note, &alert.key, at);
+        let held = self.held_objects(session, &alert.id);
+        for object in &held {
+            self.shared.events.say_once(&**object, alert.reason, &alert.note, &alert.key, at);
+        }
+        if !held.is_empty() {
+            return;
         }
         // a member of a set has no object of its own
         for kind in self.shared.kinds() {
@@ -104,14 +108,14 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    fn holder(&self, session: &Session, id: &Id) -> Option<(String, String)> {
+    fn is_held(&self, session: &Session, id: &Id) -> bool {
         let key = (session.organisation.clone(), id.clone());
-        self.holders.lock().get(&key).cloned()
+        self.holders.lock().contains_key(&key)
     }
 
-    fn held_object(&self, session: &Session, id: &Id) -> Option<Arc<Decoded<K>>> {
-        let (namespace, name) = self.holder(session, id)?;
-        self.object(&namespace, &name)
+    fn held_objects(&self, session: &Session, id: &Id) -> Vec<Arc<Decoded<K>>> {
+        let places = self.places(&session.organisation, id).into_iter();
+        places.filter_map(|(namespace, name)| self.object(&namespace, &name)).collect()
     }
 
     /// Wakes the holders of objects that hints spoke of, not more often than news may be written.
@@ -121,7 +125,7 @@ impl<K: Managed> Controller<K> {
         }
         let (now, start) = (self.shared.now(), Instant::now());
         let mut due: Vec<(Instant, String, String)> = Vec::new();
-        for object in ids.iter().filter_map(|id| self.held_object(session, id)) {
+        for object in ids.iter().flat_map(|id| self.held_objects(session, id)) {
             let uid = object.uid().unwrap_or_default();
             let wait = self.memory.may_tell(&uid, now, NEWS_EVERY).err().unwrap_or_default();
             due.push((start + wait, object.namespace().unwrap_or_default(), object.name_any()));

@@ -50,8 +50,8 @@ pub struct Controller<K: Managed> {
     overlay: Overlay<K>,
     /// The kind's definition is being deleted.
     terminating: AtomicBool,
-    /// Who holds which emnify object: (organisation, id) to the object's place.
-    holders: Mutex<HashMap<(String, Id), (String, String)>>,
+    /// Who is bound to which emnify object: (organisation, id) to the places of one manager and of whoever looks on.
+    holders: Mutex<HashMap<(String, Id), Vec<(String, String)>>>,
 }
 
 impl<K: Managed> Controller<K> {
@@ -90,11 +90,16 @@ impl<K: Managed> Controller<K> {
     /// Wakes whoever holds an emnify object.
     fn poke_holder(&self, organisation: &str, id: &Id, why: &str) {
         self.touch_sets(organisation, id);
-        let key = (organisation.to_owned(), id.clone());
-        let place = self.holders.lock().get(&key).cloned();
-        if let Some((namespace, name)) = place {
+        for (namespace, name) in self.places(organisation, id) {
             self.poke(&namespace, &name, why);
         }
+    }
+
+    /// Where the objects are that are bound to an emnify object.
+    fn places(&self, organisation: &str, id: &Id) -> Vec<(String, String)> {
+        let key = (organisation.to_owned(), id.clone());
+        let holders = self.holders.lock();
+        holders.get(&key).cloned().unwrap_or_default()
     }
 
     /// Sets hear of every change of what may be a member.
@@ -104,11 +109,22 @@ impl<K: Managed> Controller<K> {
 
     fn hold(&self, organisation: &str, id: Id, object: &Decoded<K>) {
         let place = (object.namespace().unwrap_or_default(), object.name_any());
-        self.holders.lock().insert((organisation.to_owned(), id), place);
+        let mut holders = self.holders.lock();
+        let places = holders.entry((organisation.to_owned(), id)).or_insert_with(|| Vec::with_capacity(1));
+        if !places.contains(&place) {
+            places.push(place);
+        }
     }
 
-    fn unhold(&self, organisation: &str, id: &Id) {
-        self.holders.lock().remove(&(organisation.to_owned(), id.clone()));
+    fn unhold(&self, organisation: &str, id: &Id, object: &Decoded<K>) {
+        let place = (object.namespace().unwrap_or_default(), object.name_any());
+        let key = (organisation.to_owned(), id.clone());
+        let mut holders = self.holders.lock();
+        let Some(places) = holders.get_mut(&key) else { return };
+        places.retain(|known| *known != place);
+        if places.is_empty() {
+            holders.remove(&key);
+        }
     }
 }
 

@@ -65,10 +65,10 @@ pub(crate) fn subject<'a, K: Kind>(object: &'a Decoded<K>, common: &'a CommonSta
     }
 }
 
-/// How strong its claims are.
-pub(crate) fn rank<K: Kind>(object: &Decoded<K>, common: &CommonStatus) -> Rank {
+/// How strong its claims are to what it is not bound to.
+pub(crate) fn rank<K: Kind>(object: &Decoded<K>) -> Rank {
     Rank {
-        unbound: common.id.is_none(),
+        unbound: true,
         created: object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default(),
         uid: object.uid().unwrap_or_default(),
     }

@@ -258,7 +258,7 @@ impl<K: Managed> Controller<K> {
         }
         if let Some(old) = old {
             let old = Id::parse(&old);
-            self.unhold(&session.organisation, &old);
+            self.unhold(&session.organisation, &old, object);
             K::renewed(&mut draft.status, &old, now);
         }
         let common = draft.status.common_mut();
@@ -465,7 +465,7 @@ impl<K: Managed> Controller<K> {
         if let Some(common) = status.as_ref().map(Status::common)
             && let (Some(id), Some(organisation)) = (&common.id, &common.organisation_id)
         {
-            self.unhold(organisation, &Id::parse(id));
+            self.unhold(organisation, &Id::parse(id), object);
         }
         let fallback = fallback_status(object);
         let resolved = workspace_of(&self.shared, object, status.as_ref().map_or(&fallback, Status::common));

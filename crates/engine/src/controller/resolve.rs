@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::{
     kind::{Id, Input, Inputs, Invalid, Source, Table},
     pause,
-    plan::Wanted,
+    plan::{Wanted, some_of},
     refs::Named,
     session::Session,
     shared::{Located, RefState, Shared},
@@ -171,6 +171,6 @@ fn invalid<T>(path: &str, message: String) -> Result<T, Unresolved> {
 }
 
 fn several<T>(path: &str, name: &str, ids: &[Id]) -> Result<T, Unresolved> {
-    let ids: Vec<String> = ids.iter().take(5).map(ToString::to_string).collect();
-    invalid(path, format!("{name} is ambiguous; use one of the ids {}", ids.join(", ")))
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    invalid(path, format!("{name} is ambiguous; use one of the ids {}", some_of(&ids)))
 }

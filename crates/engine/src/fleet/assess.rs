@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     controller::past::appeared,
-    kind::{Change, Context, FieldDiff, Have, Id, Kind, Managed},
+    kind::{Change, Context, Have, Id, Kind, Managed},
     mirror::{Known, Mirror},
-    plan::covers,
+    plan::{covers, immutable, some_of},
     reason,
     spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
 };
@@ -115,8 +115,8 @@ impl<F: Fleet> Measure<'_, F> {
                 Known::Present(row) => self.present(place, seat, &want, id, row),
             },
             several => {
-                let ids: Vec<String> = several.iter().take(5).map(ToString::to_string).collect();
-                let message = format!("several emnify objects hold it: {}", ids.join(", "));
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let message = format!("several emnify objects hold it: {}", some_of(&ids));
                 Need::Fail(reason::AMBIGUOUS_CREATE, message).into()
             }
         }
@@ -277,7 +277,7 @@ impl<F: Fleet> Measure<'_, F> {
             Err((reason, message)) => return Need::Fail(reason, message).into(),
         };
         let marked = marks.set == Some(self.mark);
-        if let Some(owner) = (self.rival)(seat.pool, Some(id), marked || seat.id != 0) {
+        if let Some(owner) = (self.rival)(seat.pool, Some(id), marked || Id::Int(seat.id) == *id) {
             let message = format!("{owner} already manages {} {id}; delete one of the two", F::Member::KIND);
             return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
         }
@@ -319,8 +319,8 @@ impl<F: Fleet> Measure<'_, F> {
         if let Some(invalid) = diff.illegal {
             return Need::Fail(reason::INVALID_SPEC, invalid.to_string());
         }
-        if let Some(field) = diff.immutable.first() {
-            return Need::Fail(reason::IMMUTABLE_FIELD, immutable(field));
+        if !diff.immutable.is_empty() {
+            return Need::Fail(reason::IMMUTABLE_FIELD, immutable(&diff.immutable));
         }
         match diff.changes.into_iter().next() {
             Some(change) => Need::Send(id.clone(), change),
@@ -333,6 +333,7 @@ impl<F: Fleet> Measure<'_, F> {
     fn context(&self, made: bool, edited: bool) -> Context<'_, F::Member> {
         Context {
             now: self.now,
+            born: None,
             status: Some(if made { self.made } else { self.adopted }),
             edited,
             factory_test: self.factory_test,
@@ -352,10 +353,6 @@ impl<F: Fleet> Measure<'_, F> {
         let failure = Failure { member: self.called(pool), reason, message };
         Trouble { failure, refused: None, until: None, tries: 0 }
     }
-}
-
-fn immutable(field: &FieldDiff) -> String {
-    format!("{field} cannot be changed in emnify; set it back, or let the member go and be made anew")
 }
 
 /// What a refused change is remembered by.

@@ -1,6 +1,9 @@
 //! Gathers what is known about a set and asks the plan. Synchronous: nothing here waits.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    borrow::Cow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
@@ -93,7 +96,7 @@ impl<F: Fleet> FleetController<F> {
     pub(super) fn decide(&self, object: &Decoded<F>, status: &F::Status, look: bool) -> Decided<F> {
         match self.gate(object, status) {
             Ok((valid, access, workspace)) => {
-                self.work(object, valid, status, &access, workspace, look).unwrap_or_else(|step| step)
+                self.work(object, &valid, status, &access, workspace, look).unwrap_or_else(|step| step)
             }
             Err(step) => step,
         }
@@ -104,7 +107,7 @@ impl<F: Fleet> FleetController<F> {
         &self,
         object: &'a Decoded<F>,
         status: &F::Status,
-    ) -> Result<(&'a F, Access, WorkspaceRef), Decided<F>> {
+    ) -> Result<(Cow<'a, F>, Access, WorkspaceRef), Decided<F>> {
         let common = status.common();
         let subject = subject(object, common);
         if subject.deleting && !subject.finalizer {
@@ -119,10 +122,17 @@ impl<F: Fleet> FleetController<F> {
         {
             return Err(Decided::Say(other_organisation(pinned, &session.organisation), Effect::Stalled));
         }
-        let Some(valid) = object.valid() else {
-            let error = object.error().unwrap_or_default();
-            let message = format!("the object cannot be decoded, update the CRD or the operator: {error}");
-            return Err(Decided::Say(Told::new(reason::UNDECODABLE, message), Effect::Stalled));
+        let valid = match object {
+            Decoded::Valid(valid) => Cow::Borrowed(&**valid),
+            // whoever is of the set is marked so, and may leave whatever the spec says
+            Decoded::Invalid(set) if subject.deleting && common.intent.is_none() => {
+                Cow::Owned(F::salvage(set))
+            }
+            Decoded::Invalid(set) => {
+                let message =
+                    format!("the object cannot be decoded, update the CRD or the operator: {}", set.error);
+                return Err(Decided::Say(Told::new(reason::UNDECODABLE, message), Effect::Stalled));
+            }
         };
         let suspended = subject.suspended || subject.common.management() == ManagementPolicy::Suspend;
         if suspended && !subject.deleting {
@@ -231,7 +241,12 @@ impl<F: Fleet> FleetController<F> {
     fn plan(&self, view: &View<'_, F>, set: &mut Set<F>, workspace: WorkspaceRef) -> Work<F> {
         let View { session, kept, now, .. } = *view;
         let ground = view.ground(set, past::acts_since(&self.shared, session, now));
+        let observes = view.object.common().management() == ManagementPolicy::Observe;
+        set.roster.moved |= kept.holding.set_observes(observes);
         let rival = |pool, id: Option<&Id>, bound| {
+            if observes {
+                return None;
+            }
             let rights = kept.holding.rights_of(pool, id);
             session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|c| c.to_string())
         };

@@ -1,6 +1,12 @@
 //! What a set claims: it is asked, because a hundred thousand rights are too many to list.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -21,6 +27,8 @@ pub(crate) struct Holding<F: Fleet> {
     held: RwLock<Vec<(i64, i64)>>,
     /// Names of rights that each member claims besides itself, such as the state of its SIM.
     rights: RwLock<Vec<&'static str>>,
+    /// The set only looks on, and is in nobody's way.
+    observes: AtomicBool,
     kind: std::marker::PhantomData<fn() -> F>,
 }
 
@@ -33,6 +41,7 @@ impl<F: Fleet> Holding<F> {
             session: Arc::downgrade(session),
             held: RwLock::default(),
             rights: RwLock::default(),
+            observes: AtomicBool::new(false),
             kind: std::marker::PhantomData,
         }
     }
@@ -46,6 +55,11 @@ impl<F: Fleet> Holding<F> {
         let old = std::mem::replace(&mut *now, held);
         let stays = |pool: i64| now.binary_search_by_key(&pool, |(pool, _)| *pool).is_ok();
         old.into_iter().map(|(pool, _)| pool).filter(|pool| !stays(*pool)).collect()
+    }
+
+    /// A set that only looks on claims nothing; true if that has changed.
+    pub(crate) fn set_observes(&self, observes: bool) -> bool {
+        self.observes.swap(observes, Ordering::Relaxed) != observes
     }
 
     /// The id of the member that holds this, 0 if it does not exist yet; `None` if nobody does.
@@ -86,10 +100,15 @@ impl<F: Fleet> Holder for Holding<F> {
     }
 
     fn rank(&self, right: &str) -> Option<Rank> {
+        if self.observes.load(Ordering::Relaxed) {
+            return None;
+        }
         let pool = self.pool_of(right)?;
         let id = self.member(pool)?;
         let number = right.rsplit_once('#').map(|(_, id)| Id::parse(id));
-        self.rights_of(pool, number.as_ref()).iter().any(|r| r == right).then(|| self.rank_of(id != 0))
+        // another one that holds the same is not the member it is bound to
+        let bound = id != 0 && number.as_ref().is_none_or(|number| *number == Id::Int(id));
+        self.rights_of(pool, number.as_ref()).iter().any(|r| r == right).then(|| self.rank_of(bound))
     }
 }
 

@@ -21,6 +21,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) use self::controller::{FleetController, FleetHandle};
 use crate::{
+    decoded::Undecodable,
     kind::{Have, Id, Input, Inputs, Invalid, Key, Kind, Managed},
     mirror::Mirror,
 };
@@ -46,6 +47,9 @@ pub trait Fleet: Kind {
     /// What the template refers to, and the tags that mark members (`Source::Lookup`, optional): resolved once, for
     /// all members. Usually the inputs of a [`Fleet::Member`] made of the template, and one more for the set's tag.
     fn inputs(&self) -> Vec<Input>;
+    /// The set as far as it can be read, enough to let its members go: a set that this version cannot decode can be
+    /// deleted.
+    fn salvage(set: &Undecodable) -> Self;
     /// What all members share: the template with ids for references, wanting the set's tag and, as far as the kind of
     /// the member puts it on what it made, the installation's mark. `from.object` is `namespace/name` of the set.
     fn base(&self, from: &Inputs) -> Result<MemberWant<Self>, Invalid>;

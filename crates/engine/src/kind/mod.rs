@@ -285,6 +285,9 @@ pub trait Managed: Kind {
     /// [`Managed::diff`] says nothing of pieces that were never read, and [`Managed::report`] keeps what it said of them:
     /// objects in step can be compared by their listing alone until the slow rotation has read the rest.
     const LISTED_ALONE: bool = false;
+    /// An object that it made is replaced by another one in time, as tokens are: its id then differs from what the spec
+    /// once named.
+    const RENEWS: bool = false;
     /// [`Managed::census`] counts something.
     const COUNTED: bool = false;
     /// [`Managed::hear`] may hear something.
@@ -324,6 +327,10 @@ pub trait Managed: Kind {
     }
     /// Pieces that must be known before the diff; empty when the listing is enough.
     fn parts(_want: &Self::Want) -> Vec<Self::Part> {
+        Vec::new()
+    }
+    /// Pieces that [`Managed::retire`] depends on; they are read before anything is retired.
+    fn parts_to_retire(_status: Option<&Self::Status>) -> Vec<Self::Part> {
         Vec::new()
     }
     /// Pieces that are read once after binding and only for the report.
@@ -407,6 +414,8 @@ pub trait Managed: Kind {
 pub struct Context<'a, K: Managed> {
     /// Wall clock.
     pub now: Timestamp,
+    /// When the Kubernetes object was created.
+    pub born: Option<Timestamp>,
     /// Last status, for what the operator alone knows (a quota's allowance, tokens in their grace time).
     pub status: Option<&'a K::Status>,
     /// The spec changed since this object was last in step: wanted states may be applied again.

@@ -178,6 +178,14 @@ impl Told {
 }
 
 impl<K: Managed> Step<K> {
+    /// A wait, or a stall where a person must act.
+    pub(crate) fn told(told: Told, effect: Effect) -> Self {
+        match effect {
+            Effect::Stalled => Self::Stall(told),
+            Effect::Keep | Effect::Working => Self::Wait(told, effect),
+        }
+    }
+
     /// Its name, and the reason that it tells, for what counts steps.
     pub fn name(&self) -> (&'static str, &'static str) {
         match self {

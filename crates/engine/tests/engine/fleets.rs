@@ -449,6 +449,32 @@ async fn an_undecodable_set_stalls_and_touches_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_undecodable_set_can_be_deleted_with_its_members() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.herd_ready().await;
+    stage.emnify.add(json!({"name": "a stranger's", "imei": "9"}));
+    stage.cluster.apply_a("Herd", "h", json!({"chips": "all of them"}));
+    stage.until("it stalls", |s| s.herd_says("Stalled", "Undecodable")).await;
+    let stage = stage.restart().await;
+    stage.cluster.delete_a("Herd", "h");
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert_eq!(stage.names(), ["a stranger's"], "what it made goes with it, whatever its spec says");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_only_looks_on_is_in_nobodys_way() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=2), "managementPolicy", json!("Observe")));
+    stage
+        .until("it says so", |s| s.herd_says("Ready", "UpToDate") || s.herd_says("Drifted", "Drifted"))
+        .await;
+    stage.cluster.apply("a", json!({"name": "a", "serial": "1"}));
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_suspended_set_is_left_alone_and_keeps_ready() {
     let stage = stocked(2).await;
     stage.cluster.apply_a("Herd", "h", herd(1..=2));

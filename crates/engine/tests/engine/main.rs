@@ -8,6 +8,7 @@ mod fleets;
 mod hints;
 mod life;
 mod listings;
+mod ownership;
 mod refusals;
 mod repeats;
 mod replicas;

@@ -198,6 +198,7 @@ impl Case {
             crd_terminating: self.crd_terminating,
             context: Context {
                 now: now(),
+                born: None,
                 status: None,
                 edited: self.edited,
                 factory_test: false,

@@ -7,11 +7,11 @@ use super::case::{
 };
 use crate::{
     kind::Invalid,
-    plan::{IntentState, SecretState, Seen, Step, Wanted, Workspace},
+    plan::{IntentState, Match, SecretState, Seen, Step, Wanted, Workspace},
     spec::{
         AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
     },
-    toy::{ToyChange, ToyRow},
+    toy::{ToyChange, ToyPart, ToyRow},
     verdict::Effect,
 };
 
@@ -87,6 +87,8 @@ fn intents_and_leaving() -> Vec<Row> {
     let lapsed = with_intent(unbound(Seen::Absent), IntentState::Lapsed);
     let several = Seen::Several(vec![1.into(), 2.into()]);
     let made = || Seen::Present(found(row()));
+    let unread = Match { missing: vec![ToyPart::Tags], ..found(row()) };
+    let unread = Case { seen: Seen::Present(unread), ..leaving() };
     let half = Case { deleting: true, ..present(ToyRow { status: 1, ..row() }) };
     vec![
         (6, "its object is there", open(made()), "bind 7 Created", Is(WORKING)),
@@ -99,6 +101,7 @@ fn intents_and_leaving() -> Vec<Row> {
         (7, "referred to", Case { used_by: vec!["Toy b".into()], ..leaving() }, "wait InUse", Is(WORKING)),
         (8, "guard", Case { guard: Err("too many".into()), ..leaving() }, "stall GuardTripped", Is(STALLED)),
         (8, "refused", leaving().rejected(&ToyChange::State(1)), "stall Rejected", Is(STALLED)),
+        (9, "a piece is not known", unread, "read parts of 7", Keep),
         (9, "present", leaving(), "retire state: 1", Is(WORKING)),
         (9, "half retired", half, "retire delete", Is(WORKING)),
         (9, "absent", Case { seen: Seen::Absent, ..leaving() }, "remove finalizer", Silent),
@@ -114,6 +117,14 @@ fn before_comparing() -> Vec<Row> {
         policy(unbound(Seen::Present(strangers())), |c| c.adoption_policy = Some(AdoptionPolicy::IfUnowned));
     vec![
         (10, "no finalizer", Case { finalizer: false, ..fresh() }, "add finalizer", Silent),
+        (
+            25,
+            "names another",
+            policy(bound(), |c| c.id = Some("9".into())),
+            "stall ImmutableField",
+            Is(STALLED),
+        ),
+        (15, "names itself", policy(bound(), |c| c.id = Some("7".into())), "up to date", Is(READY)),
         (11, "reference", Case { wanted: missing, ..bound() }, "wait ReferenceNotReady", Keep),
         (12, "no request", Case { wanted: invalid, ..bound() }, "stall InvalidSpec", Is(STALLED)),
         (

@@ -7,6 +7,7 @@ use emnify::{
     wire::{Listing, sim::Sim as Wire},
 };
 use emnify_engine::{
+    decoded::Undecodable,
     fleet::{Activations, Candidates, Choice, Failure, Fleet, Marks, Rollout, Tally, TextRef},
     kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, Source},
     mark, reason,
@@ -188,6 +189,11 @@ impl Fleet for Herd {
     fn inputs(&self) -> Vec<Input> {
         let follows = self.spec.follows.clone();
         follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name })).into_iter().collect()
+    }
+
+    fn salvage(set: &Undecodable) -> Self {
+        let spec = HerdSpec { common: set.spec.clone(), ..HerdSpec::default() };
+        Self { metadata: set.meta.clone(), spec, status: None }
     }
 
     fn base(&self, from: &Inputs) -> Result<ToyWant, Invalid> {

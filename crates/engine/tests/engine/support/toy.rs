@@ -330,6 +330,12 @@ impl Managed for Toy {
         want.tag.map(|_| ToyPart::Tags).into_iter().collect()
     }
 
+    /// Toys that are called so are not deleted before their tags are known.
+    fn parts_to_retire(status: Option<&ToyStatus>) -> Vec<ToyPart> {
+        let reads = status.is_some_and(|s| s.name.as_deref() == Some("read first"));
+        reads.then_some(ToyPart::Tags).into_iter().collect()
+    }
+
     fn create(want: &ToyWant, _: Option<&Intent>) -> Option<ToyChange> {
         (!want.existing).then(|| ToyChange::Create(want.clone()))
     }

@@ -1,0 +1,81 @@
+//! Whose an emnify object is when several objects mean it.
+
+use serde_json::json;
+
+use crate::support::{Stage, named};
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_of_the_id_takes_nothing_from_anybody() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.cluster.apply("b", named("b"));
+    stage.ready("b").await;
+    // the older one of the two, and bound
+    stage.cluster.apply("a", json!({"name": "a", "id": "2"}));
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "ImmutableField").await;
+    let told = stage.cluster.toy("a").unwrap()["status"]["conditions"].to_string();
+    assert!(told.contains("id: 1 -> 2"), "both ids are named: {told}");
+    stage.cluster.apply("b", named("still b"));
+    stage.ready("b").await;
+    stage.cluster.delete("b");
+    stage.until("b is gone", |s| s.cluster.toy("b").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 1, "nobody else is bound to it, so it goes with its object");
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    assert_eq!(stage.status("a", "id"), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_only_looks_on_is_in_nobodys_way() {
+    let stage = Stage::new().await;
+    stage.emnify.add(json!({"name": "theirs"}));
+    let looks_on = json!({"id": "1", "managementPolicy": "Observe"});
+    stage.cluster.apply("o1", looks_on.clone());
+    stage.cluster.apply("o2", looks_on);
+    stage.ready("o1").await;
+    stage.ready("o2").await;
+    stage.cluster.apply("a", json!({"name": "ours", "id": "1"}));
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices()[0]["name"], "ours", "the one that manages it is not shut out");
+    stage.emnify.edit(1, "name", json!("portal"));
+    stage.until("it is corrected", |s| s.emnify.devices()[0]["name"] == "ours").await;
+    for name in ["o1", "o2"] {
+        stage.until("those who look on see it", |s| s.status(name, "name") == "ours").await;
+        assert_eq!(stage.condition(name, "Ready").0, "True");
+    }
+    stage.emnify.event(9, 3, 1, 0);
+    for name in ["a", "o1", "o2"] {
+        stage.until("everybody hears of it", |s| s.status(name, "online") == true).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_object_is_bound_to_is_left_to_it() {
+    let stage = Stage::new().await;
+    stage.emnify.add(json!({"name": "shared"}));
+    stage.cluster.apply("a", json!({"name": "shared", "id": "1", "deletionPolicy": "Delete"}));
+    stage.ready("a").await;
+    stage.cluster.apply("b", json!({"name": "shared", "id": "1", "deletionPolicy": "Delete"}));
+    stage.until("it stalls", |s| s.condition("b", "Stalled").1 == "OwnershipConflict").await;
+    stage.cluster.delete("b");
+    stage.until("b is gone", |s| s.cluster.toy("b").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 1);
+    stage.cluster.delete("a");
+    stage.until("a is gone", |s| s.cluster.toy("a").is_none()).await;
+    assert_eq!(stage.emnify.devices().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_deletion_depends_on_is_read_after_a_restart() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("read first"));
+    stage.ready("a").await;
+    stage.cluster.delete("a");
+    let stage = stage.restart().await;
+    stage.until("a is gone", |s| s.cluster.toy("a").is_none()).await;
+    let asked = stage.emnify.asked("");
+    let at = |what: &str| asked.iter().position(|a| a.what.starts_with(what));
+    let (read, deleted) = (at("GET /api/v2/endpoint/1/tags"), at("DELETE"));
+    assert!(read.is_some() && read < deleted, "read before anything is retired: {asked:?}");
+}
