@@ -10,6 +10,7 @@ use std::{
 use emnify::Gate;
 use emnify_engine::{
     caller::Access,
+    controller::gap::Gap,
     directory::{Allows, WorkspaceKey},
     engine::Engine,
     events::not_allowed,
@@ -18,7 +19,7 @@ use emnify_engine::{
     spec::WorkspaceKind,
     status::patch_params,
 };
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::{
     Api, ResourceExt,
     api::Patch,
@@ -215,6 +216,9 @@ impl Desk {
             .combine(predicates::labels)
             .combine(predicates::finalizers);
         let (hearing, mut listed) = (self.clone(), false);
+        let (closing, kept, mut gap) = (self.clone(), store.clone(), Gap::default());
+        let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
+        let look = alarm.clone();
         let events = watcher(W::api(client, scope.as_deref()), watcher::Config::default())
             .default_backoff()
             .inspect(move |event| match event {
@@ -222,9 +226,16 @@ impl Desk {
                 Err(error) => tracing::warn!(kind = ?W::KIND, %error, "workspaces not watched"),
             })
             .reflect(writer)
+            .inspect_ok(move |event| {
+                let Some(missed) = gap.hear(event, &kept) else { return };
+                missed.gone.iter().for_each(|object| closing.close(&**object));
+                for object in missed.changed {
+                    // the receiver only goes away on shutdown
+                    let _sent = look.send(ObjectRef::from_obj(&*object)).is_ok();
+                }
+            })
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default());
-        let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
         let foreign =
             futures::stream::unfold(alarms, |mut rx| async { rx.recv().await.map(|r| (Ok(r.into()), rx)) });
         let end = async move {

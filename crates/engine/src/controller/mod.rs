@@ -7,6 +7,7 @@ pub(crate) mod crd;
 mod decide;
 mod dispatch;
 mod erased;
+pub mod gap;
 mod hear;
 pub(crate) mod memory;
 pub(crate) mod object;

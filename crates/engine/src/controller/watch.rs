@@ -20,6 +20,7 @@ use tokio::{
 };
 use tracing::{Instrument, Span, field::Empty};
 
+use super::gap::Gap;
 use crate::{
     decoded::Decoded,
     directory::Served,
@@ -146,6 +147,12 @@ fn seen_settled<K: Kind>(object: &Decoded<K>) -> bool {
     status.is_some_and(|s| s.common().settled_generation == object.meta().generation)
 }
 
+/// An object left the cluster.
+fn leave<K: Kind, L: Looks<K>>(looks: &L, object: &Decoded<K>) {
+    looks.shared().journeys.cancel(object);
+    looks.gone(object);
+}
+
 /// A look at an object that is on its way; others leave no trace.
 fn look_span(root: &Span) -> Span {
     if root.is_none() {
@@ -203,16 +210,23 @@ impl<K: Kind> Watch<K> {
             .combine(predicates::annotations)
             .combine(predicates::labels);
         let (gone, arrived) = (looks.clone(), looks.clone());
+        let (store, trigger, mut gap) = (self.store.clone(), self.trigger.clone(), Gap::default());
         let events = watcher(api, watcher::Config::default())
             .modify(prune)
             .default_backoff()
+            .reflect(writer)
             .inspect_ok(move |event| {
                 if let watcher::Event::Delete(object) = event {
-                    gone.shared().journeys.cancel(object);
-                    gone.gone(object);
+                    leave(&*gone, object);
+                }
+                let Some(missed) = gap.hear(event, &store) else { return };
+                missed.gone.iter().for_each(|object| leave(&*gone, object));
+                for object in missed.changed {
+                    let reason = ReconcileReason::Custom { reason: "it changed while nobody watched".into() };
+                    let request = ReconcileRequest { obj_ref: ObjectRef::from_obj(&*object), reason };
+                    let _sent = trigger.send(request).is_ok();
                 }
             })
-            .reflect(writer)
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default())
             .inspect_ok(move |object| {

@@ -79,3 +79,52 @@ async fn what_a_deletion_depends_on_is_read_after_a_restart() {
     let (read, deleted) = (at("GET /api/v2/endpoint/1/tags"), at("DELETE"));
     assert!(read.is_some() && read < deleted, "read before anything is retired: {asked:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_while_nobody_watched_claims_nothing_any_more() {
+    let stage = Stage::new().await;
+    stage.emnify.add(json!({"name": "it", "imei": "1"}));
+    // without a finalizer nothing keeps an object that is deleted
+    let path = "/apis/emnify.io/v1alpha1/namespaces/ns/toys/a";
+    stage.cluster.apply("a", json!({"name": "it", "serial": "1", "id": "1"}));
+    stage.ready("a").await;
+    stage.cluster.apply("b", json!({"name": "b", "serial": "1", "id": "1"}));
+    stage.until("it stalls", |s| s.condition("b", "Stalled").1 == "OwnershipConflict").await;
+    stage.cluster.gap(|cluster| {
+        let mut a = cluster.get(path).unwrap();
+        a["metadata"]["finalizers"] = json!([]);
+        cluster.put(path, a);
+        cluster.delete("a");
+    });
+    assert!(stage.cluster.toy("a").is_none());
+    stage.ready("b").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_edited_while_nobody_watched_is_looked_at_as_it_is() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.cluster.gap(|cluster| cluster.apply("a", named("edited")));
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices()[0]["name"], "edited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_referred_to_looks_again_whether_or_not_somebody_says_so() {
+    let stage = Stage::new().await;
+    let path = "/apis/emnify.io/v1alpha1/namespaces/ns/toys/b";
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.cluster.apply("b", json!({"name": "b", "follows": "a"}));
+    stage.ready("b").await;
+    stage.cluster.delete("a");
+    stage.until("it waits", |s| s.condition("a", "Ready").1 == "InUse").await;
+    stage.cluster.gap(|cluster| {
+        let mut b = cluster.get(path).unwrap();
+        b["metadata"]["finalizers"] = json!([]);
+        cluster.put(path, b);
+        cluster.delete("b");
+    });
+    stage.until("a is gone", |s| s.cluster.toy("a").is_none()).await;
+}

@@ -140,6 +140,18 @@ impl Cluster {
         self.lock().mute = mute;
     }
 
+    /// Something happens while the watches are broken; each begins with a listing again.
+    pub(crate) fn gap(&self, happens: impl FnOnce(&Self)) {
+        self.mute(true);
+        happens(self);
+        self.mute(false);
+        let expired = refusal(410, "too old resource version").1;
+        let line = Bytes::from(format!("{}\n", json!({"type": "ERROR", "object": expired})));
+        for (_, watcher) in std::mem::take(&mut self.lock().watchers) {
+            let _heard = watcher.send(line.clone()).is_ok();
+        }
+    }
+
     /// Puts any object in place.
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.lock().store(path, object);
@@ -333,6 +345,7 @@ fn refusal(code: u16, message: &str) -> (u16, Value) {
     let reason = match code {
         404 => "NotFound",
         409 => "Conflict",
+        410 => "Expired",
         422 => "Invalid",
         _ => "MethodNotAllowed",
     };
