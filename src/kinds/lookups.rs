@@ -23,26 +23,29 @@ const FIXED: Duration = Duration::from_secs(24 * 60 * 60);
 const OWN: Duration = Duration::from_secs(5 * 60);
 
 /// Mobile network operators by name, name with country, TAP code, and MCC and MNC.
-pub static OPERATORS: Table = Table { name: "operator", keep: FIXED, load: operators };
+pub static OPERATORS: Table = Table { name: "operator", folds: true, keep: FIXED, load: operators };
 /// Radio technologies by name.
-pub static RAT_TYPES: Table = Table { name: "radio technology", keep: FIXED, load: rat_types };
+pub static RAT_TYPES: Table = Table { name: "radio technology", folds: true, keep: FIXED, load: rat_types };
 /// Services by name.
-pub static SERVICES: Table = Table { name: "service", keep: FIXED, load: services };
+pub static SERVICES: Table = Table { name: "service", folds: true, keep: FIXED, load: services };
 /// The fixed choice of SMS limits, by [`limit_name`].
-pub static SERVICE_LIMITS: Table = Table { name: "SMS limit", keep: FIXED, load: service_limits };
+pub static SERVICE_LIMITS: Table =
+    Table { name: "SMS limit", folds: true, keep: FIXED, load: service_limits };
 /// Breakout regions by name.
-pub static BREAKOUT_REGIONS: Table = Table { name: "breakout region", keep: FIXED, load: breakout_regions };
+pub static BREAKOUT_REGIONS: Table =
+    Table { name: "breakout region", folds: true, keep: FIXED, load: breakout_regions };
 /// ESME interface types by name.
 pub static ESME_INTERFACE_TYPES: Table =
-    Table { name: "ESME interface type", keep: FIXED, load: esme_interface_types };
+    Table { name: "ESME interface type", folds: true, keep: FIXED, load: esme_interface_types };
 /// Tariffs by name, as far as profiles of the organisation have them: no operation lists tariffs [S].
-pub static TARIFFS: Table = Table { name: "tariff of the organisation's profiles", keep: OWN, load: tariffs };
+pub static TARIFFS: Table =
+    Table { name: "tariff of the organisation's profiles", folds: true, keep: OWN, load: tariffs };
 /// DNS configurations by `primary, secondary`.
-pub static DNS: Table = Table { name: "DNS configuration", keep: OWN, load: dns };
+pub static DNS: Table = Table { name: "DNS configuration", folds: true, keep: OWN, load: dns };
 /// API callbacks by URL.
-pub static API_CALLBACKS: Table = Table { name: "API callback", keep: OWN, load: api_callbacks };
+pub static API_CALLBACKS: Table = Table { name: "API callback", folds: true, keep: OWN, load: api_callbacks };
 /// API secrets by purpose.
-pub static API_SECRETS: Table = Table { name: "API secret", keep: OWN, load: api_secrets };
+pub static API_SECRETS: Table = Table { name: "API secret", folds: true, keep: OWN, load: api_secrets };
 
 /// How the table of limits calls one: `<service>: <volume> per <period>`, or without the period.
 pub fn limit_name(service: &str, volume: i64, period: Option<&str>) -> String {

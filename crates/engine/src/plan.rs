@@ -34,7 +34,7 @@ fn pause<K: Managed>(step: Step<K>, trouble: &Trouble) -> Step<K> {
     match trouble.reason {
         // the door is closed for everybody, which is nobody's condition
         reason::THROTTLED => Step::Wait(told, effect),
-        _ => Step::Wait(Told::new(trouble.reason, trouble.message.clone()), trouble.effect),
+        _ => Step::told(Told::new(trouble.reason, trouble.message.clone()), trouble.effect),
     }
 }
 
@@ -360,6 +360,14 @@ fn taken_over<'a, K: Managed>(subject: &Subject<'_>, found: &'a Match<K>) -> Opt
 
 /// Rows 15 and 16: take the object over, or say which line allows it.
 fn bind<K: Managed>(subject: &Subject<'_>, found: Match<K>) -> Step<K> {
+    if found.likely {
+        let message = format!(
+            "emnify has {kind} {id} of this name with the mark of this installation, and no object here is bound to it; add `id: \"{id}\"` to spec to take it over, or delete or rename it in emnify",
+            kind = K::KIND,
+            id = found.id
+        );
+        return Step::Stall(Told::new(reason::ALREADY_EXISTS, message));
+    }
     if found.ours {
         return Step::Bind { id: found.id, provenance: Provenance::Created };
     }

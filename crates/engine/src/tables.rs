@@ -14,6 +14,8 @@ pub enum Lookup {
     Unread,
     /// No row is called so.
     Missing,
+    /// No row is called so, but one is that differs in case or in blanks only: this is how it is written.
+    Near(String),
     /// Exactly one is.
     One(Id),
     /// Several are; these are their ids.
@@ -22,9 +24,12 @@ pub enum Lookup {
     Failed(String),
 }
 
+/// Ids by folded name, each with the name as it is written where that matters.
+type Names = HashMap<String, Vec<(Id, Option<String>)>>;
+
 #[derive(Debug)]
 struct Loaded {
-    rows: Result<HashMap<String, Vec<Id>>, String>,
+    rows: Result<Names, String>,
     at: Instant,
 }
 
@@ -53,11 +58,7 @@ impl Tables {
         }
         match &loaded.rows {
             Err(message) => Lookup::Failed(message.clone()),
-            Ok(rows) => match rows.get(&fold(name)).map(Vec::as_slice) {
-                None | Some([]) => Lookup::Missing,
-                Some([id]) => Lookup::One(id.clone()),
-                Some(several) => Lookup::Several(several.to_vec()),
-            },
+            Ok(rows) => called(rows.get(&fold(name)).map_or(&[], Vec::as_slice), name),
         }
     }
 
@@ -75,12 +76,14 @@ impl Tables {
     /// Stores a reading; returns who waited for it. After one that failed they go on waiting.
     pub fn store(&self, table: &Table, rows: Result<Vec<LookupRow>, String>) -> Vec<crate::refs::Named> {
         let rows = rows.map(|rows| {
-            let mut names: HashMap<String, Vec<Id>> = HashMap::new();
+            let mut names = Names::new();
             for row in rows {
                 for name in &row.names {
-                    let ids = names.entry(fold(name)).or_default();
-                    if !ids.contains(&row.id) {
-                        ids.push(row.id.clone());
+                    let written = (!table.folds).then(|| name.clone());
+                    let called = (row.id.clone(), written);
+                    let all = names.entry(fold(name)).or_default();
+                    if !all.contains(&called) {
+                        all.push(called);
                     }
                 }
             }
@@ -105,6 +108,18 @@ impl Tables {
     }
 }
 
+/// Which of the rows that are called nearly so are meant.
+fn called(rows: &[(Id, Option<String>)], name: &str) -> Lookup {
+    let so = |written: &Option<String>| written.as_ref().is_none_or(|written| written == name);
+    let ids: Vec<Id> = rows.iter().filter(|(_, written)| so(written)).map(|(id, _)| id.clone()).collect();
+    match (ids.as_slice(), rows.first()) {
+        ([id], _) => Lookup::One(id.clone()),
+        ([_, _, ..], _) => Lookup::Several(ids),
+        ([], Some((_, Some(written)))) => Lookup::Near(written.clone()),
+        ([], _) => Lookup::Missing,
+    }
+}
+
 fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
@@ -117,6 +132,7 @@ mod tests {
 
     static TABLE: Table = Table {
         name: "operator",
+        folds: true,
         keep: Duration::from_secs(60),
         load: |_| Box::pin(async { Ok(Vec::new()) }),
     };
@@ -135,6 +151,21 @@ mod tests {
         assert_eq!(tables.find(&TABLE, "Vodafone"), Lookup::Missing);
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(tables.find(&TABLE, "ofr"), Lookup::Unread, "a reading is good for a while only");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_must_be_exact_is_not_guessed_either() {
+        static TAGS: Table = Table { name: "tag", folds: false, keep: TABLE.keep, load: TABLE.load };
+        let tables = Tables::default();
+        tables.store(&TAGS, Ok(vec![row(1, &["meters"]), row(2, &["Prod"]), row(3, &["prod"])]));
+        assert_eq!(tables.find(&TAGS, "meters"), Lookup::One(Id::Int(1)));
+        assert_eq!(
+            tables.find(&TAGS, " METERS"),
+            Lookup::Near("meters".into()),
+            "and how it is written is told"
+        );
+        assert_eq!(tables.find(&TAGS, "prod"), Lookup::One(Id::Int(3)), "two that differ in case are two");
+        assert_eq!(tables.find(&TAGS, "yard"), Lookup::Missing);
     }
 
     #[tokio::test(start_paused = true)]

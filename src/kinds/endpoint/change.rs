@@ -23,6 +23,11 @@ pub enum Change {
         /// New state.
         to: SimState,
     },
+    /// Suspends the SIM that is about to leave the device: its state was set by the object, which is about to let go of it.
+    SuspendLeaving {
+        /// Id of the SIM.
+        sim: i64,
+    },
     /// Makes a tag that the spec names.
     CreateTag(String),
     /// Puts tags on the device.
@@ -168,6 +173,9 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(new) => write!(f, "create {}", new.name),
+            Self::SuspendLeaving { sim } => {
+                write!(f, "sim.state: Activated -> Suspended, because SIM {sim} leaves the device")
+            }
             Self::CreateTag(name) => write!(f, "create tag {name}"),
             Self::AddTags(tags) => write!(f, "tags: add {}", names(tags)),
             Self::RemoveTags(tags) => write!(f, "tags: remove {}", names(tags)),
@@ -195,6 +203,9 @@ impl Contract for Change {
             Self::Create(_) | Self::Delete { .. } => Vec::new(),
             Self::Patch(Patch(fields)) => fields.iter().map(Field::diff).collect(),
             Self::SimState { from, to, .. } => vec![FieldDiff::new("sim.state", sim_status::name(*from), to)],
+            Self::SuspendLeaving { .. } => {
+                vec![FieldDiff::new("sim.state", sim_status::name(sim_status::ACTIVATED), SimState::Suspended)]
+            }
             Self::CreateTag(name) => vec![FieldDiff::new("tags", "", name)],
             Self::AddTags(added) => tags(added, false),
             Self::RemoveTags(removed) => tags(removed, true),
@@ -220,6 +231,7 @@ impl Contract for Change {
             Self::SimState { to, .. } => {
                 Class { verb: Verb::Update, urgent: *to == SimState::Suspended, disturbs: 1 }
             }
+            Self::SuspendLeaving { .. } => Class { verb: Verb::Update, urgent: true, disturbs: 1 },
             Self::BlockOperator(_) => Class { verb: Verb::Update, urgent: false, disturbs: 1 },
             Self::Delete { .. } => Class { verb: Verb::Delete, urgent: true, disturbs: 1 },
             Self::CreateTag(_)
@@ -234,7 +246,7 @@ impl Contract for Change {
     fn repeatable(&self) -> bool {
         match self {
             // A device more, a transition that may be illegal by then, a used volume restored.
-            Self::Create(_) | Self::SimState { .. } | Self::SetQuota(..) => false,
+            Self::Create(_) | Self::SimState { .. } | Self::SuspendLeaving { .. } | Self::SetQuota(..) => false,
             Self::Patch(_)
             | Self::CreateTag(_)
             | Self::AddTags(_)
@@ -266,6 +278,7 @@ impl Contract for Change {
             Self::Create(_)
             | Self::Patch(_)
             | Self::SimState { .. }
+            | Self::SuspendLeaving { .. }
             | Self::BlockOperator(_)
             | Self::UnblockOperator(_)
             | Self::SetQuota(..)

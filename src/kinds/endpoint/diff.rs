@@ -44,6 +44,12 @@ impl Memory<'_> {
     fn sim_state_is_ours(&self) -> bool {
         self.status.and_then(|s| s.sim.as_ref()).is_some_and(|sim| sim.managed == Some(true))
     }
+
+    /// The object set the state of this very SIM.
+    fn set_state_of(&self, sim: i64) -> bool {
+        let known = self.status.and_then(|s| s.sim.as_ref());
+        self.sim_state_is_ours() && known.is_some_and(|known| known.id == sim.to_string())
+    }
 }
 
 /// The device as it is made; `None` while a profile is missing.
@@ -85,6 +91,7 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
         }
     }
     if !fields.is_empty() {
+        diff.changes.extend(leaving(&fields, row, memory));
         diff.changes.push(Change::Patch(Patch(fields)));
     }
     diff.changes.extend(state);
@@ -128,6 +135,14 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
         put(enabled.to_string(), Set::Enabled(wanted));
     }
     fields
+}
+
+/// A SIM that an edit takes off the device is treated like that of a deleted one: nobody would stop its costs later. It is
+/// suspended while it is still on the device, so that a crash between the two leaves nothing undone.
+fn leaving(fields: &[Field], row: &Row, memory: Memory<'_>) -> Option<Change> {
+    let goes = fields.iter().any(|field| matches!(field.set, Set::Sim(_)));
+    let sim = row.sim.as_ref().filter(|sim| goes && memory.edited && memory.set_state_of(sim.id))?;
+    (sim.status == Some(sim_status::ACTIVATED)).then_some(Change::SuspendLeaving { sim: sim.id })
 }
 
 /// An address is only valid with its space, so both go together.
@@ -194,14 +209,14 @@ impl Tags {
         let mark = want.mark.iter().filter(|_| memory.made_by_us());
         for tag in want.tags.iter().flatten().chain(mark) {
             match tag.id {
-                _ if have.iter().any(|held| held.name == tag.name) => {}
+                _ if have.iter().any(|held| held.is(tag)) => {}
                 Some(_) => all.add.push(tag.clone()),
                 None => all.missing.push(tag.clone()),
             }
         }
         if let (Some(wanted), Some(status)) = (&want.tags, memory.status) {
             let ours = have.iter().filter(|tag| status.tags.contains(&tag.name));
-            all.remove = ours.filter(|tag| !wanted.iter().any(|w| w.name == tag.name)).cloned().collect();
+            all.remove = ours.filter(|tag| !wanted.iter().any(|w| w.is(tag))).cloned().collect();
         }
         all
     }
@@ -287,6 +302,11 @@ pub fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
                 held.status = Some(to.id());
             }
         }
+        Change::SuspendLeaving { sim } => {
+            if let Some(held) = row.sim.as_mut().filter(|held| held.id == *sim) {
+                held.status = Some(sim_status::SUSPENDED);
+            }
+        }
         Change::AddTags(added) => {
             if let Some(tags) = &mut row.tags {
                 *tags = tags.iter().chain(added).cloned().collect();
@@ -294,7 +314,7 @@ pub fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         }
         Change::RemoveTags(removed) => {
             if let Some(tags) = &mut row.tags {
-                let stays = |tag: &&Tag| !removed.iter().any(|gone| gone.name == tag.name);
+                let stays = |tag: &&Tag| !removed.iter().any(|gone| gone.is(tag));
                 *tags = tags.iter().filter(stays).cloned().collect();
             }
         }

@@ -20,6 +20,7 @@ use super::{
     rows::{Part, Parts, Row, RowSim, Tag, TagList, status},
     spec::SetAllowance,
 };
+use crate::kinds::sim::SimState;
 
 /// Devices of a page of what changed last: more than people change in 20 s, less than a listing.
 const RECENT: u32 = 100;
@@ -163,6 +164,7 @@ async fn send_one(api: &Api, id: i64, change: &Change) -> Result<(), Error> {
     match change {
         Change::Patch(patch) => api.patch_endpoint(id, &wire_patch(patch)).await,
         Change::SimState { sim, to, .. } => api.set_sim_status(*sim, to.id()).await,
+        Change::SuspendLeaving { sim } => api.set_sim_status(*sim, SimState::Suspended.id()).await,
         Change::BlockOperator(operator) => exists(api.block_operator(id, *operator).await),
         Change::UnblockOperator(operator) => gone(api.unblock_operator(id, *operator).await),
         Change::SetQuota(Traffic::Data, post) => api.set_data_quota(id, &allowance(post, None)).await,

@@ -6,8 +6,9 @@ use emnify::{Api, Cursor, Error};
 use emnify_engine::kind::{Id, LookupRow, Table};
 use futures::FutureExt;
 
-/// Tags by name. Short-lived: anybody may add one.
-pub static TAGS: Table = Table { name: "tag", keep: Duration::from_secs(300), load: |api| tags(api).boxed() };
+/// Tags by name. Short-lived: anybody may add one. A name is unique per organisation [S]; whether that minds case is not
+/// documented.
+pub static TAGS: Table = Table { name: "tag", folds: false, keep: Duration::from_secs(300), load: |api| tags(api).boxed() };
 
 async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
     let mut rows = Vec::new();
@@ -24,7 +25,7 @@ async fn tags(api: Api) -> Result<Vec<LookupRow>, Error> {
 
 /// Address spaces by CIDR. They are made rarely and never change.
 pub static IP_ADDRESS_SPACES: Table =
-    Table { name: "IP address space", keep: Duration::from_secs(900), load: |api| spaces(api).boxed() };
+    Table { name: "IP address space", folds: true, keep: Duration::from_secs(900), load: |api| spaces(api).boxed() };
 
 async fn spaces(api: Api) -> Result<Vec<LookupRow>, Error> {
     let spaces = api.ip_address_spaces().await?;

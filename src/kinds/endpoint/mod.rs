@@ -121,6 +121,13 @@ impl Managed for Endpoint {
         }
     }
 
+    /// The mark on a device names the installation only, and names are not unique.
+    fn likely(want: &Want) -> Option<Key> {
+        let keyed = want.sim.flatten().is_some() || (want.space.is_some() && want.address.is_some());
+        let name = want.name.as_ref().unwrap_or(&want.create_name);
+        (!keyed).then(|| Key::new(Key::NAME, name))
+    }
+
     fn claims(want: &Want, _: Option<&Row>) -> Vec<Key> {
         want.sim_state.and(want.sim.flatten()).map(state_claim).into_iter().collect()
     }

@@ -76,6 +76,16 @@ pub struct Tag {
     pub name: String,
 }
 
+impl Tag {
+    /// Both are one tag: by their ids where both are known, because a name may be written in several ways.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self.id, other.id) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.name == other.name,
+        }
+    }
+}
+
 /// The tags of a device. Fleets carry the same ones everywhere, so lists that are equal are one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagList(Arc<Vec<Tag>>);

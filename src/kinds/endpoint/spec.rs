@@ -104,7 +104,7 @@ pub struct EndpointSettings {
     #[schemars(length(max = 32), inner(regex(pattern = r"^[^,]+$"), length(min = 1, max = 100)))]
     #[x_kube(
         merge_strategy = ListMerge::Set,
-        validation = Rule::new("self.all(t, !t.startsWith('k8s:'))").message("tags that start with k8s: mark the operator's devices and cannot be set")
+        validation = Rule::new("self.all(t, !t.trim().lowerAscii().startsWith('k8s:'))").message("tags that start with k8s: mark the operator's devices and cannot be set")
     )]
     pub tags: Option<Vec<String>>,
     /// Operators that the device may not use: exactly these. Unset: left alone.

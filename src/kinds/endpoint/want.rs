@@ -131,7 +131,7 @@ pub fn settings_want(
         service_profile: profile(&settings.service_profile, SERVICE_PROFILE)?,
         tariff_profile: profile(&settings.tariff_profile, TARIFF_PROFILE)?,
         space: settings.ip_address_space.as_ref().map(|space| space_id(space, at, from)).transpose()?,
-        tags: tags.map(|names| names.iter().map(|name| tag(name, &tag_path(at, name), from)).collect()),
+        tags: tags.map(|names| names.iter().map(|name| own_tag(name, at, from)).collect()).transpose()?,
         mark: (!from.installation.is_empty()).then(|| tag(&mark_name(&from.installation), MARK, from)),
         blocklist: blocklist(settings, at, from)?,
         data_quota: data_quota(quota.data.as_ref(), at)?,
@@ -209,6 +209,16 @@ pub fn marks_member_of(tag: &Tag, set: &str) -> bool {
 pub fn marked_by(tags: &[Tag]) -> Option<String> {
     let Marks { made_by, set } = marks(tags);
     set.or(made_by).map(str::to_owned)
+}
+
+/// A tag of the user: one that could be taken for a mark, in whatever spelling, is refused, because marks say whose a
+/// device is.
+fn own_tag(name: &str, at: &str, from: &Inputs) -> Result<Tag, Invalid> {
+    let path = tag_path(at, name);
+    if name.trim().to_lowercase().starts_with(MARK_PREFIX) {
+        return Err(Invalid::new(path, "tags that start with k8s: mark the operator's devices and cannot be set"));
+    }
+    Ok(tag(name, &path, from))
 }
 
 /// A tag by its name; the input at `path` knows its id if it exists.

@@ -237,7 +237,40 @@ impl<K: Managed> Controller<K> {
                 several => return Seen::Several(several.to_vec()),
             }
         }
-        if shelf.mirror.complete_since().is_some() { Seen::Absent } else { Seen::Unknown }
+        if shelf.mirror.complete_since().is_none() {
+            return Seen::Unknown;
+        }
+        self.likely(&shelf, session, object, want, secret).unwrap_or(Seen::Absent)
+    }
+
+    /// What may be left of this object from before its status was lost: called so, marked by this installation, older
+    /// than the object, and nobody is bound to it.
+    fn likely(
+        &self,
+        shelf: &Shelf<K>,
+        session: &Session,
+        object: &Decoded<K>,
+        want: &K::Want,
+        secret: &SecretLook,
+    ) -> Option<Seen<K>> {
+        let (uid, born) = (object.uid().unwrap_or_default(), object.creation_timestamp()?.0);
+        let installation = &self.shared.settings.installation;
+        let mut ids = shelf.mirror.find(&K::likely(want)?);
+        ids.retain(|id| {
+            let marked = |row: &K::Row| K::mark(row).as_ref() == Some(installation);
+            let older = |row: &K::Row| K::created(row).is_some_and(|made| made < born);
+            let row = shelf.mirror.row(id);
+            row.is_some_and(|row| marked(&row) && older(&row))
+                && !session.claims.taken(&right_of::<K>(id), &uid)
+        });
+        match ids.as_slice() {
+            [] => None,
+            [id] => Some(match self.known(shelf, id, object, Some(want), secret, false) {
+                Seen::Present(found) => Seen::Present(Match { likely: true, ..found }),
+                seen => seen,
+            }),
+            several => Some(Seen::Several(several.to_vec())),
+        }
     }
 
     /// What an interrupted create made: the answer's id, our trace, or a natural key that appeared since.
@@ -304,7 +337,7 @@ impl<K: Managed> Controller<K> {
                 };
                 let (parts, missing) = shelf.mirror.parts(id, &wanted, None);
                 let have = Have { row, parts, output: secret.1.clone() };
-                Seen::Present(Match { id: id.clone(), have, ours, foreign, missing })
+                Seen::Present(Match { id: id.clone(), have, ours, likely: false, foreign, missing })
             }
         }
     }

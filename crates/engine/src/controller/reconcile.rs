@@ -21,6 +21,7 @@ use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Have, Id, Managed, Status},
     meters::Drift,
+    mirror::Known,
     pause,
     plan::{SecretState, Step, Told},
     reason::{self, annotation},
@@ -208,20 +209,33 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    /// A new value of the refresh annotation: refusals are forgotten and everything is read anew.
+    /// A new value of the refresh annotation: refusals are forgotten and everything is read anew. It is a person's consent,
+    /// and is handled only once it is known what it is given to.
     fn handle_refresh(&self, object: &Decoded<K>, draft: &mut Draft<K>) {
         let Some(asked) = object.annotations().get(annotation::REFRESH).cloned() else { return };
         let common = draft.status.common_mut();
         if common.last_handled_refresh_at.as_ref() == Some(&asked) {
             return;
         }
+        let Ok(access) = workspace_of(&self.shared, object, common).state else { return };
+        let id = common.id.as_deref().map(Id::parse);
+        let shelf = access.session.shelf::<K>();
+        let known = id.as_ref().map(|id| shelf.mirror.get(id));
+        let unseen = id.as_ref().is_some_and(|id| !K::FACTS.has_read && shelf.mirror.row(id).is_none());
+        let uid = object.uid().unwrap_or_default();
+        let read = || self.memory.trouble(&uid, object.meta().generation).is_none();
+        match known {
+            Some(Known::Unknown) => return,
+            // its read is on the way, unless it fails
+            Some(Known::Doubt) if !unseen && read() => return,
+            _ => {}
+        }
         common.last_handled_refresh_at = Some(asked);
         common.rejected = None;
-        self.memory.refresh(&object.uid().unwrap_or_default());
-        let resolved = workspace_of(&self.shared, object, common);
-        let (Ok(access), Some(id)) = (resolved.state, common.id.as_deref().map(Id::parse)) else { return };
-        let shelf = access.session.shelf::<K>();
-        if matches!(shelf.mirror.get(&id), crate::mirror::Known::Absent) {
+        self.memory.refresh(&uid);
+        let (Some(id), Some(known)) = (id, known) else { return };
+        let unseen = unseen && matches!(known, Known::Doubt);
+        if unseen || matches!(known, Known::Absent) {
             // gone for good, and a person wants it anew
             common.id = None;
             common.provenance = None;

@@ -92,6 +92,14 @@ fn one(
             match session.tables.find(table, &named) {
                 Lookup::One(id) => Ok(Some(id)),
                 Lookup::Missing if *optional => Ok(None),
+                // whether the API takes both or refuses the second is not known: nobody tries for ever
+                Lookup::Near(written) => invalid(
+                    path,
+                    format!(
+                        "emnify has the {0} \"{written}\", which differs from \"{named}\" in case or blanks only; write it so, or make the other {0} in emnify",
+                        table.name
+                    ),
+                ),
                 Lookup::Missing => {
                     invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
                 }

@@ -355,7 +355,9 @@ impl<F: Fleet> Measure<'_, F> {
     }
 }
 
-/// What a refused change is remembered by.
+/// What a refused change is remembered by, in this process: the change holds the ids that references meant. A set has no
+/// place for a hundred thousand refusals, so after a restart each is asked once more, one call per member or half a
+/// batch, and remembered again.
 pub(crate) fn digest<C: Change>(change: &C) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{change:?}").hash(&mut hasher);

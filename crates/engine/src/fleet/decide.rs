@@ -19,7 +19,7 @@ use super::{
     state::{Basis, Set},
 };
 use crate::{
-    caller::{Access, Caller},
+    caller::Access,
     controller::{
         object::{named, subject, workspace_of},
         past::{self, HELD},
@@ -228,7 +228,7 @@ impl<F: Fleet> FleetController<F> {
             pool: &pool,
         };
         let mut set = kept.set.lock();
-        if set.refresh(object.meta().generation, base, &kept.touched.take()) {
+        if set.refresh(valid, base, &kept.touched.take()) {
             kept.caller.guard.withdraw(&object.uid().unwrap_or_default());
         }
         view.choose(&mut set)?;

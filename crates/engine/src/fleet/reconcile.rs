@@ -169,9 +169,9 @@ impl<F: Fleet> FleetController<F> {
         if common.last_handled_refresh_at.as_ref() == Some(&asked) {
             return;
         }
+        let Ok(access) = self.access_of(object) else { return };
         common.last_handled_refresh_at = Some(asked);
         self.memory.refresh(&object.uid().unwrap_or_default());
-        let Ok(access) = self.access_of(object) else { return };
         let kept = self.keep(object, &access);
         let mut set = kept.set.lock();
         set.roster.failures.clear();

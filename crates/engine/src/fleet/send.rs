@@ -7,7 +7,7 @@ use std::{
 };
 
 use emnify::{Api, Error, Lane};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use parking_lot::MutexGuard;
 use tokio::time::Instant;

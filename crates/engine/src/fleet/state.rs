@@ -45,6 +45,10 @@ pub(super) struct Set<F: Fleet> {
     pub(super) roster: Roster,
     pub(super) generation: Option<i64>,
     pub(super) base: Option<MemberWant<F>>,
+    /// The spec that `base` is of.
+    spec: Option<F>,
+    /// What was wanted when creates were sent that nobody has accounted for: what they made looks like that.
+    former: Vec<(F, MemberWant<F>)>,
     pub(super) basis: Option<Basis>,
     pub(super) unmet: Vec<Failure>,
     pub(super) text: Text,
@@ -67,6 +71,8 @@ impl<F: Fleet> Set<F> {
             roster: Roster::default(),
             generation: None,
             base: None,
+            spec: None,
+            former: Vec::new(),
             basis: None,
             unmet: Vec::new(),
             text: Text::default(),
@@ -91,13 +97,17 @@ impl<F: Fleet> Set<F> {
     }
 
     /// Takes note of what changed since the last look; true if the spec did.
-    pub(super) fn refresh(
-        &mut self,
-        generation: Option<i64>,
-        base: Option<MemberWant<F>>,
-        touched: &Touched,
-    ) -> bool {
+    pub(super) fn refresh(&mut self, set: &F, base: Option<MemberWant<F>>, touched: &Touched) -> bool {
+        let generation = set.meta().generation;
         let edited = self.generation.is_some() && self.generation != generation;
+        if self.roster.unsure.is_empty() {
+            self.former.clear();
+        } else if let (true, Some(spec), Some(base)) = (edited || self.base != base, &self.spec, &self.base) {
+            self.former.push((spec.clone(), base.clone()));
+        }
+        if edited || self.spec.is_none() {
+            self.spec = Some(set.clone());
+        }
         if edited {
             self.roster.edited();
         }
@@ -210,9 +220,11 @@ impl<F: Fleet> Set<F> {
             let recent = F::Member::created(row).is_some_and(|at| at >= appeared(since));
             let (Some(id), Some(held)) = (F::Member::id(row).int(), F::holds(row)) else { return };
             if bare && recent && (inherited || self.roster.unsure.contains_key(&held)) {
-                let entry = pool.row(&Id::Int(held));
-                let want = entry.and_then(|entry| set.member(base, &entry).ok());
-                begun.extend(want.filter(|w| F::resembles(w, row)).map(|_| Held { pool: held, id }));
+                let Some(entry) = pool.row(&Id::Int(held)) else { return };
+                let alike = |set: &F, base| set.member(base, &entry).is_ok_and(|w| F::resembles(&w, row));
+                if alike(set, base) || self.former.iter().any(|(set, base)| alike(set, base)) {
+                    begun.push(Held { pool: held, id });
+                }
             }
         });
         begun

@@ -47,8 +47,8 @@ pub enum Source {
     Lookup {
         /// The table.
         table: &'static Table,
-        /// What the spec says; matched against the rows' names without regard to case. `{installation}` stands for
-        /// the name of this installation.
+        /// What the spec says; matched against the rows' names as the table says. `{installation}` stands for the name
+        /// of this installation.
         name: String,
         /// A name that is not in the table resolves to nothing instead of being an error.
         optional: bool,
@@ -59,6 +59,8 @@ pub enum Source {
 pub struct Table {
     /// For messages, singular: `operator`.
     pub name: &'static str,
+    /// Names that differ in case or in blanks around them mean the same; otherwise they are compared as they are.
+    pub folds: bool,
     /// How long a reading is good for.
     pub keep: Duration,
     /// Reads the whole table: one call per page.

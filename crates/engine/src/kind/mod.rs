@@ -321,6 +321,11 @@ pub trait Managed: Kind {
     fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
     /// How to find the object when its id is not known, best first.
     fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
+    /// What an object with no key of its own is likely to be called where only the installation's mark is on it: with that
+    /// mark, and nobody bound to it, it may be this one, and a person has to say so.
+    fn likely(_want: &Self::Want) -> Option<Key> {
+        None
+    }
     /// Rights that objects of different kinds may compete for, such as the state of one SIM; same precedence as ownership.
     fn claims(_want: &Self::Want, _row: Option<&Self::Row>) -> Vec<Key> {
         Vec::new()

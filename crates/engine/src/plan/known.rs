@@ -82,6 +82,8 @@ pub struct Match<K: Managed> {
     pub have: Have<K>,
     /// It carries our mark, or an open intent made it.
     pub ours: bool,
+    /// Only its name and the installation's mark say that it may be meant.
+    pub likely: bool,
     /// It carries another installation's or object's mark.
     pub foreign: Option<String>,
     /// Pieces that must be read before it can be compared.

@@ -1,8 +1,9 @@
 //! Whose an emnify object is when several objects mean it.
 
+use emnify_engine::directory::Entry;
 use serde_json::json;
 
-use crate::support::{Stage, named};
+use crate::support::{Stage, named, workspace};
 
 #[tokio::test(start_paused = true)]
 async fn an_edit_of_the_id_takes_nothing_from_anybody() {
@@ -127,4 +128,59 @@ async fn what_is_referred_to_looks_again_whether_or_not_somebody_says_so() {
         cluster.delete("b");
     });
     stage.until("a is gone", |s| s.cluster.toy("a").is_none()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_rebuilt_cluster_a_device_without_a_key_is_not_made_twice() {
+    let stage = Stage::new().await;
+    let old = |mark: &str| json!({"name": "a", "tags": mark, "created": "2026-04-01T00:00:00Z"});
+    stage.emnify.add(old("[k8s elsewhere]"));
+    stage.emnify.add(old("[k8s prod]"));
+    stage.cluster.apply("a", json!({"name": "a", "unmarked": true}));
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "AlreadyExists").await;
+    let told = stage.cluster.toy("a").unwrap()["status"]["conditions"].to_string();
+    assert!(told.contains("add `id: \\\"2\\\"` to spec"), "the line to add is printed: {told}");
+    stage.pass(900).await;
+    assert_eq!(stage.emnify.devices().len(), 2);
+    stage.cluster.apply("a", json!({"name": "a", "unmarked": true, "id": "2"}));
+    stage.ready("a").await;
+    assert_eq!(stage.status("a", "provenance"), "Created", "what carries our mark is ours");
+    stage.cluster.apply("b", json!({"name": "a", "unmarked": true}));
+    stage.ready("b").await;
+    assert_eq!(
+        stage.emnify.devices().len(),
+        3,
+        "a name may be given twice while somebody is bound to the first"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn consent_given_while_the_workspace_is_not_ready_is_kept() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", json!({"name": "a", "secret": "out"}));
+    stage.ready("a").await;
+    stage.emnify.remove(1);
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Vanished").await;
+    let entry = |state| Entry { state, allows: None, generation: Some(1) };
+    stage.engine.shared.publish(&workspace(), entry(Err("its credentials are refused".into())));
+    stage.cluster.annotate("a", "emnify.io/refresh", "now");
+    stage.pass(60).await;
+    assert!(stage.status("a", "lastHandledRefreshAt").is_null(), "nobody has handled it yet");
+    stage.engine.shared.publish(&workspace(), entry(Ok(stage.access())));
+    stage.ready("a").await;
+    assert_eq!(stage.status("a", "id"), "2");
+    assert_eq!(stage.status("a", "lastHandledRefreshAt"), "now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn consent_given_before_the_first_listing_is_kept() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", json!({"name": "a", "secret": "out"}));
+    stage.ready("a").await;
+    stage.emnify.remove(1);
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Vanished").await;
+    stage.cluster.annotate("a", "emnify.io/refresh", "now");
+    let stage = stage.restart().await;
+    stage.ready("a").await;
+    assert_eq!(stage.status("a", "id"), "2");
 }

@@ -3,7 +3,7 @@ use emnify_engine::kind::{Change as _, Diff};
 use super::*;
 use crate::kinds::{
     endpoint::{
-        AddressSpace, Change, QuotaStatus, SetAllowance,
+        AddressSpace, Change, EndpointSimStatus, QuotaStatus, SetAllowance,
         change::{Field, Patch, Set, Traffic},
         diff::{assume, diff},
         quota,
@@ -97,6 +97,46 @@ fn a_sim_is_assigned_before_its_state_is_set() {
     assert!(second.changes.is_empty() && second.waiting.is_some(), "its state has to be read");
     row.sim.as_mut().unwrap().status = Some(sim_status::ISSUED);
     assert_eq!(changes(&want, &row), ["sim.state: Issued -> Activated"]);
+}
+
+#[test]
+fn a_sim_that_an_edit_takes_off_is_suspended_first_if_its_state_was_ours() {
+    let without = want(|spec| spec.sim = Some(EndpointSim { none: Some(true), ..EndpointSim::default() }));
+    let other = Want { sim: Some(Some(71)), ..without.clone() };
+    let mut status = created();
+    let sim = EndpointSimStatus { id: "70".into(), managed: Some(true), ..EndpointSimStatus::default() };
+    status.sim = Some(sim);
+    let decide = |want: &Want, row: &Row, status: &EndpointStatus, edited| {
+        diff(want, row, &Parts::default(), memory(status, edited)).changes
+    };
+    for (want, patch) in [(&without, "sim: 70 -> none"), (&other, "sim: 70 -> 71")] {
+        let mut row = row(sim_status::ACTIVATED);
+        let sent = decide(want, &row, &status, true);
+        let suspends = "sim.state: Activated -> Suspended, because SIM 70 leaves the device";
+        assert_eq!(lines(&sent), [suspends, patch], "first the costs, while the device still has it");
+        assert!(sent[0].class().urgent && !sent[0].repeatable());
+        assume(&sent[0], &mut row, &mut Parts::default());
+        assert_eq!(lines(&decide(want, &row, &status, true)), [patch], "after a crash the rest follows");
+    }
+    for state in [sim_status::ISSUED, sim_status::SUSPENDED, sim_status::FACTORY_TEST] {
+        assert_eq!(lines(&decide(&without, &row(state), &status, true)), ["sim: 70 -> none"], "only from Activated");
+    }
+    let active = row(sim_status::ACTIVATED);
+    assert_eq!(lines(&decide(&without, &active, &status, false)), ["sim: 70 -> none"], "never as drift");
+    status.sim.as_mut().unwrap().id = "69".into();
+    assert_eq!(lines(&decide(&without, &active, &status, true)), ["sim: 70 -> none"], "another SIM is not ours");
+    assert_eq!(lines(&decide(&without, &active, &created(), true)), ["sim: 70 -> none"], "nor an unmanaged one");
+}
+
+#[test]
+fn a_tag_is_one_tag_however_it_is_written() {
+    let mut want = want(|spec| spec.settings.tags = Some(vec!["prod".into()]));
+    want.tags = Some(vec![tag(6, "prod")]);
+    want.mark = None;
+    let have = |tags: Vec<Tag>| Row { tags: Some(tags.into()), ..row(0) };
+    let decide = |row: &Row| lines(&diff(&want, row, &Parts::default(), memory(&created(), false)).changes);
+    assert_eq!(decide(&have(vec![tag(6, "Prod")])), [""; 0], "its id says that it is there");
+    assert_eq!(decide(&have(vec![tag(7, "prod")])), ["tags: add prod"], "another tag of that name is not it");
 }
 
 #[test]

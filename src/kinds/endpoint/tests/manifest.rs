@@ -72,7 +72,13 @@ fn an_allowance_has_exactly_one_end() {
 #[test]
 fn the_operators_own_tags_cannot_be_claimed() {
     assert!(manifest(&json!({"tags": ["roof"]})));
-    assert!(!manifest(&json!({"tags": ["k8s:prod"]})), "it would say that we made the device");
+    assert!(manifest(&json!({"tags": ["yk8s:roof"]})));
+    for mark in ["k8s:prod", "K8S:prod/fleet/meters", " k8s:prod", "\tK8s:prod "] {
+        assert!(!manifest(&json!({"tags": [mark]})), "{mark} would say that we made the device");
+        let spec = EndpointSettings { tags: Some(vec![mark.into()]), ..EndpointSettings::default() };
+        let refused = crate::kinds::endpoint::want::settings_want(&spec, "", false, &inputs()).unwrap_err();
+        assert!(refused.to_string().contains("cannot be set"), "{mark}: {refused}");
+    }
 }
 
 #[test]

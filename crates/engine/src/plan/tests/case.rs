@@ -74,7 +74,7 @@ pub(super) fn found(row: ToyRow) -> Match<Toy> {
         parts: Arc::new(ToyParts { read: true, ..ToyParts::default() }),
         output: None,
     };
-    Match { id: Id::Int(ID), have, ours: true, foreign: None, missing: Vec::new() }
+    Match { id: Id::Int(ID), have, ours: true, likely: false, foreign: None, missing: Vec::new() }
 }
 
 /// An emnify object without our mark.

@@ -112,6 +112,8 @@ fn intents_and_leaving() -> Vec<Row> {
 /// Rows 10 to 16.
 fn before_comparing() -> Vec<Row> {
     let invalid = Wanted::Invalid(Invalid::new("state", "no such state; use Enabled"));
+    let likely = Match { likely: true, ..found(row()) };
+    let takes = |c: &mut CommonSpec| c.adoption_policy = Some(AdoptionPolicy::IfUnowned);
     let missing = Wanted::ReferenceNotReady("follows: there is no Toy b".into());
     let allowed =
         policy(unbound(Seen::Present(strangers())), |c| c.adoption_policy = Some(AdoptionPolicy::IfUnowned));
@@ -146,6 +148,13 @@ fn before_comparing() -> Vec<Row> {
         (14, "in doubt", Case { seen: Seen::Doubt(ID.into()), ..bound() }, "read 7", Keep),
         (15, "our mark", unbound(Seen::Present(found(row()))), "bind 7 Created", Silent),
         (15, "adoption allowed", allowed, "bind 7 Adopted", Silent),
+        (
+            16,
+            "ours by name and mark only",
+            policy(unbound(Seen::Present(likely)), takes),
+            "stall AlreadyExists",
+            Is(STALLED),
+        ),
         (16, "not allowed", unbound(Seen::Present(strangers())), "stall AlreadyExists", Is(STALLED)),
     ]
 }

@@ -68,6 +68,17 @@ async fn what_nobody_wants_any_more_when_its_create_is_answered_goes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_lost_create_made_goes_even_if_the_edit_that_drops_it_names_devices_anew() {
+    let stage = stocked(4).await;
+    stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Slow(Duration::from_secs(25)));
+    stage.emnify.fail(BULK, 1, Fault::LostAnswer);
+    stage.cluster.apply_a("Herd", "h", herd(1..=4));
+    stage.until("the create took effect", |s| s.emnify.devices().len() == 4).await;
+    stage.cluster.apply_a("Herd", "h", json!({"chips": [9], "prefix": "other"}));
+    stage.until("what is left over is gone", |s| s.emnify.devices().is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_that_is_deleted_waits_for_its_create() {
     let stage = stocked(3).await;
     creating(&stage, herd(1..=3)).await;

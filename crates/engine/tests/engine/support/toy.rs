@@ -330,6 +330,11 @@ impl Managed for Toy {
         want.tag.map(|_| ToyPart::Tags).into_iter().collect()
     }
 
+    fn likely(want: &ToyWant) -> Option<Key> {
+        let keyed = want.mark.is_some() || want.serial.is_some();
+        want.name.as_ref().filter(|_| !keyed).map(|name| Key::new(Key::NAME, name))
+    }
+
     /// Toys that are called so are not deleted before their tags are known.
     fn parts_to_retire(status: Option<&ToyStatus>) -> Vec<ToyPart> {
         let reads = status.is_some_and(|s| s.name.as_deref() == Some("read first"));
