@@ -89,6 +89,13 @@ impl Copied {
         Self(there.collect())
     }
 
+    /// Takes over what is there now. Of what is gone the last copy stays: whoever deletes a namespace deletes its Secrets
+    /// a moment before its workspaces.
+    pub fn update(&mut self, secrets: &Secrets) {
+        self.0.retain(|name, _| secrets.contains_key(name));
+        self.0.extend(Self::of(secrets).0);
+    }
+
     /// There is no copy.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -85,6 +85,17 @@ fn secrets_that_are_gone_are_stood_in_for_and_no_others() {
 }
 
 #[test]
+fn what_went_a_moment_before_its_workspace_is_still_known() {
+    let mut read = kept().copied;
+    read.update(&Secrets::from([("emnify".into(), None)]));
+    let mut secrets = Secrets::from([("emnify".into(), None)]);
+    read.stand_in(&mut secrets);
+    assert_eq!(secrets["emnify"].as_ref().unwrap()["token"], b"hush-hush");
+    read.update(&Secrets::from([("other".into(), None)]));
+    assert!(read.is_empty(), "what the spec no longer names is forgotten");
+}
+
+#[test]
 fn damage_costs_a_login_and_nothing_more() {
     let mut secret = kept().write(NAME, "u", None);
     let data = secret.data.as_mut().unwrap();

@@ -506,7 +506,7 @@ async fn read_all<W: Served>(
         office.read.stand_in(&mut all);
         kept.copied.stand_in(&mut all);
     } else {
-        office.read = Copied::of(&all);
+        office.read.update(&all);
     }
     Ok(all)
 }

@@ -64,8 +64,9 @@ impl Replica {
 
 async fn leads(process: &Process) -> Result<bool> {
     let (_, metrics) = process.get("/metrics").await?;
-    let line = metrics.lines().find(|line| line.starts_with("emnify_leader{}"));
-    let value = line.and_then(|line| line.split(' ').nth(1)).context("a metric says who leads")?;
+    // with a shard it has a label
+    let line = metrics.lines().find(|line| line.starts_with("emnify_leader{"));
+    let (_, value) = line.and_then(|line| line.rsplit_once(' ')).context("a metric says who leads")?;
     Ok(value.parse::<f64>()? > 0.5)
 }
 

@@ -250,7 +250,13 @@ impl<K: Managed> Controller<K> {
 
     pub(super) async fn look_secret(&self, object: &Decoded<K>) -> Result<SecretLook, kube::Error> {
         match object.valid().and_then(|valid| Some((valid, valid.output()?))) {
-            Some((valid, to)) => secrets::look(&self.shared.client, valid, &to).await,
+            Some((valid, to)) => match secrets::look(&self.shared.client, valid, &to).await {
+                // the right to read it may go before the object, with its namespace
+                Err(kube::Error::Api(e)) if e.code == 403 && object.meta().deletion_timestamp.is_some() => {
+                    Ok((SecretState::Missing, None))
+                }
+                read => read,
+            },
             None => Ok((SecretState::NotNeeded, None)),
         }
     }
