@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use emnify_engine::{caller::Caller, guard::GuardState, status::patch_params};
+use emnify_engine::{caller::Caller, guard::GuardState, shared::Shared, status::patch_params};
 use kube::{Api, ResourceExt, api::Patch, runtime::reflector::ObjectRef};
 use serde_json::json;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{task::AbortHandle, time::sleep};
 
 use super::{controller::Served, look::Alarm};
 
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// The task that keeps the books of a caller's guard; it ends with this.
 pub(super) struct Books {
     caller: Arc<Caller>,
-    task: JoinHandle<()>,
+    task: AbortHandle,
 }
 
 impl Books {
@@ -28,16 +28,16 @@ impl Books {
 
     /// Writes whenever the guard moves, and wakes the workspace when there is another thing to approve.
     pub(super) fn keep<W: Served>(
-        client: kube::Client,
+        shared: &Shared,
         object: &W,
         caller: &Arc<Caller>,
         alarm: &Alarm<W>,
     ) -> Self {
-        let api = W::api(client, object.namespace().as_deref());
+        let api = W::api(shared.client.clone(), object.namespace().as_deref());
         let (name, uid) = (object.name_any(), object.uid());
         let (reference, alarm, of) = (ObjectRef::from_obj(object), alarm.clone(), caller.clone());
         let mut moves = of.guard.moves();
-        let task = tokio::spawn(async move {
+        let task = shared.tasks.endless("books of a guard", async move {
             let mut shown = None;
             while moves.changed().await.is_ok() {
                 while !write(&api, &name, uid.as_deref(), &of).await {

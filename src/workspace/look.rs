@@ -321,8 +321,8 @@ impl<'a, W: Served> Look<'a, W> {
                 self.configure(access);
                 let caller = &access.caller;
                 if office.books.as_ref().is_none_or(|books| !books.are_of(caller)) {
-                    let client = self.desk.engine.shared.client.clone();
-                    office.books = Some(Books::keep(client, self.object, caller, self.alarm));
+                    let shared = &self.desk.engine.shared;
+                    office.books = Some(Books::keep(shared, self.object, caller, self.alarm));
                 }
                 Ok(access.clone())
             }

@@ -6,7 +6,7 @@
 use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
-use tokio::{sync::watch, task_local};
+use tokio::{sync::watch, task::AbortHandle, task_local};
 
 use crate::session::Session;
 
@@ -61,10 +61,14 @@ fn said(panic: &(dyn Any + Send)) -> String {
 pub struct Tasks(Arc<watch::Sender<Option<Ended>>>);
 
 impl Tasks {
-    /// Runs something that never ends.
-    pub fn endless(&self, task: impl Into<Arc<str>>, what: impl Future<Output = ()> + Send + 'static) {
+    /// Runs something that never ends, unless whoever started it aborts it.
+    pub fn endless(
+        &self,
+        task: impl Into<Arc<str>>,
+        what: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
         let (tasks, task) = (self.clone(), task.into());
-        tokio::spawn(async move { tasks.failed(named(task, what).await) });
+        tokio::spawn(async move { tasks.failed(named(task, what).await) }).abort_handle()
     }
 
     /// Runs something that may end.
@@ -160,6 +164,17 @@ mod tests {
         let tasks = Tasks::default();
         tasks.endless("reader", async { panic!("page {} is odd", 3) });
         assert_eq!(tasks.first_failure().await.to_string(), "reader panicked: page 3 is odd");
+    }
+
+    #[tokio::test]
+    async fn whoever_started_a_task_may_abort_it() {
+        let tasks = Tasks::default();
+        let task = tasks.endless("books", std::future::pending());
+        task.abort();
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        assert!(tasks.first_failure().now_or_never().is_none(), "somebody asked for it");
     }
 
     #[tokio::test]
