@@ -2,17 +2,25 @@
 //! are run page by page, and whole `kubectl` commands in running text after them. A comment `<!-- not run: why -->` above a
 //! block says why it cannot be.
 
-use std::{fs, os::unix::fs::symlink, path::Path, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use emnify_harness::stage::Stage;
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     install::{OBJECTS, RELEASE, Release, SYSTEM, all_ready, own, ready},
     support::{Result, options},
 };
+
+/// No command of a page takes longer.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -79,7 +87,7 @@ impl Shell {
 
     async fn run(&self, command: &str) -> Result<String> {
         let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default());
-        let output = Command::new("bash")
+        let running = Command::new("bash")
             .args(["-euo", "pipefail", "-c", command])
             .current_dir(ROOT)
             .env("PATH", path)
@@ -87,8 +95,8 @@ impl Shell {
             .env("KUBERC", "off")
             .env("HOME", &self.programs)
             .kill_on_drop(true)
-            .output()
-            .await?;
+            .output();
+        let output = timeout(PATIENCE, running).await.with_context(|| format!("{command}\nnever ends"))??;
         let (said, wrong) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "{command}\n{}: {said}{wrong}", output.status);
@@ -136,7 +144,10 @@ async fn the_pages_can_be_followed_from_install_to_uninstall() -> Result<()> {
     shell
         .run("kubectl patch emep leaving -n fleet --type merge -p '{\"metadata\":{\"finalizers\":null}}'")
         .await?;
-    shell.run("kubectl annotate emep meter-1 emnify.io/suspend- --field-manager=emnify").await?;
+    // a device that is left behind would keep its profiles, and those their objects
+    let examples =
+        "kubectl annotate emep meter-1 emnify.io/suspend- emnify.io/force-orphan- --field-manager=emnify";
+    shell.run(examples).await?;
 
     // what deletes objects waits for the operator, and what follows wants it to be gone
     let (first, rest) =
