@@ -170,6 +170,9 @@ impl<'a, W: Served> Look<'a, W> {
             self.count(&session, status);
             self.budget(&session, &caller, office, status);
             position::keep(self.object.status(), status, session.hints.position());
+            if let Some(told) = status::restricted(status, &caller.lacks(), generation, self.now) {
+                self.desk.engine.shared.events.say(self.object, true, reason::UNAUTHORIZED, &told);
+            }
         }
         self.tell(&decision.verdict);
         self.write(office.access.as_ref().filter(|_| decision.serve), status).await?;
@@ -372,9 +375,7 @@ impl<'a, W: Served> Look<'a, W> {
     /// What the spec sets on the session.
     fn configure(&self, Access { session, caller }: &Access) {
         let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
-        let place = self.key.namespace.as_ref().map(|n| format!("{n}/")).unwrap_or_default();
-        let whose = format!("{} {place}{}", W::KIND.as_str(), self.key.name);
-        caller.guard.set_limit(limit.unwrap_or_default(), &whose);
+        caller.guard.set_limit(limit.unwrap_or_default(), &self.key.to_string());
         let kept = self.object.status().and_then(|status| status.guard.as_ref());
         caller.guard.restore(kept, self.now);
         let (percent, sweep) =

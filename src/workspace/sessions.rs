@@ -88,7 +88,9 @@ impl Sessions {
                 Some(caller) => {
                     caller.client.set_credentials(credentials.clone());
                     caller.client.set_token(jwt.clone())?;
-                    caller.clear_refusal();
+                    if caller.renewed() {
+                        self.engine.shared.kinds().for_each(|kind| kind.poke_all(who));
+                    }
                     caller
                 }
                 None => session.admit(Caller::new(who.clone(), client)),

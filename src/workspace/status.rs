@@ -5,7 +5,7 @@ use emnify_engine::{
     guard::{Trip, humane},
     reason::{
         self,
-        condition::{GUARD_TRIPPED, READY, RECONCILING, STALLED},
+        condition::{GUARD_TRIPPED, READY, RECONCILING, RESTRICTED, STALLED},
     },
 };
 use jiff::Timestamp;
@@ -110,6 +110,28 @@ pub fn refused(
     clear(all, RECONCILING);
 }
 
+/// Says what emnify does not allow the login, and returns what it said; nothing else of the workspace is less ready for that.
+pub fn restricted(
+    status: &mut WorkspaceStatus,
+    lacks: &[String],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Option<String> {
+    if lacks.is_empty() {
+        clear(&mut status.conditions, RESTRICTED);
+        return None;
+    }
+    let message = format!(
+        "emnify does not allow this login to {}; use a token with a role that may, or set managementPolicy: Observe on \
+         the objects; it is tried again every few minutes, and at once after a new value of the annotation {}",
+        lacks.join(", "),
+        reason::annotation::REFRESH,
+    );
+    let wanted = Wanted { kind: RESTRICTED, status: true, reason: reason::UNAUTHORIZED, message: &message };
+    conditions::set(&mut status.conditions, &wanted, generation, now);
+    Some(message)
+}
+
 /// Says how many devices would be disturbed, and how to approve that. `approval`: the command, up to the hash.
 pub fn guard(
     status: &mut WorkspaceStatus,
@@ -191,6 +213,18 @@ mod tests {
         assert_eq!(status, before, "after a restart it stays until all of them have asked again");
         show(&mut status, None);
         assert!(status.conditions.is_empty(), "nothing is left after the approval");
+    }
+
+    #[test]
+    fn what_a_login_may_not_do_is_told_beside_ready_while_it_is_so() {
+        let mut status = ready();
+        let lacks = ["create Endpoint (no)".to_owned(), "list Sim (no)".to_owned()];
+        let told = restricted(&mut status, &lacks, Some(1), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(told.contains("create Endpoint (no), list Sim (no)") && told.contains("Observe"), "{told}");
+        assert_eq!(says(&status, RESTRICTED).as_deref(), Some("True Unauthorized"));
+        assert_eq!(says(&status, READY).as_deref(), Some("True UpToDate"), "the login itself works");
+        assert_eq!(restricted(&mut status, &[], Some(1), Timestamp::UNIX_EPOCH), None);
+        assert_eq!(says(&status, RESTRICTED), None);
     }
 
     fn ready() -> WorkspaceStatus {

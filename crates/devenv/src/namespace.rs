@@ -1,13 +1,10 @@
-use std::{fmt, ops::Deref, process::Stdio, thread};
+use std::{fmt, ops::Deref};
 
-use crate::kubectl::Kubectl;
-
-/// A namespace of one test: a fresh name, deleted with all it holds when this is dropped, unless `KEEP=1`.
+/// A namespace of one test, with a fresh name. It goes with the control plane: deleting it would keep the namespace
+/// controller, which the other tests wait for, busy with what nobody asks for any more.
 #[derive(Debug)]
 pub struct Namespace {
     pub(crate) name: String,
-    pub(crate) kubectl: Kubectl,
-    pub(crate) keep: bool,
 }
 
 impl Namespace {
@@ -28,20 +25,5 @@ impl Deref for Namespace {
 impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        if self.keep {
-            return;
-        }
-        let mut delete =
-            self.kubectl.command(&["delete", "namespace", &self.name, "--wait=false", "--ignore-not-found"]);
-        // It fails only when the control plane went first, and the namespace with it.
-        if let Ok(mut child) = delete.stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-            // Dropping does not wait; a finished child must be reaped all the same.
-            thread::spawn(move || drop(child.wait()));
-        }
     }
 }

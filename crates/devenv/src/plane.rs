@@ -25,7 +25,7 @@ pub struct Options {
     /// YAML applied before the controller manager starts, for custom resource definitions above all: the garbage
     /// collector knows these at once, later ones only within a minute. Must hold a definition unless empty.
     pub manifests: String,
-    /// Keep logs, state and namespaces afterwards; by default when the environment says `KEEP=1`.
+    /// Keep logs and state afterwards; by default when the environment says `KEEP=1`.
     pub keep: bool,
 }
 
@@ -43,7 +43,6 @@ impl Default for Options {
 pub struct ControlPlane {
     running: Running,
     credentials: Vec<Credential>,
-    keep: bool,
 }
 
 impl ControlPlane {
@@ -61,7 +60,7 @@ impl ControlPlane {
                 result => break result?,
             }
         };
-        Ok(Self { running, credentials, keep: options.keep })
+        Ok(Self { running, credentials })
     }
 
     /// Ends it and returns once every process and file is gone (files stay with `keep`).
@@ -150,7 +149,7 @@ impl ControlPlane {
     pub async fn namespace(&self, prefix: &str) -> Result<Namespace, Error> {
         let name = format!("{prefix}-{:08x}", rand::random::<u32>());
         self.running.kubectl.must(&["create", "namespace", &name], None).await?;
-        Ok(Namespace { name, kubectl: self.running.kubectl.clone(), keep: self.keep })
+        Ok(Namespace { name })
     }
 }
 

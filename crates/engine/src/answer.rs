@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
+    batch::{Cohort, Cohorts},
     kind::{Change, Id, Managed},
-    reason,
+    reason, role,
     session::{Session, Shelf},
     verdict::{Effect, Next, Verdict},
 };
@@ -72,6 +73,15 @@ pub(crate) fn may_be_one_items_fault(error: &Error) -> bool {
         | Error::Ambiguous { .. }
         | Error::Unavailable { .. }
         | Error::Unreadable { .. } => false,
+    }
+}
+
+/// Who shares the next calls with whom after one of so many items failed, where that may be the fault of one of them.
+pub(crate) fn parted(cohorts: &Cohorts, items: usize, error: &Error) -> Vec<Cohort> {
+    match error {
+        // or of the login, which three in a row would show
+        Error::Rejected { status: 403, .. } => cohorts.halve_behind(role::IN_A_ROW, items),
+        _ => cohorts.halve(items),
     }
 }
 

@@ -62,10 +62,21 @@ pub struct Cohorts(std::sync::atomic::AtomicU64);
 impl Cohorts {
     /// The cohort of each of `items` items of a failed batch, in order: two halves, or one that stays alone.
     pub fn halve(&self, items: usize) -> Vec<Cohort> {
-        let next = || Cohort(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let (first, second) = (next(), next());
+        let (first, second) = (self.next(), self.next());
         let middle = items.div_ceil(2);
         (0..items).map(|i| if i < middle { first } else { second }).collect()
+    }
+
+    /// [`Cohorts::halve`] where the error may as well be about all of them: so many go alone and find out.
+    pub(crate) fn halve_behind(&self, scouts: usize, items: usize) -> Vec<Cohort> {
+        let scouts = scouts.min(items.saturating_sub(2));
+        let mut all: Vec<Cohort> = (0..scouts).map(|_| self.next()).collect();
+        all.extend(self.halve(items - scouts));
+        all
+    }
+
+    fn next(&self) -> Cohort {
+        Cohort(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use emnify::{Client, Error};
 use tokio::sync::watch;
 
-use crate::{directory::WorkspaceKey, guard::Guard, session::Session};
+use crate::{directory::WorkspaceKey, guard::Guard, role::Role, session::Session};
 
 /// The login of one Workspace, and what it allows.
 pub struct Caller {
@@ -24,6 +24,7 @@ pub struct Caller {
     pub client: Client,
     /// Limit on devices that objects of this Workspace may disturb.
     pub guard: Guard,
+    pub(crate) role: Role,
     own_token: AtomicI64,
     refused: watch::Sender<Option<Error>>,
 }
@@ -32,7 +33,7 @@ impl Caller {
     /// A caller with a client that has logged in.
     pub fn new(key: WorkspaceKey, client: Client) -> Arc<Self> {
         let (own_token, refused) = (AtomicI64::new(0), watch::Sender::new(None));
-        Arc::new(Self { key, client, guard: Guard::default(), own_token, refused })
+        Arc::new(Self { key, client, guard: Guard::default(), role: Role::default(), own_token, refused })
     }
 
     /// Id of the application token that the client logs in with, also while it has no live login.
@@ -53,7 +54,12 @@ impl Caller {
         self.refused.send_if_modified(|refused| refused.take().is_some());
     }
 
-    /// Follows refusals.
+    /// Something about the login is news for the Workspace.
+    pub(crate) fn wake(&self) {
+        self.refused.send_modify(|_| {});
+    }
+
+    /// Follows refusals, and what else is news about the login.
     pub fn refusals(&self) -> watch::Receiver<Option<Error>> {
         self.refused.subscribe()
     }

@@ -60,6 +60,15 @@ pub struct WorkspaceKey {
     pub name: String,
 }
 
+impl fmt::Display for WorkspaceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "Workspace {namespace}/{}", self.name),
+            None => write!(f, "ClusterWorkspace {}", self.name),
+        }
+    }
+}
+
 /// What a reference to a workspace leads to.
 #[derive(Clone, Debug)]
 pub struct Resolved {

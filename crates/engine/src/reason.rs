@@ -159,6 +159,8 @@ pub mod condition {
         BUDGET_LOW = "BudgetLow";
         /// On workspaces: changes that disturb many devices wait for approval; the message says how to give it.
         GUARD_TRIPPED = "GuardTripped";
+        /// On workspaces: emnify does not allow the login some of what its objects need; the message says what.
+        RESTRICTED = "Restricted";
         /// On devices: a network carries it. Never part of `Ready`.
         CONNECTED = "Connected";
     }

@@ -262,6 +262,12 @@ impl Session {
         working.or_else(|| callers.by_key.values().next()).unwrap_or(&callers.last).clone()
     }
 
+    /// A caller for listing a kind: one that may, as long as there is one.
+    pub(crate) fn lister<K: Managed>(&self) -> Arc<Caller> {
+        let lists = self.callers.read().by_key.values().find(|c| c.works() && c.lists(K::KIND)).cloned();
+        lists.unwrap_or_else(|| self.reader())
+    }
+
     /// A handle for reading what all share.
     pub fn api(&self, lane: Lane) -> Api {
         self.reader().client.api(lane)

@@ -247,6 +247,12 @@ pub const METRICS: &[Metric] = &[
         |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], flag(s.guard_tripped))),
     ),
     gauge(
+        "login_restricted",
+        "Whether emnify does not allow a login of an organisation what its objects need",
+        &["organisation"],
+        |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], flag(s.restricted))),
+    ),
+    gauge(
         "tail_lag",
         "How far behind emnify's clock the event log was read",
         &["organisation"],

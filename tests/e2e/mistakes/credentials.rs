@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emnify_harness::stage::{Stage, condition, is_ready};
-use emnify_simulator::state::Organisation;
+use emnify_simulator::{Fault, state::Organisation};
 use serde_json::{Value, json};
 
 use crate::support::{Result, apply_ready, holds, look, options, says, stage, told};
@@ -137,4 +137,35 @@ async fn moving_to_another_organisation_is_said_in_the_spec() -> Result<()> {
     told(&stage, ("Workspace", "default"), ("Stalled", "WorkspaceChanged"), &words).await?;
     stage.apply(&workspace(&stage, Some("1002"))).await?;
     healed(&stage).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn token_of_a_role_that_is_too_small() -> Result<()> {
+    let stage = stage("small-role").await?;
+    stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
+    let refused = Fault {
+        method: Some("POST".to_owned()),
+        route: Some("/api/v1/service_profile".to_owned()),
+        status: Some(403),
+        body: Some(json!({"error_code": 1104, "error_token": "Forbidden", "message": "Forbidden"})),
+        ..Fault::default()
+    };
+    stage.simulator().fault(refused).map_err(anyhow::Error::msg)?;
+    for name in ["one", "two", "three"] {
+        stage.apply(&profile(name).replace("\"probe\"", &format!("\"{name}\""))).await?;
+    }
+    let words = ["does not allow this login to create ServiceProfile", "Forbidden", "a role that may"];
+    let object = told(&stage, ("Workspace", "default"), ("Restricted", "Unauthorized"), &words).await?;
+    assert!(is_ready(&object), "the login works");
+    stage.apply(&profile("four").replace("\"probe\"", "\"four\"")).await?;
+    let words = ["the login of Workspace", "to create ServiceProfile", "condition Restricted"];
+    let object = says(&stage, ("ServiceProfile", "four"), ("Ready", "Unauthorized"), &words).await?;
+    assert!(condition(&object, "Stalled").is_none(), "there is nothing to mend on the object");
+
+    stage.simulator().clear_faults();
+    put_token(&stage, "metering-token-2").await?;
+    stage.wait_for("ServiceProfile", "four", "Ready", is_ready).await?;
+    let over = |object: &Value| condition(object, "Restricted").is_none();
+    stage.wait_for("Workspace", "default", "no longer Restricted", over).await?;
+    Ok(())
 }

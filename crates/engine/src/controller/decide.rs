@@ -21,6 +21,7 @@ use crate::{
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Told, Wanted, Workspace},
     reason,
     refs::Named,
+    role,
     session::{Session, Shelf},
     shared::RefState,
     spec::{CommonStatus, ManagementPolicy, WorkspaceRef},
@@ -465,8 +466,11 @@ fn hold_back<K: Managed>(
         let creates = matches!(step, Step::Create(_));
         past::held_until(caller?, &session?.shelf::<K>(), creates, now)
     });
-    match until {
-        Some(_) => (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Effect::Keep), until),
+    if until.is_some() {
+        return (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Effect::Keep), until);
+    }
+    match caller.and_then(|caller| role::held_back(&step, caller, now)) {
+        Some((told, until)) => (Step::Wait(told, Effect::Keep), Some(until)),
         None => (step, None),
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     },
     kind::{Alert, Id, Managed, Subject},
     mirror::{Known, Mirror},
+    role::Doing,
     session::Session,
 };
 
@@ -176,14 +177,12 @@ impl<K: Managed> Controller<K> {
                 continue;
             }
             last = Some(Instant::now());
-            let reader = session.reader();
+            let reader = session.lister::<K>();
             failures = match self.read_recent(&session, &reader, &mut recent).await {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
-                    if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
-                        reader.report_refusal(&error);
-                    }
+                    reader.failed::<K>(Doing::List, "", &error, self.shared.now());
                     failures.saturating_add(1)
                 }
             };

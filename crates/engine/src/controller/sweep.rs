@@ -19,6 +19,7 @@ use crate::{
     mirror::{Incomplete, Mirror},
     pause,
     refs::Named,
+    role::Doing,
     session::{Session, Shelf},
 };
 
@@ -64,12 +65,13 @@ impl<K: Managed> Controller<K> {
         let mut asked = false;
         loop {
             let first = shelf.mirror.complete_since().is_none();
-            let reader = session.reader();
+            let reader = session.lister::<K>();
             let swept = self.sweep(&session, &reader, &shelf, asked).await;
             let ended = Instant::now();
             failures = if let Swept::Complete(_) = swept { 0 } else { failures.saturating_add(1) };
             let pause = match swept {
                 Swept::Complete(pages) => {
+                    self.shared.allowed::<K>(&reader, Doing::List);
                     self.swept(&session, &shelf, first);
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
                     every.mul_f64(rand::rng().random_range(0.9..1.1))
@@ -80,9 +82,7 @@ impl<K: Managed> Controller<K> {
                 }
                 Swept::Failed(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
-                    if let Error::Unauthorized { .. } | Error::OtherOrganisation { .. } = error {
-                        reader.report_refusal(&error);
-                    }
+                    reader.failed::<K>(Doing::List, "", &error, self.shared.now());
                     pause::spread(pause::doubling(AGAIN * 2, failures, MOST_AGAIN))
                 }
             };

@@ -29,6 +29,7 @@ use crate::{
     kind::{BatchKey, Change, Id, Invalid, Kind, Managed, Status},
     plan::{Subject, Told, Trouble, other_organisation},
     reason,
+    role::{self, Doing},
     session::{Session, Shelf},
     spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
     verdict::Effect,
@@ -315,8 +316,20 @@ impl<F: Fleet> FleetController<F> {
     }
 }
 
-/// Creates that have to wait for what a former leader may have under way.
+/// What is not sent now, whoever it is for.
 fn held<F: Fleet>(next: &Next<F>, kept: &Kept<F>, now: Timestamp) -> Option<Trouble> {
+    let doing = match next {
+        Next::Read(_) => vec![Doing::Read],
+        Next::ReadParts(_, parts) => parts.iter().map(role::piece::<F::Member>).collect(),
+        Next::Send(loads, _) => loads.first().map(plan::doing).into_iter().collect(),
+        Next::Rest | Next::RecordIntent | Next::Sweep => Vec::new(),
+    };
+    let barred = doing.into_iter().find_map(|doing| kept.caller.barred::<F::Member>(doing, now));
+    barred.or_else(|| held_for_former(next, kept, now))
+}
+
+/// Creates that have to wait for what a former leader may have under way.
+fn held_for_former<F: Fleet>(next: &Next<F>, kept: &Kept<F>, now: Timestamp) -> Option<Trouble> {
     let Next::Send(loads, _) = next else { return None };
     loads.first().filter(|load| !load.change.repeatable())?;
     let creates = loads.iter().any(|load| load.id.is_none());

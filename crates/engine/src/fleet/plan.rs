@@ -14,7 +14,9 @@ use crate::{
     answer::Disturbed,
     batch::Cohort,
     kind::{BatchKey, Change, Id, Managed, Verb},
-    pause, reason, taken,
+    pause, reason,
+    role::Doing,
+    taken,
 };
 
 /// More doubts than this are settled by one listing instead of single reads.
@@ -571,6 +573,15 @@ impl<F: Fleet> Load<F> {
 /// Nothing of the call's member is left after it.
 pub(crate) fn ends<F: Fleet>(load: &Load<F>) -> bool {
     load.id.is_some() && load.change.class().verb == Verb::Delete
+}
+
+/// What the login needs to be allowed for it.
+pub(crate) fn doing<F: Fleet>(load: &Load<F>) -> Doing {
+    match (&load.id, ends(load)) {
+        (None, _) => Doing::Create,
+        (_, true) => Doing::Delete,
+        _ => Doing::Update,
+    }
 }
 
 /// Sorts members that have to go, newest first: ids grow.

@@ -32,7 +32,9 @@ use crate::{
     mirror::Known,
     pause,
     queue::Ticket,
-    reason, taken,
+    reason,
+    role::{self, Doing},
+    taken,
     verdict::{Next as After, Verdict, is_told},
 };
 
@@ -86,14 +88,21 @@ impl<F: Fleet> FleetController<F> {
     }
 
     async fn read(&self, call: &Call<'_, F>, api: &Api, id: &Id) {
+        let caller = &*call.kept.caller;
+        if !caller.may_try::<F::Member>(Doing::Read, self.shared.now()) {
+            return;
+        }
         let shelf = call.kept.session.shelf::<F::Member>();
         let sent = Instant::now();
         match F::Member::read(api, id).await {
-            Ok(Some(row)) => {
-                shelf.mirror.put(row, sent);
+            Ok(found) => {
+                self.shared.allowed::<F::Member>(caller, Doing::Read);
+                match found {
+                    Some(row) => drop(shelf.mirror.put(row, sent)),
+                    None => shelf.mirror.forget(id),
+                }
             }
-            Ok(None) => shelf.mirror.forget(id),
-            Err(error) => self.unread(call, id, "read", &error),
+            Err(error) => self.unread(call, id, Doing::Read, &error),
         }
         call.kept.touched.add(None, id.int());
     }
@@ -106,42 +115,58 @@ impl<F: Fleet> FleetController<F> {
         parts: &[<F::Member as Managed>::Part],
     ) {
         let shelf = call.kept.session.shelf::<F::Member>();
+        let caller = &*call.kept.caller;
         for part in parts {
+            let doing = role::piece::<F::Member>(part);
+            if !caller.may_try::<F::Member>(doing.clone(), self.shared.now()) {
+                continue;
+            }
             let sent = Instant::now();
             let mut into = <F::Member as Managed>::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
             match F::Member::read_part(api, id, *part, &mut into).await {
-                Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
+                Ok(()) => {
+                    self.shared.allowed::<F::Member>(caller, doing);
+                    shelf.mirror.put_parts(id, into, &[*part], sent);
+                }
                 Err(error) => {
                     if let Error::NotFound { .. } = error {
                         shelf.mirror.doubt(id);
                     }
-                    return self.unread(call, id, &format!("read {part:?}"), &error);
+                    return self.unread(call, id, doing, &error);
                 }
             }
         }
     }
 
     /// A member, or a piece of it, was not read: if that is its own fault, the others go on without it.
-    fn unread(&self, call: &Call<'_, F>, id: &Id, what: &str, error: &Error) {
+    fn unread(&self, call: &Call<'_, F>, id: &Id, doing: Doing, error: &Error) {
+        let what = match &doing {
+            Doing::Piece(piece) => format!("read {piece}"),
+            _ => doing.to_string(),
+        };
         let own = answer::may_be_one_items_fault(error) || matches!(error, Error::Unreadable { .. });
-        let Some(number) = id.int().filter(|_| own) else { return self.troubled(call, error) };
+        let Some(number) = id.int().filter(|_| own) else { return self.troubled(call, doing, error) };
         let mut set = lock(call.kept);
         let held = call.kept.session.shelf::<F::Member>().mirror.row(id).and_then(|row| F::holds(&row));
         let seat = set.roster.seats.iter().find(|seat| seat.id == number || Some(seat.pool) == held);
         let key = seat.map_or(-number, |seat| seat.pool);
-        self.fail(call, &mut set, key, what, None, error);
+        self.fail(call, &mut set, key, &what, None, error);
     }
 
     async fn send(&self, call: Call<'_, F>, api: &Api, mut loads: Vec<Load<F>>) {
         let session = &call.kept.session;
         let shelf = session.shelf::<F::Member>();
+        let Some(doing) = loads.first().map(plan::doing) else { return };
         if let (Some(key), true) = (&call.key, loads.len() > 1 && loads[0].id.is_none()) {
             let room = shelf.room_for(api, key, &loads[0].change, loads.len()).await;
             loads.truncate(room.unwrap_or(usize::MAX));
             if loads.is_empty() {
                 let error = Error::Capacity { message: "there is no room for more".into() };
-                return self.troubled(&call, &error);
+                return self.troubled(&call, doing, &error);
             }
+        }
+        if !call.kept.caller.may_try::<F::Member>(doing.clone(), self.shared.now()) {
+            return;
         }
         if api.lane() == Lane::Create {
             // most of what hints tell now is about these
@@ -176,6 +201,7 @@ impl<F: Fleet> FleetController<F> {
                     self.shared.meters.drifted(F::KIND, Drift::Found, members);
                     self.shared.meters.drifted(F::KIND, Drift::Corrected, members);
                 }
+                self.shared.allowed::<F::Member>(&call.kept.caller, doing);
                 self.succeeded(&call, &loads, replies);
             }
             Err(error) => {
@@ -283,7 +309,7 @@ impl<F: Fleet> FleetController<F> {
         self.observe(call, loads, error, doubtful, halves);
         let mut set = lock(call.kept);
         if halves {
-            let cohorts = session.cohorts.halve(loads.len());
+            let cohorts = answer::parted(&session.cohorts, loads.len(), error);
             set.roster.cohorts.extend(loads.iter().map(|load| load.key).zip(cohorts));
         }
         let touched: HashSet<i64> = loads.iter().map(|load| load.key).collect();
@@ -293,10 +319,12 @@ impl<F: Fleet> FleetController<F> {
         if let (true, false, [load]) = (own, halves, loads) {
             let refused = super::assess::digest(&load.change);
             self.fail(call, &mut set, load.key, &load.change.to_string(), Some(refused), error);
+            let who = format!("{}/{}", call.object.uid().unwrap_or_default(), load.key);
+            call.kept.caller.failed::<F::Member>(plan::doing(load), &who, error, self.shared.now());
         }
         drop(set);
         if !own {
-            self.troubled(call, error);
+            self.troubled(call, plan::doing(&loads[0]), error);
         }
     }
 
@@ -384,12 +412,10 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// Nobody's own failure: the whole set waits.
-    fn troubled(&self, call: &Call<'_, F>, error: &Error) {
+    fn troubled(&self, call: &Call<'_, F>, doing: Doing, error: &Error) {
         let verdict = Verdict::from(error);
-        if verdict.next == After::Workspace {
-            call.kept.caller.report_refusal(error);
-        }
         let uid = call.object.uid().unwrap_or_default();
+        call.kept.caller.failed::<F::Member>(doing, &uid, error, self.shared.now());
         self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());
     }
 }

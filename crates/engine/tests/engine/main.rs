@@ -15,5 +15,6 @@ mod panics;
 mod refusals;
 mod repeats;
 mod replicas;
+mod roles;
 mod scrub;
 mod support;

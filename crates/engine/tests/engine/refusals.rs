@@ -19,7 +19,8 @@ async fn a_refused_account_is_told_to_the_session_and_not_to_objects() {
         let refusals = stage.caller.refusals();
         stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Answer(status, error(1, "no")));
         stage.emnify.edit(1, "name", json!("portal"));
-        stage.until("the session hears of it", |_| refusals.borrow().is_some()).await;
+        let heard = |s: &Stage| refusals.borrow().is_some() || !s.caller.lacks().is_empty();
+        stage.until("the session hears of it", heard).await;
         assert_eq!(
             stage.condition("a", "Ready"),
             ("True".into(), "UpToDate".into()),

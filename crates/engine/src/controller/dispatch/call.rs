@@ -15,6 +15,7 @@ use crate::{
     kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb},
     plan::Step,
     queue::{Item, Ride, Ticket},
+    role::Doing,
     session::Session,
 };
 
@@ -69,6 +70,15 @@ impl<K: Managed> Load<K> {
     fn disturbs(&self) -> Option<(String, i64, u64)> {
         let devices = Some(self.change.class().disturbs).filter(|devices| *devices > 0)?;
         Some((self.object.uid()?, self.object.meta().generation.unwrap_or_default(), devices))
+    }
+
+    /// What the login needs to be allowed for it.
+    pub(super) fn doing(&self) -> Doing {
+        match (self.makes(), self.ends) {
+            (true, _) => Doing::Create,
+            (_, true) => Doing::Delete,
+            _ => Doing::Update,
+        }
     }
 
     /// It makes the object itself, not a sub-resource of it.
@@ -136,10 +146,9 @@ impl<K: Managed> Controller<K> {
         ticket: &Ticket,
     ) {
         let session = &access.session;
-        if loads.is_empty() {
-            return;
-        }
-        if !self.count_disturbed(access, loads).await {
+        let Some(doing) = loads.first().map(Load::doing) else { return };
+        if !access.caller.may_try::<K>(doing, self.shared.now()) || !self.count_disturbed(access, loads).await
+        {
             return;
         }
         for load in loads {
@@ -156,7 +165,7 @@ impl<K: Managed> Controller<K> {
                     session.shelf::<K>().took(key, K::FACTS.max_batch, loads.len(), began.elapsed());
                 }
                 for (load, reply) in loads.iter().zip(replies) {
-                    self.succeeded(session, load, reply).await;
+                    self.succeeded(access, load, reply).await;
                 }
             }
             Err(error) => {
@@ -221,7 +230,7 @@ impl<K: Managed> Controller<K> {
         let left_out = loads.split_off(room.min(loads.len()));
         let error = Error::Capacity { message: format!("there is room for {room} more") };
         for load in &left_out {
-            self.failed(&access.caller, &load.object, &error);
+            self.failed(&access.caller, load.doing(), &load.object, &error);
         }
         left_out
     }

@@ -16,6 +16,7 @@ use crate::{
     kind::{Id, Managed},
     plan::{SecretState, Step},
     queue::Ticket,
+    role::{self, Doing},
     session::Session,
 };
 
@@ -60,30 +61,44 @@ impl<K: Managed> Controller<K> {
     }
 
     async fn read(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id) {
-        let session = &*access.session;
-        let shelf = session.shelf::<K>();
+        let caller = &*access.caller;
+        if !caller.may_try::<K>(Doing::Read, self.shared.now()) {
+            return;
+        }
+        let shelf = access.session.shelf::<K>();
         let sent = Instant::now();
         match K::read(api, id).await {
-            Ok(Some(row)) => {
-                shelf.mirror.put(row, sent);
+            Ok(found) => {
+                self.shared.allowed::<K>(caller, Doing::Read);
+                match found {
+                    Some(row) => drop(shelf.mirror.put(row, sent)),
+                    None => shelf.mirror.forget(id),
+                }
             }
-            Ok(None) => shelf.mirror.forget(id),
-            Err(error) => self.failed(&access.caller, object, &error),
+            Err(error) => self.failed(caller, Doing::Read, object, &error),
         }
     }
 
     async fn read_parts(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id, parts: &[K::Part]) {
         let shelf = access.session.shelf::<K>();
+        let caller = &*access.caller;
         for part in parts {
+            let doing = role::piece::<K>(part);
+            if !caller.may_try::<K>(doing.clone(), self.shared.now()) {
+                continue;
+            }
             let sent = Instant::now();
             let mut into = K::Parts::clone(&shelf.mirror.parts(id, &[], None).0);
             match K::read_part(api, id, *part, &mut into).await {
-                Ok(()) => shelf.mirror.put_parts(id, into, &[*part], sent),
+                Ok(()) => {
+                    self.shared.allowed::<K>(caller, doing);
+                    shelf.mirror.put_parts(id, into, &[*part], sent);
+                }
                 Err(error) => {
                     if let Error::NotFound { .. } = error {
                         shelf.mirror.doubt(id);
                     }
-                    return self.failed(&access.caller, object, &error);
+                    return self.failed(caller, doing, object, &error);
                 }
             }
         }

@@ -12,15 +12,18 @@ use crate::{
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Managed, Reply, Status, Verb},
-    pause, reason, secrets,
-    session::Session,
+    pause, reason,
+    role::Doing,
+    secrets,
     spec::Rejected,
     taken,
-    verdict::{Next, Verdict},
+    verdict::Verdict,
 };
 
 impl<K: Managed> Controller<K> {
-    pub(super) async fn succeeded(&self, session: &Session, load: &Load<K>, reply: Reply<K>) {
+    pub(super) async fn succeeded(&self, access: &Access, load: &Load<K>, reply: Reply<K>) {
+        let session = &*access.session;
+        self.shared.allowed::<K>(&access.caller, load.doing());
         let shelf = session.shelf::<K>();
         let uid = load.object.uid().unwrap_or_default();
         self.keep_secret(load, &reply).await;
@@ -77,7 +80,7 @@ impl<K: Managed> Controller<K> {
         }
         let halves = loads.len() > 1 && answer::may_be_one_items_fault(error);
         let in_part = halves || (loads.len() > 1 && matches!(error, Error::Capacity { .. }));
-        let cohorts = if halves { session.cohorts.halve(loads.len()) } else { Vec::new() };
+        let cohorts = if halves { answer::parted(&session.cohorts, loads.len(), error) } else { Vec::new() };
         if halves {
             tracing::warn!(kind = K::KIND, items = loads.len(), %error, "bulk call failed, halved");
         }
@@ -130,7 +133,7 @@ impl<K: Managed> Controller<K> {
             verdict.message = format!("{}: {error}", load.change);
             self.reject(load, uid, verdict.message.clone());
         }
-        self.fail(&access.caller, &load.object, error, &verdict);
+        self.fail(&access.caller, load.doing(), &load.object, error, &verdict);
     }
 
     /// Remembers a refused request, and for how long it is not sent again.
@@ -146,16 +149,14 @@ impl<K: Managed> Controller<K> {
     }
 
     /// One table decides what follows from an error.
-    pub(super) fn failed(&self, caller: &Caller, object: &Decoded<K>, error: &Error) {
-        self.fail(caller, object, error, &Verdict::from(error));
+    pub(super) fn failed(&self, caller: &Caller, doing: Doing, object: &Decoded<K>, error: &Error) {
+        self.fail(caller, doing, object, error, &Verdict::from(error));
     }
 
-    fn fail(&self, caller: &Caller, object: &Decoded<K>, error: &Error, verdict: &Verdict) {
+    fn fail(&self, caller: &Caller, doing: Doing, object: &Decoded<K>, error: &Error, verdict: &Verdict) {
         tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
-        if verdict.next == Next::Workspace {
-            caller.report_refusal(error);
-        }
         let uid = object.uid().unwrap_or_default();
+        caller.failed::<K>(doing, &uid, error, self.shared.now());
         self.memory.failed(&uid, verdict, object.meta().generation, self.shared.now());
     }
 }

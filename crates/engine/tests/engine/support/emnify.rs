@@ -27,6 +27,8 @@ type Answer = Result<Response<Bytes>, TransportError>;
 pub(crate) enum Fault {
     /// This answer; nothing takes effect.
     Answer(u16, Value),
+    /// The API gateway says that the login may not do this.
+    Forbidden,
     /// It takes effect, and the connection breaks before the answer.
     LostAnswer,
     /// It takes effect after this time.
@@ -85,6 +87,16 @@ impl Emnify {
     /// The next `times` requests that start with `what` meet this fault.
     pub(crate) fn fail(&self, what: &str, times: u32, fault: Fault) {
         self.lock().faults.push_back((what.to_owned(), times, fault));
+    }
+
+    /// Nothing fails any more.
+    pub(crate) fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// The device with this id.
+    pub(crate) fn device(&self, id: i64) -> Value {
+        self.lock().devices.get(&id).cloned().unwrap_or_default()
     }
 
     /// No device may have this name.
@@ -302,6 +314,12 @@ impl Transport for Emnify {
             };
             match fault {
                 Some(Fault::Answer(status, body)) => return Ok(answer(status, &body)),
+                Some(Fault::Forbidden) => {
+                    let mut refusal = answer(403, &json!({"message": "no"}));
+                    let whose = "AccessDeniedException".parse().unwrap();
+                    refusal.headers_mut().insert("x-amzn-errortype", whose);
+                    return Ok(refusal);
+                }
                 Some(Fault::Slow(wait)) => tokio::time::sleep(wait).await,
                 Some(Fault::Late(wait)) => {
                     let emnify = self.clone();
