@@ -144,10 +144,6 @@ async fn the_pages_can_be_followed_from_install_to_uninstall() -> Result<()> {
     shell
         .run("kubectl patch emep leaving -n fleet --type merge -p '{\"metadata\":{\"finalizers\":null}}'")
         .await?;
-    // a device that is left behind would keep its profiles, and those their objects
-    let examples =
-        "kubectl annotate emep meter-1 emnify.io/suspend- emnify.io/force-orphan- --field-manager=emnify";
-    shell.run(examples).await?;
 
     // what deletes objects waits for the operator, and what follows wants it to be gone
     let (first, rest) =

@@ -18,11 +18,15 @@ use crate::{
 type Found<K> = Result<Step<K>, Step<K>>;
 
 /// Decides the next step. Rows are those of the design's table, in its order.
-pub fn next_step<K: Managed>(subject: &Subject<'_>, mut known: Knowledge<'_, K>) -> Step<K> {
-    let trouble = known.trouble.take().filter(|t| t.until > known.context.now);
+pub fn next_step<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Step<K> {
+    let trouble = known.trouble.clone().filter(|t| t.until > known.context.now);
     let step = if subject.deleting { leave(subject, known) } else { keep(subject, known) };
     let step = step.unwrap_or_else(|step| step);
     match trouble {
+        Some(trouble) if subject.deleting && trouble.reason == reason::CONFLICT => {
+            let message = format!("{}; {}", trouble.message, reason::WAY_OUT);
+            pause(step, &Trouble { message, ..trouble })
+        }
         Some(trouble) => pause(step, &trouble),
         None => step,
     }
@@ -71,12 +75,32 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
             if changes.is_empty() {
                 return Ok(Step::RemoveFinalizer { orphaned: true });
             }
+            if let Some(step) = used(&known, &found.id) {
+                return Ok(step); // 7
+            }
             if let Some(step) = refused(subject, &known, &changes) {
                 return Ok(held(step)); // 8, 8a
             }
             Ok(Step::Retire(found.id, changes)) // 9
         }
     }
+}
+
+/// emnify said that it cannot go now: who uses it there? What nobody here manages will not make way.
+fn used<K: Managed>(known: &Knowledge<'_, K>, id: &Id) -> Option<Step<K>> {
+    let trouble = known.trouble.as_ref().filter(|trouble| trouble.reason == reason::CONFLICT)?;
+    let Some(users) = (known.users)(id) else {
+        return Some(observing("finding out who uses it in emnify"));
+    };
+    if !users.here.is_empty() {
+        let message = format!("still used by {} in emnify; {}", some_of(&users.here), reason::WAY_OUT);
+        return Some(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working));
+    }
+    // who was made a moment ago may still become somebody's: the pause after the refusal is waited out
+    if users.nobodys.is_empty() || trouble.until > known.context.now {
+        return None;
+    }
+    Some(Step::LeaveBehind(some_of(&users.nobodys)))
 }
 
 /// A deletion that a person must act on, with the way out: Kubernetes cannot take one back.

@@ -31,7 +31,7 @@ pub fn conditions<K: Managed>(
         return;
     }
     match step {
-        Step::Nothing | Step::RemoveFinalizer { .. } => return,
+        Step::Nothing | Step::RemoveFinalizer { .. } | Step::LeaveBehind(_) => return,
         Step::Wait(why, effect) => wait(common, why, *effect, generation, now),
         Step::Stall(why) => stall(common, why, generation, now),
         Step::AddFinalizer | Step::ClearIntent | Step::ReserveSecret | Step::Bind { .. } => {

@@ -1,7 +1,7 @@
 //! What all kinds of one process share.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -71,6 +71,15 @@ pub enum Located {
     Several(Vec<Id>),
 }
 
+/// Who in emnify uses an object there, each with kind, id and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// What an object here manages.
+    pub here: Vec<String>,
+    /// What no object here manages.
+    pub nobodys: Vec<String>,
+}
+
 /// A kind without its types, for what crosses kinds.
 pub trait AnyKind: Send + Sync {
     /// What the named object says to referrers.
@@ -79,6 +88,10 @@ pub trait AnyKind: Send + Sync {
     fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located;
     /// Starts listing this kind, if that has not begun; `who` is woken after each complete listing.
     fn demand(&self, _session: &Arc<Session>, _who: &Named) {}
+    /// Which of its emnify objects use the object `id` of `kind`; `None` before they are listed, which wakes `who`.
+    fn users(&self, _session: &Arc<Session>, _kind: &str, _id: &Id, _who: &Named) -> Option<Users> {
+        Some(Users::default())
+    }
     /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
     fn touched(&self, _kind: &str, _organisation: &str, _id: &Id) {}
     /// emnify raised an alert about an object of `kind` that no object here holds.
@@ -200,6 +213,19 @@ impl Shared {
     /// All kinds.
     pub fn kinds(&self) -> impl Iterator<Item = &Arc<dyn AnyKind>> {
         self.kinds.get().into_iter().flat_map(HashMap::values)
+    }
+
+    /// Who in emnify uses the object `id` of `who`'s kind, of all kinds; `None` before everything is listed that might.
+    pub fn users(&self, session: &Arc<Session>, id: &Id, who: &Named) -> Option<Users> {
+        let mut all = Users::default();
+        // a stable order of kinds, so that messages are the same
+        let kinds: BTreeMap<_, _> = self.kinds().map(|kind| (kind.name(), kind)).collect();
+        for kind in kinds.values() {
+            let users = kind.users(session, who.kind, id, who)?;
+            all.here.extend(users.here);
+            all.nobodys.extend(users.nobodys);
+        }
+        Some(all)
     }
 
     /// Asks for a look at an object of any kind.

@@ -25,7 +25,10 @@ use emnify::{
     wire::event::{Event, Record},
 };
 use emnify_engine::{
-    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Managed, Reply, Subject},
+    kind::{
+        Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply,
+        Subject,
+    },
     spec::{AdoptionPolicy, Intent},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -41,7 +44,7 @@ pub use self::{
     },
 };
 use self::{diff::Memory, rows::key};
-use crate::kinds::{alerts, sim::state_claim};
+use crate::kinds::{alerts, service_profile::ServiceProfile, sim::state_claim, tariff_profile::TariffProfile};
 
 impl Managed for Endpoint {
     type Row = Row;
@@ -54,6 +57,7 @@ impl Managed for Endpoint {
     const LISTENS: bool = true;
     const COUNTED: bool = true;
     const LISTED_ALONE: bool = true;
+    const USES: &'static [&'static str] = &[ServiceProfile::KIND, TariffProfile::KIND];
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -90,6 +94,12 @@ impl Managed for Endpoint {
 
     fn gone(row: &Row) -> bool {
         row.is_tombstone()
+    }
+
+    fn uses(row: &Row, kind: &str) -> Option<Id> {
+        let profiles =
+            [(ServiceProfile::KIND, row.service_profile), (TariffProfile::KIND, row.tariff_profile)];
+        profiles.into_iter().find(|(of, _)| *of == kind).map(|(_, id)| Id::Int(id))
     }
 
     fn created(row: &Row) -> Option<Timestamp> {

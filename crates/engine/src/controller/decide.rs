@@ -102,6 +102,7 @@ impl<K: Managed> Controller<K> {
             elsewhere,
             secret: secret.0,
             used_by: if subject.deleting { self.used_by(&named(object)) } else { Vec::new() },
+            users: &|id| self.shared.users(session.as_ref()?, id, &named(object)),
             guard: &guard,
             digest: &digest_of,
             undone: &|change| {

@@ -24,7 +24,7 @@ use crate::{
     queue::Ticket,
     refs::Named,
     session::Session,
-    shared::{AnyKind, Located, RefState},
+    shared::{AnyKind, Located, RefState, Users},
     snapshot::{Census, ObjectsSnapshot},
     spec::ManagementPolicy,
 };
@@ -57,6 +57,30 @@ impl<K: Managed> AnyKind for Handle<K> {
             [id] => Located::One(id.clone()),
             several => Located::Several(several.to_vec()),
         }
+    }
+
+    fn users(&self, session: &Arc<Session>, kind: &str, id: &Id, who: &Named) -> Option<Users> {
+        let mut users = Users::default();
+        if !K::USES.contains(&kind) {
+            return Some(users);
+        }
+        let mirror = &self.0.demand(session).mirror;
+        Controller::<K>::wait_on_sweep(session, who);
+        mirror.complete_since()?;
+        let mut rows: Vec<(Id, String)> = Vec::new();
+        mirror.each(&mut |row| {
+            if K::uses(row, kind).as_ref() == Some(id) {
+                rows.push((K::id(row), called::<K>(row)));
+            }
+        });
+        rows.sort();
+        for (user, called) in rows {
+            // by nobody: nobody's uid is empty
+            let managed = session.claims.wanted(&right_of::<K>(&user), "");
+            let all = if managed { &mut users.here } else { &mut users.nobodys };
+            all.push(called);
+        }
+        Some(users)
     }
 
     fn demand(&self, session: &Arc<Session>, who: &Named) {
@@ -167,5 +191,19 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn listed(&self) -> bool {
         self.0.watches.listed()
+    }
+}
+
+/// Kind, id and name of an emnify object, for people.
+fn called<K: Managed>(row: &K::Row) -> String {
+    let mut name = None;
+    K::keys(row, &mut |key| {
+        if key.name == Key::NAME && !key.value.is_empty() {
+            name = Some(key.value);
+        }
+    });
+    match name {
+        Some(name) => format!("{} {} ({name})", K::KIND, K::id(row)),
+        None => format!("{} {}", K::KIND, K::id(row)),
     }
 }

@@ -100,7 +100,11 @@ impl<K: Managed> Controller<K> {
             Step::Nothing => return Ok(Action::await_change()),
             Step::AddFinalizer => return self.add_finalizer(object).await,
             Step::RemoveFinalizer { orphaned } => {
-                return self.remove_finalizer(object, &draft, *orphaned).await;
+                let left = orphaned.then_some(Left::AsTold);
+                return self.remove_finalizer(object, &draft, left).await;
+            }
+            Step::LeaveBehind(users) => {
+                return self.remove_finalizer(object, &draft, Some(Left::UsedBy(users))).await;
             }
             Step::ReserveSecret => {
                 if let (Some(valid), Some(to)) = (object.valid(), object.valid().and_then(Managed::output)) {
@@ -471,14 +475,24 @@ impl<K: Managed> Controller<K> {
         &self,
         object: &Decoded<K>,
         draft: &Draft<K>,
-        orphaned: bool,
+        left: Option<Left<'_>>,
     ) -> Result<Action, kube::Error> {
         let finalizers: Vec<String> =
             object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
         if let Some(id) = &draft.status.common().id {
-            let (reason, what) =
-                if orphaned { (reason::ORPHANED, "left behind") } else { (reason::DELETED, "deleted") };
-            self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
+            let kind = K::KIND;
+            let (warns, reason, what) = match left {
+                None => (false, reason::DELETED, format!("deleted {kind} {id} in emnify")),
+                Some(Left::AsTold) => (false, reason::ORPHANED, format!("left behind {kind} {id} in emnify")),
+                Some(Left::UsedBy(users)) => {
+                    let what = format!(
+                        "left behind {kind} {id} in emnify: it is used there by {users}, which no object here manages; delete it there when nothing uses it any more"
+                    );
+                    tracing::warn!(kind, object = %named(object), "{what}");
+                    (true, reason::ORPHANED, what)
+                }
+            };
+            self.shared.events.say(object, warns, reason, &what);
         }
         let (_, version) = self.overlay.newest(object);
         let done = patch_finalizers(&self.shared.client, object, &version, finalizers).await?;
@@ -510,6 +524,14 @@ impl<K: Managed> Controller<K> {
         self.memory.forget(uid);
         self.overlay.forget(uid);
     }
+}
+
+/// Why an emnify object stays when its object goes.
+enum Left<'a> {
+    /// Its policy or an annotation says so.
+    AsTold,
+    /// emnify does not delete it, because of these that are nobody's here.
+    UsedBy(&'a str),
 }
 
 /// From now until then, and never nothing.

@@ -302,6 +302,8 @@ pub trait Managed: Kind {
     const COUNTED: bool = false;
     /// [`Managed::hear`] may hear something.
     const LISTENS: bool = false;
+    /// Kinds of which emnify deletes no object while one of this kind uses it: see [`Managed::uses`].
+    const USES: &'static [&'static str] = &[];
 
     /// Id of a row.
     fn id(row: &Self::Row) -> Id;
@@ -314,6 +316,10 @@ pub trait Managed: Kind {
     /// The listing still shows it, but it is deleted or revoked for good: it counts in the sweep and is absent otherwise.
     fn gone(_row: &Self::Row) -> bool {
         false
+    }
+    /// The object of `kind`, one of [`Managed::USES`], that the row uses.
+    fn uses(_row: &Self::Row, _kind: &str) -> Option<Id> {
+        None
     }
     /// When the row was created, for intents without a nonce.
     fn created(_row: &Self::Row) -> Option<Timestamp> {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::{
     kind::{Context, Have, Id, Invalid, Key, Managed},
+    shared::Users,
     spec::{CommonSpec, CommonStatus, Provenance},
     verdict::Effect,
 };
@@ -165,6 +166,8 @@ pub struct Knowledge<'a, K: Managed> {
     pub secret: SecretState,
     /// Bound objects that refer to it.
     pub used_by: Vec<String>,
+    /// Who uses the emnify object there; `None` before that is listed.
+    pub users: &'a dyn Fn(&Id) -> Option<Users>,
     /// The guard's answer: `Err` with the text of the trip.
     pub guard: &'a Guarding<'a, K::Change>,
     /// Digest of a change with the ids its references mean.
@@ -208,6 +211,7 @@ impl<K: Managed> Step<K> {
         match self {
             Self::Nothing => ("Nothing", ""),
             Self::RemoveFinalizer { .. } => ("RemoveFinalizer", ""),
+            Self::LeaveBehind(_) => ("LeaveBehind", ""),
             Self::AddFinalizer => ("AddFinalizer", ""),
             Self::Wait(told, _) => ("Wait", told.reason),
             Self::Stall(told) => ("Stall", told.reason),
@@ -236,6 +240,8 @@ pub enum Step<K: Managed> {
         /// Something is left behind.
         orphaned: bool,
     },
+    /// Let the object go though it was to be deleted, which emnify refuses for good; the text says who is in the way.
+    LeaveBehind(String),
     /// Before any side effect.
     AddFinalizer,
     /// Something else has to happen first.

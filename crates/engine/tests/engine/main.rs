@@ -7,6 +7,7 @@ mod crashes;
 mod fleets;
 mod guard;
 mod hints;
+mod leaving;
 mod life;
 mod listings;
 mod moves;

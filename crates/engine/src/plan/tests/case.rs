@@ -14,6 +14,7 @@ use crate::{
     },
     reason::{self, condition},
     settle,
+    shared::Users,
     spec::{CommonSpec, CommonStatus, Intent, Provenance, Rejected},
     toy::{Toy, ToyChange, ToyParts, ToyRow, ToyStatus, ToyWant},
     verdict::Effect,
@@ -49,6 +50,7 @@ pub(super) struct Case {
     pub(super) owner: Option<String>,
     pub(super) secret: SecretState,
     pub(super) used_by: Vec<String>,
+    pub(super) users: Option<Users>,
     pub(super) guard: Result<(), String>,
     pub(super) undone: bool,
     pub(super) elsewhere: Option<Elsewhere>,
@@ -116,6 +118,7 @@ pub(super) fn bound() -> Case {
         owner: None,
         secret: SecretState::NotNeeded,
         used_by: Vec::new(),
+        users: Some(Users::default()),
         guard: Ok(()),
         undone: false,
         elsewhere: None,
@@ -193,6 +196,7 @@ impl Case {
             owner: self.owner,
             secret: self.secret,
             used_by: self.used_by,
+            users: &|_| self.users.clone(),
             guard: &guard,
             digest: &digest,
             undone: &undone,
@@ -242,6 +246,7 @@ pub(super) fn word(step: &Step<Toy>) -> String {
         Step::Nothing => "nothing".into(),
         Step::RemoveFinalizer { orphaned: true } => "orphan".into(),
         Step::RemoveFinalizer { orphaned: false } => "remove finalizer".into(),
+        Step::LeaveBehind(why) => format!("leave behind for {why}"),
         Step::AddFinalizer => "add finalizer".into(),
         Step::Wait(told, _) => format!("wait {}", told.reason),
         Step::Stall(told) => format!("stall {}", told.reason),
@@ -272,7 +277,7 @@ pub(super) fn shown(step: &Step<Toy>, before: Vec<Condition>) -> Shown {
     );
     assert!(!(shown.1.is_some() && shown.2.is_some()), "never Reconciling and Stalled at once");
     assert!(shown.1 != Some(false) && shown.2 != Some(false), "they exist only while true");
-    if !matches!(step, Step::Nothing | Step::RemoveFinalizer { .. }) {
+    if !matches!(step, Step::Nothing | Step::RemoveFinalizer { .. } | Step::LeaveBehind(_)) {
         assert_eq!(
             status.common.observed_generation,
             Some(GENERATION),

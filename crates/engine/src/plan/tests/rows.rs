@@ -2,12 +2,14 @@
 
 use super::case::{
     Case, GENERATION, ID, NOT_THERE, READY, SILENT, STALLED, Shown, WORKING, bound, foreign, found, fresh,
-    leaving, policy, present, ready_of, renamed, row, shown, strangers, unbound, want, wanting, with_intent,
-    word,
+    leaving, policy, present, ready_of, renamed, row, shown, strangers, trouble, unbound, want, wanting,
+    with_intent, word,
 };
 use crate::{
     kind::Invalid,
     plan::{IntentState, Match, SecretState, Seen, Step, Wanted, Workspace},
+    reason,
+    shared::Users,
     spec::{
         AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
     },
@@ -43,6 +45,13 @@ fn cut_off(change: impl FnOnce(&mut Case)) -> Case {
     let mut case = Case { workspace: Workspace::NotReady("down".into()), ..leaving() };
     change(&mut case);
     case
+}
+
+/// An object that emnify did not delete because these use it there; the pause after that ends in so many seconds.
+fn used(here: &[&str], nobodys: &[&str], seconds: i64) -> Case {
+    let all = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+    let users = Some(Users { here: all(here), nobodys: all(nobodys) });
+    Case { users, trouble: Some(trouble(reason::CONFLICT, Effect::Working, seconds)), ..leaving() }
 }
 
 /// Rows 1 to 5.
@@ -98,6 +107,22 @@ fn intents_and_leaving() -> Vec<Row> {
         (6, "nothing after the deadline", lapsed, "clear intent", Is(WORKING)),
         (6, "in doubt", open(Seen::Doubt(ID.into())), "read 7", Is(WORKING)),
         (6, "deleting", Case { deleting: true, ..open(made()) }, "bind 7 Created", Is(WORKING)),
+        (
+            7,
+            "used in emnify by what is managed here",
+            used(&["Toy 8"], &["Toy 9"], 0),
+            "wait InUse",
+            Is(WORKING),
+        ),
+        (
+            7,
+            "used by nobody's, and the pause is not over",
+            used(&[], &["Toy 9"], 5),
+            "wait Conflict",
+            Is(WORKING),
+        ),
+        (7, "used by nobody's", used(&[], &["Toy 9"], 0), "leave behind for Toy 9", Silent),
+        (9, "used by nobody any more", used(&[], &[], 0), "retire state: 1", Is(WORKING)),
         (7, "referred to", Case { used_by: vec!["Toy b".into()], ..leaving() }, "wait InUse", Is(WORKING)),
         (8, "guard", Case { guard: Err("too many".into()), ..leaving() }, "stall GuardTripped", Is(STALLED)),
         (8, "refused", leaving().rejected(&ToyChange::State(1)), "stall Rejected", Is(STALLED)),

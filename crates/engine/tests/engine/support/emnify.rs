@@ -186,6 +186,11 @@ impl Inner {
         self.next
     }
 
+    /// Somebody follows it.
+    fn follows(&self, id: i64) -> bool {
+        self.devices.values().any(|device| device["service_profile"]["id"] == id)
+    }
+
     /// Its name is refused, or somebody has its serial number.
     fn refuses(&self, own: &Value) -> bool {
         let taken = |key: &str| !own[key].is_null() && self.devices.values().any(|d| d[key] == own[key]);
@@ -288,6 +293,9 @@ impl Inner {
                 patched["last_updated"] = json!(clock::now().to_string());
                 self.devices.insert(id, patched);
                 answer(204, &Value::Null)
+            }
+            ("DELETE", ["v1", "endpoint", _]) if self.follows(id) => {
+                answer(409, &json!({"error_code": 1406, "message": "it is followed"}))
             }
             ("DELETE", ["v1", "endpoint", _]) => {
                 self.devices.remove(&id);

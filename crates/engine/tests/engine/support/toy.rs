@@ -287,6 +287,8 @@ impl Managed for Toy {
 
     const LISTED_ALONE: bool = true;
 
+    const USES: &'static [&'static str] = &["Toy"];
+
     const FACTS: Facts = Facts {
         has_read: true,
         serial: Some("toy"),
@@ -318,6 +320,10 @@ impl Managed for Toy {
 
     fn gone(row: &ToyRow) -> bool {
         row.status == status::DELETED
+    }
+
+    fn uses(row: &ToyRow, _: &str) -> Option<Id> {
+        Some(Id::Int(row.follows)).filter(|_| row.follows != 0)
     }
 
     fn created(row: &ToyRow) -> Option<Timestamp> {
