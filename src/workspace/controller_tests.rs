@@ -331,6 +331,52 @@ async fn a_wrong_token_costs_twelve_logins_an_hour_at_most() {
     assert!(conditions::holds(&conditions, "Ready", Some(1)), "a probe finds that the token works after all");
 }
 
+impl Stage {
+    /// Types of the conditions that are true, with their reasons.
+    fn true_conditions(&self) -> Vec<String> {
+        let status = self.cluster.workspace("ns").status.unwrap_or_default();
+        let held = status.conditions.iter().filter(|c| c.status == "True");
+        held.map(|condition| format!("{} {}", condition.type_, condition.reason)).collect()
+    }
+
+    /// Reasons of the Warning events.
+    fn warnings(&self) -> Vec<String> {
+        let objects = self.cluster.0.lock();
+        let warnings = objects.values().filter(|object| object["type"] == "Warning");
+        warnings.map(|event| event["reason"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_comes_after_its_workspace_is_waited_for() {
+    let mut stage = Stage::new(true);
+    let path = secret("ns", "emnify");
+    let kept = stage.cluster.0.lock().remove(&path).unwrap();
+    stage.pass(Duration::from_secs(30)).await;
+    assert_eq!(stage.true_conditions(), ["Reconciling ReferenceNotReady"], "not there yet is no stall");
+    assert_eq!(stage.warnings(), Vec::<String>::new(), "what is applied in one go is worth no event");
+    stage.pass(HOURS).await;
+    assert_eq!(stage.true_conditions(), ["Reconciling ReferenceNotReady"], "however long it takes");
+    assert_eq!(stage.warnings(), ["ReferenceNotReady"], "but then people hear of it");
+
+    let empty = json!({"metadata": {"name": "emnify"}, "data": {}});
+    stage.cluster.put(path.clone(), empty);
+    stage.pass(Duration::from_secs(30)).await;
+    assert_eq!(stage.true_conditions(), ["Reconciling ReferenceNotReady"], "and so for a key in it");
+
+    stage.cluster.put(path.clone(), kept);
+    stage.pass(Duration::from_secs(60)).await;
+    assert_eq!(stage.true_conditions(), ["Ready UpToDate"]);
+
+    stage.cluster.0.lock().remove(&path);
+    for _ in 0..2 {
+        stage.pass(Duration::from_secs(60)).await;
+        let told = stage.true_conditions();
+        assert_eq!(told, ["Stalled ReferenceNotReady"], "what was there and is gone does not come by itself");
+        stage.restart();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_revoked_in_use_costs_no_more() {
     let stage = Stage::new(true);

@@ -23,6 +23,21 @@ pub struct Keepsake {
     pub fingerprint: SecretString,
 }
 
+/// Why the Secrets give no credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// Names the field and the mend.
+    pub invalid: Invalid,
+    /// A Secret, or a key in it, is not there: whoever makes it may not have got to it yet.
+    pub absent: bool,
+}
+
+impl From<Invalid> for Lack {
+    fn from(invalid: Invalid) -> Self {
+        Self { invalid, absent: false }
+    }
+}
+
 /// Credentials as the Secrets give them now.
 #[derive(Clone, Debug)]
 pub struct Offer {
@@ -82,12 +97,7 @@ impl CredentialsSpec {
     }
 
     /// The credentials that the Secrets hold; `used_code` is not offered again.
-    pub fn offer(
-        &self,
-        secrets: &Secrets,
-        kept: &Keepsake,
-        used_code: Option<&str>,
-    ) -> Result<Offer, Invalid> {
+    pub fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Lack> {
         match (&self.application_token_secret_ref, &self.user) {
             (Some(key), None) => {
                 let token = required(secrets, key, Self::TOKEN)?;
@@ -100,19 +110,22 @@ impl CredentialsSpec {
                 Ok(Offer { credentials: Credentials::ApplicationToken(token), digests })
             }
             (None, Some(user)) => user.offer(secrets, kept, used_code),
-            _ => Err(Invalid::new("spec.credentials", "set exactly one of applicationTokenSecretRef, user")),
+            _ => {
+                Err(Invalid::new("spec.credentials", "set exactly one of applicationTokenSecretRef, user")
+                    .into())
+            }
         }
     }
 }
 
 impl UserSpec {
-    fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Invalid> {
+    fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Lack> {
         let username = match (&self.username, &self.username_secret_ref) {
             (Some(name), None) => SecretString::from(name.trim().to_owned()),
             (None, Some(key)) => required(secrets, key, CredentialsSpec::USERNAME)?,
             _ => {
                 let message = "set exactly one of username, usernameSecretRef";
-                return Err(Invalid::new("spec.credentials.user", message));
+                return Err(Invalid::new("spec.credentials.user", message).into());
             }
         };
         let path = CredentialsSpec::PASSWORD;
@@ -163,7 +176,7 @@ fn code(secrets: &Secrets, key: &SecretKeyRef) -> Result<Option<SecretString>, I
 }
 
 /// A value that must be there; blanks around it are a slip of whoever made the Secret.
-fn required(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<SecretString, Invalid> {
+fn required(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<SecretString, Lack> {
     let value = text(secrets, key, path)?.map(|value| value.expose_secret().trim().to_owned());
     value.filter(|value| !value.is_empty()).map(Into::into).ok_or_else(|| missing(secrets, key, path))
 }
@@ -180,16 +193,18 @@ fn text(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<Option<Secr
     Ok(Some(value.to_owned().into()))
 }
 
-fn missing(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Invalid {
+fn missing(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Lack {
     let name = &key.name;
-    let message = match secrets.get(name.as_str()) {
+    let (absent, message) = match secrets.get(name.as_str()) {
         Some(Some(secret)) if secret.contains_key(&key.key) => {
-            format!("key {} of Secret {name} is empty; put the value there", key.key)
+            (false, format!("key {} of Secret {name} is empty; put the value there", key.key))
         }
-        Some(Some(_)) => format!("Secret {name} has no key {}; add it, or name the key that it has", key.key),
-        _ => format!("Secret {name} does not exist; create it with the key {}", key.key),
+        Some(Some(_)) => {
+            (true, format!("Secret {name} has no key {}; add it, or name the key that it has", key.key))
+        }
+        _ => (true, format!("Secret {name} does not exist; create it with the key {}", key.key)),
     };
-    Invalid::new(path, message)
+    Lack { invalid: Invalid::new(path, message), absent }
 }
 
 /// Without the line break that editors and `echo` put at the end.
@@ -243,14 +258,15 @@ mod tests {
         user(json!({"trustedDevice": {"codeSecretRef": {"name": "s", "key": "code"}}}))
     }
 
-    fn offer(spec: &CredentialsSpec, values: &[(&str, &str)]) -> Result<Offer, Invalid> {
+    fn offer(spec: &CredentialsSpec, values: &[(&str, &str)]) -> Result<Offer, Lack> {
         spec.offer(&secrets(values), &kept("salt"), None)
     }
 
     #[test]
     fn what_is_missing_is_named_with_its_mend() {
-        let mend =
-            |spec: &CredentialsSpec, values: &[(&str, &str)]| offer(spec, values).unwrap_err().to_string();
+        let mend = |spec: &CredentialsSpec, values: &[(&str, &str)]| {
+            offer(spec, values).unwrap_err().invalid.to_string()
+        };
         let elsewhere = spec(json!({"applicationTokenSecretRef": {"name": "absent", "key": "token"}}));
         assert!(
             mend(&elsewhere, &[]).ends_with("Secret absent does not exist; create it with the key token")
@@ -260,6 +276,19 @@ mod tests {
         assert!(mend(&device(), &[("password", "p"), ("code", "12345")]).contains("six digits"));
         let error = mend(&device(), &[("password", "p"), ("code", "hunter2")]);
         assert!(!error.contains("hunter2"), "a message never repeats a value: {error}");
+    }
+
+    #[test]
+    fn only_what_is_not_there_may_still_come() {
+        let absent =
+            |spec: &CredentialsSpec, values: &[(&str, &str)]| offer(spec, values).unwrap_err().absent;
+        let elsewhere = spec(json!({"applicationTokenSecretRef": {"name": "absent", "key": "token"}}));
+        assert!(absent(&elsewhere, &[]), "the Secret");
+        assert!(absent(&token(), &[("other", "x")]), "a key in it");
+        assert!(absent(&user(json!(null)), &[]), "the key of a password");
+        assert!(!absent(&token(), &[("token", " \n")]), "an empty value does not fill itself");
+        assert!(!absent(&device(), &[("password", "p"), ("code", "12345")]), "what is wrong stays wrong");
+        assert!(!absent(&spec(json!({})), &[]), "no Secret makes a spec whole");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 //! A token that works is never given up for one that might: a changed credential is tried beside it.
 
 use emnify::{Error, Identity};
-use emnify_engine::{kind::Invalid, reason};
+use emnify_engine::reason;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    credentials::Digests,
+    credentials::{Digests, Lack},
     kept::Foreign,
     spec::{Cause, CredentialStatus, Organisation, Refused},
 };
@@ -50,6 +50,8 @@ pub struct Facts<'a> {
     pub held: Option<&'a Held>,
     /// What earlier attempts taught.
     pub memory: &'a Memory,
+    /// The Secrets were there for this generation of the spec: what is missing now was taken away.
+    pub came: bool,
     /// Value of the annotation `emnify.io/refresh`.
     pub refresh: Option<&'a str>,
 }
@@ -61,18 +63,27 @@ pub struct Problem {
     pub reason: &'static str,
     /// Names the field and the mend.
     pub message: String,
+    /// It may end by itself.
+    pub passes: bool,
 }
 
-impl From<Invalid> for Problem {
+impl Problem {
+    /// A person must act.
+    pub fn stays(reason: &'static str, message: String) -> Self {
+        Self { reason, message, passes: false }
+    }
+}
+
+impl From<Lack> for Problem {
     /// A Secret that is missing, or does not hold what the spec says.
-    fn from(invalid: Invalid) -> Self {
-        Self { reason: reason::REFERENCE_NOT_READY, message: invalid.to_string() }
+    fn from(Lack { invalid, absent }: Lack) -> Self {
+        Self { reason: reason::REFERENCE_NOT_READY, message: invalid.to_string(), passes: absent }
     }
 }
 
 impl From<Foreign> for Problem {
     fn from(foreign: Foreign) -> Self {
-        Self { reason: reason::SECRET_NOT_OWNED, message: foreign.to_string() }
+        Self::stays(reason::SECRET_NOT_OWNED, foreign.to_string())
     }
 }
 
@@ -166,6 +177,12 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     let held = facts.held.filter(|held| held.usable(origin, facts.pinned, facts.now));
     let offer = match facts.offer {
         Ok(offer) => offer,
+        // in Git's order the Secret may well come after the workspace; who waits for both would take a stall for the end
+        Err(problem) if problem.passes && !facts.came => {
+            let verdict = Verdict::Waiting { reason: problem.reason, message: problem.message.clone() };
+            let wake_at = held.map(|held| held.identity.expires_at);
+            return Decision { serve: held.is_some(), step: Step::Rest, verdict, wake_at };
+        }
         Err(problem) => return stalled(held, problem.reason, problem.message.clone(), None),
     };
     match held {

@@ -1,6 +1,6 @@
 //! Each rule of the login with its table.
 
-use emnify_engine::reason;
+use emnify_engine::{kind::Invalid, reason};
 use jiff::ToSpan;
 
 use super::*;
@@ -47,6 +47,7 @@ struct Case {
     offer: Result<Digests, Problem>,
     held: Option<Held>,
     memory: Memory,
+    came: bool,
     refresh: Option<&'static str>,
 }
 
@@ -60,6 +61,7 @@ impl Default for Case {
             offer: Ok(token("a")),
             held: Some(held("a")),
             memory: Memory::default(),
+            came: false,
             refresh: None,
         }
     }
@@ -75,6 +77,7 @@ impl Case {
             offer: self.offer.as_ref(),
             held: self.held.as_ref(),
             memory: &self.memory,
+            came: self.came,
             refresh: self.refresh,
         }
     }
@@ -165,8 +168,8 @@ fn a_host_that_is_not_allowed_is_never_called() {
 #[test]
 fn a_missing_secret_is_named_and_the_session_goes_on() {
     let missing = Invalid::new("spec.credentials.applicationTokenSecretRef", "Secret s does not exist");
-    let offer = Err(Problem::from(missing));
-    let decision = Case { offer: offer.clone(), ..Case::default() }.decide();
+    let offer = Err(Problem::from(Lack { invalid: missing, absent: true }));
+    let decision = Case { offer: offer.clone(), came: true, ..Case::default() }.decide();
     assert!(decision.serve, "a token that works is not given up");
     assert_eq!(
         stall_message(&decision),
@@ -174,6 +177,22 @@ fn a_missing_secret_is_named_and_the_session_goes_on() {
     );
     let decision = Case { offer, held: None, ..Case::default() }.decide();
     assert_eq!((decision.serve, decision.step), (false, Step::Rest), "nothing to log in with");
+}
+
+#[test]
+fn a_secret_that_is_not_there_yet_is_waited_for() {
+    let lack = |absent| {
+        let invalid = Invalid::new("spec.credentials.applicationTokenSecretRef", "Secret s");
+        Err(Problem::from(Lack { invalid, absent }))
+    };
+    let stalls = |case: Case| matches!(case.decide().verdict, Verdict::Stalled { .. });
+    for held in [None, Some(held("a"))] {
+        let case = |absent, came| Case { offer: lack(absent), came, held: held.clone(), ..Case::default() };
+        assert!(!stalls(case(true, false)), "who applies it may not have got to it yet");
+        assert_eq!(case(true, false).decide().serve, held.is_some(), "a session goes on meanwhile");
+        assert!(stalls(case(true, true)), "what was there and was taken away does not come by itself");
+        assert!(stalls(case(false, false)), "nor does what is there change by itself");
+    }
 }
 
 #[test]

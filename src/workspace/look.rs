@@ -80,9 +80,7 @@ impl<'a, W: Served> Look<'a, W> {
         let (terms, wrong) = terms(object, status);
         let offer = match (foreign, wrong) {
             (Some(foreign), _) => Err(foreign.into()),
-            (None, Some(invalid)) => {
-                Err(Problem { reason: reason::INVALID_SPEC, message: invalid.to_string() })
-            }
+            (None, Some(invalid)) => Err(Problem::stays(reason::INVALID_SPEC, invalid.to_string())),
             (None, None) => spec.offer(&values, &kept.keepsake, used_code).map_err(Problem::from),
         };
         let url = desk.settings.hosts.admit(object.access().base_url.as_deref()).map_err(|e| e.to_string());
@@ -174,7 +172,7 @@ impl<'a, W: Served> Look<'a, W> {
                 self.desk.engine.shared.events.say(self.object, true, reason::UNAUTHORIZED, &told);
             }
         }
-        self.tell(&decision.verdict);
+        self.tell(&decision.verdict, status);
         self.write(office.access.as_ref().filter(|_| decision.serve), status).await?;
         let wake = decision.wake_at.and_then(|at| Duration::try_from(at.duration_since(self.now)).ok());
         let most =
@@ -266,6 +264,7 @@ impl<'a, W: Served> Look<'a, W> {
             offer: self.offer.as_ref().map(|o| &o.digests),
             held: None,
             memory: &office.memory,
+            came: self.object.status().is_some_and(|s| status::came(s, self.object.meta().generation)),
             refresh: annotations.get(annotation::REFRESH).map(String::as_str),
         }
     }
@@ -452,8 +451,14 @@ impl<'a, W: Served> Look<'a, W> {
         }
     }
 
-    fn tell(&self, verdict: &Verdict) {
+    fn tell(&self, verdict: &Verdict, status: &WorkspaceStatus) {
         let worth = match verdict {
+            // what is applied in one go is there within moments
+            Verdict::Waiting { reason: reason::REFERENCE_NOT_READY, message }
+                if status::waits_long(status, self.now) =>
+            {
+                Some((reason::REFERENCE_NOT_READY, message))
+            }
             Verdict::Stalled { reason, message } => Some((*reason, message)),
             // whoever deletes a workspace and waits wants to know why
             Verdict::Waiting { reason: reason::IN_USE, message } => Some((reason::IN_USE, message)),

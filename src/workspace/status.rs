@@ -8,12 +8,15 @@ use emnify_engine::{
         condition::{GUARD_TRIPPED, READY, RECONCILING, RESTRICTED, STALLED},
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     decide::{Decision, Held, Memory, Verdict},
     spec::{CredentialStatus, Organisation, WorkspaceStatus},
 };
+
+/// A wait that is over sooner is worth no event.
+const A_WHILE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the status is made of.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +93,19 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
             clear(all, RECONCILING);
         }
     }
+}
+
+/// The Secrets were there for this generation of the spec, as its last status tells.
+pub fn came(status: &WorkspaceStatus, generation: Option<i64>) -> bool {
+    let all = &status.conditions;
+    let gone = || conditions::get(all, STALLED).is_some_and(|c| c.reason == reason::REFERENCE_NOT_READY);
+    holds(all, READY, generation) || (holds(all, STALLED, generation) && gone())
+}
+
+/// It has waited for longer than what is made together with it takes.
+pub fn waits_long(status: &WorkspaceStatus, now: Timestamp) -> bool {
+    conditions::get(&status.conditions, RECONCILING)
+        .is_some_and(|c| now.duration_since(c.last_transition_time.0) >= A_WHILE)
 }
 
 /// Says which right in the cluster is missing; a session that works is not less ready.

@@ -92,10 +92,10 @@ async fn missing_secret() -> Result<()> {
     let stage = without_workspace("missing-secret").await?;
     stage.apply(&workspace(&stage, None)).await?;
     let words = [FIELD, "Secret emnify-default does not exist", "create it with the key token"];
-    told(&stage, ("Workspace", "default"), ("Stalled", "ReferenceNotReady"), &words).await?;
+    says(&stage, ("Workspace", "default"), ("Reconciling", "ReferenceNotReady"), &words).await?;
     stage.apply_secret(SECRET, &[("other", "metering-token")]).await?;
     let words = [FIELD, "has no key token", "add it"];
-    told(&stage, ("Workspace", "default"), ("Stalled", "ReferenceNotReady"), &words).await?;
+    says(&stage, ("Workspace", "default"), ("Reconciling", "ReferenceNotReady"), &words).await?;
     put_token(&stage, "metering-token").await?;
     healed(&stage).await
 }

@@ -255,6 +255,14 @@ pub(super) fn of_a_workspace() -> Vec<Situation> {
             "Unavailable",
             Status::InProgress,
         );
+        // both tools would give up, and sync nothing until a person asks them to
+        add(
+            "its Secret is not there yet",
+            &shown(WorkspaceStatus::default(), absent()),
+            "Progressing",
+            "ReferenceNotReady",
+            Status::InProgress,
+        );
         add("refused", &shown(ready.clone(), stalled()), "Degraded", "Unauthorized", Status::Failed);
         let mut guarded = ready;
         let trip =
@@ -274,6 +282,10 @@ fn shown(mut status: WorkspaceStatus, verdict: Verdict) -> WorkspaceStatus {
     let shown = Shown { decision: &decision, memory: &memory, held: None, generation: Some(NOW), now };
     status::show(&shown, &mut status);
     status
+}
+
+fn absent() -> Verdict {
+    Verdict::Waiting { reason: reason::REFERENCE_NOT_READY, message: WHY.into() }
 }
 
 /// A manifest with more metadata or spec, and a status.
