@@ -68,8 +68,14 @@ fn named(entries: &[Entry], from: &Candidates<'_, EndpointSet>) -> Choice {
 
 /// So many free SIMs.
 fn pooled(pool: &SimPool, from: &Candidates<'_, EndpointSet>) -> Result<Choice, Invalid> {
-    let mut members = selected(&pool.selector, "pool.selector", true, from)?.all(from.pool);
-    let replicas = usize::try_from(pool.replicas)
+    let mut selected = selected(&pool.selector, "pool.selector", true, from)?;
+    let Some(replicas) = pool.replicas else {
+        // a number that goes, as when a tool takes fields over, is no wish for none
+        selected.new.clear();
+        return Ok(Choice { members: selected.all(from.pool), unmet: Vec::new() });
+    };
+    let mut members = selected.all(from.pool);
+    let replicas = usize::try_from(replicas)
         .map_err(|_| Invalid::new("pool.replicas", "write a number of at least 0"))?;
     let unmet = (members.len() < replicas).then(|| Failure {
         member: "pool.replicas".into(),

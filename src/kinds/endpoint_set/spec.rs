@@ -167,9 +167,11 @@ pub struct ConfigMapKeyRef {
 pub struct SimPool {
     /// Which SIMs may be taken.
     pub selector: SimSelector,
-    /// How many devices there should be.
+    /// How many devices there should be. Unset, for `kubectl scale` or an autoscaler to say: as many as there are,
+    /// none in a new set. An autoscaler begins once somebody has scaled to at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
-    pub replicas: i32,
+    pub replicas: Option<i32>,
 }
 
 /// SIMs for which all of this holds; at least one member is needed.

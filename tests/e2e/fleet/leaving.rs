@@ -47,6 +47,29 @@ async fn scaling_down_retires_the_newest() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_is_scaled_whose_number_git_leaves_out() -> Result<()> {
+    let stage = stage_with("fleet-scaled", 4).await?;
+    let mut open = set(&pool(0));
+    open["spec"]["pool"].as_object_mut().expect("a pool").remove("replicas");
+    let open = open.to_string();
+    let flux =
+        ["apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-"];
+    let apply = async || anyhow::Ok(stage.kubectl_with(&flux, &open).await?.status.success());
+    assert!(apply().await?, "the number may be left out");
+    settled(&stage, 0).await?;
+    stage.kubectl_ok(&["scale", "emeps/meters", "--replicas=2"]).await?;
+    settled(&stage, 2).await?;
+    assert!(apply().await?, "what Git does not have is not taken back");
+    let scale = ["get", "emeps/meters", "--subresource=scale", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(stage.kubectl_ok(&scale).await?, "2");
+    let gone = json!([{"op": "remove", "path": "/spec/pool/replicas"}]).to_string();
+    stage.kubectl_ok(&["patch", "emeps/meters", "--type=json", "-p", &gone]).await?;
+    settled(&stage, 2).await?;
+    assert_eq!(held(&stage).len(), 2, "whoever takes the number away lets no device go");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_adopted_survives_the_list_and_the_set() -> Result<()> {
     const FIRST: u64 = 11_000_001;
     let stage = stage_with("fleet-adopts", 5).await?;

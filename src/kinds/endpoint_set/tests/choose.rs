@@ -65,6 +65,15 @@ fn selector(selector: &Value) -> Value {
 }
 
 #[test]
+fn a_pool_without_a_number_keeps_whom_it_has() {
+    let open = json!({"pool": {"selector": range(1, 9)}});
+    assert_eq!(World::new(1..=5).members_of(&open), Vec::<i64>::new(), "none until it is scaled");
+    let world = World::new(1..=5).members(&[4, 2]);
+    assert_eq!(world.members_of(&open), [4, 2], "and whoever takes the number away lets nobody go");
+    assert!(world.choose(&open).unwrap().unmet.is_empty());
+}
+
+#[test]
 fn a_list_means_its_sims_once_and_names_those_that_are_not_there() {
     let world = World::new(1..=5);
     let spec = json!({"sims": {"list": [iccid(4), iccid(2), iccid(9), iccid(1)]}});

@@ -25,6 +25,8 @@ fn the_examples_are_valid() {
 fn members_come_from_sims_or_a_pool() {
     let pool = json!({"selector": {"unassigned": true}, "replicas": 3});
     assert_eq!(refused(&json!({"pool": pool})), None);
+    let scaled = json!({"selector": {"unassigned": true}});
+    assert_eq!(refused(&json!({"pool": scaled})), None, "the number may be left to kubectl scale");
     assert_eq!(refused(&json!({"sims": {"list": []}})), None, "an empty set is a set");
     refusal(&json!({"pool": pool, "sims": {"list": []}}), "exactly one of sims, pool");
     let neither = json!({
