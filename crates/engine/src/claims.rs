@@ -27,6 +27,15 @@ impl Rank {
     }
 }
 
+/// Who has the better right to something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Kind, namespace and name.
+    pub name: String,
+    /// It is being deleted: whoever comes after it waits for that.
+    pub goes: bool,
+}
+
 /// Something that an object claims. Only what it is bound to, or what the emnify object that it is bound to holds, is
 /// claimed as bound: what its spec merely names is not, however long it was bound to something else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +150,22 @@ impl Claims {
         let listed = inner.by_right.iter().filter(|(right, _)| theirs(right));
         let mut all: Vec<Claimant> = listed.filter_map(|(_, claims)| first(claims)).collect();
         all.extend(inner.holders.values().map(|holder| holder.claimant().clone()));
+        all
+    }
+
+    /// Others that claim anything of what the object lists.
+    pub fn sharers(&self, uid: &str) -> Vec<Claimant> {
+        let inner = self.0.lock();
+        let mut all: Vec<Claimant> = Vec::new();
+        for right in inner.by_uid.get(uid).into_iter().flatten() {
+            let listed = inner.by_right.get(right).into_iter().flatten();
+            let listed = listed.filter(|claim| claim.rank.uid != uid).map(|claim| claim.who.clone());
+            for who in listed.chain(inner.holder(right, uid).map(|(_, who)| who)) {
+                if !all.contains(&who) {
+                    all.push(who);
+                }
+            }
+        }
         all
     }
 

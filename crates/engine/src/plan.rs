@@ -7,7 +7,10 @@ pub use self::known::{
     Wanted, Workspace,
 };
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
+    claims::Owner,
     kind::{Change, Diff, FieldDiff, Find, Have, Id, Key, Managed},
     reason, settle,
     spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
@@ -150,8 +153,8 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
         return Ok(wait_for_holder(subject, &known, elsewhere)); // 13a, before 13: who lets go is no rival
     }
     if let Some(owner) = &known.owner {
-        let message = format!("{owner} already manages the same emnify object; delete one of the two");
-        return Ok(Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))); // 13
+        let message = format!("{} already manages the same emnify object; delete one of the two", owner.name);
+        return Ok(contested(subject, &known, owner, message)); // 13
     }
     match std::mem::replace(&mut known.seen, Seen::Unknown) {
         Seen::Unknown => Ok(observing("waiting for a complete listing")), // 14
@@ -171,7 +174,7 @@ fn wait_for_holder<K: Managed>(
     if *stays {
         let message =
             format!("{holder} has {what} in emnify and does not let go of it; release it there first");
-        return Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message));
+        return contested(subject, known, &Owner { name: holder.clone(), goes: false }, message);
     }
     if let (Some(key), Seen::Present(found)) = (exchange, &known.seen)
         && subject.status.id.as_deref() == Some(found.id.to_string().as_str())
@@ -182,6 +185,41 @@ fn wait_for_holder<K: Managed>(
     }
     let message = format!("{what} is still with {holder}, which is about to let go of it");
     Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)
+}
+
+/// Row 13. Whoever is being deleted makes way; and of what is applied together, one that comes may be looked at before
+/// another one that goes.
+fn contested<K: Managed>(
+    subject: &Subject<'_>,
+    known: &Knowledge<'_, K>,
+    owner: &Owner,
+    message: String,
+) -> Step<K> {
+    if owner.goes {
+        return Step::Wait(Told::new(reason::IN_USE, going(owner)), Effect::Working);
+    }
+    if subject.status.id.is_none() && is_young(known.context.born, known.context.now) {
+        return Step::Wait(Told::new(reason::IN_USE, message), Effect::Working);
+    }
+    Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))
+}
+
+/// What is said to whoever comes after an owner that is being deleted.
+pub(crate) fn going(owner: &Owner) -> String {
+    format!("{} manages the same emnify object and is being deleted; it is waited for", owner.name)
+}
+
+/// So long after an object was made, what was applied with it may not have come yet.
+const YOUTH: SignedDuration = SignedDuration::from_secs(30);
+
+/// The object was made a moment ago; with a clock of another machine.
+pub(crate) fn is_young(born: Option<Timestamp>, now: Timestamp) -> bool {
+    born.is_some_and(|born| now.duration_since(born).abs() < YOUTH)
+}
+
+/// When it is not young any more.
+pub(crate) fn grows_up(born: Option<Timestamp>) -> Option<Timestamp> {
+    born?.checked_add(YOUTH).ok()
 }
 
 fn check_organisation<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
@@ -379,7 +417,8 @@ fn present<K: Managed>(
             K::KIND,
             found.id
         );
-        return Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message)); // 13
+        let owner = Owner { name: owner.to_owned(), goes: (known.goes)(owner) };
+        return contested(subject, known, &owner, message); // 13
     }
     if subject.status.id.as_deref() != Some(found.id.to_string().as_str()) {
         return bind(subject, found);

@@ -17,6 +17,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     caller::Access,
+    claims::{Claimant, Owner},
     directory::{Directory, WorkspaceKey},
     events::Events,
     kind::{Alert, Id, Key},
@@ -226,6 +227,25 @@ impl Shared {
             all.nobodys.extend(users.nobodys);
         }
         Some(all)
+    }
+
+    /// The object is being deleted.
+    pub(crate) fn goes(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        let state = self.kind(kind).map(|any| any.reference(namespace, name));
+        state == Some(RefState::Deleting)
+    }
+
+    /// What a mark names is an object of this cluster, of whatever kind, that is being deleted.
+    pub(crate) fn marked_goes(&self, mark: &str) -> bool {
+        let own = mark.strip_prefix(self.settings.installation.as_str()).and_then(|r| r.strip_prefix('/'));
+        let Some((namespace, name)) = own.and_then(|place| place.split_once('/')) else { return false };
+        let mut states = self.kinds().map(|kind| kind.reference(namespace, name));
+        states.any(|state| state == RefState::Deleting)
+    }
+
+    /// Who it is, and whether it goes.
+    pub(crate) fn owner(&self, who: &Claimant) -> Owner {
+        Owner { name: who.to_string(), goes: self.goes(who.kind, &who.namespace, &who.name) }
     }
 
     /// Asks for a look at an object of any kind.

@@ -23,9 +23,11 @@ use crate::{
     meters::Drift,
     mirror::Known,
     pause,
-    plan::{SecretState, Step, Told},
+    plan::{self, SecretState, Step, Told},
     reason::{self, annotation},
-    secrets, settle,
+    secrets,
+    session::Session,
+    settle,
     spec::{Provenance, Rejected},
     status::WriteError,
     verdict,
@@ -57,7 +59,7 @@ impl<K: Managed> Controller<K> {
         }
         let secret = self.look_secret(object).await?;
         let decision = self.decide(object, Some(&draft.status), &secret, now);
-        self.note_shown(object, &draft.status);
+        self.note_shown(object, &draft.status, decision.session.as_deref());
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
         self.tell_events(object, &decision.step);
         self.note_drift(object, &decision);
@@ -204,13 +206,16 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    /// Referrers hear of a new id and of a deletion.
-    fn note_shown(&self, object: &Decoded<K>, status: &K::Status) {
+    /// Referrers hear of a new id and of a deletion; so do those who want what it has.
+    fn note_shown(&self, object: &Decoded<K>, status: &K::Status, session: Option<&Session>) {
         let uid = object.uid().unwrap_or_default();
         let deleting = object.meta().deletion_timestamp.is_some();
         if self.memory.shows_anew(&uid, status.common().id.as_deref(), deleting) {
             for referrer in self.shared.refs.referrers(&named(object)) {
                 self.shared.poke(&referrer, "an object it refers to changed");
+            }
+            for other in session.filter(|_| deleting).into_iter().flat_map(|s| s.claims.sharers(&uid)) {
+                self.shared.poke(&other.into(), "an object that has what it wants goes");
             }
         }
     }
@@ -419,7 +424,9 @@ impl<K: Managed> Controller<K> {
             }
             // what ends these is certain to come, and yet nothing hangs on it alone
             Step::Wait(told, _) if [reason::OBSERVING, reason::IN_USE].contains(&told.reason) => {
-                Some(pause::after(now, pause::a_minute()))
+                let grown =
+                    plan::grows_up(born(object)).filter(|at| *at > now && told.reason == reason::IN_USE);
+                Some(pause::after(now, pause::a_minute())).into_iter().chain(grown).min()
             }
             Step::Read(_) if !K::FACTS.has_read => Some(pause::after(now, pause::a_minute())),
             _ => None,
@@ -456,6 +463,10 @@ impl<K: Managed> Controller<K> {
     fn tell_events(&self, object: &Decoded<K>, step: &Step<K>) {
         match step {
             Step::Stall(Told { reason, message }) => self.shared.events.say(object, true, reason, message),
+            // what is applied together sorts itself out
+            Step::Wait(Told { reason: reason::IN_USE, .. }, _)
+                if object.meta().deletion_timestamp.is_none()
+                    && plan::is_young(born(object), self.shared.now()) => {}
             Step::Wait(Told { reason, message }, effect) if verdict::is_told(reason, *effect) => {
                 self.shared.events.say(object, true, reason, message);
             }
@@ -524,6 +535,11 @@ impl<K: Managed> Controller<K> {
         self.memory.forget(uid);
         self.overlay.forget(uid);
     }
+}
+
+/// When the object was made.
+fn born<K: Managed>(object: &Decoded<K>) -> Option<Timestamp> {
+    object.creation_timestamp().map(|at| at.0)
 }
 
 /// Why an emnify object stays when its object goes.

@@ -9,10 +9,11 @@ use super::{
     roster::{Leaver, Seat, Stand, Trouble},
 };
 use crate::{
+    claims::Owner,
     controller::past::appeared,
     kind::{Change, Context, Have, Id, Kind, Managed},
     mirror::{Known, Mirror},
-    plan::{covers, immutable, some_of},
+    plan::{covers, going, immutable, some_of},
     reason,
     spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
 };
@@ -21,9 +22,10 @@ type Status<F> = <<F as Fleet>::Member as Kind>::Status;
 type Part<F> = <<F as Fleet>::Member as Managed>::Part;
 
 /// Says who else has a better right to what a member holds, and to the member; the flag says that it is the set's already.
-pub(crate) type Rival<'a> = dyn Fn(i64, Option<&Id>, bool) -> Option<String> + 'a;
+pub(crate) type Rival<'a> = dyn Fn(i64, Option<&Id>, bool) -> Option<Owner> + 'a;
 
 /// What members are assessed by; the same for all of them.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the set")]
 pub(crate) struct Measure<'a, F: Fleet> {
     /// What all members share; unknown while a reference has no id.
     pub(crate) base: Option<&'a MemberWant<F>>,
@@ -57,6 +59,10 @@ pub(crate) struct Measure<'a, F: Fleet> {
     pub(crate) calm: bool,
     /// Others with a better right.
     pub(crate) rival: &'a Rival<'a>,
+    /// The object here that a mark names is being deleted.
+    pub(crate) goes: &'a dyn Fn(&str) -> bool,
+    /// The set was made a moment ago: what was applied with it may not have come, or gone, yet.
+    pub(crate) young: bool,
 }
 
 /// What a member needs.
@@ -190,8 +196,10 @@ impl<F: Fleet> Measure<'_, F> {
             return Need::Wait;
         }
         if let Some(owner) = (self.rival)(seat.pool, None, false) {
-            let message = format!("{owner} already manages the same emnify object; delete one of the two");
-            return Need::Fail(reason::OWNERSHIP_CONFLICT, message);
+            let message =
+                format!("{} already manages the same emnify object; delete one of the two", owner.name);
+            let (reason, message) = self.contested(&owner, message);
+            return Need::Fail(reason, message);
         }
         let vanished = seat.settled && self.common.drift() == DriftPolicy::Warn;
         if self.observes() || vanished {
@@ -227,7 +235,8 @@ impl<F: Fleet> Measure<'_, F> {
             let message = format!(
                 "{kind} {id} is marked as owned by {owner}; set adoptionPolicy: Force to take such members over"
             );
-            return Err((reason::OWNERSHIP_CONFLICT, message));
+            let owner = Owner { name: owner.to_owned(), goes: (self.goes)(owner) };
+            return Err(self.contested(&owner, message));
         }
         // an interrupted create of ours: it appeared since, and is what we would have made
         let since = self.intent.map(appeared);
@@ -243,6 +252,16 @@ impl<F: Fleet> Measure<'_, F> {
             return Err((reason::ALREADY_EXISTS, message));
         }
         Ok(false)
+    }
+
+    /// Somebody else has it: whoever is being deleted makes way, and of what is applied together the one that comes may be
+    /// looked at before the one that goes.
+    fn contested(&self, owner: &Owner, message: String) -> (&'static str, String) {
+        match owner.goes {
+            true => (reason::IN_USE, going(owner)),
+            false if self.young => (reason::IN_USE, message),
+            false => (reason::OWNERSHIP_CONFLICT, message),
+        }
     }
 
     /// It has to be read. Of a member not looked at before, what was seen last tells how it stands until then.
@@ -278,8 +297,10 @@ impl<F: Fleet> Measure<'_, F> {
         };
         let marked = marks.set == Some(self.mark);
         if let Some(owner) = (self.rival)(seat.pool, Some(id), marked || Id::Int(seat.id) == *id) {
-            let message = format!("{owner} already manages {} {id}; delete one of the two", F::Member::KIND);
-            return Need::Fail(reason::OWNERSHIP_CONFLICT, message).into();
+            let message =
+                format!("{} already manages {} {id}; delete one of the two", owner.name, F::Member::KIND);
+            let (reason, message) = self.contested(&owner, message);
+            return Need::Fail(reason, message).into();
         }
         // those without the set's mark are still being brought up
         if place < self.partition && marked {

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     caller::{Access, Caller},
+    claims::{Claimant, Holder},
     controller::{
         memory::Memory,
         object::{claimant, fallback_status, named, workspace_key, workspace_of},
@@ -140,6 +141,14 @@ impl<F: Fleet> FleetController<F> {
             let pool = F::holds(&*kept.session.shelf::<F::Member>().mirror.row(id)?)?;
             (Some(kept.holding.member(pool)?) == id.int()).then(|| (kept.clone(), pool))
         })
+    }
+
+    /// Who else may claim what a set holds.
+    pub(super) fn sharers(&self, uid: &str) -> Vec<Claimant> {
+        let Some(kept) = self.kept.lock().get(uid).cloned() else { return Vec::new() };
+        let mut all = kept.session.claims.claimants(&|right| kept.holding.rank(right).is_some());
+        all.retain(|who| who != kept.holding.claimant());
+        all
     }
 
     fn release(&self, kept: &Kept<F>, uid: &str) {

@@ -27,7 +27,7 @@ use crate::{
     },
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Invalid, Kind, Managed, Status},
-    plan::{Subject, Told, Trouble, other_organisation},
+    plan::{Subject, Told, Trouble, is_young, other_organisation},
     reason,
     role::{self, Doing},
     session::{Session, Shelf},
@@ -254,9 +254,10 @@ impl<F: Fleet> FleetController<F> {
                 return None;
             }
             let rights = kept.holding.rights_of(pool, id);
-            session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|c| c.to_string())
+            session.claims.outranked(&kept.holding.rank_of(bound), &rights).map(|who| self.shared.owner(&who))
         };
-        let measure = view.measure(&ground, &self.shared.settings.installation, &rival);
+        let goes = |mark: &str| self.shared.marked_goes(mark);
+        let measure = view.measure(&ground, &self.shared.settings.installation, &rival, &goes);
         send::learn_from(kept, set, now);
         plan::survey(&mut set.roster, &measure, &ground.rollout);
         if view.deleting {
@@ -424,6 +425,7 @@ impl<F: Fleet> View<'_, F> {
         ground: &'b Ground<F>,
         installation: &'b str,
         rival: &'b Rival<'b>,
+        goes: &'b dyn Fn(&str) -> bool,
     ) -> Measure<'b, F> {
         Measure {
             base: ground.base.as_ref(),
@@ -442,6 +444,8 @@ impl<F: Fleet> View<'_, F> {
             partition: usize::try_from(ground.rollout.partition).unwrap_or(usize::MAX),
             calm: ground.calm,
             rival,
+            goes,
+            young: is_young(self.object.creation_timestamp().map(|at| at.0), self.now),
         }
     }
 

@@ -464,7 +464,7 @@ pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Opt
     let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
     let undone = roster.accepted.values().filter_map(|accepted| accepted.until(now));
     // ends with a change of another object, which not everything tells of
-    let rivals = [reason::OWNERSHIP_CONFLICT, reason::ALREADY_EXISTS];
+    let rivals = [reason::OWNERSHIP_CONFLICT, reason::ALREADY_EXISTS, reason::IN_USE];
     let rival = roster.failures.values().any(|trouble| rivals.contains(&trouble.failure.reason));
     let rival = rival.then(|| pause::after(now, pause::a_minute()));
     let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());

@@ -24,7 +24,7 @@ use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Managed, Source, Status},
     pause,
-    plan::Told,
+    plan::{Told, is_young},
     reason::{self, annotation},
     refs::Named,
     status::WriteError,
@@ -62,6 +62,7 @@ impl<F: Fleet> FleetController<F> {
         }
         self.look_text(object).await?;
         let decided = self.decide(object, &draft.status, true);
+        self.note_going(object);
         let step = decided.name();
         let action = match decided {
             Decided::Nothing => Ok(Action::await_change()),
@@ -310,8 +311,21 @@ impl<F: Fleet> FleetController<F> {
     }
 
     fn tell(&self, object: &Decoded<F>, told: &Told, effect: Effect) {
-        if verdict::is_told(told.reason, effect) {
+        // what is applied together sorts itself out
+        let young = is_young(object.creation_timestamp().map(|at| at.0), self.shared.now());
+        if verdict::is_told(told.reason, effect) && !(young && told.reason == reason::IN_USE) {
             self.shared.events.say(object, true, told.reason, &told.message);
+        }
+    }
+
+    /// When the set begins to go, those who want what it has hear of it.
+    fn note_going(&self, object: &Decoded<F>) {
+        let (uid, goes) = (object.uid().unwrap_or_default(), object.meta().deletion_timestamp.is_some());
+        if !(self.memory.shows_anew(&uid, None, goes) && goes) {
+            return;
+        }
+        for other in self.sharers(&uid) {
+            self.shared.poke(&other.into(), "a set that has what it wants goes");
         }
     }
 

@@ -124,7 +124,9 @@ pub(super) fn stage<F: Fleet>(
     if let Some(first) = tally.failures.first() {
         let pauses =
             roster.failures.values().any(|trouble| trouble.until.is_some() && trouble.refused.is_none());
-        let effect = if pauses { Effect::Working } else { Effect::Stalled };
+        // who goes makes way by itself
+        let passes = tally.failures.iter().all(|failure| failure.reason == reason::IN_USE);
+        let effect = if pauses || passes { Effect::Working } else { Effect::Stalled };
         return Stage::Told(Told::new(first.reason, progress(tally)), effect);
     }
     if tally.drifted > 0 {

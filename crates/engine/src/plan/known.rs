@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
+    claims::Owner,
     kind::{Context, Have, Id, Invalid, Key, Managed},
     shared::Users,
     spec::{CommonSpec, CommonStatus, Provenance},
@@ -159,7 +160,9 @@ pub struct Knowledge<'a, K: Managed> {
     /// The intent in the status.
     pub intent: IntentState,
     /// Another object with a better claim to the same emnify object or right.
-    pub owner: Option<String>,
+    pub owner: Option<Owner>,
+    /// The object here that a mark names is being deleted.
+    pub goes: &'a dyn Fn(&str) -> bool,
     /// What it wants is still elsewhere.
     pub elsewhere: Option<Elsewhere>,
     /// Its output Secret.

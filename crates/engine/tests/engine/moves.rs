@@ -82,6 +82,40 @@ async fn a_new_object_takes_what_an_old_one_lets_go_of() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_name_never_fails_while_the_old_one_is_pruned() {
+    let stage = Stage::two(Some("1"), None).await;
+    stage.cluster.apply_new("c", toy("c", Some("1")));
+    stage.until("it waits", |s| s.condition("c", "Reconciling").1 == "InUse").await;
+    stage.pass(5).await;
+    stage.cluster.delete("a");
+    stage.ready("c").await;
+    assert_eq!(stage.serial("c").as_deref(), Some("1"));
+    let told = stage.cluster.events().into_iter().filter(|(r, _)| r == "OwnershipConflict" || r == "InUse");
+    assert_eq!(told.count(), 0, "what sorts itself out is worth no event");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_waited_long_enough_for_an_owner_that_stays_is_told_so() {
+    let stage = Stage::two(Some("1"), None).await;
+    stage.cluster.apply_new("c", toy("c", Some("1")));
+    stage.pass(25).await;
+    assert_eq!(stage.condition("c", "Stalled").1, "", "it may be pruned at any moment");
+    stage.pass(10).await;
+    assert_eq!(
+        stage.condition("c", "Stalled").1,
+        "OwnershipConflict",
+        "two that mean the same are a mistake"
+    );
+    // its owner goes, slowly
+    stage.emnify.fail("DELETE", 3, crate::support::emnify::Fault::Answer(500, json!({})));
+    stage.cluster.delete("a");
+    stage.pass(1).await;
+    assert_eq!(stage.condition("c", "Reconciling").1, "InUse", "at once, or a tool gives up");
+    assert_eq!(stage.condition("c", "Stalled").1, "");
+    stage.ready("c").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_suspended_lets_go_of_nothing_and_the_other_says_so() {
     let stage = Stage::two(Some("1"), None).await;
     stage.cluster.annotate("a", "emnify.io/suspend", "true");

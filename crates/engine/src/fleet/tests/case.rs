@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
+    claims::Owner,
     fleet::{
         Failure, Fleet, Rollout,
         assess::Measure,
@@ -52,6 +53,7 @@ impl ToyRow {
     }
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "it mirrors what it is about")]
 pub(super) struct Case {
     pub(super) roster: Roster,
     pub(super) members: Mirror<Toy>,
@@ -68,6 +70,8 @@ pub(super) struct Case {
     pub(super) calm: bool,
     /// Chips that somebody else has the better right to.
     pub(super) rivals: Vec<i64>,
+    pub(super) goes: bool,
+    pub(super) young: bool,
     /// The guard allows so many, and was asked for so many.
     pub(super) allows: u64,
     pub(super) asked: Cell<u64>,
@@ -114,6 +118,8 @@ impl Case {
             listed: false,
             calm: false,
             rivals: Vec::new(),
+            goes: false,
+            young: false,
             allows: u64::MAX,
             asked: Cell::new(0),
             now: NOW,
@@ -245,7 +251,7 @@ impl Case {
         base.state = self.state;
         let (made, adopted) = (herd.memory(None, true), herd.memory(None, false));
         let rival = |chip: i64, _: Option<&Id>, _: bool| {
-            self.rivals.contains(&chip).then(|| "Toy ns/other".to_owned())
+            self.rivals.contains(&chip).then(|| Owner { name: "Toy ns/other".to_owned(), goes: self.goes })
         };
         let measure = Measure {
             base: Some(&base),
@@ -264,6 +270,8 @@ impl Case {
             partition: usize::try_from(self.rollout.partition).unwrap(),
             calm: self.calm,
             rival: &rival,
+            goes: &|_| self.goes,
+            young: self.young,
         };
         let guard = |devices| {
             self.asked.set(devices);

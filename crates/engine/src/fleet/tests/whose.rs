@@ -78,6 +78,24 @@ fn a_rival_with_the_better_right_keeps_its_device_and_the_others_go_on() {
 }
 
 #[test]
+fn a_member_waits_for_a_rival_that_goes_and_a_young_set_for_one_that_may() {
+    for (goes, young, why) in [
+        (true, false, reason::IN_USE),
+        (false, true, reason::IN_USE),
+        (false, false, reason::OWNERSHIP_CONFLICT),
+    ] {
+        let mut case = Case::new(1..=1);
+        (case.rivals, case.goes, case.young) = (vec![1], goes, young);
+        fails(&mut case, why);
+        // what the set of another name made, which is deleted or just about to be
+        let mut case = Case::new(1..=1);
+        case.put(device(11, 1, "made [k8s prod/ns/other]"));
+        (case.goes, case.young) = (goes, young);
+        fails(&mut case, why);
+    }
+}
+
+#[test]
 fn a_member_that_vanished_is_made_anew() {
     let mut case = Case::settled(1..=2);
     case.intent = Some(super::NOW);

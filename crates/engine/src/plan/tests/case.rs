@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::{
+    claims::Owner,
     conditions,
     kind::{Context, Have, Id},
     plan::{
@@ -47,7 +48,9 @@ pub(super) struct Case {
     pub(super) wanted: Wanted<ToyWant>,
     pub(super) seen: Seen<Toy>,
     pub(super) intent: IntentState,
-    pub(super) owner: Option<String>,
+    pub(super) owner: Option<Owner>,
+    pub(super) goes: bool,
+    pub(super) born: Option<Timestamp>,
     pub(super) secret: SecretState,
     pub(super) used_by: Vec<String>,
     pub(super) users: Option<Users>,
@@ -116,6 +119,8 @@ pub(super) fn bound() -> Case {
         seen: Seen::Present(found(row())),
         intent: IntentState::None,
         owner: None,
+        goes: false,
+        born: None,
         secret: SecretState::NotNeeded,
         used_by: Vec::new(),
         users: Some(Users::default()),
@@ -194,6 +199,7 @@ impl Case {
             seen: self.seen,
             intent: self.intent,
             owner: self.owner,
+            goes: &|_| self.goes,
             secret: self.secret,
             used_by: self.used_by,
             users: &|_| self.users.clone(),
@@ -205,7 +211,7 @@ impl Case {
             crd_terminating: self.crd_terminating,
             context: Context {
                 now: now(),
-                born: None,
+                born: self.born,
                 status: None,
                 edited: self.edited,
                 factory_test: false,

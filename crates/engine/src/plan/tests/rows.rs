@@ -2,10 +2,11 @@
 
 use super::case::{
     Case, GENERATION, ID, NOT_THERE, READY, SILENT, STALLED, Shown, WORKING, bound, foreign, found, fresh,
-    leaving, policy, present, ready_of, renamed, row, shown, strangers, trouble, unbound, want, wanting,
+    leaving, now, policy, present, ready_of, renamed, row, shown, strangers, trouble, unbound, want, wanting,
     with_intent, word,
 };
 use crate::{
+    claims::Owner,
     kind::Invalid,
     plan::{IntentState, Match, SecretState, Seen, Step, Wanted, Workspace},
     reason,
@@ -47,6 +48,11 @@ fn cut_off(change: impl FnOnce(&mut Case)) -> Case {
     case
 }
 
+/// Somebody with the better right.
+fn rival(name: &str) -> Owner {
+    Owner { name: name.into(), goes: false }
+}
+
 /// An object that emnify did not delete because these use it there; the pause after that ends in so many seconds.
 fn used(here: &[&str], nobodys: &[&str], seconds: i64) -> Case {
     let all = |names: &[&str]| names.iter().map(ToString::to_string).collect();
@@ -71,7 +77,7 @@ fn before_the_api() -> Vec<Row> {
         ),
         (2, "Observe", cut_off(|c| observe(&mut c.common)), "orphan", Silent),
         (2, "adopted", cut_off(|c| c.status.provenance = Some(Provenance::Adopted)), "orphan", Silent),
-        (2, "not the owner", cut_off(|c| c.owner = Some("Toy ns/older".into())), "orphan", Silent),
+        (2, "not the owner", cut_off(|c| c.owner = Some(rival("Toy ns/older"))), "orphan", Silent),
         (2, "CRD terminating", cut_off(|c| c.crd_terminating = true), "orphan", Silent),
         (2, "nothing claimed", cut_off(|c| c.status = CommonStatus::default()), "remove finalizer", Silent),
         (3, "organisation", Case { workspace: other(), ..bound() }, "stall WorkspaceChanged", Is(STALLED)),
@@ -139,6 +145,9 @@ fn before_comparing() -> Vec<Row> {
     let invalid = Wanted::Invalid(Invalid::new("state", "no such state; use Enabled"));
     let likely = Match { likely: true, ..found(row()) };
     let takes = |c: &mut CommonSpec| c.adoption_policy = Some(AdoptionPolicy::IfUnowned);
+    let going = Some(Owner { goes: true, ..rival("Toy ns/b") });
+    let young = |seen| Case { owner: Some(rival("Toy ns/b")), born: Some(now()), ..unbound(seen) };
+    let marked = Case { goes: true, ..unbound(Seen::Present(foreign())) };
     let missing = Wanted::ReferenceNotReady("follows: there is no Toy b".into());
     let allowed =
         policy(unbound(Seen::Present(strangers())), |c| c.adoption_policy = Some(AdoptionPolicy::IfUnowned));
@@ -157,10 +166,14 @@ fn before_comparing() -> Vec<Row> {
         (
             13,
             "claimed",
-            Case { owner: Some("Toy ns/b".into()), ..bound() },
+            Case { owner: Some(rival("Toy ns/b")), ..bound() },
             "stall OwnershipConflict",
             Is(STALLED),
         ),
+        (13, "claimed by one that goes", Case { owner: going, ..bound() }, "wait InUse", Is(WORKING)),
+        (13, "claimed, and just made", young(Seen::Absent), "wait InUse", Is(WORKING)),
+        (13, "foreign mark, and just made", young(Seen::Present(foreign())), "wait InUse", Is(WORKING)),
+        (13, "mark of one that goes", marked, "wait InUse", Is(WORKING)),
         (13, "foreign mark", unbound(Seen::Present(foreign())), "stall OwnershipConflict", Is(STALLED)),
         (
             13,
