@@ -89,7 +89,7 @@ impl Sessions {
                     caller.client.set_credentials(credentials.clone());
                     caller.client.set_token(jwt.clone())?;
                     if caller.renewed() {
-                        self.engine.shared.kinds().for_each(|kind| kind.poke_all(who));
+                        self.engine.shared.kinds().for_each(|kind| kind.allowed_again(who));
                     }
                     caller
                 }

@@ -49,6 +49,8 @@ pub struct Sweep {
     totals: BTreeSet<u64>,
     /// Ids that nothing is known of, of rows that could not be read.
     unreadable: BTreeSet<Id>,
+    /// Rows that could not be read, not even their ids.
+    nameless: bool,
 }
 
 /// Why a sweep proves nothing.
@@ -102,9 +104,20 @@ struct Inner<K: Managed> {
     parts: HashMap<Id, PartsEntry<K>>,
     news: HashMap<Id, (K::News, Timestamp)>,
     complete: Option<Timestamp>,
+    /// What the last complete sweep could not show, and since when that is so: anything may be behind it.
+    veiled: Veil,
     loss_seen: bool,
     /// Number of the last sweep.
     sweeps: u32,
+}
+
+/// Rows that could not be read and of which nothing is known.
+#[derive(Debug, Default)]
+struct Veil {
+    /// By id, with when the sweep began that met it first.
+    ids: HashMap<Id, Timestamp>,
+    /// Others have no id.
+    nameless: bool,
 }
 
 impl<K: Managed> PartsEntry<K> {
@@ -127,6 +140,7 @@ impl<K: Managed> Default for Mirror<K> {
             parts: HashMap::new(),
             news: HashMap::new(),
             complete: None,
+            veiled: Veil::default(),
             loss_seen: false,
             sweeps: 0,
         }))
@@ -186,6 +200,14 @@ impl<K: Managed> Mirror<K> {
     /// True if nothing is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// A complete sweep that began at `proof` or later shows all that was made since `sent`. A row that could not be read
+    /// and that no sweep before met may be just that.
+    pub(crate) fn accounts_for(&self, sent: Timestamp, proof: Timestamp) -> bool {
+        let inner = self.read();
+        let veiled = inner.veiled.nameless || inner.veiled.ids.values().any(|first| *first >= sent);
+        inner.complete.is_some_and(|began| began >= proof) && !veiled
     }
 
     /// When the last complete sweep began; what it did not show was not there then.
@@ -325,6 +347,7 @@ impl<K: Managed> Mirror<K> {
             seen: 0,
             totals: BTreeSet::new(),
             unreadable: BTreeSet::new(),
+            nameless: false,
         }
     }
 
@@ -354,6 +377,7 @@ impl<K: Managed> Mirror<K> {
         inner.number(sweep);
         let started = inner.moment(sweep.started);
         sweep.seen += nameless as u64;
+        sweep.nameless |= nameless > 0;
         for id in ids {
             if let Some(grave) = inner.gone.get_mut(&id).filter(|grave| grave.at <= started) {
                 grave.doubted = true;
@@ -375,7 +399,9 @@ impl<K: Managed> Mirror<K> {
         inner.number(&mut sweep);
         let started = inner.moment(sweep.started);
         let unseen = |e: &&Entry<K::Row>| e.as_of <= started && !e.settles(started) && e.sweep < sweep.number;
-        let missing: Vec<Id> = inner.rows.iter().filter(unseen).map(|e| K::id(&e.row)).collect();
+        // any of them may be a row without an id
+        let shown = inner.rows.iter().filter(|_| !sweep.nameless);
+        let missing: Vec<Id> = shown.filter(unseen).map(|e| K::id(&e.row)).collect();
         let known = inner.rows.len();
         let loss = missing.len() > 1 && missing.len() * 10 > known;
         if loss && !std::mem::replace(&mut inner.loss_seen, true) {
@@ -383,6 +409,9 @@ impl<K: Managed> Mirror<K> {
         }
         inner.loss_seen = loss;
         inner.complete = Some(sweep.wall);
+        let first = |inner: &Inner<K>, id: &Id| inner.veiled.ids.get(id).copied().unwrap_or(sweep.wall);
+        let ids = sweep.unreadable.iter().map(|id| (id.clone(), first(&inner, id))).collect();
+        inner.veiled = Veil { ids, nameless: sweep.nameless };
         inner.settle(&missing);
         let forgotten = inner.moment(Instant::now()) - nanos(REMEMBERED);
         inner.gone.retain(|_, grave| grave.at > forgotten);

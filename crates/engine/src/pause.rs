@@ -30,9 +30,25 @@ pub(crate) fn slow_net(tries: u32) -> Duration {
     doubling(REFUSED, tries, SAFETY_NET).mul_f64(rand::rng().random_range(0.9..1.1))
 }
 
-/// A fifth more or less, so that those who failed together do not come back together.
+/// A fifth more or less, so that those who failed at one time do not come back at one time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread(f64);
+
+impl Spread {
+    /// One for all who shared a call: they may share the next.
+    pub(crate) fn draw() -> Self {
+        Self(rand::rng().random_range(0.8..1.2))
+    }
+
+    /// The pause, spread.
+    pub(crate) fn of(self, pause: Duration) -> Duration {
+        pause.mul_f64(self.0)
+    }
+}
+
+/// The pause, a fifth more or less.
 pub(crate) fn spread(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.8..1.2))
+    Spread::draw().of(pause)
 }
 
 /// A minute at most, for whoever waits for something that is certain to come.

@@ -159,6 +159,13 @@ impl Caller {
         Some(Trouble { reason: reason::UNAUTHORIZED, message, effect: Effect::Keep, until })
     }
 
+    /// A reading failed that is for everybody; whether the login still works is found out by its owner.
+    pub(crate) fn unheard(&self, error: &Error) {
+        if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
+            self.report_refusal(error);
+        }
+    }
+
     /// A call failed, and perhaps not for the sake of `who` alone.
     pub(crate) fn failed<K: Managed>(&self, doing: Doing, who: &str, error: &Error, now: Timestamp) {
         let changes = matches!(doing, Doing::Create | Doing::Update | Doing::Delete);
@@ -183,7 +190,7 @@ impl Shared {
         if caller.role.allow(&(K::KIND, doing)) {
             tracing::info!(kind = K::KIND, workspace = %caller.key, "the login may do this again");
             caller.wake();
-            self.kinds().for_each(|kind| kind.poke_all(&caller.key));
+            self.kinds().for_each(|kind| kind.allowed_again(&caller.key));
         }
     }
 }

@@ -101,6 +101,10 @@ pub trait AnyKind: Send + Sync {
     fn poke(&self, namespace: &str, name: &str, why: &str);
     /// Asks for a look at every object that may belong to a workspace.
     fn poke_all(&self, workspace: &WorkspaceKey);
+    /// What a workspace's login was not allowed is allowed now: its objects look again, and refusals are forgotten.
+    fn allowed_again(&self, workspace: &WorkspaceKey) {
+        self.poke_all(workspace);
+    }
     /// Registers the claims of every bound object of a workspace, before its session is used.
     fn claim_all(&self, access: &Access);
     /// Sends what the object of a ticket needs.

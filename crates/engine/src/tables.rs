@@ -1,6 +1,6 @@
 //! Lookup tables of the API, read whole when first needed and kept for a while.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -39,7 +39,8 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(30);
 #[derive(Debug, Default)]
 struct Inner {
     loaded: HashMap<&'static str, Loaded>,
-    loading: HashMap<&'static str, Vec<crate::refs::Named>>,
+    /// Tables that are being read, and who waits for them.
+    loading: HashMap<&'static str, BTreeSet<crate::refs::Named>>,
 }
 
 /// The tables of one session.
@@ -66,15 +67,12 @@ impl Tables {
     pub fn wait_for(&self, table: &Table, who: crate::refs::Named) -> bool {
         let mut inner = self.lock();
         let first = !inner.loading.contains_key(table.name);
-        let waiting = inner.loading.entry(table.name).or_default();
-        if !waiting.contains(&who) {
-            waiting.push(who);
-        }
+        inner.loading.entry(table.name).or_default().insert(who);
         first
     }
 
     /// Stores a reading; returns who waited for it. After one that failed they go on waiting.
-    pub fn store(&self, table: &Table, rows: Result<Vec<LookupRow>, String>) -> Vec<crate::refs::Named> {
+    pub fn store(&self, table: &Table, rows: Result<Vec<LookupRow>, String>) -> BTreeSet<crate::refs::Named> {
         let rows = rows.map(|rows| {
             let mut names = Names::new();
             for row in rows {
@@ -96,6 +94,21 @@ impl Tables {
             return inner.loading.remove(table.name).unwrap_or_default();
         }
         inner.loading.get(table.name).cloned().unwrap_or_default()
+    }
+
+    /// Who waits for a table that is being read; whoever still does has to say so again.
+    pub(crate) fn ask_anew(&self, table: &Table) -> BTreeSet<crate::refs::Named> {
+        self.lock().loading.get_mut(table.name).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Nobody waits for the table any more, so that its reading may end; whoever needs it later begins anew.
+    pub(crate) fn ends_unread(&self, table: &Table) -> bool {
+        let mut inner = self.lock();
+        let nobody = inner.loading.get(table.name).is_none_or(BTreeSet::is_empty);
+        if nobody {
+            inner.loading.remove(table.name);
+        }
+        nobody
     }
 
     /// The table changed in emnify: read it before the next decision.
@@ -174,10 +187,10 @@ mod tests {
         let who = |n: &str| crate::refs::Named { kind: "Toy", namespace: "d".into(), name: n.into() };
         assert!(tables.wait_for(&TABLE, who("a")));
         assert!(!tables.wait_for(&TABLE, who("b")));
-        assert_eq!(tables.store(&TABLE, Err("down".into())), vec![who("a"), who("b")]);
+        assert_eq!(tables.store(&TABLE, Err("down".into())), [who("a"), who("b")].into());
         assert_eq!(tables.find(&TABLE, "x"), Lookup::Failed("down".into()));
         assert!(!tables.wait_for(&TABLE, who("c")), "it is being tried again already");
-        assert_eq!(tables.store(&TABLE, Ok(Vec::new())), vec![who("a"), who("b"), who("c")]);
+        assert_eq!(tables.store(&TABLE, Ok(Vec::new())), [who("a"), who("b"), who("c")].into());
         assert!(tables.wait_for(&TABLE, who("a")), "nobody waits any more");
     }
 }

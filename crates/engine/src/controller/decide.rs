@@ -163,9 +163,7 @@ impl<K: Managed> Controller<K> {
             Some(Attempt::Unsent) => return IntentState::Unsent,
             Some(Attempt::Refused(at)) => {
                 let shelf = session.map(Session::shelf::<K>);
-                let known = shelf.is_some_and(|s| {
-                    s.refuses_whole() || s.mirror.complete_since().is_some_and(|complete| complete >= at)
-                });
+                let known = shelf.is_some_and(|s| s.refuses_whole() || s.mirror.accounts_for(at, at));
                 return if known { IntentState::Refused } else { IntentState::Open };
             }
             Some(Attempt::Made(_)) => return IntentState::Open,
@@ -175,11 +173,9 @@ impl<K: Managed> Controller<K> {
                 None => return IntentState::Open,
             },
         };
-        let complete = session.and_then(|s| s.shelf::<K>().mirror.complete_since());
-        match complete {
-            Some(at) if at >= past::proof(since) => IntentState::Lapsed,
-            _ => IntentState::Open,
-        }
+        let proof = past::proof(since);
+        let accounted = session.is_some_and(|s| s.shelf::<K>().mirror.accounts_for(since, proof));
+        if accounted { IntentState::Lapsed } else { IntentState::Open }
     }
 
     /// What is known of the emnify object, by its id or by how it would be recognised.

@@ -101,6 +101,16 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
+    fn allowed_again(&self, workspace: &WorkspaceKey) {
+        for object in self.0.objects() {
+            let status = self.0.overlay.newest(&object).0;
+            if status.is_some_and(|status| status.common().rejected.is_some()) {
+                self.0.memory.forgive(&object.uid().unwrap_or_default());
+            }
+        }
+        self.poke_all(workspace);
+    }
+
     fn claim_all(&self, access: &Access) {
         let session = &access.session;
         for object in self.0.objects() {

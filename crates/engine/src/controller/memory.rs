@@ -29,6 +29,7 @@ struct Entry {
     accepted: Option<(Option<i64>, HashMap<u64, Accepted>)>,
     attempt: Option<(String, Attempt)>,
     rejected: Option<Rejected>,
+    forgiven: bool,
     cohort: Option<Cohort>,
     shown: Option<(Option<String>, bool)>,
     heard: Option<Timestamp>,
@@ -51,8 +52,9 @@ struct Failing {
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<HashMap<String, Entry>>);
 
-/// A row of failures is over when nothing failed for as long as the last pause once more, and for this long.
-const CALM: Duration = pause::MINUTE;
+/// A row of failures is over when nothing failed for as long as the last pause once more, and for this long: the turn
+/// after a pause may be long in coming.
+const CALM: Duration = Duration::from_secs(600);
 
 impl Memory {
     /// The last failure, unless the spec changed since.
@@ -67,11 +69,23 @@ impl Memory {
 
     /// Notes a failure and how long to pause. Early wake-ups make no attempts, so they cannot make the pause longer.
     pub(crate) fn failed(&self, uid: &str, verdict: &Verdict, generation: Option<i64>, now: Timestamp) {
+        self.failed_with(uid, verdict, generation, now, pause::Spread::draw());
+    }
+
+    /// The same for one of many who failed together and come back together: their pauses are spread alike.
+    pub(crate) fn failed_with(
+        &self,
+        uid: &str,
+        verdict: &Verdict,
+        generation: Option<i64>,
+        now: Timestamp,
+        spread: pause::Spread,
+    ) {
         self.with(uid, |e| {
             let Failing { generation: at, times, over } = e.failing;
             let same = at == generation && over.is_some_and(|over| now < over);
             let times = if same { times.saturating_add(1) } else { 1 };
-            let pause = pause::spread(verdict.next.pause(times));
+            let pause = spread.of(verdict.next.pause(times));
             let until = pause::after(now, pause);
             e.failing = Failing { generation, times, over: Some(pause::after(until, pause.max(CALM))) };
             let trouble = Trouble {
@@ -145,6 +159,20 @@ impl Memory {
 
     pub(crate) fn reject(&self, uid: &str, rejected: Rejected) {
         self.with(uid, |e| e.rejected = Some(rejected));
+    }
+
+    /// What refused the object's requests is over: they are sent once more.
+    pub(crate) fn forgive(&self, uid: &str) {
+        self.with(uid, |e| {
+            e.trouble = None;
+            e.rejected = None;
+            e.forgiven = true;
+        });
+    }
+
+    /// True once after that, for the status to forget it as well.
+    pub(crate) fn take_forgiven(&self, uid: &str) -> bool {
+        self.with(uid, |e| std::mem::take(&mut e.forgiven))
     }
 
     /// The last refusal, which the status may not hold yet.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::Lane;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use super::{
@@ -37,6 +37,8 @@ use crate::{
 const PASSING: Duration = Duration::from_secs(2);
 /// After a conflict with another writer.
 const SOON: Duration = Duration::from_secs(1);
+/// A listing that should show what a create made, and did not, is asked for again after this time.
+const LISTED_AGAIN: Duration = Duration::from_secs(90);
 
 /// The status under construction.
 struct Draft<K: Managed> {
@@ -54,6 +56,9 @@ impl<K: Managed> Controller<K> {
         let mut draft = self.draft(object);
         self.note_references(object);
         self.handle_refresh(object, &mut draft);
+        if self.memory.take_forgiven(&object.uid().unwrap_or_default()) {
+            draft.status.common_mut().rejected = None;
+        }
         if let Some(action) = crd::look(object, (&self.shared, &self.memory), &self.terminating).await? {
             return Ok(Looked { action, step: ("Wait", "") });
         }
@@ -446,7 +451,7 @@ impl<K: Managed> Controller<K> {
             Some(Attempt::Sent(at)) => at,
             Some(Attempt::Refused(at)) => {
                 Self::sweep_since(&session.shelf::<K>(), at);
-                return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
+                return Some(pause::after(now, LISTED_AGAIN));
             }
             _ => past::acts_since(&self.shared, session, now),
         };
@@ -454,7 +459,7 @@ impl<K: Managed> Controller<K> {
         let deadline = past::proof(since);
         if now >= deadline {
             Self::sweep_since(&shelf, deadline);
-            return Some(now.saturating_add(SignedDuration::from_secs(30)).unwrap_or(now));
+            return Some(pause::after(now, LISTED_AGAIN));
         }
         Self::sweep_since(&shelf, since);
         Some(deadline)

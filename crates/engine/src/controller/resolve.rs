@@ -1,6 +1,6 @@
 //! What a spec needs from outside, looked up: other objects, rows of mirrors, lookup tables. The same for every kind.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use emnify::Lane;
 use tokio::time::sleep;
@@ -13,6 +13,7 @@ use crate::{
     session::Session,
     shared::{Located, RefState, Shared},
     tables::Lookup,
+    verdict::Verdict,
 };
 
 /// The longest pause before a lookup table that could not be read is tried again.
@@ -154,18 +155,30 @@ fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'stat
 async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'static Table) {
     let mut failures = 0u32;
     loop {
-        let rows = (table.load)(session.api(Lane::Create)).await.map_err(|error| error.to_string());
-        let read = rows.is_ok();
-        failures = failures.saturating_add(u32::from(!read));
-        let waiting = session.tables.store(table, rows);
-        // the first failure is told, and then nothing is new before it is read
-        for waiter in waiting.iter().filter(|_| read || failures == 1) {
-            shared.poke(waiter, "a table it waits for was read");
+        let reader = session.reader();
+        let error = match (table.load)(reader.client.api(Lane::Create)).await {
+            Ok(rows) => {
+                for waiter in session.tables.store(table, Ok(rows)) {
+                    shared.poke(&waiter, "a table it waits for was read");
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(table = table.name, organisation = session.organisation, %error, "table not read");
+        reader.unheard(&error);
+        failures = failures.saturating_add(1);
+        let waiting = session.tables.store(table, Err(error.to_string()));
+        let pause = pause::spread(Verdict::from(&error).next.pause(failures).min(MOST_PAUSE));
+        // the first failure is told, and then nothing is new; but some may be gone by now, or want something else
+        let asked = if pause < pause::MINUTE { BTreeSet::new() } else { session.tables.ask_anew(table) };
+        for waiter in if failures == 1 { waiting } else { asked } {
+            shared.poke(&waiter, "a table it waits for could not be read");
         }
-        if read {
+        sleep(pause).await;
+        if session.tables.ends_unread(table) {
             return;
         }
-        sleep(pause::spread(pause::growing(failures, MOST_PAUSE))).await;
     }
 }
 

@@ -31,7 +31,7 @@ const MOST_AGAIN: Duration = Duration::from_secs(320);
 /// Listings that are asked for within this time of each other are one row, with growing pauses between them.
 const ROW: Duration = pause::MINUTE;
 /// The longest of these pauses.
-const MOST_ASKED: Duration = Duration::from_secs(30);
+const MOST_ASKED: Duration = Duration::from_secs(90);
 
 /// A page of a listing may be read again after this long: listings of one kind cost at most 0.02 requests per second.
 const PAGE_EVERY: Duration = Duration::from_secs(50);

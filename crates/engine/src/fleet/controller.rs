@@ -238,6 +238,15 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
         }
     }
 
+    fn allowed_again(&self, workspace: &WorkspaceKey) {
+        for object in self.0.watches.objects() {
+            if let Some(access) = self.0.access_of(&object).ok().filter(|a| a.caller.key == *workspace) {
+                self.0.keep(&object, &access).set.lock().roster.failures.retain(|_, t| t.refused.is_none());
+            }
+        }
+        self.poke_all(workspace);
+    }
+
     /// Sets are asked what they hold from the moment their session is used.
     fn claim_all(&self, access: &Access) {
         for object in self.0.watches.objects() {

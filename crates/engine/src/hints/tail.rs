@@ -49,9 +49,7 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
                     let organisation = &tail.session.organisation;
                     tracing::warn!(organisation, %error, "event log not read");
                     // a role may be kept from the log alone
-                    if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
-                        reader.report_refusal(&error);
-                    }
+                    reader.unheard(&error);
                     failures.saturating_add(1)
                 }
             };

@@ -8,6 +8,7 @@ use tokio::time::{Instant, advance};
 mod life;
 mod listed;
 mod model;
+mod veiled;
 
 use self::listed::Listed;
 use super::*;

@@ -13,10 +13,12 @@ use crate::{
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb},
+    pause,
     plan::Step,
     queue::{Item, Ride, Ticket},
     role::Doing,
     session::Session,
+    verdict::Verdict,
 };
 
 /// The API's front door gives up on a request after this time: what got no answer may be under way until then.
@@ -229,8 +231,9 @@ impl<K: Managed> Controller<K> {
         };
         let left_out = loads.split_off(room.min(loads.len()));
         let error = Error::Capacity { message: format!("there is room for {room} more") };
+        let (verdict, spread) = (Verdict::from(&error), pause::Spread::draw());
         for load in &left_out {
-            self.failed(&access.caller, load.doing(), &load.object, &error);
+            self.fail(&access.caller, load.doing(), &load.object, &error, &verdict, spread);
         }
         left_out
     }

@@ -84,6 +84,7 @@ impl<K: Managed> Controller<K> {
         if halves {
             tracing::warn!(kind = K::KIND, items = loads.len(), %error, "bulk call failed, halved");
         }
+        let spread = pause::Spread::draw();
         for (i, load) in loads.iter().enumerate() {
             let uid = load.object.uid().unwrap_or_default();
             let doubtful = self.note_attempt(load, &uid, in_part, error);
@@ -95,7 +96,7 @@ impl<K: Managed> Controller<K> {
                         shelf.mirror.doubt(id);
                     }
                 }
-                None => self.refused(access, load, &uid, error, doubtful),
+                None => self.refused(access, load, error, doubtful, spread),
             }
         }
     }
@@ -111,7 +112,7 @@ impl<K: Managed> Controller<K> {
         doubtful
     }
 
-    fn refused(&self, access: &Access, load: &Load<K>, uid: &str, error: &Error, doubtful: bool) {
+    fn refused(&self, access: &Access, load: &Load<K>, error: &Error, doubtful: bool, spread: pause::Spread) {
         let shelf = access.session.shelf::<K>();
         if let Some(id) = &load.id {
             if load.ends && matches!(error, Error::NotFound { .. }) {
@@ -131,9 +132,9 @@ impl<K: Managed> Controller<K> {
         if let Error::Rejected { .. } = error {
             // emnify's text rarely names the field; the change does
             verdict.message = format!("{}: {error}", load.change);
-            self.reject(load, uid, verdict.message.clone());
+            self.reject(load, &load.object.uid().unwrap_or_default(), verdict.message.clone());
         }
-        self.fail(&access.caller, load.doing(), &load.object, error, &verdict);
+        self.fail(&access.caller, load.doing(), &load.object, error, &verdict, spread);
     }
 
     /// Remembers a refused request, and for how long it is not sent again.
@@ -150,13 +151,22 @@ impl<K: Managed> Controller<K> {
 
     /// One table decides what follows from an error.
     pub(super) fn failed(&self, caller: &Caller, doing: Doing, object: &Decoded<K>, error: &Error) {
-        self.fail(caller, doing, object, error, &Verdict::from(error));
+        self.fail(caller, doing, object, error, &Verdict::from(error), pause::Spread::draw());
     }
 
-    fn fail(&self, caller: &Caller, doing: Doing, object: &Decoded<K>, error: &Error, verdict: &Verdict) {
+    /// The same where several failed together.
+    pub(super) fn fail(
+        &self,
+        caller: &Caller,
+        doing: Doing,
+        object: &Decoded<K>,
+        error: &Error,
+        verdict: &Verdict,
+        spread: pause::Spread,
+    ) {
         tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
         let uid = object.uid().unwrap_or_default();
         caller.failed::<K>(doing, &uid, error, self.shared.now());
-        self.memory.failed(&uid, verdict, object.meta().generation, self.shared.now());
+        self.memory.failed_with(&uid, verdict, object.meta().generation, self.shared.now(), spread);
     }
 }

@@ -1,0 +1,160 @@
+//! Every kind under every error: whatever a step of an object sends or reads, and however long it fails, nothing is asked
+//! more than seven times in the first minute and sixty times in the first hour.
+//!
+//! The operator's own kinds in the engine, between an API server in memory and the simulator, under a paused clock.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
+
+#[path = "../../crates/engine/tests/engine/support/clock.rs"]
+#[allow(dead_code, reason = "shared with the engine's own tests")]
+mod clock;
+#[path = "../../crates/engine/tests/engine/support/cluster.rs"]
+#[allow(dead_code, reason = "shared with the engine's own tests")]
+mod cluster;
+mod kinds;
+mod stage;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use self::{
+    kinds::{Case, OBJECTS, SETS},
+    stage::Stage,
+    wire::{Asked, Wrong},
+};
+
+/// What an object is made to do while its requests fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It is applied, and nothing it sends is carried out.
+    Create,
+    /// It is applied, and nothing it reads is answered.
+    First,
+    /// It is there and is edited.
+    Change,
+    /// It is there and is deleted.
+    Retire,
+    /// It is there and is read anew.
+    Read,
+}
+
+impl Step {
+    /// The requests that fail.
+    fn strikes(self, asked: &Asked) -> bool {
+        let reads = asked.method == "GET";
+        // what listens for news has a pace of its own
+        !asked.listens() && reads == matches!(self, Self::First | Self::Read)
+    }
+}
+
+/// The most often that one and the same thing was asked within so many seconds.
+fn most(asked: &[Asked], seconds: u64) -> (usize, String) {
+    let mut counts = BTreeMap::new();
+    for one in asked.iter().filter(|one| one.after.as_secs() < seconds) {
+        *counts.entry(format!("{} {}", one.method, one.path)).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|(what, times)| (times, what)).max().unwrap_or_default()
+}
+
+/// What was asked too often, if anything. Objects of all kinds do the same at the same time; nobody's requests look like
+/// another's.
+async fn try_out(cases: &[Case], step: Step, wrong: &Wrong) -> Vec<String> {
+    let stage = Stage::new().await;
+    if !matches!(step, Step::Create | Step::First) {
+        for case in cases {
+            stage.cluster.apply_a(case.kind, "a", (case.spec)());
+        }
+        for case in cases {
+            stage.ready(case.kind, "a").await;
+        }
+        stage.pass(60).await;
+    }
+    stage.wire.fail(move |asked| step.strikes(asked), wrong.clone());
+    for case in cases {
+        match step {
+            Step::Create | Step::First => stage.cluster.apply_a(case.kind, "a", (case.spec)()),
+            Step::Change => stage.cluster.apply_a(case.kind, "a", (case.edited)()),
+            Step::Retire => stage.cluster.delete_a(case.kind, "a"),
+            Step::Read => stage.cluster.annotate_a(case.kind, "a", "emnify.io/refresh", "1"),
+        }
+    }
+    stage.pass(3_600).await;
+    let asked = stage.wire.struck();
+    for case in cases {
+        let found = asked.iter().any(|one| (case.asks)(step).is_none_or(|what| one.is(what)));
+        assert!(found, "{step:?} of a {} asks {:?} of emnify: {asked:?}", case.kind, (case.asks)(step));
+    }
+    stage.stop().await;
+    let bars = [(60, 7), (3_600, 60)].into_iter();
+    let most = bars.map(|(seconds, bar)| (seconds, bar, most(&asked, seconds)));
+    most.filter(|(_, bar, (times, _))| times > bar)
+        .map(|(seconds, _, (times, what))| {
+            format!("{step:?}, {wrong}: {what} is asked {times} times in {seconds} s")
+        })
+        .collect()
+}
+
+async fn try_all(cases: &[Case], step: Step) {
+    let mut too_often = Vec::new();
+    for wrong in Wrong::all() {
+        too_often.extend(try_out(cases, step, &wrong).await);
+    }
+    assert!(too_often.is_empty(), "{}", too_often.join("\n"));
+}
+
+macro_rules! each_step {
+    ($($test:ident: $step:ident),* $(,)?) => {
+        mod objects {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $test() {
+                    super::try_all(super::OBJECTS, super::Step::$step).await;
+                }
+            )*
+        }
+
+        // a set makes the same requests as a single device
+        mod sets {
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $test() {
+                    super::try_all(super::SETS, super::Step::$step).await;
+                }
+            )*
+        }
+    };
+}
+
+each_step! {
+    a_create_that_fails: Create,
+    a_first_reading_that_fails: First,
+    a_change_that_fails: Change,
+    a_retirement_that_fails: Retire,
+    a_reading_that_fails: Read,
+}
+
+#[test]
+fn no_kind_is_left_out() {
+    let tried: BTreeSet<_> = OBJECTS.iter().chain(SETS).map(|case| case.kind.to_owned()).collect();
+    assert_eq!(stage::registered(), tried, "each registered kind has its case");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_for_an_hour_goes_on_when_emnify_answers() {
+    for cases in [OBJECTS, SETS] {
+        let stage = Stage::new().await;
+        let broken = Wrong::Answer(500, json!({"error_code": 0, "message": "broken"}));
+        stage.wire.fail(|asked| !asked.listens(), broken);
+        for case in cases {
+            stage.cluster.apply_a(case.kind, "a", (case.spec)());
+        }
+        stage.pass(3_600).await;
+        stage.wire.heal();
+        for case in cases {
+            stage.ready(case.kind, "a").await;
+        }
+        stage.stop().await;
+    }
+}

@@ -1,0 +1,129 @@
+//! One process with every kind, and what it works on.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use emnify::{BaseUrl, Client, Config, Credentials, HostLimits};
+use emnify_engine::{
+    caller::{Access, Caller},
+    directory::{Entry, WorkspaceKey},
+    engine::{Builder, Engine},
+    fleet::Fleet,
+    kind::Managed,
+    shared::EngineSettings,
+    tasks::Ended,
+};
+use emnify_operator::kinds::{self, Visitor};
+use emnify_simulator::{Options, Seed, Simulator};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+use crate::{clock, cluster::Cluster, wire::Wire};
+
+/// Longest time, by the paused clock, that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(40_000);
+
+struct Register(Builder);
+
+impl Visitor for Register {
+    fn visit<K: Managed>(&mut self) {
+        let builder = std::mem::replace(
+            &mut self.0,
+            Builder::new(Cluster::default().client(), EngineSettings::default()),
+        );
+        self.0 = builder.with::<K>();
+    }
+
+    fn visit_fleet<F: Fleet>(&mut self) {
+        let builder = std::mem::replace(
+            &mut self.0,
+            Builder::new(Cluster::default().client(), EngineSettings::default()),
+        );
+        self.0 = builder.with_fleet::<F>();
+    }
+}
+
+/// The names of every kind.
+pub(crate) fn registered() -> BTreeSet<String> {
+    struct Names(BTreeSet<String>);
+    impl Visitor for Names {
+        fn visit<K: Managed>(&mut self) {
+            self.0.insert(K::KIND.to_owned());
+        }
+        fn visit_fleet<F: Fleet>(&mut self) {
+            self.0.insert(F::KIND.to_owned());
+        }
+    }
+    let mut names = Names(BTreeSet::new());
+    kinds::for_each(&mut names);
+    names.0
+}
+
+/// One process.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    pub(crate) wire: Wire,
+    _engine: Engine,
+    access: Access,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<Ended>,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let now = clock::now();
+        let seed = Seed::from_yaml(include_str!("../e2e/seed.yaml")).unwrap();
+        let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
+        let cluster = Cluster::default();
+        let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let mut register = Register(Builder::new(cluster.client(), settings).clock(clock::now));
+        kinds::for_each(&mut register);
+        let engine = register.0.start(&mut tasks, &stopped);
+        let key = WorkspaceKey { namespace: Some("ns".into()), name: "default".into() };
+        let client = Client::new(Config::new(
+            BaseUrl::parse("https://emnify.example").unwrap(),
+            Credentials::ApplicationToken("metering-token".to_owned().into()),
+            Arc::new(wire.clone()),
+            HostLimits::new(1.0),
+        ));
+        client.login().await.unwrap();
+        let access = Access::begin(Caller::new(key.clone(), client), "1001".into());
+        engine.listed().await;
+        engine.serve(&access.session);
+        let entry = Entry { state: Ok(access.clone()), allows: None, generation: Some(1) };
+        engine.shared.publish(&key, entry);
+        engine.open();
+        Self { cluster, wire, _engine: engine, access, stop, tasks }
+    }
+
+    /// Waits until an object is `Ready` for its generation.
+    pub(crate) async fn ready(&self, kind: &str, name: &str) {
+        let started = tokio::time::Instant::now();
+        loop {
+            let object = self.cluster.object(kind, name).unwrap_or_default();
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let ready = conditions.iter().any(|c| {
+                c["type"] == "Ready"
+                    && c["status"] == "True"
+                    && c["observedGeneration"] == object["metadata"]["generation"]
+            });
+            if ready {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{kind} {name} is never Ready: {:#}", object["status"]);
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Ends the process.
+    pub(crate) async fn stop(mut self) {
+        self.access.session.stop();
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
