@@ -370,7 +370,7 @@ fn make<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, create: K::
             return Step::Stall(Told::new(reason::SECRET_NOT_OWNED, message)); // 20
         }
         SecretState::Unknown => return observing("reading the output Secret"),
-        SecretState::NotNeeded | SecretState::Missing | SecretState::Ours => {}
+        SecretState::NotNeeded | SecretState::Missing | SecretState::Restored | SecretState::Ours => {}
     }
     if let Some(step) = refused(subject, known, std::slice::from_ref(&create)) {
         return step; // 21, 22
@@ -378,7 +378,7 @@ fn make<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, create: K::
     if K::FACTS.needs_intent && known.intent == IntentState::None {
         return Step::RecordIntent; // 23
     }
-    if known.secret == SecretState::Missing {
+    if matches!(known.secret, SecretState::Missing | SecretState::Restored) {
         return Step::ReserveSecret;
     }
     Step::Create(create)
@@ -494,7 +494,7 @@ fn settle<K: Managed>(
         let message = "the output Secret exists and is not ours; name another one or delete it";
         return Step::Stall(Told::new(reason::SECRET_NOT_OWNED, message));
     }
-    if known.secret == SecretState::Missing {
+    if matches!(known.secret, SecretState::Missing | SecretState::Restored) {
         return Step::ReserveSecret;
     }
     if !diff.changes.is_empty() {

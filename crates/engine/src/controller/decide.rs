@@ -21,10 +21,10 @@ use crate::{
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Told, Wanted, Workspace},
     reason,
     refs::Named,
-    role,
+    role, secrets,
     session::{Session, Shelf},
     shared::RefState,
-    spec::{CommonStatus, ManagementPolicy, WorkspaceRef},
+    spec::{CommonStatus, Intent, ManagementPolicy, WorkspaceRef},
     taken,
     verdict::Effect,
 };
@@ -222,6 +222,9 @@ impl<K: Managed> Controller<K> {
             return seen;
         }
         let Some(want) = want else { return Seen::Unknown };
+        if let Some(seen) = self.kept(&shelf, object, want, secret) {
+            return seen;
+        }
         for find in K::find(want, None) {
             let ids = shelf.mirror.find(find.key());
             match ids.as_slice() {
@@ -243,6 +246,27 @@ impl<K: Managed> Controller<K> {
             return Seen::Unknown;
         }
         self.likely(&shelf, session, object, want, secret).unwrap_or(Seen::Absent)
+    }
+
+    /// What the output Secret holds the value of, after a restore without status. A user can write the Secret, so that
+    /// the mark of this very object has to be on it as well.
+    fn kept(
+        &self,
+        shelf: &Shelf<K>,
+        object: &Decoded<K>,
+        want: &K::Want,
+        secret: &SecretLook,
+    ) -> Option<Seen<K>> {
+        let nonce = secret.1.as_ref()?.annotations.get(secrets::NONCE)?;
+        let attempt = Intent { nonce: nonce.clone(), since: String::new() };
+        let [own, _] = self.marks(object);
+        let traces = K::find(want, Some(&attempt)).into_iter().filter(|find| matches!(find, Find::Trace(_)));
+        let mut ids: Vec<Id> = traces.flat_map(|find| shelf.mirror.find(find.key())).collect();
+        ids.retain(|id| shelf.mirror.row(id).is_some_and(|row| K::mark(&row).as_ref() == Some(&own)));
+        match ids.as_slice() {
+            [id] => Some(self.known(shelf, id, object, Some(want), secret, false)),
+            _ => None,
+        }
     }
 
     /// What may be left of this object from before its status was lost: called so, marked by this installation, older

@@ -287,6 +287,7 @@ impl<K: Managed> Controller<K> {
         let Some(session) = &decision.session else { return Ok(()) };
         let old = draft.status.common().id.clone();
         let nonce = draft.status.common().intent.as_ref().map(|i| i.nonce.clone());
+        let made = nonce.is_some();
         if let (Some(valid), Some(nonce)) = (object.valid(), nonce)
             && let Some(to) = valid.output()
         {
@@ -306,7 +307,9 @@ impl<K: Managed> Controller<K> {
         draft.guarded = true;
         self.hold(&session.organisation, id.clone(), object);
         let (reason, what) = match provenance {
-            Provenance::Created => (reason::CREATED, "created"),
+            Provenance::Created if made => (reason::CREATED, "created"),
+            // the status was lost, as in a restore
+            Provenance::Created => (reason::ADOPTED, "found again"),
             Provenance::Adopted => (reason::ADOPTED, "took over"),
         };
         self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));

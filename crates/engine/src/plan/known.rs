@@ -132,6 +132,8 @@ pub enum SecretState {
     Missing,
     /// Ours.
     Ours,
+    /// Of an earlier object of this kind and name, which is gone: after a restore from a backup it is taken over.
+    Restored,
     /// Somebody else's.
     Foreign,
 }

@@ -173,6 +173,45 @@ async fn a_token_is_minted_only_when_its_place_is_ours() {
     );
 }
 
+/// What a backup brings back: objects with other uids and without status, Secrets without owner references.
+#[tokio::test(start_paused = true)]
+async fn after_a_restore_a_token_is_found_in_its_secret_and_not_minted_again() {
+    const SECRET: &str = "/api/v1/namespaces/ns/secrets/mine";
+    let stage = Stage::new().await;
+    let spec = json!({"name": "a", "secret": "mine"});
+    stage.cluster.apply("a", spec.clone());
+    stage.ready("a").await;
+    let mut secret = stage.cluster.get(SECRET).unwrap();
+    let old = stage.cluster.toy("a").unwrap()["metadata"]["uid"].clone();
+    secret["metadata"].as_object_mut().unwrap().remove("ownerReferences");
+    stage.cluster.gap(|cluster| {
+        cluster.replace_unseen("a", spec);
+        cluster.put(SECRET, secret);
+    });
+    stage.ready("a").await;
+    stage.pass(600).await;
+    stage.ready("a").await;
+    let (toy, secret) = (stage.cluster.toy("a").unwrap(), stage.cluster.get(SECRET).unwrap());
+    assert_ne!(toy["metadata"]["uid"], old);
+    assert_eq!(
+        (creates(&stage), stage.status("a", "id")),
+        (1, "1".into()),
+        "the token is the one that was there"
+    );
+    assert_eq!(secret["data"]["token"], "dG9rZW4tb2YtMQ==", "and so is its value");
+    assert_eq!(
+        secret["metadata"]["ownerReferences"][0]["uid"], toy["metadata"]["uid"],
+        "it goes with its object again"
+    );
+    stage.cluster.apply("b", json!({"name": "b", "secret": "mine"}));
+    stage.until("it stalls", |s| s.condition("b", "Stalled").1 == "SecretNotOwned").await;
+    assert_eq!(
+        stage.cluster.get(SECRET).unwrap(),
+        secret,
+        "nobody takes over what another object's name is on"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bulk_create_whose_answer_was_lost_makes_nothing_twice() {
     let stage = Stage::new().await;
