@@ -13,13 +13,16 @@ mod secret;
 mod text;
 
 pub use count::CountOrPercent;
+pub use emnify_engine::spec::OBJECT_NAME;
 pub use operator::OperatorReference;
 pub use quantity::Volume;
 pub use reference::{
     ClearableExternalReference, ClearableReference, ExternalReference, Member, Reference, References, Target,
 };
 pub use secret::SecretKeyRef;
-pub use text::{Date, Duration, Eid, Iccid, Imei, Imsi, NumericId, ObjectName};
+pub use text::{
+    DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName,
+};
 
 /// The group of every kind.
 pub const GROUP: &str = "emnify.io";

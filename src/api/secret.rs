@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ObjectName;
+use super::{DataKey, ObjectName};
 
 /// One key of a Secret in the object's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +12,5 @@ pub struct SecretKeyRef {
     /// Name of the Secret.
     pub name: ObjectName,
     /// Key in its data.
-    #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(max = 253))]
-    pub key: String,
+    pub key: DataKey,
 }

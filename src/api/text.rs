@@ -2,14 +2,14 @@
 
 use std::{fmt, str::FromStr, time};
 
-use emnify_engine::kind::Invalid;
+use emnify_engine::{kind::Invalid, spec::OBJECT_NAME};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Newtypes over `String` whose pattern and length are in the schema.
 macro_rules! text {
-    ($($(#[$doc:meta])* $name:ident = $pattern:literal, $max:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $pattern:expr, $max:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
@@ -39,8 +39,14 @@ macro_rules! text {
 text! {
     /// Numeric id of an emnify object, quoted: `"123"`.
     NumericId = r"^[0-9]{1,18}$", 18;
-    /// Name of a Kubernetes object.
-    ObjectName = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", 253;
+    /// Name of a Kubernetes object: lower-case letters, digits, dashes, and single dots between them.
+    ObjectName = OBJECT_NAME, 253;
+    /// Name of a namespace: lower-case letters, digits and dashes between them.
+    NamespaceName = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", 63;
+    /// Key in a `Secret` or `ConfigMap`: letters, digits, `-`, `_` and `.`, and not two dots at its beginning.
+    DataKey = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", 253;
+    /// Value of a label: letters, digits, and `-`, `_`, `.` between them; may be empty.
+    LabelValue = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", 63;
     /// ICCID of a SIM, 19 digits, or 20 with the check digit; quoted.
     Iccid = r"^89[0-9]{17,18}$", 20;
     /// EID of an eUICC, 32 digits; quoted.

@@ -33,6 +33,8 @@ pub(super) enum Node {
 pub(super) fn parse(text: &str) -> Result<Vec<Located>, (u64, String)> {
     let mut options = serde_saphyr::Options::default();
     options.with_snippet = false;
+    // as kubectl reads them
+    options.legacy_octal_numbers = true;
     let documents: Result<Vec<Located>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let documents = documents.map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
@@ -48,6 +50,24 @@ impl Located {
             Node::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
+    }
+
+    /// Nothing is written here.
+    pub(super) fn is_null(&self) -> bool {
+        self.node == Node::Scalar(Value::Null)
+    }
+
+    /// The entries, if it is a sequence.
+    pub(super) fn items(&self) -> &[Located] {
+        match &self.node {
+            Node::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The value at a path of mappings, such as `spec.sim.iccid`.
+    pub(super) fn at(&self, path: &str) -> Option<&Located> {
+        path.split('.').try_fold(self, |at, key| at.get(key))
     }
 
     /// The text, if it is some.

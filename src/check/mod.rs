@@ -1,20 +1,27 @@
-//! Validates manifests without a cluster: what the API server would refuse, with file and line.
+//! Validates manifests without a cluster: what the API server would refuse, and what the objects of one folder contradict
+//! each other in, with file and line.
 
 mod document;
+mod files;
+mod metadata;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod together;
+#[cfg(test)]
+mod together_tests;
 
 use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps,
 };
 use kube::core::cel::Validator;
 use serde_json::Value;
 
 use self::{
     document::{Located, Node},
+    files::{Source, Unit},
     schema::Problem,
 };
 use crate::api::{GROUP, VERSION};
@@ -48,8 +55,10 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// What is wrong.
     pub findings: Vec<Finding>,
-    /// Objects of other groups, as `file:line: note`.
+    /// What is not for this operator, and why, as `file:line: note`.
     pub skipped: Vec<String>,
+    /// What could not be read, as `file: why`.
+    pub unreadable: Vec<String>,
     /// Objects that were looked at.
     pub objects: usize,
 }
@@ -80,42 +89,85 @@ impl Checker {
         Self { kinds: kinds.collect() }
     }
 
-    /// Checks the text of one file and adds what it finds to `report`.
-    pub fn file(&self, file: &str, text: &str, report: &mut Report) {
-        let documents = match document::parse(text) {
-            Ok(documents) => documents,
-            Err((line, message)) => {
-                report.findings.push(finding(file, Problem { line, path: String::new(), message }));
-                return;
-            }
-        };
-        for document in &documents {
-            self.document(file, document, report);
+    /// Checks files and folders (`-` is standard input) and adds what it finds to `report`. What cannot be read does not
+    /// stop the rest.
+    pub fn paths(&self, arguments: &[String], report: &mut Report) {
+        for unit in files::gather(arguments, report) {
+            self.unit(&unit, report);
         }
     }
 
-    fn document(&self, file: &str, object: &Located, report: &mut Report) {
-        let text = |key: &str| object.get(key).and_then(Located::text);
-        let (Some(version), Some(kind)) = (text("apiVersion"), text("kind")) else {
-            let message = "is no Kubernetes object: apiVersion and kind are required".to_owned();
-            let problem = Problem { line: object.line, path: String::new(), message };
-            return report.findings.push(finding(file, problem));
+    /// Checks the text of one file and adds what it finds to `report`.
+    pub fn file(&self, file: &str, text: &str, report: &mut Report) {
+        let source = Source { name: file.to_owned(), text: text.to_owned(), named: true };
+        self.unit(&Unit { files: vec![source] }, report);
+    }
+
+    /// Checks each object, and then all of them together.
+    fn unit(&self, unit: &Unit, report: &mut Report) {
+        let mut parsed = Vec::new();
+        for source in &unit.files {
+            match document::parse(&source.text) {
+                Ok(documents) => parsed.push((source.name.as_str(), documents)),
+                Err(problem) => undecodable(source, problem, report),
+            }
+        }
+        let mut together = Vec::new();
+        for (file, documents) in &parsed {
+            for document in documents {
+                self.document(file, document, report, &mut together);
+            }
+        }
+        report.findings.extend(together::contradictions(&together));
+    }
+
+    fn document<'a>(
+        &self,
+        file: &'a str,
+        object: &'a Located,
+        report: &mut Report,
+        together: &mut Vec<together::Placed<'a>>,
+    ) {
+        let text = |key: &str| object.get(key).and_then(Located::text).filter(|text| !text.is_empty());
+        let mut pass_over = |why: String| {
+            report.skipped.push(format!("{file}:{}: {why}: passed over", object.line_of("kind")));
+        };
+        let (version, kind) = match (text("apiVersion"), text("kind")) {
+            (Some(version), Some(kind)) => (version, kind),
+            (version, kind) => {
+                let ours = version.is_some_and(|version| group(version) == GROUP)
+                    || (version.is_none() && kind.is_some_and(|kind| self.kinds.contains_key(kind)));
+                // A whole object whose head is missing is a mistake; settings of a tool are none.
+                let headless = ["metadata", "spec"].iter().all(|key| object.get(key).is_some());
+                if !ours && (!headless || version.or(kind).is_some()) {
+                    return pass_over("is no Kubernetes object, it has no apiVersion and kind".to_owned());
+                }
+                let missing = match (version, kind) {
+                    (None, Some(_)) => format!("apiVersion is required: {GROUP}/{VERSION}"),
+                    (Some(_), None) => format!("kind is required: {}", self.known()),
+                    _ => "apiVersion and kind are required".to_owned(),
+                };
+                let problem = Problem { line: object.line, path: String::new(), message: missing };
+                return report.findings.push(finding(file, problem));
+            }
         };
         if let (("v1", "List"), Some(Node::List(items))) =
             ((version, kind), object.get("items").map(|i| &i.node))
         {
-            return items.iter().for_each(|item| self.document(file, item, report));
+            return items.iter().for_each(|item| self.document(file, item, report, together));
         }
-        let (group, _) = version.split_once('/').unwrap_or(("", version));
-        if group != GROUP {
-            let line = object.line_of("kind");
-            return report
-                .skipped
-                .push(format!("{file}:{line}: {version} {kind} is not of group {GROUP}: skipped"));
+        if group(version) != GROUP {
+            pass_over(format!("{version} {kind} is not of group {GROUP}"));
+            return together.push(together::Placed { file, kind, object });
         }
         report.objects += 1;
         let problems = self.object(object, version, kind);
         report.findings.extend(problems.into_iter().map(|problem| finding(file, problem)));
+        together.push(together::Placed { file, kind, object });
+    }
+
+    fn known(&self) -> String {
+        self.kinds.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn object(&self, object: &Located, version: &str, kind: &str) -> Vec<Problem> {
@@ -126,63 +178,63 @@ impl Checker {
             return problem("apiVersion", format!("{version} is not served: use {GROUP}/{VERSION}"));
         }
         let Some(schema) = self.kinds.get(kind) else {
-            let known: Vec<_> = self.kinds.keys().map(String::as_str).collect();
-            return problem(
-                "kind",
-                format!("{kind} is not a kind of {GROUP}: use one of {}", known.join(", ")),
-            );
+            return problem("kind", format!("{kind} is not a kind of {GROUP}: use one of {}", self.known()));
         };
         let mut problems = schema::validate(object, &schema.structure, "");
-        let metadata = object.get("metadata");
-        let named = ["name", "generateName"].iter().any(|key| metadata.and_then(|m| m.get(key)).is_some());
-        if !named {
-            problems.extend(problem("metadata", "name is required".to_owned()));
-        }
+        problems.extend(metadata::validate(object));
         // Rules may trip over what the schema already refuses, and would then only repeat it.
         if problems.is_empty() {
-            problems = rules(object, &schema.rules);
+            problems = rules(object, schema);
         }
         problems
     }
 }
 
+fn group(version: &str) -> &str {
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
 /// What every object has beside spec and status; CRDs leave it to the API server.
 fn envelope() -> [(String, JSONSchemaProps); 3] {
     let text = JSONSchemaProps { type_: Some("string".to_owned()), ..JSONSchemaProps::default() };
-    let texts = JSONSchemaProps {
-        additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(text.clone()))),
-        ..JSONSchemaProps::default()
-    };
-    let name = JSONSchemaProps {
-        pattern: Some("^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$".to_owned()),
-        max_length: Some(253),
-        description: Some("Lower-case letters, digits, dashes and dots".to_owned()),
-        ..text.clone()
-    };
-    let known = [
-        ("name", name),
-        ("generateName", text.clone()),
-        ("namespace", text.clone()),
-        ("labels", texts.clone()),
-        ("annotations", texts),
-    ];
-    let metadata = JSONSchemaProps {
-        properties: Some(known.into_iter().map(|(key, schema)| (key.to_owned(), schema)).collect()),
-        additional_properties: Some(JSONSchemaPropsOrBool::Bool(true)),
-        ..JSONSchemaProps::default()
-    };
+    let metadata =
+        JSONSchemaProps { x_kubernetes_preserve_unknown_fields: Some(true), ..JSONSchemaProps::default() };
     [("apiVersion".to_owned(), text.clone()), ("kind".to_owned(), text), ("metadata".to_owned(), metadata)]
 }
 
 /// What the CEL rules of the CRD refuse.
-fn rules(object: &Located, schema: &Value) -> Vec<Problem> {
-    let Err(errors) = Validator::new().validate(schema, &object.json(), None) else { return Vec::new() };
+fn rules(object: &Located, schema: &Schema) -> Vec<Problem> {
+    let mut served = schema::served(object, &schema.structure);
+    if let Some(metadata) = served.get_mut("metadata").and_then(Value::as_object_mut) {
+        // The API server makes the name before it looks: five characters more, and never more than 63.
+        let prefix = metadata.get("generateName").and_then(Value::as_str).map(|p| format!("{p:.58}xxxxx"));
+        let unnamed = metadata.get("name").and_then(Value::as_str).unwrap_or_default().is_empty();
+        if let Some(name) = prefix.filter(|_| unnamed) {
+            metadata.insert("name".to_owned(), name.into());
+        }
+    }
+    let Err(errors) = Validator::new().validate(&schema.rules, &served, None) else { return Vec::new() };
     let problem = |error: &kube::core::cel::ValidationError| Problem {
         line: object.line_of(&error.field_path),
         path: error.field_path.clone(),
         message: error.message.clone(),
     };
     errors.iter().map(problem).collect()
+}
+
+/// A file that is no YAML is a mistake if it was named or speaks of us, unless it is a template that is yet to be filled in.
+fn undecodable(source: &Source, (line, message): (u64, String), report: &mut Report) {
+    let Source { name, text, named } = source;
+    if text.contains("{{") {
+        return report.skipped.push(format!(
+            "{name}:{line}: is a template: passed over, check what it renders (helm template .. | emnify-operator check -)"
+        ));
+    }
+    if !named && !text.contains(GROUP) {
+        return report.skipped.push(format!("{name}:{line}: is no YAML ({message}): passed over"));
+    }
+    let message = format!("is no YAML: {message}");
+    report.findings.push(finding(name, Problem { line, path: String::new(), message }));
 }
 
 fn finding(file: &str, problem: Problem) -> Finding {

@@ -21,7 +21,7 @@ fn a_good_manifest_passes_and_other_groups_are_skipped_with_a_note() {
     let report = check(&text);
     assert_eq!(report.findings, []);
     assert_eq!(report.objects, 1);
-    assert_eq!(report.skipped, ["a.yaml:9: v1 Secret is not of group emnify.io: skipped"]);
+    assert_eq!(report.skipped, ["a.yaml:9: v1 Secret is not of group emnify.io: passed over"]);
 }
 
 #[test]
@@ -71,8 +71,6 @@ fn a_fleet_is_checked_like_any_object() {
     };
     assert_eq!(set("  sims: {list: ['8988303000000010140']}\n"), Vec::<String>::new());
     assert_eq!(set(""), ["a.yaml:4: spec: set exactly one of sims, pool"]);
-    let twice = set("  sims:\n    list:\n    - '8988303000000010140'\n    - '8988303000000010140'\n");
-    assert_eq!(twice, ["a.yaml:9: spec.sims.list[1]: is in the list twice: remove one"]);
     let share = |max: &str| set(&format!("  sims: {{list: []}}\n  rollout: {{maxUnavailable: {max}}}\n"));
     assert_eq!((share("10%").len(), share("3").len()), (0, 0));
     assert_eq!((share("0%").len(), share("0").len(), share("half").len()), (1, 1, 1));
@@ -104,7 +102,17 @@ fn unknown_kinds_versions_and_things_that_are_no_objects_are_refused() {
     assert!(kind[0].starts_with("a.yaml:2: kind: Endpiont is not a kind of emnify.io"), "{kind:?}");
     let version = printed("apiVersion: emnify.io/v1\nkind: ServiceProfile\nmetadata: {name: a}\n");
     assert_eq!(version, ["a.yaml:1: apiVersion: emnify.io/v1 is not served: use emnify.io/v1alpha1"]);
-    assert_eq!(printed("a: 1\n").len(), 1);
+    for other in ["a: 1\n", "- 1\n", "resources: [a.yaml]\n", "kind: Component\n"] {
+        let report = check(other);
+        assert_eq!(
+            (report.findings.len(), report.skipped.len()),
+            (0, 1),
+            "{other} is passed over with a note"
+        );
+    }
+    for headless in ["kind: Sim\n", "apiVersion: emnify.io/v1alpha1\n", "metadata: {name: a}\nspec: {}\n"] {
+        assert!(printed(headless)[0].contains("required"), "{headless} lacks its head");
+    }
     let unnamed =
         printed("apiVersion: emnify.io/v1alpha1\nkind: ServiceProfile\nmetadata: {}\nspec: {name: a}\n");
     assert_eq!(unnamed, ["a.yaml:3: metadata: name is required"]);
@@ -120,4 +128,115 @@ fn bad_yaml_is_one_finding_with_its_line() {
 fn lists_are_looked_into() {
     let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: emnify.io/v1alpha1\n  kind: ServiceProfile\n  metadata: {name: a}\n  spec: {}\n";
     assert_eq!(printed(list), ["a.yaml:7: spec.name: is required"]);
+}
+
+#[test]
+fn an_empty_field_is_one_that_is_left_out() {
+    for empty in
+        ["  description:\n", "  deletionPolicy: null\n", "  dns: ~\n  services:\n", "  ignoreFields: null\n"]
+    {
+        assert_eq!(printed(&profile(&format!("  name: a\n{empty}"))), Vec::<String>::new(), "{empty}");
+    }
+    let sim = "apiVersion: emnify.io/v1alpha1\nkind: Endpoint\nmetadata: {name: a, labels: , annotations: null}\nspec:\n  tags: null\n  sim: {iccid: '8988303000000010140', eid: null}\n";
+    assert_eq!(printed(sim), Vec::<String>::new(), "eid is not set beside iccid");
+    let required = printed(&profile("  name:\n"));
+    assert_eq!(required, ["a.yaml:5: spec.name: is required, and empty here: give it a value"]);
+    let item = printed(&profile("  name: a\n  ignoreFields: [~]\n"));
+    assert!(item[0].contains("spec.ignoreFields[0]: must be text, YAML reads nothing"), "{item:?}");
+}
+
+#[test]
+fn whole_numbers_may_be_written_in_every_way() {
+    let quota = |allowance: &str| {
+        printed(&format!(
+            "apiVersion: emnify.io/v1alpha1\nkind: Endpoint\nmetadata: {{name: a}}\nspec: {{quota: {{sms: {{allowance: {allowance}, period: 1h}}}}}}\n"
+        ))
+    };
+    for whole in ["80", "80.0", "1e2", "8.0e+1", "0x10", "0o17"] {
+        assert_eq!(quota(whole), Vec::<String>::new(), "{whole}");
+    }
+    for other in ["80.5", "1e30", "99999999999999999999", "'80'"] {
+        assert!(quota(other)[0].contains("must be a whole number"), "{other}: {:?}", quota(other));
+    }
+}
+
+#[test]
+fn metadata_is_checked_as_the_api_server_does() {
+    let with = |metadata: &str| {
+        printed(&format!(
+            "apiVersion: emnify.io/v1alpha1\nkind: ServiceProfile\nmetadata: {metadata}\nspec: {{name: a}}\n"
+        ))
+    };
+    for good in [
+        "{name: a.b-c}",
+        "{generateName: a-}",
+        "{name: a, creationTimestamp: null, uid: x}",
+        "{name: a, labels: {example.org/a: '', b: C_d}, annotations: {Example.org/a: any text}}",
+    ] {
+        assert_eq!(with(good), Vec::<String>::new(), "{good}");
+    }
+    for bad in [
+        "{name: a..b}",
+        "{name: A}",
+        "{name: ''}",
+        "{name: 1}",
+        "{name: a, namespace: a.b}",
+        "{name: a, labels: {a: 1}}",
+        "{name: a, labels: {a: b c}}",
+        "{name: a, labels: {'a/b/c': d}}",
+        "{name: a, annotations: {'': d}}",
+        "{name: a, lables: {a: b}}",
+        "[]",
+    ] {
+        assert_eq!(with(bad).len(), 1, "{bad}: {:?}", with(bad));
+    }
+}
+
+/// Keywords of schemas that `schema.rs` applies, or that say nothing about what is accepted.
+#[test]
+fn every_keyword_of_the_definitions_is_known() {
+    const KNOWN: [&str; 21] = [
+        "additionalProperties",
+        "anyOf",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-list-type",
+    ];
+    const RULES: [&str; 4] = [
+        "nullable",
+        "x-kubernetes-list-map-keys",
+        "x-kubernetes-preserve-unknown-fields",
+        "x-kubernetes-validations",
+    ];
+    fn look(schema: &Value) {
+        for (keyword, below) in schema.as_object().into_iter().flatten() {
+            let known = KNOWN.contains(&keyword.as_str()) || RULES.contains(&keyword.as_str());
+            assert!(known, "the API server would apply {keyword}, and check would not");
+            match keyword.as_str() {
+                "properties" => below.as_object().into_iter().flatten().for_each(|(_, schema)| look(schema)),
+                "items" | "additionalProperties" => look(below),
+                _ => {}
+            }
+        }
+    }
+    for crd in crds() {
+        let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+        look(&serde_json::to_value(schema).unwrap());
+    }
 }

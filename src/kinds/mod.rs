@@ -4,6 +4,7 @@
 #![allow(clippy::duplicated_attributes, reason = "several printed columns have the same type")]
 
 mod alerts;
+pub mod definition;
 pub(crate) mod description;
 pub mod lookups;
 #[cfg(test)]
@@ -82,7 +83,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut all = Collect(Vec::new());
     for_each(&mut all);
     all.0.extend([Workspace::crd(), ClusterWorkspace::crd()]);
-    all.0
+    all.0.into_iter().map(definition::finished).collect()
 }
 
 /// A CRD as it is printed and kept in `crds/`.

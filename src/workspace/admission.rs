@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use emnify_engine::directory::Applicant;
 
 use super::spec::ClusterWorkspaceSpec;
+use crate::api::LabelValue;
 
 /// Kinds that hand out the organisation itself; a cluster workspace must name them.
 const SENSITIVE: [&str; 3] = ["ApplicationToken", "User", "Operation"];
@@ -28,9 +29,11 @@ impl ClusterWorkspaceSpec {
 
     fn admits_namespace(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
         let Some(allowed) = &self.allowed_namespaces else { return false };
-        let named = allowed.names.as_ref().is_some_and(|names| names.iter().any(|name| name == namespace));
-        let all_labels = |wanted: &BTreeMap<String, String>| {
-            !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+        let named =
+            allowed.names.as_ref().is_some_and(|names| names.iter().any(|name| name.as_str() == namespace));
+        let all_labels = |wanted: &BTreeMap<String, LabelValue>| {
+            let has = |key, value: &LabelValue| labels.get(key).is_some_and(|found| found == value.as_str());
+            !wanted.is_empty() && wanted.iter().all(|(key, value)| has(key, value))
         };
         named || allowed.match_labels.as_ref().is_some_and(all_labels) || allowed.all == Some(true)
     }

@@ -183,7 +183,7 @@ fn required(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<SecretS
 
 fn text(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<Option<SecretString>, Invalid> {
     let secret = secrets.get(key.name.as_str()).and_then(Option::as_ref);
-    let Some(value) = secret.and_then(|secret| secret.get(&key.key)) else { return Ok(None) };
+    let Some(value) = secret.and_then(|secret| secret.get(key.key.as_str())) else { return Ok(None) };
     let value = std::str::from_utf8(value).map_err(|_| {
         Invalid::new(
             path,
@@ -196,7 +196,7 @@ fn text(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Result<Option<Secr
 fn missing(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Lack {
     let name = &key.name;
     let (absent, message) = match secrets.get(name.as_str()) {
-        Some(Some(secret)) if secret.contains_key(&key.key) => {
+        Some(Some(secret)) if secret.contains_key(key.key.as_str()) => {
             (false, format!("key {} of Secret {name} is empty; put the value there", key.key))
         }
         Some(Some(_)) => {

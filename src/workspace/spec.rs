@@ -6,9 +6,9 @@ use emnify_engine::{guard::GuardState, spec::WorkspaceKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::api::{Date, Duration, NumericId, SecretKeyRef};
+use crate::api::{Date, Duration, LabelValue, NamespaceName, NumericId, SecretKeyRef};
 
 /// An emnify organisation for the objects of one namespace.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub struct ClusterWorkspaceSpec {
     /// `Operation`, which would hand out the organisation itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 63), regex(pattern = "^[A-Z][A-Za-z]*$")))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic, validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a kind is in the list twice: remove one"))]
     pub allowed_kinds: Option<Vec<String>>,
     /// Objects may use `adoptionPolicy: Force`. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,16 +199,25 @@ pub struct GuardSpec {
 pub struct AllowedNamespaces {
     /// These.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), inner(length(max = 63)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
-    pub names: Option<Vec<String>>,
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub names: Option<Vec<NamespaceName>>,
     /// Those with all of these labels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 32), inner(length(max = 63)))]
-    pub match_labels: Option<BTreeMap<String, String>>,
+    #[serde(default, deserialize_with = "without_nulls", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = Rule::new("self.exists(key, size(self[key]) >= 0)").message("needs at least one label"), validation = Rule::new(r"self.all(key, size(key) <= 317 && key.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$'))").message("a label's key is a name of at most 63 letters, digits, -, _ and ., with or without a domain and a slash before it"))]
+    pub match_labels: Option<BTreeMap<String, LabelValue>>,
     /// `true`: every one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,
+}
+
+/// A value that is null is one that is left out.
+fn without_nulls<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<BTreeMap<String, LabelValue>>, D::Error> {
+    let all: Option<BTreeMap<String, Option<LabelValue>>> = Option::deserialize(from)?;
+    Ok(all.map(|all| all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()))
 }
 
 /// What emnify said about the organisation, and how the login stands.

@@ -24,3 +24,4 @@ mod secrets;
 mod support;
 mod tenants;
 mod traces;
+mod verdicts;

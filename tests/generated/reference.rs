@@ -65,7 +65,7 @@ impl Kind {
 
     fn page(&self, shared: &Shared) -> String {
         let kind = self.name("kind");
-        let about = self.schema("spec")["description"].as_str().unwrap_or_default();
+        let about = self.version["schema"]["openAPIV3Schema"]["description"].as_str().unwrap_or_default();
         let (folder, singular) = (Path::new(env!("CARGO_MANIFEST_DIR")), self.singular());
         let introduction = folder.join(format!("docs/kinds/{singular}.md"));
         let introduction = fs::read_to_string(&introduction).unwrap_or_else(|error| {

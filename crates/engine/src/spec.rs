@@ -6,7 +6,11 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Pattern of what Kubernetes takes for the name of an object: labels of lower-case letters, digits and dashes, with dots
+/// between them.
+pub const OBJECT_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// Policy fields, flattened into every spec. Unset means the safe default its line names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -34,10 +38,14 @@ pub struct CommonSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift_policy: Option<DriftPolicy>,
     /// Paths of spec fields that are set on creation and left alone afterwards, such as `serviceProfile`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 128)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub ignore_fields: Vec<String>,
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 impl CommonSpec {
@@ -60,7 +68,7 @@ pub struct WorkspaceRef {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<WorkspaceKind>,
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = OBJECT_NAME), length(min = 1, max = 63))]
     pub name: String,
 }
 

@@ -133,7 +133,8 @@ fn called(rows: &[(Id, Option<String>)], name: &str) -> Lookup {
     }
 }
 
-fn fold(name: &str) -> String {
+/// What names have in common that differ only in case, or in blanks around them.
+pub fn fold(name: &str) -> String {
     name.trim().to_lowercase()
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::spec::ApplicationToken;
-use crate::api::Duration;
+use crate::api::{DataKey, Duration};
 
 /// Key of the attempt that made a token.
 pub const NONCE: &str = "nonce";
@@ -169,7 +169,8 @@ impl ApplicationToken {
     /// Keys of the token and of the JWT.
     pub fn secret_keys(&self) -> (String, String) {
         let secret = self.spec.secret_ref.clone().unwrap_or_default();
-        (secret.token_key.unwrap_or_else(|| "token".into()), secret.jwt_key.unwrap_or_else(|| "jwt".into()))
+        let key = |key: Option<DataKey>, default: &str| key.map_or_else(|| default.to_owned(), |key| key.to_string());
+        (key(secret.token_key, "token"), key(secret.jwt_key, "jwt"))
     }
 
     pub(super) fn wanted(&self, from: &Inputs) -> Result<Want, Invalid> {

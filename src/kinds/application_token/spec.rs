@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Date, Duration, ObjectName};
+use crate::api::{DataKey, Date, Duration, ObjectName};
 
 /// An application token of the workspace, kept in a Secret: made, rotated with overlap, and revoked with this object.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ use crate::api::{Date, Duration, ObjectName};
     cel,
     shortname = "emtok",
     category = "emnify",
+    validation = Rule::new("size(self.metadata.name) <= 247 || (has(self.spec.secretRef) && has(self.spec.secretRef.name))")
+        .message("the Secret takes this name with -token at the end, and a name has at most 253 characters: shorten it to 247, or set spec.secretRef.name"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -44,6 +46,8 @@ use crate::api::{Date, Duration, ObjectName};
         .message("rotateBefore needs expiresIn: with a fixed expiry the next token would end at the same time"),
     validation = Rule::new("!has(self.gracePeriod) || !has(self.id)")
         .message("gracePeriod is for tokens that are rotated; an adopted token (id) never is"),
+    validation = Rule::new("!has(self.jwt) || !has(self.secretRef) || (has(self.secretRef.tokenKey) ? self.secretRef.tokenKey : 'token') != (has(self.secretRef.jwtKey) ? self.secretRef.jwtKey : 'jwt')")
+        .message("secretRef.tokenKey and secretRef.jwtKey must differ: both go into one Secret"),
     validation = Rule::new("!has(self.jwt) || !has(self.id)")
         .message("jwt needs the token itself, which emnify shows only once; leave out id to have a new token made")
 )]
@@ -92,12 +96,10 @@ pub struct OutputSecret {
     pub name: Option<ObjectName>,
     /// Key of the token. Default `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(max = 253))]
-    pub token_key: Option<String>,
+    pub token_key: Option<DataKey>,
     /// Key of the JWT. Default `jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(max = 253))]
-    pub jwt_key: Option<String>,
+    pub jwt_key: Option<DataKey>,
 }
 
 /// A JWT made from the token.

@@ -103,7 +103,8 @@ pub struct EndpointSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(regex(pattern = r"^[^,]+$"), length(min = 1, max = 100)))]
     #[x_kube(
-        merge_strategy = ListMerge::Set,
+        merge_strategy = ListMerge::Atomic,
+        validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a tag is in the list twice: remove one"),
         validation = Rule::new("self.all(t, !t.trim().lowerAscii().startsWith('k8s:'))").message("tags that start with k8s: mark the operator's devices and cannot be set")
     )]
     pub tags: Option<Vec<String>>,

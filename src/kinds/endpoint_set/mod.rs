@@ -60,7 +60,7 @@ impl Fleet for EndpointSet {
 
     fn text(&self) -> Option<TextRef> {
         let from = self.spec.sims.as_ref()?.config_map_ref.as_ref()?;
-        Some(TextRef { config_map: from.name.to_string(), key: from.key.clone() })
+        Some(TextRef { config_map: from.name.to_string(), key: from.key.to_string() })
     }
 
     fn choose(&self, from: &Candidates<'_, Self>) -> Result<Choice, Invalid> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::{CountOrPercent, Date, Duration, Iccid, NumericId, ObjectName},
+    api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, ObjectName},
     kinds::{
         endpoint::{EndpointSettings, QuotaStatus},
         sim::SimState,
@@ -33,6 +33,7 @@ use crate::{
     category = "emnify",
     derive = "PartialEq",
     cel,
+    validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters: it is part of a tag of its devices"),
     scale(
         spec_replicas_path = ".spec.pool.replicas",
         status_replicas_path = ".status.replicas",
@@ -134,7 +135,7 @@ pub struct SimSource {
     /// ICCIDs: 19 digits, or 20 with the check digit; quoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub list: Option<Vec<Iccid>>,
     /// A `ConfigMap` with more of them than a list takes: one per line or separated by commas, `#` begins a comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,8 +153,7 @@ pub struct ConfigMapKeyRef {
     /// Name of the `ConfigMap`.
     pub name: ObjectName,
     /// Key in its data.
-    #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(max = 253))]
-    pub key: String,
+    pub key: DataKey,
 }
 
 /// A number of free SIMs that fit: members stay, then the lowest ICCIDs join; the newest leave first.

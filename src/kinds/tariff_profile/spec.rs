@@ -72,7 +72,7 @@ pub struct BlockedOperator {
     /// Radio technologies that are blocked, by name as emnify lists them, such as `4G`. Unset: all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 32)))]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[x_kube(merge_strategy = ListMerge::Atomic, validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a radio technology is in the list twice: remove one"))]
     pub rat_types: Option<Vec<String>>,
 }
 

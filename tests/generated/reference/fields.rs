@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use emnify_operator::kinds::definition;
 use serde_json::Value;
 
 /// Fields and rules of one schema.
@@ -115,8 +116,10 @@ fn kind(field: &Value) -> String {
 /// What else the schema demands, as a sentence or two.
 fn limits(field: &Value) -> String {
     let mut all = Vec::new();
-    if let Some(values) = field["enum"].as_array() {
-        let values: Vec<_> = values.iter().filter_map(Value::as_str).map(|v| format!("`{v}`")).collect();
+    let listed = field["enum"].as_array().map(|values| values.iter().filter_map(Value::as_str).collect());
+    let listed: Option<Vec<&str>> = field["pattern"].as_str().and_then(definition::values).or(listed);
+    if let Some(values) = &listed {
+        let values: Vec<_> = values.iter().map(|v| format!("`{v}`")).collect();
         all.push(format!("One of {}.", values.join(", ")));
     }
     for (least, most, what) in [
@@ -133,7 +136,7 @@ fn limits(field: &Value) -> String {
             (None, None) => None,
         });
     }
-    if let Some(pattern) = field["pattern"].as_str() {
+    if let (Some(pattern), None) = (field["pattern"].as_str(), listed) {
         all.push(format!("Pattern `{pattern}`."));
     }
     let items = &field["items"];

@@ -1,0 +1,135 @@
+//! What the generated definitions still lack: words for the kind itself, and one answer to null.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+
+/// The description of every `spec`; what the kind is stands one level above.
+const SPEC: &str = "What is wanted. What a field that is left out means, its line says.";
+
+/// A definition as it is shipped.
+///
+/// `kubectl explain` says what the kind is. Whatever may be left out may also be null, and means the same. The API server
+/// leaves no other choice: a merge patch (`kubectl apply`) takes nulls away before anybody looks, and a create does so
+/// where a field is not nullable, but server-side apply keeps them and refuses what is not nullable. A kept null counts as
+/// unset in the rules. It is never one of an enumeration, whatever that lists, so that the values of a field that may be
+/// left out stand in a pattern.
+pub(super) fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        let spec = schema.properties.as_mut().and_then(|properties| properties.get_mut("spec"));
+        if let Some(spec) = spec {
+            schema.description = spec.description.replace(SPEC.to_owned()).map(|text| paragraphs(&text));
+        }
+        optional_or_null(schema);
+    }
+    definition
+}
+
+/// Text whose lines were broken for an editor, as paragraphs.
+fn paragraphs(text: &str) -> String {
+    let paragraphs: Vec<_> = text.split("\n\n").map(|part| part.replace('\n', " ")).collect();
+    paragraphs.join("\n\n")
+}
+
+fn optional_or_null(schema: &mut JSONSchemaProps) {
+    let required = schema.required.clone().unwrap_or_default();
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        nullable(property, !required.contains(name));
+        optional_or_null(property);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        nullable(values, true);
+        optional_or_null(values);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        nullable(items, false);
+        optional_or_null(items);
+    }
+}
+
+fn nullable(schema: &mut JSONSchemaProps, may: bool) {
+    schema.nullable = may.then_some(true);
+    let Some(values) = schema.enum_.take_if(|_| may) else { return };
+    let values: Vec<_> = values.iter().filter_map(|value| value.0.as_str()).collect();
+    schema.pattern = Some(format!("^({})$", values.join("|")));
+}
+
+/// The values that a pattern lists, if it does nothing else.
+pub fn values(pattern: &str) -> Option<Vec<&str>> {
+    let values: Vec<_> = pattern.strip_prefix("^(")?.strip_suffix(")$")?.split('|').collect();
+    let word = |value: &&str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    values.iter().all(word).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::kinds::crds;
+
+    fn walk(schema: &Value, path: &str, look: &mut impl FnMut(&Value, &str)) {
+        look(schema, path);
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            walk(property, &format!("{path}.{name}"), look);
+        }
+        for below in ["items", "additionalProperties"] {
+            if schema[below].is_object() {
+                walk(&schema[below], &format!("{path}.{below}"), look);
+            }
+        }
+    }
+
+    fn each_schema(mut look: impl FnMut(&str, &Value)) {
+        for crd in crds() {
+            let crd = serde_json::to_value(&crd).unwrap();
+            let kind = crd["spec"]["names"]["kind"].as_str().unwrap();
+            look(kind, &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]);
+        }
+    }
+
+    #[test]
+    fn what_may_be_left_out_may_be_null_and_nothing_else() {
+        each_schema(|kind, schema| {
+            walk(schema, "", &mut |part, path| {
+                let required = part["required"].as_array().cloned().unwrap_or_default();
+                for (name, field) in part["properties"].as_object().into_iter().flatten() {
+                    let may = !required.contains(&name.as_str().into());
+                    let path = format!("{kind}{path}.{name}");
+                    assert_eq!(
+                        field["nullable"] == true,
+                        may,
+                        "{path}: create, apply and server-side apply differ on null"
+                    );
+                    assert!(!may || field["enum"].is_null(), "{path}: null is never one of an enumeration");
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_pattern_of_words_is_a_list_of_values() {
+        assert_eq!(values("^(Delete|Orphan)$"), Some(vec!["Delete", "Orphan"]));
+        assert_eq!(values("^[0-9]+$").or(values("^(([a-z]))$")), None);
+    }
+
+    #[test]
+    fn every_kind_and_field_says_what_it_is() {
+        each_schema(|kind, schema| {
+            let about = schema["description"].as_str().unwrap_or_default();
+            assert!(about.len() > 20 && !about.contains("generated"), "{kind} is explained by {about:?}");
+            for part in ["spec", "status"] {
+                walk(&schema["properties"][part], part, &mut |field, path| {
+                    // Items and values are said by what holds them.
+                    let last = path.rsplit('.').next();
+                    if last.is_some_and(|last| ["items", "additionalProperties"].contains(&last)) {
+                        return;
+                    }
+                    let text = field["description"].as_str().unwrap_or_default();
+                    assert!(!text.is_empty(), "{kind}.{path} has no description");
+                });
+            }
+        });
+    }
+}
