@@ -13,8 +13,8 @@ use emnify_engine::{
     controller::gap::Gap,
     directory::{Allows, WorkspaceKey},
     engine::Engine,
-    events::not_allowed,
     kind::FINALIZER,
+    refusal,
     snapshot::readiness,
     spec::WorkspaceKind,
     status::patch_params,
@@ -58,6 +58,9 @@ use crate::{
 /// Secrets are read again this often, so that a changed credential is tried within 30 s.
 pub(super) const LOOK: Duration = Duration::from_secs(20);
 
+/// The longest pause after looks that failed at the API server.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// What a workspace knows beside its status.
 #[derive(Default)]
 pub(super) struct Office {
@@ -76,6 +79,8 @@ pub(super) struct Office {
     /// When to write figures that always move.
     pub(super) figures: Rarely,
     pub(super) rotation: Option<Rarely>,
+    /// Looks in a row that failed at the API server.
+    pub(super) failures: u32,
     /// Writes down what the guard counts.
     pub(super) books: Option<Books>,
 }
@@ -290,29 +295,55 @@ impl Desk {
             return Ok(Action::await_change());
         }
         let ours = object.finalizers().iter().any(|f| f == FINALIZER);
-        match (object.meta().deletion_timestamp.is_some(), ours) {
-            (true, false) => return Ok(Action::await_change()),
-            (false, false) => return self.set_finalizer(object, true).await,
-            (_, true) => {}
+        if object.meta().deletion_timestamp.is_some() && !ours {
+            return Ok(Action::await_change());
         }
         let office = self.office(&key_of(object));
         let mut office = office.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
-        match Look::take(self, object, &mut office, &status, alarm).await {
-            Ok(look) => look.work(&mut office, &mut status).await,
-            Err(error) => {
-                if let kube::Error::Api(refusal) = &error
-                    && refusal.code == 403
-                {
-                    let (message, serves) = (not_allowed(&refusal.message), office.access.is_some());
-                    let generation = object.meta().generation;
-                    status::refused(&mut status, &message, serves, generation, self.engine.now());
-                    self.write(object, &status).await?;
-                }
-                self.engine.shared.events.say_refusal(object, &error);
-                Err(error)
+        let done = if ours {
+            self.attend(object, &mut office, &mut status, alarm).await
+        } else {
+            self.set_finalizer(object, true).await
+        };
+        match done {
+            Ok(action) => {
+                office.failures = 0;
+                Ok(action)
             }
+            Err(error) => Ok(self.failed(object, &mut office, status, &error).await),
         }
+    }
+
+    async fn attend<W: Served>(
+        &self,
+        object: &W,
+        office: &mut Office,
+        status: &mut WorkspaceStatus,
+        alarm: &Alarm<W>,
+    ) -> Result<Action, kube::Error> {
+        Look::take(self, object, office, status, alarm).await?.work(office, status).await
+    }
+
+    /// A look failed at the API server: says why, and returns when to look again.
+    async fn failed<W: Served>(
+        &self,
+        object: &W,
+        office: &mut Office,
+        mut status: WorkspaceStatus,
+        error: &kube::Error,
+    ) -> Action {
+        tracing::warn!(workspace = %object.name_any(), error = %refusal::brief(error), "workspace not reconciled");
+        if let Some(told) = refusal::told(error) {
+            let (serves, generation) = (office.access.is_some(), object.meta().generation);
+            status::refused(&mut status, &told, serves, generation, self.engine.now());
+            if let Err(error) = self.write(object, &status).await {
+                tracing::debug!(error = %refusal::brief(&error), "a refusal is told by an event only");
+            }
+            self.engine.shared.events.say_refusal(object, error);
+        }
+        office.failures = office.failures.saturating_add(1);
+        Action::requeue(refusal::pause(office.failures).min(LONGEST))
     }
 
     /// With the finalizer a deleted workspace stays until nothing lives in emnify through it.

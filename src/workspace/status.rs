@@ -3,6 +3,7 @@
 use emnify_engine::{
     conditions::{self, Wanted, clear, holds},
     guard::{Trip, humane},
+    plan::Told,
     reason::{
         self,
         condition::{GUARD_TRIPPED, READY, RECONCILING, RESTRICTED, STALLED},
@@ -108,10 +109,10 @@ pub fn waits_long(status: &WorkspaceStatus, now: Timestamp) -> bool {
         .is_some_and(|c| now.duration_since(c.last_transition_time.0) >= A_WHILE)
 }
 
-/// Says which right in the cluster is missing; a session that works is not less ready.
+/// Says what the API server refuses; a session that works is not less ready.
 pub fn refused(
     status: &mut WorkspaceStatus,
-    message: &str,
+    told: &Told,
     serves: bool,
     generation: Option<i64>,
     now: Timestamp,
@@ -120,8 +121,9 @@ pub fn refused(
         return;
     }
     let all = &mut status.conditions;
+    let Told { reason, message } = told;
     for (kind, status) in [(READY, false), (STALLED, true)] {
-        conditions::set(all, &Wanted { kind, status, reason: reason::NOT_ALLOWED, message }, generation, now);
+        conditions::set(all, &Wanted { kind, status, reason, message }, generation, now);
     }
     clear(all, RECONCILING);
 }
@@ -296,7 +298,8 @@ mod tests {
     #[test]
     fn a_missing_right_stalls_unless_the_session_works() {
         let tell = |status: &mut WorkspaceStatus, serves| {
-            refused(status, "secrets \"emnify\" is forbidden", serves, Some(1), Timestamp::UNIX_EPOCH);
+            let told = Told { reason: reason::NOT_ALLOWED, message: "secrets is forbidden".into() };
+            refused(status, &told, serves, Some(1), Timestamp::UNIX_EPOCH);
         };
         let mut fresh = WorkspaceStatus::default();
         tell(&mut fresh, false);

@@ -1,6 +1,13 @@
 //! Kubernetes Events, off the hot path; the same thing is said once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -12,7 +19,10 @@ use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::{meters::Meters, reason, tasks::Tasks};
+use crate::{meters::Meters, refusal, tasks::Tasks};
+
+/// That events are refused is told once.
+static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Events are dropped, counted and told in the log, when the API server cannot take them this fast.
 const WAITING: usize = 1024;
@@ -77,10 +87,8 @@ impl Events {
 
     /// Says on an object that the API server refuses what the operator needs for it; other errors pass by themselves.
     pub fn say_refusal<K: Resource<DynamicType = ()>>(&self, object: &K, error: &kube::Error) {
-        if let kube::Error::Api(refusal) = error
-            && refusal.code == 403
-        {
-            self.say(object, true, reason::NOT_ALLOWED, &not_allowed(&refusal.message));
+        if let Some(told) = refusal::told(error) {
+            self.say(object, true, told.reason, &told.message);
         }
     }
 
@@ -104,11 +112,6 @@ impl Events {
             tracing::warn!(reason, "event dropped: the API server does not keep up");
         }
     }
-}
-
-/// What is said of something that the API server refused.
-pub fn not_allowed(refusal: &str) -> String {
-    format!("the operator lacks a right in the cluster: {refusal}")
 }
 
 async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>) {
@@ -152,7 +155,14 @@ async fn sent(api: &Api<Event>, event: &Event) -> bool {
         Ok(Err(kube::Error::Api(e))) if e.code == 409 => true,
         Ok(Err(error)) => {
             // a terminating namespace refuses events; the condition says the same
-            tracing::debug!(%error, event = %event.name_any(), "event refused");
+            match refusal::told(&error) {
+                Some(told) if !REFUSED.swap(true, Ordering::Relaxed) => {
+                    tracing::warn!(reason = told.reason, "events are refused: {}", told.message);
+                }
+                _ => {
+                    tracing::debug!(error = %refusal::brief(&error), event = %event.name_any(), "event refused");
+                }
+            }
             matches!(error, kube::Error::Api(e) if e.code < 500 && e.code != 429)
         }
         Err(_) => false,

@@ -38,6 +38,7 @@ pub mod plan;
 pub mod queue;
 pub mod reason;
 pub mod refs;
+pub mod refusal;
 mod role;
 pub mod scrub;
 pub mod secrets;

@@ -76,6 +76,8 @@ words! {
     UNDECODABLE = "Undecodable";
     /// The operator lacks a right in the cluster; the message names it.
     NOT_ALLOWED = "NotAllowed";
+    /// The API server refuses what the operator has to write, for a quota or an admission policy; the message has its words.
+    CLUSTER_REFUSED = "ClusterRefused";
     /// The cluster's definitions are of another version than the operator; the message says which to upgrade.
     DEFINITIONS_DIFFER = "DefinitionsDiffer";
     /// An emnify object was created.

@@ -146,6 +146,16 @@ pub(crate) fn stall(common: &mut CommonStatus, why: &Told, generation: Option<i6
     clear(&mut common.conditions, RECONCILING);
 }
 
+/// The API server refuses what has to be written; who is in step stays so.
+pub(crate) fn refused(common: &mut CommonStatus, why: &Told, generation: Option<i64>, now: Timestamp) {
+    if holds(&common.conditions, READY, generation) {
+        put(common, SYNCED, false, why, generation, now);
+    } else {
+        stall(common, why, generation, now);
+        common.observed_generation = generation;
+    }
+}
+
 /// Writes that differences are reported and not corrected, or that nothing `exists` and nothing is made.
 pub fn differs(common: &mut CommonStatus, why: &Told, exists: bool, generation: Option<i64>, now: Timestamp) {
     let fine = Told { reason: reason::UP_TO_DATE, message: String::new() };

@@ -24,6 +24,7 @@ use crate::{
     meters::{Journeys, Meters},
     queue::Ticket,
     refs::{Named, Refs},
+    refusal::Refusals,
     session::Session,
     snapshot::{Census, ObjectsSnapshot},
     status::StatusWriter,
@@ -173,6 +174,7 @@ pub struct Shared {
     /// What runs beside the kinds.
     pub tasks: Tasks,
     pub(crate) journeys: Journeys,
+    pub(crate) refusals: Refusals,
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
@@ -192,6 +194,7 @@ impl Shared {
             meters,
             tasks,
             journeys: Journeys::default(),
+            refusals: Refusals::default(),
             writer: StatusWriter::new(client.clone()),
             client,
             settings,

@@ -154,6 +154,10 @@ impl<K: Managed> Looks<K> for Controller<K> {
         workspace_of(&self.shared, object, &common).served
     }
 
+    fn overlay(&self) -> &Overlay<K> {
+        &self.overlay
+    }
+
     fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {
         async move { self.reconcile(&object).await }.boxed()
     }

@@ -26,7 +26,10 @@ use crate::{
     directory::Served,
     kind::{Kind, Status},
     meters::Outcome,
+    plan::Told,
+    refusal, settle,
     shared::Shared,
+    status::Overlay,
     tasks,
 };
 
@@ -47,6 +50,8 @@ pub(crate) trait Looks<K: Kind>: Send + Sync + 'static {
     fn shared(&self) -> &Arc<Shared>;
     /// Who serves the object's workspace.
     fn served(&self, object: &Decoded<K>) -> Served;
+    /// What was written last.
+    fn overlay(&self) -> &Overlay<K>;
     /// One look at one object.
     fn look(self: Arc<Self>, object: Arc<Decoded<K>>) -> BoxFuture<'static, Result<Looked, kube::Error>>;
     /// The object is in step as it is now specified, and its status says so.
@@ -151,6 +156,7 @@ fn seen_settled<K: Kind>(object: &Decoded<K>) -> bool {
 /// An object left the cluster.
 fn leave<K: Kind, L: Looks<K>>(looks: &L, object: &Decoded<K>) {
     looks.shared().journeys.cancel(object);
+    looks.shared().refusals.over(&object.uid().unwrap_or_default());
     looks.gone(object);
 }
 
@@ -182,12 +188,12 @@ async fn counted<K: Kind, L: Looks<K>>(
         shared.journeys.cancel(&*object);
         return Ok(Action::await_change());
     }
+    if let Some(rest) = shared.refusals.rest(&*object) {
+        return Ok(Action::requeue(rest));
+    }
     let began = Instant::now();
     let span = look_span(&shared.journeys.span(&object.uid().unwrap_or_default()));
     let looked = looks.clone().look(object.clone()).instrument(span.clone()).await;
-    if let Err(error) = &looked {
-        shared.events.say_refusal(&*object, error);
-    }
     let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
     span.record("step", step).record("reason", reason);
     drop(span);
@@ -195,7 +201,43 @@ async fn counted<K: Kind, L: Looks<K>>(
     if shared.journeys.is_open(&*object) && looks.settled(&object) {
         shared.journeys.end(&*object, &shared.meters);
     }
-    Ok(looked?.action)
+    match looked {
+        Ok(looked) => {
+            shared.refusals.over(&object.uid().unwrap_or_default());
+            Ok(looked.action)
+        }
+        Err(error) => Ok(Action::requeue(failed(&*looks, &object, &error).await)),
+    }
+}
+
+/// A look failed at the API server: says why, and returns when to look again.
+async fn failed<K: Kind, L: Looks<K>>(looks: &L, object: &Decoded<K>, error: &kube::Error) -> Duration {
+    let shared = looks.shared();
+    let named = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    tracing::warn!(kind = K::KIND, object = %named, error = %refusal::brief(error), "reconcile failed");
+    let told = refusal::told(error);
+    if let Some(told) = &told {
+        shared.events.say(object, true, told.reason, &told.message);
+        tell_refusal(looks, object, told).await;
+    }
+    shared.refusals.note(object, told.is_some())
+}
+
+/// Writes into the conditions what the API server refused, unless that is the status itself.
+async fn tell_refusal<K: Kind, L: Looks<K>>(looks: &L, object: &Decoded<K>, told: &Told) {
+    let (before, version) = looks.overlay().newest(object);
+    if object.valid().is_none() {
+        return;
+    }
+    let mut status = before.clone().unwrap_or_default();
+    settle::refused(status.common_mut(), told, object.meta().generation, looks.shared().now());
+    if before.as_ref() == Some(&status) {
+        return;
+    }
+    match looks.shared().writer.write(object, &version, &status, false).await {
+        Ok(stored) => looks.overlay().wrote(&stored),
+        Err(error) => tracing::debug!(kind = K::KIND, %error, "a refusal is told by an event only"),
+    }
 }
 
 impl<K: Kind> Watch<K> {

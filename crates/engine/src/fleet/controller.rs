@@ -189,6 +189,10 @@ impl<F: Fleet> Looks<F> for FleetController<F> {
         workspace_of(&self.shared, object, &self.common(object)).served
     }
 
+    fn overlay(&self) -> &Overlay<F> {
+        &self.overlay
+    }
+
     fn look(self: Arc<Self>, object: Arc<Decoded<F>>) -> BoxFuture<'static, Result<Looked, kube::Error>> {
         async move { self.reconcile(&object).await }.boxed()
     }

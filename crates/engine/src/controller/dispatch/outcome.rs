@@ -12,7 +12,7 @@ use crate::{
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Managed, Reply, Status, Verb},
-    pause, reason,
+    pause, reason, refusal,
     role::Doing,
     secrets,
     spec::Rejected,
@@ -60,7 +60,10 @@ impl<K: Managed> Controller<K> {
         for attempt in 1..=3 {
             match secrets::store(&self.shared.client, valid, &to, &reply.secret, nonce).await {
                 Ok(()) => return,
-                Err(error) => tracing::error!(kind = K::KIND, %error, attempt, "output Secret not written"),
+                Err(error) => {
+                    tracing::error!(kind = K::KIND, error = %refusal::brief(&error), attempt, "output Secret not written");
+                    self.shared.events.say_refusal(valid, &error);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! An API server in memory: lists, watches, patches with their preconditions, finalizers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -35,6 +35,8 @@ struct Inner {
     wrote: Vec<Wrote>,
     mute: bool,
     forbidden: BTreeSet<String>,
+    refused: HashMap<String, String>,
+    tried: Vec<String>,
     slow: std::time::Duration,
 }
 
@@ -100,6 +102,20 @@ impl Cluster {
     /// From now on the operator has no rights to this path.
     pub(crate) fn forbid(&self, path: &str) {
         self.lock().forbidden.insert(path.to_owned());
+    }
+
+    /// From now on, or no longer, writes to this path are refused in these words.
+    pub(crate) fn refuse(&self, path: &str, words: Option<&str>) {
+        let mut inner = self.lock();
+        match words {
+            Some(words) => inner.refused.insert(path.to_owned(), words.to_owned()),
+            None => inner.refused.remove(path),
+        };
+    }
+
+    /// How many writes were refused in words.
+    pub(crate) fn tried(&self) -> usize {
+        self.lock().tried.len()
     }
 
     /// A user sets an annotation.
@@ -239,6 +255,10 @@ impl Cluster {
         }
         let (status, answer) = match method {
             _ if inner.forbidden.contains(&path) => refusal(403, "forbidden"),
+            _ if method != "GET" && inner.refused.contains_key(&path) => {
+                inner.tried.push(path.clone());
+                refusal(403, &inner.refused[&path])
+            }
             "GET" => inner.objects.get(&path).map_or_else(|| refusal(404, "not found"), |o| (200, o.clone())),
             "POST" => inner.create(&path, &body),
             "PATCH" => inner.patch(&path, &body),
