@@ -84,6 +84,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
         ended = ended(&mut tasks, &engine.shared.tasks, &shutdown) => return ended,
     }
     tasks.spawn(named("definitions", definitions(&settings, &lead, &engine, skew, &shutdown)));
+    tell_unserved(&settings, &lead, &engine);
     serve_workspaces(&desk, labels, &mut tasks, &shutdown);
     let result = tokio::select! {
         result = act(&desk, &engine, &mut tasks, &shutdown) => result,
@@ -210,6 +211,27 @@ fn serve_workspaces(
     }
 }
 
+/// The operator's lease, which is there whatever the rights: what concerns no object is told on it.
+fn own_lease(settings: &Settings, lead: &Lead) -> Lease {
+    Lease {
+        metadata: ObjectMeta {
+            name: Some(lead.shard.lease().to_owned()),
+            namespace: Some(settings.operator_namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        ..Lease::default()
+    }
+}
+
+/// Namespaces that cannot be watched are told on the operator's lease.
+fn tell_unserved(settings: &Settings, lead: &Lead, engine: &Engine) {
+    let (lease, events) = (own_lease(settings, lead), engine.shared.events.clone());
+    engine
+        .shared
+        .unserved
+        .told_to(move |message| events.say(&lease, true, reason::NAMESPACE_NOT_SERVED, message));
+}
+
 /// Compares the cluster's definitions with this binary's; a difference is told on the operator's lease, which is there
 /// whatever the rights.
 fn definitions(
@@ -219,14 +241,7 @@ fn definitions(
     skew: Skew,
     shutdown: &watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
-    let lease = Lease {
-        metadata: ObjectMeta {
-            name: Some(lead.shard.lease().to_owned()),
-            namespace: Some(settings.operator_namespace.clone()),
-            ..ObjectMeta::default()
-        },
-        ..Lease::default()
-    };
+    let lease = own_lease(settings, lead);
     let events = engine.shared.events.clone();
     let tell = move |told: &str| events.say(&lease, true, reason::DEFINITIONS_DIFFER, told);
     let whole_cluster = settings.namespaces == Namespaces::All;

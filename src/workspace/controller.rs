@@ -18,6 +18,7 @@ use emnify_engine::{
     snapshot::readiness,
     spec::WorkspaceKind,
     status::patch_params,
+    unserved,
 };
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::{
@@ -150,7 +151,8 @@ impl Desk {
     pub fn snapshot(&self) -> Snapshot {
         let shows = self.shows.lock();
         let workspaces = shows.iter().flat_map(|show| show()).collect();
-        Snapshot { workspaces, lead: Some(self.lead.snapshot()), ..self.sessions.snapshot() }
+        let unserved = self.engine.shared.unserved.names();
+        Snapshot { workspaces, unserved, lead: Some(self.lead.snapshot()), ..self.sessions.snapshot() }
     }
 
     fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
@@ -194,7 +196,10 @@ impl Desk {
     }
 
     /// What is known of a workspace before its first look.
-    fn heard<W: Served>(&self, event: &watcher::Event<W>, listed: &mut bool) {
+    fn heard<W: Served>(&self, event: &watcher::Event<W>, scope: Option<&str>, listed: &mut bool) {
+        if let (watcher::Event::InitDone, Some(namespace)) = (event, scope) {
+            self.engine.shared.unserved.served(namespace, W::KIND.as_str());
+        }
         let directory = &self.engine.shared.directory;
         match event {
             watcher::Event::InitApply(object) if self.lead.shard.serves(object.labels()) => {
@@ -209,6 +214,18 @@ impl Desk {
             }
             watcher::Event::Delete(object) => self.close(object),
             watcher::Event::Init | watcher::Event::InitDone | watcher::Event::Apply(_) => {}
+        }
+    }
+
+    /// A namespace that is gone or forbidden does not hold up the others.
+    fn not_heard<W: Served>(&self, error: &watcher::Error, scope: Option<&str>, listed: &mut bool) {
+        let refusal = scope.zip(unserved::refusal(error));
+        let Some((namespace, why)) = refusal else {
+            return tracing::warn!(kind = ?W::KIND, %error, "workspaces not watched");
+        };
+        self.engine.shared.unserved.refused(namespace, W::KIND.as_str(), why);
+        if !std::mem::replace(listed, true) {
+            self.unlisted.send_modify(|n| *n -= 1);
         }
     }
 
@@ -230,8 +247,8 @@ impl Desk {
         let events = watcher(W::api(client, scope.as_deref()), watcher::Config::default())
             .default_backoff()
             .inspect(move |event| match event {
-                Ok(event) => hearing.heard(event, &mut listed),
-                Err(error) => tracing::warn!(kind = ?W::KIND, %error, "workspaces not watched"),
+                Ok(event) => hearing.heard(event, scope.as_deref(), &mut listed),
+                Err(error) => hearing.not_heard::<W>(error, scope.as_deref(), &mut listed),
             })
             .reflect(writer)
             .inspect_ok(move |event| {

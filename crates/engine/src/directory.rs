@@ -130,6 +130,16 @@ impl Directory {
         self.0.write().remove(key);
     }
 
+    /// What each workspace gives its objects, of those that work.
+    pub(crate) fn accesses(&self) -> Vec<Access> {
+        let all = self.0.read();
+        let working = all.values().filter_map(|slot| match slot {
+            Slot::Here(entry) => entry.state.as_ref().ok().cloned(),
+            Slot::Elsewhere => None,
+        });
+        working.collect()
+    }
+
     /// Every session in use, once.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
         let all = self.0.read();

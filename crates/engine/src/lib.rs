@@ -51,4 +51,5 @@ pub mod status;
 pub mod tables;
 mod taken;
 pub mod tasks;
+pub mod unserved;
 pub mod verdict;

@@ -78,6 +78,8 @@ words! {
     NOT_ALLOWED = "NotAllowed";
     /// The API server refuses what the operator has to write, for a quota or an admission policy; the message has its words.
     CLUSTER_REFUSED = "ClusterRefused";
+    /// A namespace that is to be watched is gone or forbidden; the message says why. The others are served.
+    NAMESPACE_NOT_SERVED = "NamespaceNotServed";
     /// The cluster's definitions are of another version than the operator; the message says which to upgrade.
     DEFINITIONS_DIFFER = "DefinitionsDiffer";
     /// An emnify object was created.

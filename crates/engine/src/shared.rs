@@ -29,6 +29,7 @@ use crate::{
     snapshot::{Census, ObjectsSnapshot},
     status::StatusWriter,
     tasks::Tasks,
+    unserved::Unserved,
 };
 
 /// Settings of the engine.
@@ -175,6 +176,8 @@ pub struct Shared {
     pub tasks: Tasks,
     pub(crate) journeys: Journeys,
     pub(crate) refusals: Refusals,
+    /// Namespaces that cannot be watched.
+    pub unserved: Unserved,
     pub(crate) writer: StatusWriter,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
@@ -195,6 +198,7 @@ impl Shared {
             tasks,
             journeys: Journeys::default(),
             refusals: Refusals::default(),
+            unserved: Unserved::default(),
             writer: StatusWriter::new(client.clone()),
             client,
             settings,
@@ -269,6 +273,13 @@ impl Shared {
         }
         if self.directory.publish(key.clone(), entry) {
             self.kinds().for_each(|kind| kind.poke_all(key));
+        }
+    }
+
+    /// Objects of a namespace became known after the workspaces: what they are bound to is theirs.
+    pub(crate) fn claim_anew(&self) {
+        for access in self.directory.accesses() {
+            self.kinds().for_each(|kind| kind.claim_all(&access));
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub push: Option<push::Snapshot>,
     /// Fields that differ between the cluster's definitions and this binary's, by kind.
     pub skew: Vec<(String, usize)>,
+    /// Namespaces that are to be watched and cannot be.
+    pub unserved: Vec<String>,
 }
 
 /// Traffic with one host.

@@ -31,6 +31,12 @@ pub const METRICS: &[Metric] = &[
         &["kind"],
         |now, put| now.skew.iter().for_each(|(kind, fields)| put(&[kind], small(*fields))),
     ),
+    gauge(
+        "namespace_unserved",
+        "Namespaces of `--namespaces` that are gone or forbidden, each with 1; the others are served",
+        &["watched_namespace"],
+        |now, put| now.unserved.iter().for_each(|namespace| put(&[namespace], 1.0)),
+    ),
     // Requests to emnify.
     counter(
         "requests",

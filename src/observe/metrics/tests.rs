@@ -116,6 +116,7 @@ fn snapshot() -> Snapshot {
             refused: [1, 0, 0, 0, 0, 0, 2, 0],
         }),
         skew: vec![("Endpoint".into(), 2)],
+        unserved: vec!["gone".into()],
     }
 }
 

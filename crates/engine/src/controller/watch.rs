@@ -1,6 +1,12 @@
 //! The watch of a kind: pruned objects in a store, and a queue fed by changes that matter and by triggers.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use kube::{
@@ -30,7 +36,7 @@ use crate::{
     refusal, settle,
     shared::Shared,
     status::Overlay,
-    tasks,
+    tasks, unserved,
 };
 
 /// Reconciles at once per kind; they wait for nothing but the API server.
@@ -67,6 +73,8 @@ struct Watch<K: Kind> {
     namespace: Option<String>,
     store: Store<Decoded<K>>,
     trigger: mpsc::UnboundedSender<ReconcileRequest<Decoded<K>>>,
+    /// The API server does not let it begin.
+    refused: Arc<AtomicBool>,
     /// Taken when the watch starts.
     parts: Mutex<Option<Parts<K>>>,
 }
@@ -88,7 +96,8 @@ impl<K: Kind> Watches<K> {
         let prepare = |namespace| {
             let (trigger, requests) = mpsc::unbounded_channel();
             let (store, writer) = reflector::store();
-            Watch { namespace, store, trigger, parts: Mutex::new(Some(Parts { writer, requests })) }
+            let parts = Mutex::new(Some(Parts { writer, requests }));
+            Watch { namespace, store, trigger, refused: Arc::default(), parts }
         };
         Self(scopes.into_iter().map(prepare).collect())
     }
@@ -104,9 +113,11 @@ impl<K: Kind> Watches<K> {
         self.0.iter().flat_map(|w| w.store.state()).collect()
     }
 
-    /// True once every object was listed.
+    /// True once every object was listed. A namespace that is gone or forbidden does not hold up the others.
     pub(crate) fn listed(&self) -> bool {
-        self.0.iter().all(|w| w.store.wait_until_ready().now_or_never().is_some())
+        let ready = |w: &Watch<K>| w.store.wait_until_ready().now_or_never().is_some();
+        let missing = |w: &Watch<K>| w.namespace.is_some() && w.refused.load(Ordering::Relaxed);
+        self.0.iter().all(|w| ready(w) || missing(w)) && self.0.iter().any(ready)
     }
 
     /// Asks for a look.
@@ -254,10 +265,28 @@ impl<K: Kind> Watch<K> {
             .combine(predicates::labels);
         let (gone, arrived) = (looks.clone(), looks.clone());
         let (store, trigger, mut gap) = (self.store.clone(), self.trigger.clone(), Gap::default());
+        let (namespace, refused, shared) =
+            (self.namespace.clone(), self.refused.clone(), looks.shared().clone());
         let events = watcher(api, watcher::Config::default())
             .modify(prune)
             .default_backoff()
             .reflect(writer)
+            .inspect(move |event| {
+                let Some(namespace) = &namespace else { return };
+                match event.as_ref().map_err(|error| (error, unserved::refusal(error))) {
+                    Err((_, Some(why))) => {
+                        refused.store(true, Ordering::Relaxed);
+                        shared.unserved.refused(namespace, K::KIND, why);
+                    }
+                    Ok(watcher::Event::InitDone) => {
+                        refused.store(false, Ordering::Relaxed);
+                        if shared.unserved.served(namespace, K::KIND) {
+                            shared.claim_anew();
+                        }
+                    }
+                    Ok(_) | Err((_, None)) => {}
+                }
+            })
             .inspect_ok(move |event| {
                 if let watcher::Event::Delete(object) = event {
                     leave(&*gone, object);

@@ -12,6 +12,7 @@ mod leaving;
 mod life;
 mod listings;
 mod moves;
+mod namespaces;
 mod ownership;
 mod panics;
 mod refusals;

@@ -104,6 +104,11 @@ impl Cluster {
         self.lock().forbidden.insert(path.to_owned());
     }
 
+    /// It has them again.
+    pub(crate) fn allow(&self, path: &str) {
+        self.lock().forbidden.remove(path);
+    }
+
     /// From now on, or no longer, writes to this path are refused in these words.
     pub(crate) fn refuse(&self, path: &str, words: Option<&str>) {
         let mut inner = self.lock();
@@ -239,12 +244,12 @@ impl Cluster {
         tokio::time::sleep(std::time::Duration::from_millis(5) + slow).await;
         let mut inner = self.lock();
         let method = parts.method.as_str();
-        let listed = path.strip_prefix("/apis/emnify.io/v1alpha1/").filter(|plural| !plural.contains('/'));
-        if let ("GET", Some(plural)) = (method, listed) {
+        if let ("GET", Some(of), false) = (method, listed(&path), inner.forbidden.contains(&path)) {
             if query.contains("watch=true") {
-                return inner.watch(plural);
+                let since = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion="));
+                let since = since.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX);
+                return inner.watch(path, since);
             }
-            let of = |p: &str| plural_in(p) == Some(plural);
             let items: Vec<Value> =
                 inner.objects.iter().filter(|(p, _)| of(p)).map(|(_, o)| o.clone()).collect();
             let version = inner.version.to_string();
@@ -299,16 +304,25 @@ impl Inner {
         } else {
             self.objects.insert(path.to_owned(), object.clone());
         }
-        if let (Some(plural), false) = (plural_in(path), self.mute) {
+        if !self.mute {
             let line = Bytes::from(format!("{}\n", json!({"type": kind, "object": object})));
-            self.watchers.retain(|(of, w)| of != plural || w.send(line.clone()).is_ok());
+            self.watchers
+                .retain(|(of, w)| listed(of).is_none_or(|of| !of(path)) || w.send(line.clone()).is_ok());
         }
         object
     }
 
-    fn watch(&mut self, plural: &str) -> Reply {
+    /// A watch, which begins with what changed since the listing before it.
+    fn watch(&mut self, path: String, since: u64) -> Reply {
         let (tx, rx) = mpsc::unbounded_channel();
-        self.watchers.push((plural.to_owned(), tx));
+        for (at, object) in self.objects.iter().filter(|(at, _)| listed(&path).is_some_and(|of| of(at))) {
+            let version = object["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
+            if version.is_some_and(|version: u64| version > since) {
+                let line = format!("{}\n", json!({"type": "MODIFIED", "object": object}));
+                assert!(tx.send(Bytes::from(line)).is_ok(), "{at}: the watch is just made");
+            }
+        }
+        self.watchers.push((path, tx));
         let frames = futures::stream::unfold(rx, |mut rx| async {
             let line = rx.recv().await?;
             Full::new(line).frame().await.map(|frame| (frame, rx))
@@ -388,4 +402,17 @@ fn refusal(code: u16, message: &str) -> (u16, Value) {
 fn reply(status: u16, body: &Value) -> Reply {
     let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
     Response::builder().status(status).header("content-type", "application/json").body(body).unwrap()
+}
+
+/// Which objects a path lists, if it lists any.
+fn listed(path: &str) -> Option<impl Fn(&str) -> bool + use<>> {
+    let rest = path.strip_prefix("/apis/emnify.io/v1alpha1/")?;
+    let (namespace, plural) = match rest.split('/').collect::<Vec<_>>()[..] {
+        [plural] => (None, plural.to_owned()),
+        ["namespaces", namespace, plural] => (Some(format!("/namespaces/{namespace}/")), plural.to_owned()),
+        _ => return None,
+    };
+    Some(move |object: &str| {
+        plural_in(object) == Some(plural.as_str()) && namespace.as_ref().is_none_or(|n| object.contains(n))
+    })
 }

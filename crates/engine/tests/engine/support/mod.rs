@@ -56,19 +56,35 @@ impl Stage {
 
     /// A process that was told how far the event log was read.
     pub(crate) async fn resumed(cluster: Cluster, emnify: Emnify, position: Option<Timestamp>) -> Self {
-        let stage = Self::built(cluster, emnify, position).await;
+        let stage = Self::built(cluster, emnify, position, &[]).await;
         stage.engine.open();
         stage
     }
 
     /// The same, up to where reconciling would begin.
     pub(crate) async fn closed(cluster: Cluster, emnify: Emnify) -> Self {
-        Self::built(cluster, emnify, None).await
+        Self::built(cluster, emnify, None, &[]).await
     }
 
-    async fn built(cluster: Cluster, emnify: Emnify, position: Option<Timestamp>) -> Self {
+    /// A process that watches these namespaces only.
+    pub(crate) async fn watching(cluster: Cluster, namespaces: &[&str]) -> Self {
+        let stage = Self::built(cluster, Emnify::default(), None, namespaces).await;
+        stage.engine.open();
+        stage
+    }
+
+    async fn built(
+        cluster: Cluster,
+        emnify: Emnify,
+        position: Option<Timestamp>,
+        namespaces: &[&str],
+    ) -> Self {
         clock::now();
-        let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
+        let settings = EngineSettings {
+            installation: "prod".into(),
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+            ..EngineSettings::default()
+        };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let builder = Builder::new(cluster.client(), settings)
