@@ -185,7 +185,8 @@ fn labels_are_those_that_are_declared() {
         "traffic",
         "currency",
     ];
-    let one_each = ["version", "host", "organisation", "workspace_namespace", "workspace"];
+    let one_each =
+        ["version", "host", "organisation", "workspace_namespace", "workspace", "watched_namespace"];
     let allowed = [&fixed[..], &one_each].concat();
     for metric in METRICS {
         for label in metric.labels {

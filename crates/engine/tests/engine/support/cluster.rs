@@ -312,10 +312,12 @@ impl Inner {
         object
     }
 
-    /// A watch, which begins with what changed since the listing before it.
+    /// A watch. One of a namespace begins with what changed since the listing before it; others began before anything did.
     fn watch(&mut self, path: String, since: u64) -> Reply {
         let (tx, rx) = mpsc::unbounded_channel();
-        for (at, object) in self.objects.iter().filter(|(at, _)| listed(&path).is_some_and(|of| of(at))) {
+        let late = path.contains("/namespaces/");
+        let of = |at: &str| late && listed(&path).is_some_and(|of| of(at));
+        for (at, object) in self.objects.iter().filter(|(at, _)| of(at)) {
             let version = object["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
             if version.is_some_and(|version: u64| version > since) {
                 let line = format!("{}\n", json!({"type": "MODIFIED", "object": object}));
