@@ -1,15 +1,13 @@
 //! The admin server: is the process alive, are its caches complete, how does it do, what does it log. [`push`] is the
 //! receiver of data streams.
 
+mod listen;
 mod loglevel;
 pub mod push;
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -47,17 +45,9 @@ pub async fn admin(
     health: Health,
     metrics: Metrics,
     levels: Option<Levels>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) {
-    let end = async move {
-        // an error means that the sender is gone, which is a shutdown too
-        let _ended = shutdown.wait_for(|s| *s).await.is_ok();
-    };
-    let routes = routes(health, metrics).merge(loglevel::routes(levels));
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(end).await {
-        tracing::error!(%error, "admin server failed");
-    }
+    listen::serve(listener, routes(health, metrics).merge(loglevel::routes(levels)), shutdown).await;
 }
 
 fn routes(health: Health, metrics: Metrics) -> Router {

@@ -82,14 +82,8 @@ impl fmt::Debug for Push {
 }
 
 /// Receives until `shutdown` says true.
-pub async fn receive(listener: TcpListener, push: Push, mut shutdown: watch::Receiver<bool>) {
-    let end = async move {
-        // an error means that the sender is gone, which is a shutdown too
-        let _ended = shutdown.wait_for(|s| *s).await.is_ok();
-    };
-    if let Err(error) = axum::serve(listener, routes(push)).with_graceful_shutdown(end).await {
-        tracing::error!(%error, "push receiver failed");
-    }
+pub async fn receive(listener: TcpListener, push: Push, shutdown: watch::Receiver<bool>) {
+    super::listen::serve(listener, routes(push), shutdown).await;
 }
 
 fn routes(push: Push) -> Router {
