@@ -76,6 +76,8 @@ pub trait Holder: Debug + Send + Sync {
     fn claimant(&self) -> &Claimant;
     /// How strong its claim to `right` is; `None` if it claims no such thing. Must not ask [`Claims`].
     fn rank(&self, right: &str) -> Option<Rank>;
+    /// It has what `right` speaks of, wants it no more, and is about to let go of it.
+    fn lets_go(&self, right: &str) -> bool;
 }
 
 /// One object as bound, or as not bound, kept once however much it claims so.
@@ -142,6 +144,12 @@ impl Claims {
             let first = listed.into_iter().chain(asked).min_by(|(a, _), (b, _)| a.cmp(b))?;
             (first.0 < *rank).then_some(first.1)
         })
+    }
+
+    /// Who has what `right` speaks of and is about to let go of it, of those that are asked.
+    pub fn letting_go(&self, right: &str) -> Option<Claimant> {
+        let inner = self.0.lock();
+        inner.holders.values().find(|holder| holder.lets_go(right)).map(|holder| holder.claimant().clone())
     }
 
     /// Those who claim anything that `theirs` names: when a holder lets go of it, they may have become first.
@@ -295,6 +303,10 @@ mod tests {
         fn claimant(&self) -> &Claimant {
             &self.0
         }
+        fn lets_go(&self, _: &str) -> bool {
+            false
+        }
+
         fn rank(&self, right: &str) -> Option<Rank> {
             right.starts_with("Toy#").then(|| self.1.clone())
         }

@@ -178,7 +178,7 @@ fn wait_for_holder<K: Managed>(
     }
     if let (Some(key), Seen::Present(found)) = (exchange, &known.seen)
         && subject.status.id.as_deref() == Some(found.id.to_string().as_str())
-        && let Some(change) = K::vacate(&found.have, key)
+        && let Some(change) = K::vacate(&found.have, key, known.free)
     {
         let changes = vec![change];
         return refused(subject, known, &changes).unwrap_or_else(|| Step::Apply(found.id.clone(), changes));

@@ -1,7 +1,9 @@
 //! What to do about a device. Pure; the rules for SIM states are those of `Sim`.
 
+use std::net::Ipv4Addr;
+
 use emnify_engine::{
-    kind::{Diff, FieldDiff, Invalid},
+    kind::{Diff, FieldDiff, Invalid, Key},
     spec::Provenance,
 };
 use jiff::Timestamp;
@@ -9,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     change::{Change, Create, Field, Patch, Set, Traffic},
     quota,
-    rows::{Parts, Row, RowSim, Tag, Want, status},
+    rows::{self, Parts, Row, RowSim, Tag, Want, key, status},
     spec::{EndpointStatus, SetAllowance},
 };
 use crate::kinds::sim::{
@@ -296,6 +298,17 @@ pub fn retire(row: &Row, memory: Memory<'_>) -> Vec<Change> {
 /// The call that takes the SIM out of a device, if one is in it.
 pub fn release(row: &Row) -> Option<Change> {
     row.sim.as_ref().map(|sim| released(sim.id))
+}
+
+/// emnify takes an address away only by giving another one: the next one in its /24 that nobody has or wants, until the
+/// device gets its own. A network that is smaller refuses some, and the next look takes the next.
+pub fn step_aside(row: &Row, free: &dyn Fn(&Key) -> bool) -> Option<Change> {
+    let (space, old) = (row.space?, row.address.as_ref()?);
+    let [a, b, c, host] = old.parse::<Ipv4Addr>().ok()?.octets();
+    let others = (host + 1..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
+    let aside = others.into_iter().find(|it| free(&Key::new(key::ADDRESS, rows::address(space, it))))?;
+    let address = Field { old: old.to_string(), set: Set::Address(aside) };
+    Some(Change::Patch(Patch(vec![address, Field { old: space.to_string(), set: Set::Space(space) }])))
 }
 
 fn released(sim: i64) -> Change {

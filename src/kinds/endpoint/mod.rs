@@ -170,8 +170,19 @@ impl Managed for Endpoint {
         diff::retire(&have.row, memory(context))
     }
 
-    fn vacate(have: &Have<Self>, key: &Key) -> Option<Change> {
-        (key.name == key::SIM).then(|| diff::release(&have.row)).flatten()
+    fn exclusive(want: &Want) -> Vec<Key> {
+        let sim = want.sim.flatten().map(|sim| Key::new(key::SIM, sim.to_string()));
+        let placed = want.space.zip(want.address.as_ref());
+        let address = placed.map(|(space, address)| Key::new(key::ADDRESS, rows::address(space, address)));
+        sim.into_iter().chain(address).collect()
+    }
+
+    fn vacate(have: &Have<Self>, key: &Key, free: &dyn Fn(&Key) -> bool) -> Option<Change> {
+        match key.name {
+            key::SIM => diff::release(&have.row),
+            key::ADDRESS => diff::step_aside(&have.row, free),
+            _ => None,
+        }
     }
 
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {

@@ -47,6 +47,18 @@ fn every_documented_answer_has_its_meaning() {
         (Call::post("/api/v2/endpoint/multi"), 404, no_address, "capacity"),
         (Call::patch(ENDPOINT), 404, no_address, "capacity"),
         (Call::post(ENDPOINTS), 404, busy, "capacity"),
+        (
+            Call::post(ENDPOINTS),
+            404,
+            r#"{"error_code":1201,"message":"IP address space is busy"}"#,
+            "capacity",
+        ),
+        (
+            Call::post(ENDPOINTS),
+            404,
+            r#"{"error_code":1201,"message":"IpAddressSpace not found"}"#,
+            "rejected",
+        ),
         (Call::patch("/api/v2/endpoint/multi"), 404, not_found, "rejected"),
         (
             Call::put(BLOCK),

@@ -89,6 +89,12 @@ impl<K: Managed> Controller<K> {
                 .as_ref()
                 .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
         };
+        let free = |key: &Key| {
+            session.as_ref().is_some_and(|s| {
+                let unseen = s.shelf::<K>().mirror.find(key).is_empty();
+                unseen && !s.claims.wanted(&natural_right::<K>(key), &uid)
+            })
+        };
         let digest_of = |change: &K::Change| digest(change, &inputs);
         let knowledge = Knowledge {
             workspace: match &resolved.state {
@@ -109,6 +115,7 @@ impl<K: Managed> Controller<K> {
             undone: &|change| {
                 self.memory.undone(&uid, subject.generation, taken::correction(change), now).is_some()
             },
+            free: &free,
             trouble: self.memory.trouble(&uid, subject.generation),
             crd_terminating: self.terminating(),
             context: Context {
@@ -427,8 +434,7 @@ impl<K: Managed> Controller<K> {
             if let Some(row) = &own {
                 K::keys(row, &mut |key| carried.push(key));
             }
-            let natural = K::find(want, None).into_iter().filter(|f| matches!(f, Find::Natural(_)));
-            let natural: Vec<Key> = natural.map(|find| find.key().clone()).collect();
+            let natural = K::exclusive(want);
             let holds_all = own.is_some() && natural.iter().all(|key| carried.contains(key));
             let row = match seen {
                 Seen::Present(found) => Some(&*found.have.row),

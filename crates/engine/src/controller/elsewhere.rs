@@ -4,19 +4,20 @@ use kube::{Resource, ResourceExt};
 
 use super::{
     Controller,
-    decide::natural_right,
+    decide::{natural_right, right_of},
     object::{claimant, named, subject},
 };
 use crate::{
     decoded::Decoded,
-    kind::{Find, Id, Key, Managed, Status},
+    kind::{Id, Key, Managed, Status},
     plan::{Elsewhere, Seen},
+    refs::Named,
     session::Session,
     spec::{CommonStatus, ManagementPolicy},
 };
 
 impl<K: Managed> Controller<K> {
-    /// The first natural key of `want` that another object of this kind has and no longer claims; the object is woken when
+    /// The first exclusive thing of `want` that another object of this kind has and no longer claims; the object is woken when
     /// a call for that one succeeds. One that still claims it is a rival, which is another matter.
     pub(super) fn elsewhere(
         &self,
@@ -28,8 +29,7 @@ impl<K: Managed> Controller<K> {
     ) -> Option<Elsewhere> {
         let mirror = &session.shelf::<K>().mirror;
         let own = common.id.as_deref().map(Id::parse);
-        for find in K::find(want, None).into_iter().filter(|find| matches!(find, Find::Natural(_))) {
-            let key = find.key();
+        for key in &K::exclusive(want) {
             let ids = mirror.find(key);
             if own.as_ref().is_some_and(|own| ids.contains(own)) {
                 continue;
@@ -41,17 +41,22 @@ impl<K: Managed> Controller<K> {
             // whoever only looks on has nothing to let go of
             let manages = |holder: &Decoded<K>| holder.common().management() != ManagementPolicy::Observe;
             let other = |holder: &Decoded<K>| holder.uid() != object.uid() && manages(holder);
+            let what = format!("{} {}", key.name, key.value);
             let Some((id, holder)) = holders.into_iter().find(|(_, holder)| other(holder)) else {
-                continue;
+                let going =
+                    ids.iter().find_map(|id| Some((id, session.claims.letting_go(&right_of::<K>(id))?)));
+                let Some((id, set)) = going else { continue };
+                self.waits(session, id, object);
+                let exchange = Self::gives_up_what_others_want(session, object, want, seen);
+                return Some(Elsewhere { holder: set.to_string(), what, stays: false, exchange });
             };
             if session.claims.lists(&natural_right::<K>(key), &claimant(&holder)) {
                 continue;
             }
-            let place = (session.organisation.clone(), id.clone());
-            self.waiting.lock().entry(place).or_default().insert(named(object));
+            self.waits(session, id, object);
             return Some(Elsewhere {
                 holder: named(&holder).to_string(),
-                what: format!("{} {}", key.name, key.value),
+                what,
                 stays: self.stays(&holder),
                 exchange: Self::gives_up_what_others_want(session, object, want, seen),
             });
@@ -70,7 +75,7 @@ impl<K: Managed> Controller<K> {
         !subject.deleting && (idle || holder.common().management() != ManagementPolicy::Manage)
     }
 
-    /// A natural key that it has in emnify and does not want any more, and that somebody else here claims.
+    /// Something exclusive that it has in emnify and does not want any more, and that somebody else here claims.
     fn gives_up_what_others_want(
         session: &Session,
         object: &Decoded<K>,
@@ -79,10 +84,10 @@ impl<K: Managed> Controller<K> {
     ) -> Option<Key> {
         let Seen::Present(found) = seen else { return None };
         let uid = object.uid().unwrap_or_default();
-        let wanted = K::find(want, None);
+        let wanted = K::exclusive(want);
         let mut gives = None;
         K::keys(&found.have.row, &mut |key| {
-            let kept = wanted.iter().any(|find| *find.key() == key);
+            let kept = wanted.contains(&key);
             if !kept && gives.is_none() && session.claims.wanted(&natural_right::<K>(&key), &uid) {
                 gives = Some(key);
             }
@@ -90,11 +95,25 @@ impl<K: Managed> Controller<K> {
         gives
     }
 
+    /// The object is woken when something of this one changes.
+    fn waits(&self, session: &Session, id: &Id, object: &Decoded<K>) {
+        let place = (session.organisation.clone(), id.clone());
+        self.waiting.lock().entry(place).or_default().insert(named(object));
+    }
+
     /// Something of the object with this id changed: whoever waits for what it has looks again.
-    pub(super) fn wake_waiting(&self, session: &Session, id: &Id) {
-        let waiting = self.waiting.lock().remove(&(session.organisation.clone(), id.clone()));
+    pub(super) fn wake_waiting(&self, organisation: &str, id: &Id) {
+        let waiting = self.waiting.lock().remove(&(organisation.to_owned(), id.clone()));
         for who in waiting.into_iter().flatten() {
             self.shared.poke(&who, "another object changed that has what it wants");
         }
+    }
+
+    /// The object is gone and waits for nothing.
+    pub(super) fn waits_no_more(&self, who: &Named) {
+        self.waiting.lock().retain(|_, waiting| {
+            waiting.remove(who);
+            !waiting.is_empty()
+        });
     }
 }

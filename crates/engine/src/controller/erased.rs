@@ -101,6 +101,12 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
+    fn touched(&self, kind: &str, organisation: &str, id: &Id) {
+        if kind == K::KIND {
+            self.0.wake_waiting(organisation, id);
+        }
+    }
+
     fn allowed_again(&self, workspace: &WorkspaceKey) {
         for object in self.0.objects() {
             let status = self.0.overlay.newest(&object).0;

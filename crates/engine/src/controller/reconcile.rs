@@ -540,6 +540,7 @@ impl<K: Managed> Controller<K> {
                 self.shared.poke(&next.into(), "a claim was released");
             }
         }
+        self.waits_no_more(&named(object));
         self.memory.forget(uid);
         self.overlay.forget(uid);
     }

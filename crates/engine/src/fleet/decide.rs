@@ -267,6 +267,7 @@ impl<F: Fleet> FleetController<F> {
             set.roster.leavers.retain(|leaver| !measure.gone(leaver));
         }
         self.tell_rights(session, kept, set, &measure);
+        kept.holding.set_leaving(&set.roster.leavers);
         let mut outlook = view.outlook(set, &measure, &ground);
         let uid = view.object.uid().unwrap_or_default();
         let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);

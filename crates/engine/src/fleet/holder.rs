@@ -10,7 +10,10 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Fleet, roster::Seat};
+use super::{
+    Fleet,
+    roster::{Leaver, Seat},
+};
 use crate::{
     claims::{Claimant, Holder, Rank},
     kind::{Id, Kind},
@@ -25,6 +28,8 @@ pub(crate) struct Holding<F: Fleet> {
     session: std::sync::Weak<Session>,
     /// What members hold, sorted, with the id of those that exist (0 for others).
     held: RwLock<Vec<(i64, i64)>>,
+    /// Ids of members that have to go, sorted.
+    leaving: RwLock<Vec<i64>>,
     /// Names of rights that each member claims besides itself, such as the state of its SIM.
     rights: RwLock<Vec<&'static str>>,
     /// The set only looks on, and is in nobody's way.
@@ -40,6 +45,7 @@ impl<F: Fleet> Holding<F> {
             uid,
             session: Arc::downgrade(session),
             held: RwLock::default(),
+            leaving: RwLock::default(),
             rights: RwLock::default(),
             observes: AtomicBool::new(false),
             kind: std::marker::PhantomData,
@@ -55,6 +61,13 @@ impl<F: Fleet> Holding<F> {
         let old = std::mem::replace(&mut *now, held);
         let stays = |pool: i64| now.binary_search_by_key(&pool, |(pool, _)| *pool).is_ok();
         old.into_iter().map(|(pool, _)| pool).filter(|pool| !stays(*pool)).collect()
+    }
+
+    /// Takes over who has to go.
+    pub(crate) fn set_leaving(&self, leavers: &[Leaver]) {
+        let mut leaving: Vec<i64> = leavers.iter().map(|leaver| leaver.id).collect();
+        leaving.sort_unstable();
+        *self.leaving.write() = leaving;
     }
 
     /// A set that only looks on claims nothing; true if that has changed.
@@ -109,6 +122,12 @@ impl<F: Fleet> Holder for Holding<F> {
         // another one that holds the same is not the member it is bound to
         let bound = id != 0 && number.as_ref().is_none_or(|number| *number == Id::Int(id));
         self.rights_of(pool, number.as_ref()).iter().any(|r| r == right).then(|| self.rank_of(bound))
+    }
+
+    fn lets_go(&self, right: &str) -> bool {
+        let id = right.strip_prefix(F::Member::KIND).and_then(|rest| rest.strip_prefix('#'));
+        let id = id.and_then(|id| id.parse().ok());
+        id.is_some_and(|id: i64| self.leaving.read().binary_search(&id).is_ok())
     }
 }
 

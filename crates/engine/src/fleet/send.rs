@@ -254,6 +254,11 @@ impl<F: Fleet> FleetController<F> {
             }
             let (id, ends) = (load.id.as_ref(), plan::ends(load));
             answer::learn::<F::Member>(session, id, &load.change, reply.id.as_ref(), reply.row, ends);
+            if let Some(id) = id {
+                // somebody may wait for what it had
+                let kinds = self.shared.kinds();
+                kinds.for_each(|kind| kind.touched(F::Member::KIND, &session.organisation, id));
+            }
         }
         {
             let mut set = lock(call.kept);

@@ -337,6 +337,12 @@ pub trait Managed: Kind {
     fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
     /// How to find the object when its id is not known, best first.
     fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
+    /// What only one object can have in emnify, such as a device its SIM and its address: the natural keys that it is found
+    /// by, unless there are more.
+    fn exclusive(want: &Self::Want) -> Vec<Key> {
+        let all = Self::find(want, None).into_iter();
+        all.filter(|find| matches!(find, Find::Natural(_))).map(|find| find.key().clone()).collect()
+    }
     /// What an object with no key of its own is likely to be called where only the installation's mark is on it: with that
     /// mark, and nobody bound to it, it may be this one, and a person has to say so.
     fn likely(_want: &Self::Want) -> Option<Key> {
@@ -365,9 +371,10 @@ pub trait Managed: Kind {
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
     /// The calls that retire the object, in order; each may be repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
-    /// The change that lets go of a natural key that the object has in emnify, so that another object can take it: two
-    /// that exchange theirs both let go first. `None` where the API has no such thing.
-    fn vacate(_have: &Have<Self>, _key: &Key) -> Option<Self::Change> {
+    /// The change that lets go of something exclusive that the object has in emnify, so that another object can take it:
+    /// two that exchange theirs both let go first. Where it can only be replaced, `free` says what nobody has or wants.
+    /// `None` where the API has no such thing.
+    fn vacate(_have: &Have<Self>, _key: &Key, _free: &dyn Fn(&Key) -> bool) -> Option<Self::Change> {
         None
     }
     /// What a bodiless success of a change means for what we know.

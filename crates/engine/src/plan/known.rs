@@ -179,6 +179,8 @@ pub struct Knowledge<'a, K: Managed> {
     pub digest: &'a dyn Fn(&K::Change) -> String,
     /// The change was accepted and undone too often in a row to be sent now.
     pub undone: &'a dyn Fn(&K::Change) -> bool,
+    /// Nobody has this in emnify, and nobody else here wants it.
+    pub free: &'a dyn Fn(&Key) -> bool,
     /// The last failure.
     pub trouble: Option<Trouble>,
     /// The kind's CRD is being deleted: orphan.

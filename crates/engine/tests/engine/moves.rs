@@ -126,3 +126,57 @@ async fn who_is_suspended_lets_go_of_nothing_and_the_other_says_so() {
     stage.pass(120).await;
     assert_eq!(stage.serial("b").as_deref(), Some("1"), "within a minute of its holder's own change");
 }
+
+/// A set of one chip, and a toy without any.
+async fn a_set_and_one() -> Stage {
+    let stage = Stage::new().await;
+    stage.emnify.stock(1..=2);
+    stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
+    stage.cluster.apply("a", toy("a", None));
+    stage.ready("a").await;
+    stage.until("the set is Ready", |s| s.condition_of("Herd", "h", "Ready").0 == "True").await;
+    stage.pass(40).await;
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_set_lets_go_of_an_object_takes_in_either_order() {
+    for set_first in [true, false] {
+        let stage = a_set_and_one().await;
+        let of_the_set = || stage.cluster.apply_a("Herd", "h", json!({"chips": []}));
+        if set_first {
+            of_the_set();
+        }
+        stage.cluster.apply("a", toy("a", Some("1")));
+        if !set_first {
+            of_the_set();
+        }
+        stage.pass(60).await;
+        assert_eq!(stage.serial("a").as_deref(), Some("1"), "set first: {set_first}");
+        assert_eq!(stage.condition("a", "Ready"), ("True".into(), "UpToDate".into()));
+        assert!(stage.cluster.events().iter().all(|(reason, _)| reason != "Rejected"), "nobody is refused");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_object_lets_go_of_a_set_takes_in_either_order() {
+    for set_first in [true, false] {
+        let stage = a_set_and_one().await;
+        stage.cluster.apply("a", toy("a", Some("2")));
+        stage.ready("a").await;
+        stage.pass(40).await;
+        let of_the_set = || stage.cluster.apply_a("Herd", "h", json!({"chips": [1, 2]}));
+        if set_first {
+            of_the_set();
+        }
+        stage.cluster.apply("a", toy("a", None));
+        if !set_first {
+            of_the_set();
+        }
+        stage.pass(60).await;
+        assert_eq!(stage.condition_of("Herd", "h", "Ready").0, "True", "set first: {set_first}");
+        assert_eq!(stage.emnify.devices().len(), 3, "its member is there");
+        stage.stop().await;
+    }
+}

@@ -6,7 +6,7 @@ use super::*;
 use crate::kinds::{
     endpoint::{
         EndpointSimStatus,
-        diff::{assume, retire},
+        diff::{assume, retire, step_aside},
         rows::{Parts, key},
     },
     sim::state::status as sim_status,
@@ -69,9 +69,23 @@ fn every_step_is_resumed_by_what_is_still_true() {
 }
 
 #[test]
+fn a_device_steps_aside_with_its_address() {
+    let at = |address: &str| Row { space: Some(31), address: Some(address.into()), ..enabled(sim_status::ACTIVATED) };
+    let aside = |row: &Row, taken: &[&str]| {
+        let taken: Vec<_> = taken.iter().map(|address| format!("31/{address}")).collect();
+        let change = step_aside(row, &|key| !taken.contains(&key.value));
+        change.map(|change| lines(&[change]).join("; "))
+    };
+    let line = |to: &str| Some(format!("ipAddress: 10.192.0.20 -> {to}; ipAddressSpace: 31 -> 31"));
+    assert_eq!(aside(&at("10.192.0.20"), &[]), line("10.192.0.21"));
+    assert_eq!(aside(&at("10.192.0.20"), &["10.192.0.21", "10.192.0.22"]), line("10.192.0.23"));
+    assert_eq!(aside(&enabled(sim_status::ACTIVATED), &[]), None, "it has none");
+}
+
+#[test]
 fn a_device_lets_go_of_its_sim_for_another_and_of_nothing_else() {
     let have = |row: Row| Have { row: Arc::new(row), parts: Arc::default(), output: None };
-    let vacate = |row: Row, key: &'static str| Endpoint::vacate(&have(row), &Key::new(key, "70"));
+    let vacate = |row: Row, key: &'static str| Endpoint::vacate(&have(row), &Key::new(key, "70"), &|_| true);
     let change = vacate(enabled(sim_status::ACTIVATED), key::SIM).expect("it has a SIM");
     assert_eq!(lines(&[change]), [RELEASE]);
     assert_eq!(vacate(Row { sim: None, ..enabled(sim_status::ACTIVATED) }, key::SIM), None);

@@ -206,6 +206,7 @@ impl Case {
             guard: &guard,
             digest: &digest,
             undone: &undone,
+            free: &|_| true,
             elsewhere: self.elsewhere,
             trouble: self.trouble,
             crd_terminating: self.crd_terminating,

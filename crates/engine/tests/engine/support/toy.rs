@@ -434,7 +434,7 @@ impl Managed for Toy {
         disable.into_iter().chain([ToyChange::Delete]).collect()
     }
 
-    fn vacate(have: &Have<Self>, key: &Key) -> Option<ToyChange> {
+    fn vacate(have: &Have<Self>, key: &Key, _: &dyn Fn(&Key) -> bool) -> Option<ToyChange> {
         (key.name == "serial").then(|| ToyChange::Serial(have.row.serial.clone(), None))
     }
 

@@ -96,20 +96,21 @@ impl Stage {
         Self { cluster, wire, _engine: engine, access, stop, tasks }
     }
 
-    /// Waits until an object is `Ready` for its generation.
+    /// An object is `Ready` for its generation.
+    pub(crate) fn is_ready(&self, kind: &str, name: &str) -> bool {
+        let object = self.cluster.object(kind, name).unwrap_or_default();
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().any(|c| {
+            let current = c["observedGeneration"] == object["metadata"]["generation"];
+            c["type"] == "Ready" && c["status"] == "True" && current
+        })
+    }
+
+    /// Waits until it is.
     pub(crate) async fn ready(&self, kind: &str, name: &str) {
         let started = tokio::time::Instant::now();
-        loop {
+        while !self.is_ready(kind, name) {
             let object = self.cluster.object(kind, name).unwrap_or_default();
-            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let ready = conditions.iter().any(|c| {
-                c["type"] == "Ready"
-                    && c["status"] == "True"
-                    && c["observedGeneration"] == object["metadata"]["generation"]
-            });
-            if ready {
-                return;
-            }
             assert!(started.elapsed() < PATIENCE, "{kind} {name} is never Ready: {:#}", object["status"]);
             sleep(Duration::from_secs(1)).await;
         }

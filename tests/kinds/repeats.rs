@@ -3,31 +3,19 @@
 //!
 //! The operator's own kinds in the engine, between an API server in memory and the simulator, under a paused clock.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
-
-#[path = "../../crates/engine/tests/engine/support/clock.rs"]
-#[allow(dead_code, reason = "shared with the engine's own tests")]
-mod clock;
-#[path = "../../crates/engine/tests/engine/support/cluster.rs"]
-#[allow(dead_code, reason = "shared with the engine's own tests")]
-mod cluster;
-mod kinds;
-mod stage;
-mod wire;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use self::{
-    kinds::{Case, OBJECTS, SETS},
-    stage::Stage,
+use crate::{
+    cases::{Case, OBJECTS, SETS},
+    stage::{Stage, registered},
     wire::{Asked, Wrong},
 };
 
 /// What an object is made to do while its requests fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// It is applied, and nothing it sends is carried out.
     Create,
     /// It is applied, and nothing it reads is answered.
@@ -138,7 +126,7 @@ each_step! {
 #[test]
 fn no_kind_is_left_out() {
     let tried: BTreeSet<_> = OBJECTS.iter().chain(SETS).map(|case| case.kind.to_owned()).collect();
-    assert_eq!(stage::registered(), tried, "each registered kind has its case");
+    assert_eq!(registered(), tried, "each registered kind has its case");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Step;
+use crate::repeats::Step;
 
 /// One kind.
 pub(crate) struct Case {

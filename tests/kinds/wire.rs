@@ -101,7 +101,7 @@ struct Inner {
 /// A transport that ends at a simulator in memory.
 #[derive(Clone)]
 pub(crate) struct Wire {
-    simulator: Simulator,
+    pub(crate) simulator: Simulator,
     inner: Arc<Mutex<Inner>>,
 }
 

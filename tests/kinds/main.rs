@@ -1,0 +1,15 @@
+//! The operator's own kinds in the engine, between an API server in memory and the simulator, under a paused clock.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
+
+mod cases;
+#[path = "../../crates/engine/tests/engine/support/clock.rs"]
+#[allow(dead_code, reason = "shared with the engine's own tests")]
+mod clock;
+#[path = "../../crates/engine/tests/engine/support/cluster.rs"]
+#[allow(dead_code, reason = "shared with the engine's own tests")]
+mod cluster;
+mod moves;
+mod repeats;
+mod stage;
+mod wire;
