@@ -59,7 +59,7 @@ end
 -- A suspended object keeps its Ready condition over edits; only that of this generation counts.
 if holds("Ready") and conditions["Ready"].observedGeneration == obj.metadata.generation then
   -- Worth knowing, and no reason to hold up a sync. Whether a device is online is not even that.
-  for _, type in ipairs({ "GuardTripped", "Restricted", "Drifted", "BudgetLow" }) do
+  for _, type in ipairs({ "OrganisationBlocked", "GuardTripped", "Restricted", "Drifted", "BudgetLow" }) do
     if holds(type) then
       return health("Healthy", told(type))
     end

@@ -21,6 +21,7 @@ use emnify_engine::{
     unserved,
 };
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
     api::Patch,
@@ -74,6 +75,10 @@ pub(super) struct Office {
     pub(super) gate: Option<Arc<Gate>>,
     /// Tariff plan and test mode were read for this organisation.
     pub(super) surveyed: Option<i64>,
+    /// Readings of these that failed in a row, but for the first, and when the next is due.
+    pub(super) survey: Option<(u32, Timestamp)>,
+    /// Number of the last event about the organisation that was told.
+    pub(super) noted: u64,
     pub(super) opened: bool,
     /// The Secrets of the credentials, as last read.
     pub(super) read: Copied,

@@ -146,12 +146,15 @@ struct Platform {
     issued: Mutex<BTreeMap<String, i64>>,
     /// Paths and JWTs of requests.
     asked: Mutex<Vec<(String, String)>>,
+    /// The tariff plan may be read.
+    shows_plan: AtomicBool,
 }
 
 impl Platform {
     fn with(tokens: &[(&str, i64)]) -> Arc<Self> {
         Arc::new(Self {
             knows: AtomicBool::new(true),
+            shows_plan: AtomicBool::new(true),
             tokens: tokens.iter().map(|(token, organisation)| ((*token).to_owned(), *organisation)).collect(),
             logins: Mutex::default(),
             issued: Mutex::default(),
@@ -185,6 +188,9 @@ impl Platform {
             None => refused,
             Some(id) if path.ends_with("/organisation/my") => {
                 (StatusCode::OK, json!({"id": id, "name": "Example"}))
+            }
+            Some(_) if path.contains("tariff_plan") && !self.shows_plan.load(Ordering::Relaxed) => {
+                (StatusCode::FORBIDDEN, json!({"error_code": 1104, "message": "Forbidden"}))
             }
             Some(_) => (StatusCode::OK, json!([])),
         }
@@ -387,4 +393,21 @@ async fn a_token_revoked_in_use_costs_no_more() {
     let most = stage.most_logins_in_an_hour();
     assert!((8..=12).contains(&most), "calls that fail do not log in again and again: {most} in an hour");
     assert_eq!(stage.told(), ["Ready False", "Stalled True"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tariff_plan_that_is_refused_is_asked_for_ever_more_rarely() {
+    let stage = Stage::new(true);
+    stage.platform.shows_plan.store(false, Ordering::Relaxed);
+    stage.pass(HOURS).await;
+    let asked = stage.platform.asked.lock().iter().filter(|(path, _)| path.contains("tariff_plan")).count();
+    assert!((2..=30).contains(&asked), "{asked} times in some hours");
+    stage.platform.shows_plan.store(true, Ordering::Relaxed);
+    stage.pass(HOURS).await;
+    let read = |stage: &Stage| {
+        stage.platform.asked.lock().iter().filter(|(path, _)| path.contains("tariff_plan")).count()
+    };
+    let before = read(&stage);
+    stage.pass(HOURS).await;
+    assert_eq!(read(&stage), before, "and no more once it was read");
 }

@@ -26,7 +26,7 @@ use super::{
     credentials::{Offer, Secrets},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     kept::{Copied, Kept, Login},
-    position,
+    notices, position,
     session_store::{Opened, SessionStore},
     spec::{Counts, WorkspaceStatus},
     status::{self, Shown},
@@ -35,6 +35,10 @@ use super::{
 
 /// How soon a workspace looks again whose organisation another shard serves: it may be about to let go.
 const CONFLICT: SignedDuration = SignedDuration::from_secs(5);
+
+/// The tariff plan is worth knowing and nothing waits for it: what failed is tried again after this time, doubling.
+const SURVEY: Duration = Duration::from_secs(30);
+const MOST_SURVEY: Duration = Duration::from_secs(3_600);
 
 /// Wakes a workspace outside its rhythm.
 pub(super) type Alarm<W> = mpsc::UnboundedSender<ObjectRef<W>>;
@@ -162,9 +166,12 @@ impl<'a, W: Served> Look<'a, W> {
             generation,
             now: self.now,
         };
+        let handled = status.last_handled_refresh_at.clone();
         status::show(&shown, status);
+        let refreshed = status.last_handled_refresh_at != handled;
         if let Some(Access { session, caller }) = office.access.clone().filter(|_| decision.serve) {
             self.survey(&session, &caller, office, status).await;
+            self.notices(&session, office, refreshed, status);
             self.count(&session, status);
             self.budget(&session, &caller, office, status);
             position::keep(self.object.status(), status, session.hints.position());
@@ -401,6 +408,9 @@ impl<'a, W: Served> Look<'a, W> {
             session.set_factory_test(status.factory_test_mode == Some(true));
             return;
         }
+        if office.survey.is_some_and(|(_, next)| self.now < next) {
+            return;
+        }
         match caller.client.api(Lane::Create).active_tariff_plan().await {
             Ok(plan) => {
                 let plan = plan.and_then(|p| {
@@ -410,10 +420,30 @@ impl<'a, W: Served> Look<'a, W> {
                 status.tariff_plan = plan.as_ref().map(|(name, _)| name.clone());
                 status.factory_test_mode = plan.and_then(|(_, allowed)| allowed);
                 session.set_factory_test(status.factory_test_mode == Some(true));
-                office.surveyed = organisation;
+                (office.surveyed, office.survey) = (organisation, None);
             }
-            Err(error) => tracing::warn!(%error, "tariff plan not read"),
+            Err(error) => {
+                let failures = office.survey.map_or(0, |(failures, _)| failures.saturating_add(1));
+                let pause = SURVEY.saturating_mul(1 << failures.min(8)).min(MOST_SURVEY);
+                let next =
+                    SignedDuration::try_from(pause).ok().and_then(|pause| self.now.checked_add(pause).ok());
+                office.survey = next.map(|next| (failures, next));
+                tracing::warn!(%error, "tariff plan not read");
+            }
         }
+    }
+
+    /// What emnify said of the organisation since the last look.
+    fn notices(&self, session: &Session, office: &mut Office, refreshed: bool, status: &mut WorkspaceStatus) {
+        let (last, events) = session.hints.notes(office.noted);
+        office.noted = last;
+        for (event, at) in &events {
+            if let Some(notices::Notice { reason, note, key, at }) = notices::about(event, *at) {
+                self.desk.engine.shared.events.say_once(self.object, reason, &note, &key, at);
+            }
+        }
+        let generation = self.object.meta().generation;
+        session.set_blocked(notices::show(&events, refreshed, status, generation, self.now));
     }
 
     fn count(&self, session: &Session, status: &mut WorkspaceStatus) {

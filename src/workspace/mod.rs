@@ -16,6 +16,7 @@ pub mod credentials;
 pub mod decide;
 pub mod kept;
 mod look;
+mod notices;
 pub mod position;
 mod session_store;
 pub mod sessions;

@@ -263,7 +263,7 @@ pub struct WorkspaceStatus {
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
-    /// `Ready`, `Reconciling`, `Stalled`; `GuardTripped`, `BudgetLow` and `Restricted` while true.
+    /// `Ready`, `Reconciling`, `Stalled`; `GuardTripped`, `BudgetLow`, `Restricted` and `OrganisationBlocked` while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

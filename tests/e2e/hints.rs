@@ -1,8 +1,8 @@
 //! What emnify says between two listings: devices that changed last, alerts, and pushed records.
 
 use anyhow::{Context as _, ensure};
-use emnify_harness::stage::Stage;
-use emnify_simulator::{Entry, Signal};
+use emnify_harness::stage::{Stage, condition, is_ready};
+use emnify_simulator::{Entry, Signal, state::Draft};
 use http::Method;
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, api::ListParams};
@@ -14,8 +14,10 @@ use tokio::{
 
 use crate::{
     portal::{Portal, Traffic},
-    support::{DEVICE, ORGANISATION, Result, apply_ready, holds, id, options},
+    support::{DEVICE, ORGANISATION, Result, apply_ready, holds, id, options, says},
 };
+
+const METER: (&str, &str) = ("Endpoint", "meter-1");
 
 /// A running operator that lists everything once an hour, and the Workspace `default`.
 async fn slow_stage(name: &str, flags: Vec<String>) -> Result<Stage> {
@@ -61,10 +63,10 @@ async fn a_rename_is_corrected_between_two_listings() -> Result<()> {
 }
 
 /// Events about the object with this reason.
-async fn told(stage: &Stage, reason: &str) -> Result<Vec<Event>> {
+async fn told(stage: &Stage, (kind, name): (&str, &str), reason: &str) -> Result<Vec<Event>> {
     let events: Api<Event> = Api::namespaced(stage.client().clone(), stage.namespace());
-    let about = "involvedObject.kind=Endpoint,involvedObject.name=meter-1";
-    let all = events.list(&ListParams::default().fields(about)).await?.items;
+    let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
+    let all = events.list(&ListParams::default().fields(&about)).await?.items;
     Ok(all.into_iter().filter(|event| event.reason.as_deref() == Some(reason)).collect())
 }
 
@@ -76,8 +78,10 @@ async fn an_alert_is_told_once_even_after_a_restart() -> Result<()> {
     signal(&stage, Signal::Attach)?;
     signal(&stage, Signal::Block)?;
     let blocked = "a traffic limit shows as a Warning on the object";
-    stage.eventually(blocked, async || Ok(told(&stage, "TrafficLimitReached").await?.len() == 1)).await?;
-    let event = told(&stage, "TrafficLimitReached").await?.remove(0);
+    stage
+        .eventually(blocked, async || Ok(told(&stage, METER, "TrafficLimitReached").await?.len() == 1))
+        .await?;
+    let event = told(&stage, METER, "TrafficLimitReached").await?.remove(0);
     assert_eq!(event.type_.as_deref(), Some("Warning"));
     assert!(event.message.is_some_and(|note| note.contains("8988303000000010001")), "it names the SIM");
 
@@ -87,7 +91,7 @@ async fn an_alert_is_told_once_even_after_a_restart() -> Result<()> {
     let read = "the event log is read after the restart";
     let log_read = |entry: &Entry| entry.path == "/api/v1/event";
     stage.eventually(read, async || Ok(again.all().iter().filter(|e| log_read(e)).count() >= 2)).await?;
-    assert_eq!(told(&stage, "TrafficLimitReached").await?.len(), 1, "what was told is not told again");
+    assert_eq!(told(&stage, METER, "TrafficLimitReached").await?.len(), 1, "what was told is not told again");
     let first = again.all().into_iter().find(log_read).context("the log was read")?;
     let status = stage.kubectl_ok(&["get", "workspaces.emnify.io", "default", "-o", "json"]).await?;
     let status: Value = serde_json::from_str(&status)?;
@@ -140,5 +144,31 @@ async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
     let read = asked.iter().take(corrected).filter(|entry| entry.query.contains(&format!("id%3A{id}")));
     assert_eq!(read.count(), 1, "the pushed record had the device read");
     assert!(!asked.iter().take(corrected).any(of_last_change), "before anything else showed the change");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_organisation_is_told_on_its_workspace() -> Result<()> {
+    let stage = slow_stage("org-blocked", Vec::new()).await?;
+    stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
+    let now = stage.simulator().now();
+    let draft = Draft::new(12).text("Monthly cost limit reached").source(1).severity(1).alert();
+    stage
+        .simulator()
+        .edit(|state| {
+            let (organisation, next) = state.split(1001);
+            organisation.emit(next, now, draft.clone());
+        })
+        .map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let words = ["Monthly cost limit reached", "no service", "emnify.io/refresh"];
+    let of_it = ("OrganisationBlocked", "OrganisationBlocked");
+    let object = says(&stage, ("Workspace", "default"), of_it, &words).await?;
+    assert!(is_ready(&object), "the login works");
+    let about = ("Workspace", "default");
+    let warned = async || Ok(told(&stage, about, "OrganisationBlocked").await?.len() == 1);
+    stage.eventually("it is an event, once", warned).await?;
+    stage.kubectl(&["annotate", "emws", "default", "emnify.io/refresh=mended"]).await?;
+    let over = |object: &Value| condition(object, "OrganisationBlocked").is_none();
+    stage.wait_for("Workspace", "default", "no longer blocked", over).await?;
     Ok(())
 }

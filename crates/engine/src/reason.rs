@@ -122,6 +122,12 @@ words! {
     SIM_DELETED = "SimDeleted";
     /// emnify alert: the SIM moved to another workspace.
     SIM_MIGRATED = "SimMigrated";
+    /// emnify's event log: the organisation is blocked, and no device has service.
+    ORGANISATION_BLOCKED = "OrganisationBlocked";
+    /// emnify's event log: somebody's login to the organisation failed, a user's or an application's.
+    LOGIN_REFUSED = "LoginRefused";
+    /// emnify's event log: the billing of the organisation was changed.
+    BILLING_CHANGED = "BillingChanged";
     /// emnify alert of another kind; the message is emnify's.
     EMNIFY_ALERT = "EmnifyAlert";
     /// The emnify object was left behind as the policy says.
@@ -165,6 +171,8 @@ pub mod condition {
         GUARD_TRIPPED = "GuardTripped";
         /// On workspaces: emnify does not allow the login some of what its objects need; the message says what.
         RESTRICTED = "Restricted";
+        /// On workspaces: emnify says that it blocks the organisation; no device has service.
+        ORGANISATION_BLOCKED = "OrganisationBlocked";
         /// On devices: a network carries it. Never part of `Ready`.
         CONNECTED = "Connected";
     }

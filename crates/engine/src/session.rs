@@ -159,6 +159,7 @@ pub struct Session {
     pub(crate) census: LastCensus,
     shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
     factory_test: AtomicBool,
+    blocked: AtomicBool,
     sweep_every: Mutex<Option<Duration>>,
     callers: RwLock<Callers>,
     stopped: watch::Sender<bool>,
@@ -188,6 +189,7 @@ impl Session {
             census: LastCensus::default(),
             shelves: Mutex::default(),
             factory_test: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
             sweep_every: Mutex::new(None),
             callers: RwLock::new(Callers { by_key, last: first }),
             stopped: watch::Sender::new(false),
@@ -221,6 +223,16 @@ impl Session {
     /// Sets what [`Session::factory_test`] says.
     pub fn set_factory_test(&self, on: bool) {
         self.factory_test.store(on, Ordering::Relaxed);
+    }
+
+    /// emnify says that it blocks the organisation: no device has service.
+    pub fn blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// Sets what [`Session::blocked`] says.
+    pub fn set_blocked(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
     }
 
     /// Objects are being made: most of what hints would tell is about them.

@@ -49,6 +49,8 @@ pub struct SessionSnapshot {
     pub tail_lag: Option<Duration>,
     /// The guard holds changes back.
     pub guard_tripped: bool,
+    /// emnify blocks it.
+    pub blocked: bool,
     /// emnify does not allow one of its logins what objects need.
     pub restricted: bool,
     /// Kinds that were listed completely.
@@ -194,6 +196,7 @@ impl Engine {
             oldest: emnify::Lane::ALL.map(|lane| session.queue.oldest(lane).unwrap_or_default()),
             scrub: session.scrub.snapshot(),
             tail_lag: session.hints.position().map(lag),
+            blocked: session.blocked(),
             restricted: session.callers().iter().any(|caller| !caller.lacks().is_empty()),
             guard_tripped: session.callers().iter().any(|caller| caller.guard.tripped().is_some()),
             kinds,

@@ -253,6 +253,12 @@ pub const METRICS: &[Metric] = &[
         |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], flag(s.guard_tripped))),
     ),
     gauge(
+        "organisation_blocked",
+        "Whether emnify says that it blocks an organisation, so that no device has service",
+        &["organisation"],
+        |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], flag(s.blocked))),
+    ),
+    gauge(
         "login_restricted",
         "Whether emnify does not allow a login of an organisation what its objects need",
         &["organisation"],

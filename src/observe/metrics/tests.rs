@@ -87,6 +87,7 @@ fn snapshot() -> Snapshot {
         tail_lag: Some(Duration::from_secs(12)),
         guard_tripped: true,
         restricted: true,
+        blocked: true,
         scrub: ScrubSnapshot { pieces: 3, rotation: Duration::from_secs(300), share: 0.02 },
         census: census(),
         kinds: vec![KindSnapshot { kind: "Endpoint", objects: 9, listed_at: Timestamp::UNIX_EPOCH }],
@@ -261,6 +262,7 @@ fn values_are_those_of_the_snapshot() {
     has("emnify_usage_cost{organisation=\"42\",month=\"current\",traffic=\"sms\",currency=\"EUR\"} 1.25");
     has("emnify_guard_tripped{organisation=\"42\"} 1.0");
     has("emnify_login_restricted{organisation=\"42\"} 1.0");
+    has("emnify_organisation_blocked{organisation=\"42\"} 1.0");
     has("emnify_tail_lag_seconds{organisation=\"42\"} 12.0");
     has("emnify_credential_expiry_timestamp_seconds{organisation=\"42\"} 1900000000.0");
     assert!(text.ends_with("# EOF\n"), "a scraper knows that it got everything");

@@ -9,9 +9,13 @@ pub mod pace;
 pub mod recent;
 mod tail;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
-use emnify::wire::event::Record;
+use emnify::wire::event::{Event, Record};
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
@@ -29,6 +33,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const MASS: usize = 20;
 /// Calls of a mass of creates may be so far apart.
 const CALM: Duration = Duration::from_secs(30);
+/// Events about the organisation that are kept for its Workspaces.
+const NOTES: usize = 200;
 /// What events say is written for at most 20 objects per second.
 const SLOT: Duration = Duration::from_millis(50);
 
@@ -49,6 +55,9 @@ struct Inner {
     mass: Option<Instant>,
     /// How many objects were made, and since when they are counted.
     made: (usize, Option<Instant>),
+    /// Events about the organisation, numbered from 1.
+    notes: VecDeque<(u64, Event, Timestamp)>,
+    noted: u64,
 }
 
 /// What the hints of one session share.
@@ -73,6 +82,29 @@ impl Hints {
     /// Where to begin, before the session is served; and how far the log was read since.
     pub fn set_position(&self, position: Option<Timestamp>) {
         self.lock().position = position;
+    }
+
+    /// Notes an event that is about no device and no SIM, for whoever tells of the organisation.
+    pub(crate) fn note(&self, event: &Event, at: Timestamp) {
+        if event.endpoint_id().is_some() || event.sim_id().is_some() {
+            return;
+        }
+        let mut inner = self.lock();
+        inner.noted += 1;
+        let number = inner.noted;
+        inner.notes.push_back((number, event.clone(), at));
+        if inner.notes.len() > NOTES {
+            inner.notes.pop_front();
+        }
+    }
+
+    /// The last events that are about the organisation itself, after the one with this number, and the number of the last.
+    pub fn notes(&self, after: u64) -> (u64, Vec<(Event, Timestamp)>) {
+        let inner = self.lock();
+        // the number is one of another session, which this one follows
+        let after = if after > inner.noted { 0 } else { after };
+        let new = inner.notes.iter().filter(|(number, ..)| *number > after);
+        (inner.noted, new.map(|(_, event, at)| (event.clone(), *at)).collect())
     }
 
     /// One object was made. A set waits once for all of its members, so what waits does not tell enough.

@@ -133,6 +133,9 @@ impl Tail {
     }
 
     fn hand_on(&self, events: &[(Event, Timestamp)]) {
+        for (event, at) in events {
+            self.session.hints.note(event, *at);
+        }
         if !events.is_empty() {
             self.shared.kinds().for_each(|kind| kind.hear(&self.session, events));
         }
