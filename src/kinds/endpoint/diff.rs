@@ -305,7 +305,7 @@ pub fn release(row: &Row) -> Option<Change> {
 pub fn step_aside(row: &Row, free: &dyn Fn(&Key) -> bool) -> Option<Change> {
     let (space, old) = (row.space?, row.address.as_ref()?);
     let [a, b, c, host] = old.parse::<Ipv4Addr>().ok()?.octets();
-    let others = (host + 1..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
+    let others = (host.saturating_add(1)..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
     let aside = others.into_iter().find(|it| free(&Key::new(key::ADDRESS, rows::address(space, it))))?;
     let address = Field { old: old.to_string(), set: Set::Address(aside) };
     Some(Change::Patch(Patch(vec![address, Field { old: space.to_string(), set: Set::Space(space) }])))

@@ -79,6 +79,8 @@ fn a_device_steps_aside_with_its_address() {
     let line = |to: &str| Some(format!("ipAddress: 10.192.0.20 -> {to}; ipAddressSpace: 31 -> 31"));
     assert_eq!(aside(&at("10.192.0.20"), &[]), line("10.192.0.21"));
     assert_eq!(aside(&at("10.192.0.20"), &["10.192.0.21", "10.192.0.22"]), line("10.192.0.23"));
+    let last = aside(&at("10.192.0.255"), &[]).unwrap();
+    assert!(last.contains("10.192.0.254"), "the last of a /24 may be a host of a larger network: {last}");
     assert_eq!(aside(&enabled(sim_status::ACTIVATED), &[]), None, "it has none");
 }
 
