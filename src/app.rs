@@ -27,6 +27,7 @@ use kube::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    cluster::{self, Heard, Patience},
     kinds,
     lead::{self, Lead, writes::guarded},
     observe::{
@@ -55,6 +56,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     let mut tasks = JoinSet::new();
     let (health, metrics) = start_admin(&settings, &mut tasks, &shutdown).await?;
     let push = listen_for_push(&settings).await?;
+    let (client, heard) = cluster::bounded(client, Patience::default());
     tokio::select! {
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
@@ -70,7 +72,7 @@ pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiv
     }
     let (desk, labels) = workspaces(&settings, &engine, &lead, &me)?;
     let skew = Skew::default();
-    tell(&metrics, &desk, push.as_ref().map(|(_, push)| push), &skew);
+    tell(&metrics, &desk, push.as_ref().map(|(_, push)| push), &skew, heard);
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();
         let push = push
@@ -131,11 +133,12 @@ async fn act(
 }
 
 /// Says where the values of metrics come from.
-fn tell(metrics: &Metrics, desk: &Arc<Desk>, push: Option<&Push>, skew: &Skew) {
+fn tell(metrics: &Metrics, desk: &Arc<Desk>, push: Option<&Push>, skew: &Skew, heard: Heard) {
     let (desk, pushed, skew) = (desk.clone(), push.map(|push| push.counters().clone()), skew.clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
-        let read = || Snapshot { push, skew: skew.counts(), ..desk.snapshot() };
+        let hearing = Some(heard.hearing());
+        let read = || Snapshot { push, skew: skew.counts(), hearing, ..desk.snapshot() };
         desk.engine().shared.tasks.within("metrics", read)
     });
 }

@@ -9,12 +9,14 @@
 //! - [`rights`]: what it may do in the cluster;
 //! - [`release`]: lets objects go before an uninstallation;
 //! - [`skew`]: whether the cluster's definitions are this binary's;
+//! - [`cluster`]: the way to the API server;
 //! - [`app`]: wiring, start-up and shutdown; [`process`]: signals and logging; [`serve`]: health; [`observe`]: logs.
 
 pub mod api;
 pub mod app;
 pub mod check;
 pub mod cli;
+pub mod cluster;
 pub mod hosts;
 pub mod kinds;
 pub mod lead;

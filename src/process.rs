@@ -1,16 +1,15 @@
 //! `run` as a process: settings, logging, the cluster, signals.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use emnify_engine::tasks;
 use futures::future::pending;
-use kube::Client;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
 use crate::{
-    app, observe,
+    app, cluster, observe,
     settings::{RunArgs, Settings},
 };
 
@@ -38,8 +37,7 @@ pub async fn run(args: &RunArgs) -> Result<()> {
     let settings = Settings::new(args)?;
     let telemetry = observe::start(&settings)?;
     tell_panics();
-    let client =
-        Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
+    let client = cluster::connect().await?;
     let (stop, shutdown) = watch::channel(false);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let signals = async {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 
 use self::objects::{Family, Metadata, Outcome};
+use crate::cluster::{self, Patience};
 
 /// What everybody should know before.
 const MEANING: &str = "\
@@ -77,8 +78,7 @@ impl ReleaseArgs {
     /// any more, 1 if something is, 2 if an operator is at work.
     #[tokio::main(flavor = "current_thread")]
     pub async fn run(&self, out: &mut impl Write, notes: &mut impl Write) -> Result<ExitCode> {
-        let client =
-            Client::try_default().await.context("no cluster: neither a kubeconfig nor a service account")?;
+        let (client, _) = cluster::bounded(cluster::connect().await?, Patience::default());
         self.run_on(&client, out, notes).await
     }
 

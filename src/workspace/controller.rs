@@ -60,6 +60,10 @@ use crate::{
 /// Secrets are read again this often, so that a changed credential is tried within 30 s.
 pub(super) const LOOK: Duration = Duration::from_secs(20);
 
+/// A look ends by itself: each of its requests has a deadline, and a login waits five minutes for its turn at most. One
+/// that does not is ended, or the workspace would never be looked at again.
+const ENDLESS: Duration = Duration::from_secs(600);
+
 /// The longest pause after looks that failed at the API server.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -323,10 +327,16 @@ impl Desk {
         let office = self.office(&key_of(object));
         let mut office = office.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
-        let done = if ours {
-            self.attend(object, &mut office, &mut status, alarm).await
-        } else {
-            self.set_finalizer(object, true).await
+        let look = async {
+            if ours {
+                self.attend(object, &mut office, &mut status, alarm).await
+            } else {
+                self.set_finalizer(object, true).await
+            }
+        };
+        let Ok(done) = tokio::time::timeout(ENDLESS, look).await else {
+            tracing::warn!(workspace = %object.name_any(), "a look did not end, and is taken anew");
+            return Ok(Action::requeue(Duration::from_secs(1)));
         };
         match done {
             Ok(action) => {

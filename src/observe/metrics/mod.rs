@@ -26,7 +26,7 @@ use prometheus_client::{
 };
 
 pub use self::{format::Format, table::METRICS};
-use crate::{lead::election, serve::push};
+use crate::{cluster::Hearing, lead::election, serve::push};
 
 /// Everything that metrics are made of.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub push: Option<push::Snapshot>,
     /// Fields that differ between the cluster's definitions and this binary's, by kind.
     pub skew: Vec<(String, usize)>,
+    /// How the API server was heard.
+    pub hearing: Option<Hearing>,
     /// Namespaces that are to be watched and cannot be.
     pub unserved: Vec<String>,
 }

@@ -25,6 +25,16 @@ pub const METRICS: &[Metric] = &[
         &[],
         |now, put| put(&[], whole(now.engine.counts.dropped_events)),
     ),
+    gauge("kubernetes_silent", "Time since anything was heard from the API server", &[], |now, put| {
+        now.hearing.iter().for_each(|hearing| put(&[], hearing.silent.as_secs_f64()));
+    })
+    .seconds(),
+    counter(
+        "kubernetes_given_up",
+        "Requests to the API server, and watches of it, that were given up because it was silent",
+        &[],
+        |now, put| now.hearing.iter().for_each(|hearing| put(&[], whole(hearing.given_up))),
+    ),
     gauge(
         "crd_skew",
         "Fields that differ between the cluster's definition of a kind and this operator's; 0: same version",

@@ -117,6 +117,7 @@ fn snapshot() -> Snapshot {
             refused: [1, 0, 0, 0, 0, 0, 2, 0],
         }),
         skew: vec![("Endpoint".into(), 2)],
+        hearing: Some(crate::cluster::Hearing { silent: Duration::from_secs(3), given_up: 1 }),
         unserved: vec!["gone".into()],
     }
 }
