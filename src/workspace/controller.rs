@@ -213,6 +213,9 @@ impl Desk {
         match event {
             watcher::Event::InitApply(object) if self.lead.shard.serves(object.labels()) => {
                 directory.expect(key_of(object));
+                if let Ok(url) = self.settings.hosts.admit(object.access().base_url.as_deref()) {
+                    directory.lives_on(&key_of(object), url.origin());
+                }
             }
             watcher::Event::InitApply(object) => {
                 // nobody looks before everything is listed, so nobody has to be told

@@ -337,6 +337,9 @@ impl<'a, W: Served> Look<'a, W> {
             }
             _ => Err(why(&decision.verdict)),
         };
+        if let Ok(url) = &self.url {
+            self.desk.engine.shared.directory.lives_on(&self.key, url.origin());
+        }
         let allows = self.object.allows(&self.desk.namespaces);
         let generation = self.object.meta().generation;
         self.desk.engine.shared.publish(&self.key, Entry { state, allows, generation });

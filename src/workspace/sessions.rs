@@ -15,6 +15,7 @@ use emnify_engine::{
     engine::Engine,
     kind::Id,
     session::Session,
+    snapshot::SessionSnapshot,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -129,11 +130,13 @@ impl Sessions {
             counts: limits.counters().snapshot(),
         };
         let live = self.live.lock();
-        let organisations: Vec<_> =
-            live.values().map(|shared| (shared.session.clone(), shared.usage.last())).collect();
+        let organisations: Vec<_> = live
+            .iter()
+            .map(|(place, shared)| (label(place, live.keys()), shared.session.clone(), shared.usage.last()))
+            .collect();
         drop(live);
-        let organisation = |(session, usage): (Arc<Session>, _)| OrganisationSnapshot {
-            session: self.engine.session(&session),
+        let organisation = |(organisation, session, usage): (_, Arc<Session>, _)| OrganisationSnapshot {
+            session: SessionSnapshot { organisation, ..self.engine.session(&session) },
             credential_expires: credential_expires(&session),
             usage,
         };
@@ -171,6 +174,12 @@ fn credential_expires(session: &Session) -> Option<Timestamp> {
     session.own_tokens().into_iter().filter_map(expires).min()
 }
 
+/// What metrics call an organisation: its id, and its host where two hosts have one with that id.
+fn label<'a>((host, id): &Place, mut all: impl Iterator<Item = &'a Place>) -> String {
+    let alone = !all.any(|(other, same)| same == id && other != host);
+    if alone { id.to_string() } else { format!("{id} on {host}") }
+}
+
 /// Takes a user away; returns the places of sessions that ended.
 fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&Place>) -> Vec<Place> {
     let mut ended = Vec::new();
@@ -188,4 +197,17 @@ fn leave(live: &mut HashMap<Place, Shared>, who: &WorkspaceKey, except: Option<&
         !shared.users.is_empty()
     });
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_two_hosts_are_told_apart() {
+        let place = |host: &str, id| (host.to_owned(), id);
+        let all = [place("https://a", 1), place("https://b", 1), place("https://b", 2)];
+        let labels: Vec<String> = all.iter().map(|one| label(one, all.iter())).collect();
+        assert_eq!(labels, ["1 on https://a", "1 on https://b", "2"], "no two series have the same labels");
+    }
 }

@@ -93,7 +93,7 @@ pub enum Served {
 
 /// All workspaces.
 #[derive(Debug, Default)]
-pub struct Directory(RwLock<HashMap<WorkspaceKey, Slot>>);
+pub struct Directory(RwLock<HashMap<WorkspaceKey, Slot>>, RwLock<HashMap<WorkspaceKey, String>>);
 
 #[derive(Clone, Debug)]
 enum Slot {
@@ -119,6 +119,16 @@ impl Directory {
         all.entry(key).or_insert_with(|| Slot::Here(Entry::waiting("its login is not ready yet")));
     }
 
+    /// The workspace's objects live on this host (an origin), whether or not it works.
+    pub fn lives_on(&self, key: &WorkspaceKey, host: String) {
+        self.1.write().insert(key.clone(), host);
+    }
+
+    /// The host of a workspace, as far as it is known.
+    pub(crate) fn host(&self, key: &WorkspaceKey) -> Option<String> {
+        self.1.read().get(key).cloned()
+    }
+
     /// Another process serves the workspace; true if it did not before.
     pub fn leave(&self, key: WorkspaceKey) -> bool {
         let mut all = self.0.write();
@@ -128,6 +138,7 @@ impl Directory {
     /// The workspace object is gone.
     pub fn remove(&self, key: &WorkspaceKey) {
         self.0.write().remove(key);
+        self.1.write().remove(key);
     }
 
     /// What each workspace gives its objects, of those that work.

@@ -141,6 +141,8 @@ impl<K: Managed> Shelf<K> {
 pub struct Session {
     /// Id of the organisation.
     pub organisation: String,
+    /// Origin of the host. Another host may have an organisation of the same id.
+    pub host: String,
     /// When this process began to act in it.
     pub(crate) began: Instant,
     /// What waits to be sent.
@@ -177,8 +179,10 @@ impl Session {
     /// A session of `organisation`, which its first caller has logged in to.
     pub fn new(first: Arc<Caller>, organisation: String) -> Arc<Self> {
         let by_key = BTreeMap::from([(first.key.clone(), first.clone())]);
+        let host = first.client.base_url().origin();
         Arc::new(Self {
             organisation,
+            host,
             began: Instant::now(),
             queue: Queue::default(),
             tables: Tables::default(),
@@ -194,6 +198,16 @@ impl Session {
             callers: RwLock::new(Callers { by_key, last: first }),
             stopped: watch::Sender::new(false),
         })
+    }
+
+    /// Host and organisation, which no other session has.
+    pub(crate) fn place(&self) -> String {
+        format!("{} {}", self.host, self.organisation)
+    }
+
+    /// It is that of the organisation with this id; on this host, where that is known.
+    pub(crate) fn is_at(&self, organisation: &str, host: Option<&str>) -> bool {
+        self.organisation == organisation && host.is_none_or(|host| host == self.host)
     }
 
     /// The shelf of a kind, made on first use.

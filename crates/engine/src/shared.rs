@@ -58,6 +58,8 @@ pub enum RefState {
         id: Id,
         /// The organisation it lives in.
         organisation: String,
+        /// The host of that, as far as it is known.
+        host: Option<String>,
     },
 }
 
@@ -96,9 +98,9 @@ pub trait AnyKind: Send + Sync {
         Some(Users::default())
     }
     /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
-    fn touched(&self, _kind: &str, _organisation: &str, _id: &Id) {}
+    fn touched(&self, _kind: &str, _session: &Session, _id: &Id) {}
     /// emnify raised an alert about an object of `kind` that no object here holds.
-    fn alerted(&self, _kind: &str, _organisation: &str, _id: &Id, _alert: &Alert, _at: Timestamp) {}
+    fn alerted(&self, _kind: &str, _session: &Session, _id: &Id, _alert: &Alert, _at: Timestamp) {}
     /// Asks for a look at one object.
     fn poke(&self, namespace: &str, name: &str, why: &str);
     /// Asks for a look at every object that may belong to a workspace.

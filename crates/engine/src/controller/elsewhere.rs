@@ -97,13 +97,13 @@ impl<K: Managed> Controller<K> {
 
     /// The object is woken when something of this one changes.
     fn waits(&self, session: &Session, id: &Id, object: &Decoded<K>) {
-        let place = (session.organisation.clone(), id.clone());
+        let place = (session.place(), id.clone());
         self.waiting.lock().entry(place).or_default().insert(named(object));
     }
 
     /// Something of the object with this id changed: whoever waits for what it has looks again.
-    pub(super) fn wake_waiting(&self, organisation: &str, id: &Id) {
-        let waiting = self.waiting.lock().remove(&(organisation.to_owned(), id.clone()));
+    pub(super) fn wake_waiting(&self, session: &Session, id: &Id) {
+        let waiting = self.waiting.lock().remove(&(session.place(), id.clone()));
         for who in waiting.into_iter().flatten() {
             self.shared.poke(&who, "another object changed that has what it wants");
         }

@@ -13,7 +13,7 @@ use kube::{Resource, ResourceExt};
 use super::{
     Controller,
     decide::right_of,
-    object::{claimant, fallback_status, rank, workspace_key},
+    object::{claimant, fallback_status, home_of, lives_in, rank, workspace_key},
 };
 use crate::{
     caller::Access,
@@ -38,10 +38,10 @@ impl<K: Managed> AnyKind for Handle<K> {
         let (status, _) = self.0.overlay.newest(&object);
         let fallback = fallback_status(&object);
         let common = status.as_ref().map_or(&fallback, Status::common);
-        match (&common.id, &common.organisation_id) {
+        match (&common.id, home_of(&self.0.shared, &object, common)) {
             _ if object.meta().deletion_timestamp.is_some() => RefState::Deleting,
-            (Some(id), Some(organisation)) => {
-                RefState::Bound { id: Id::parse(id), organisation: organisation.clone() }
+            (Some(id), Some((organisation, host))) => {
+                RefState::Bound { id: Id::parse(id), organisation, host }
             }
             _ => RefState::Unbound,
         }
@@ -101,9 +101,9 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn touched(&self, kind: &str, organisation: &str, id: &Id) {
+    fn touched(&self, kind: &str, session: &Session, id: &Id) {
         if kind == K::KIND {
-            self.0.wake_waiting(organisation, id);
+            self.0.wake_waiting(session, id);
         }
     }
 
@@ -123,11 +123,11 @@ impl<K: Managed> AnyKind for Handle<K> {
             let (status, _) = self.0.overlay.newest(&object);
             let fallback = fallback_status(&object);
             let common = status.as_ref().map_or(&fallback, Status::common);
-            if let (Some(id), Some(organisation)) = (&common.id, &common.organisation_id)
-                && *organisation == session.organisation
+            if let Some(id) = &common.id
+                && lives_in(&self.0.shared, &object, common, session)
             {
                 let id = Id::parse(id);
-                self.0.hold(organisation, id.clone(), &object);
+                self.0.hold(&session.organisation, id.clone(), &object);
                 if object.common().management() != ManagementPolicy::Observe {
                     let right = Right::new(right_of::<K>(&id), true);
                     session.claims.set(&claimant(&object), &rank(&object), vec![right]);

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Controller;
 use crate::{
     caller::Caller,
-    decoded::Decoded,
     hints::{
         pace::Reader,
         recent::{Next, Recent},
@@ -118,7 +117,7 @@ impl<K: Managed> Controller<K> {
         }
         // a member of a set has no object of its own
         for kind in self.shared.kinds() {
-            kind.alerted(K::KIND, &session.organisation, id, alert, at);
+            kind.alerted(K::KIND, session, id, alert, at);
         }
     }
 
@@ -127,15 +126,10 @@ impl<K: Managed> Controller<K> {
         self.holders.lock().contains_key(&key)
     }
 
-    pub(super) fn held_objects(&self, session: &Session, id: &Id) -> Vec<Arc<Decoded<K>>> {
-        let places = self.places(&session.organisation, id).into_iter();
-        places.filter_map(|(namespace, name)| self.object(&namespace, &name)).collect()
-    }
-
     /// Wakes the holders of objects that hints spoke of, not more often than news may be written.
     fn tell(self: &Arc<Self>, session: &Arc<Session>, ids: &BTreeSet<Id>) {
         for id in ids {
-            self.touch_sets(&session.organisation, id);
+            self.touch_sets(session, id);
         }
         let (now, start) = (self.shared.now(), Instant::now());
         let mut due: Vec<(Instant, String, String)> = Vec::new();
@@ -205,7 +199,7 @@ impl<K: Managed> Controller<K> {
             let following = page.next();
             let changed: Vec<_> = page.items.iter().map(K::changed).collect();
             for id in shelf.mirror.put_listed(page.items, sent) {
-                self.poke_holder(&session.organisation, &id, "it is among what changed last");
+                self.poke_holder(session, &id, "it is among what changed last");
             }
             match (reading.page(&changed, following.is_none()), following) {
                 (Next::More, Some(next)) => at = next,

@@ -33,7 +33,7 @@ use tokio::sync::watch::Receiver;
 pub(crate) use self::erased::Handle;
 use self::{
     memory::Memory,
-    object::{fallback_status, item, named, workspace_of},
+    object::{fallback_status, item, lives_in, named, workspace_of},
     watch::{Looked, Looks, Watches},
 };
 use crate::{
@@ -41,6 +41,7 @@ use crate::{
     directory::Served,
     kind::{Id, Managed, Status},
     refs::Named,
+    session::Session,
     shared::Shared,
     status::Overlay,
 };
@@ -56,9 +57,10 @@ pub struct Controller<K: Managed> {
     overlay: Overlay<K>,
     /// The kind's definition is being deleted.
     terminating: AtomicBool,
-    /// Who is bound to which emnify object: (organisation, id) to the places of one manager and of whoever looks on.
+    /// Who is bound to which emnify object: (organisation, id) to the places of one manager and of whoever looks on, on
+    /// whatever host.
     holders: Mutex<HashMap<(String, Id), Vec<Place>>>,
-    /// Who waits for something that another object has, by that one's id.
+    /// Who waits for something that another object has, by that one's session and id.
     waiting: Mutex<HashMap<(String, Id), BTreeSet<Named>>>,
 }
 
@@ -97,23 +99,31 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Wakes whoever holds an emnify object.
-    fn poke_holder(&self, organisation: &str, id: &Id, why: &str) {
-        self.touch_sets(organisation, id);
-        for (namespace, name) in self.places(organisation, id) {
-            self.poke(&namespace, &name, why);
+    fn poke_holder(&self, session: &Session, id: &Id, why: &str) {
+        self.touch_sets(session, id);
+        for object in self.held_objects(session, id) {
+            self.poke(&object.namespace().unwrap_or_default(), &object.name_any(), why);
         }
     }
 
-    /// Where the objects are that are bound to an emnify object.
-    fn places(&self, organisation: &str, id: &Id) -> Vec<(String, String)> {
-        let key = (organisation.to_owned(), id.clone());
-        let holders = self.holders.lock();
-        holders.get(&key).cloned().unwrap_or_default()
+    /// The objects that are bound to an emnify object.
+    fn held_objects(&self, session: &Session, id: &Id) -> Vec<Arc<Decoded<K>>> {
+        let key = (session.organisation.clone(), id.clone());
+        let places = self.holders.lock().get(&key).cloned().unwrap_or_default();
+        let objects = places.into_iter().filter_map(|(namespace, name)| self.object(&namespace, &name));
+        // the organisation of another host may have the same id
+        let ours = |object: &Arc<Decoded<K>>| {
+            let status = self.overlay.newest(object).0;
+            let fallback = fallback_status(object);
+            let common = status.as_ref().map_or(&fallback, Status::common);
+            lives_in(&self.shared, object, common, session)
+        };
+        objects.filter(ours).collect()
     }
 
     /// Sets hear of every change of what may be a member.
-    fn touch_sets(&self, organisation: &str, id: &Id) {
-        self.shared.kinds().for_each(|kind| kind.touched(K::KIND, organisation, id));
+    fn touch_sets(&self, session: &Session, id: &Id) {
+        self.shared.kinds().for_each(|kind| kind.touched(K::KIND, session, id));
     }
 
     fn hold(&self, organisation: &str, id: Id, object: &Decoded<K>) {

@@ -14,6 +14,7 @@ use crate::{
     queue::Item,
     reason::annotation,
     refs::Named,
+    session::Session,
     shared::Shared,
     spec::{AdoptionPolicy, CommonStatus, WorkspaceKind},
     status::patch_params,
@@ -40,6 +41,27 @@ pub(crate) fn workspace_key<K: Kind>(
         namespace: (!cluster).then(|| object.namespace().unwrap_or_default()),
         name: workspace.name,
     }
+}
+
+/// Where what the object is bound to lives: organisation, and host as far as it is known.
+pub(crate) fn home_of<K: Kind>(
+    shared: &Shared,
+    object: &Decoded<K>,
+    common: &CommonStatus,
+) -> Option<(String, Option<String>)> {
+    let host = shared.directory.host(&workspace_key(shared, object, common));
+    Some((common.organisation_id.clone()?, host))
+}
+
+/// What the object is bound to lives in that session's organisation, on its host.
+pub(crate) fn lives_in<K: Kind>(
+    shared: &Shared,
+    object: &Decoded<K>,
+    common: &CommonStatus,
+    session: &Session,
+) -> bool {
+    let home = home_of(shared, object, common);
+    home.is_some_and(|(organisation, host)| session.is_at(&organisation, host.as_deref()))
 }
 
 /// The status fields of an object that has no readable status of its own.

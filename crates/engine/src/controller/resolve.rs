@@ -128,7 +128,12 @@ fn object(
 ) -> Result<Id, Unresolved> {
     let state = shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
     let why = match state {
-        RefState::Bound { id, organisation } if organisation == session.organisation => return Ok(id),
+        RefState::Bound { id, organisation, host } if session.is_at(&organisation, host.as_deref()) => {
+            return Ok(id);
+        }
+        RefState::Bound { organisation, host: Some(host), .. } if organisation == session.organisation => {
+            format!("{kind} {name} lives on another host ({host}); refer to one of this workspace")
+        }
         RefState::Bound { organisation, .. } => {
             format!(
                 "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"

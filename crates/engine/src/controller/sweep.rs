@@ -128,7 +128,7 @@ impl<K: Managed> Controller<K> {
             unread += page.unreadable.len() + page.nameless;
             shelf.mirror.unreadable(&mut sweep, page.unreadable.into_iter().map(Id::Int), page.nameless);
             for id in shelf.mirror.page(&mut sweep, page.items, page.total) {
-                self.poke_holder(&session.organisation, &id, "the listing shows a change");
+                self.poke_holder(session, &id, "the listing shows a change");
             }
         }
         if unread > 0 {
@@ -143,7 +143,7 @@ impl<K: Managed> Controller<K> {
         match shelf.mirror.finish_sweep(sweep) {
             Ok(missing) => {
                 for id in missing {
-                    self.poke_holder(&session.organisation, &id, "the listing does not show it");
+                    self.poke_holder(session, &id, "the listing does not show it");
                 }
                 Swept::Complete(pages)
             }

@@ -26,7 +26,7 @@ use crate::{
     claims::{Claimant, Holder},
     controller::{
         memory::Memory,
-        object::{claimant, fallback_status, named, workspace_key, workspace_of},
+        object::{claimant, fallback_status, home_of, lives_in, named, workspace_key, workspace_of},
         watch::{Looked, Looks, Watches},
     },
     decoded::Decoded,
@@ -134,9 +134,9 @@ impl<F: Fleet> FleetController<F> {
     }
 
     /// The set that an existing object is a member of, and what it holds.
-    fn member(&self, organisation: &str, id: &Id) -> Option<(Kept<F>, i64)> {
+    fn member(&self, session: &Session, id: &Id) -> Option<(Kept<F>, i64)> {
         let all = self.kept.lock();
-        let mut sets = all.values().filter(|kept| kept.session.organisation == organisation);
+        let mut sets = all.values().filter(|kept| Arc::as_ptr(&kept.session) == std::ptr::from_ref(session));
         sets.find_map(|kept| {
             let pool = F::holds(&*kept.session.shelf::<F::Member>().mirror.row(id)?)?;
             (Some(kept.holding.member(pool)?) == id.int()).then(|| (kept.clone(), pool))
@@ -218,8 +218,10 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
         match object.meta().deletion_timestamp {
             // a set that leaves still uses what it refers to
             Some(_) => RefState::Deleting,
-            None => match self.0.common(&object).organisation_id {
-                Some(organisation) => RefState::Bound { id: Id::Text(name.to_owned()), organisation },
+            None => match home_of(&self.0.shared, &object, &self.0.common(&object)) {
+                Some((organisation, host)) => {
+                    RefState::Bound { id: Id::Text(name.to_owned()), organisation, host }
+                }
                 None => RefState::Unbound,
             },
         }
@@ -254,7 +256,7 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
     /// Sets are asked what they hold from the moment their session is used.
     fn claim_all(&self, access: &Access) {
         for object in self.0.watches.objects() {
-            if self.0.common(&object).organisation_id.as_ref() == Some(&access.session.organisation) {
+            if lives_in(&self.0.shared, &object, &self.0.common(&object), &access.session) {
                 self.0.keep(&object, access);
             }
         }
@@ -264,11 +266,11 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
         self.0.clone().dispatch(session, api, ticket).boxed()
     }
 
-    fn alerted(&self, kind: &str, organisation: &str, id: &Id, alert: &Alert, at: Timestamp) {
+    fn alerted(&self, kind: &str, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
         if kind != F::Member::KIND {
             return;
         }
-        let Some((kept, pool)) = self.0.member(organisation, id) else { return };
+        let Some((kept, pool)) = self.0.member(session, id) else { return };
         let Some(object) = self.0.object(&kept.place.0, &kept.place.1) else { return };
         let entry = kept.session.shelf::<F::Pool>().mirror.row(&Id::Int(pool));
         let called = entry.map_or_else(|| pool.to_string(), |row| F::called(&row));
@@ -293,12 +295,12 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
 
     fn sweep_since(&self, _: &Session, _: Timestamp) {}
 
-    fn touched(&self, kind: &str, organisation: &str, id: &Id) {
+    fn touched(&self, kind: &str, session: &Session, id: &Id) {
         if kind != F::Member::KIND {
             return;
         }
         let all = self.0.kept.lock();
-        for kept in all.values().filter(|kept| kept.session.organisation == organisation) {
+        for kept in all.values().filter(|kept| Arc::as_ptr(&kept.session) == std::ptr::from_ref(session)) {
             let row = kept.session.shelf::<F::Member>().mirror.row(id);
             let pool = row.as_ref().and_then(|row| F::holds(row));
             let ours = pool.is_some_and(|pool| kept.holding.member(pool).is_some());

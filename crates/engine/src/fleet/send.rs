@@ -257,7 +257,7 @@ impl<F: Fleet> FleetController<F> {
             if let Some(id) = id {
                 // somebody may wait for what it had
                 let kinds = self.shared.kinds();
-                kinds.for_each(|kind| kind.touched(F::Member::KIND, &session.organisation, id));
+                kinds.for_each(|kind| kind.touched(F::Member::KIND, session, id));
             }
         }
         {

@@ -8,6 +8,7 @@ mod crashes;
 mod fleets;
 mod guard;
 mod hints;
+mod hosts;
 mod leaving;
 mod life;
 mod listings;

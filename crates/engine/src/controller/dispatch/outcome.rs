@@ -46,7 +46,7 @@ impl<K: Managed> Controller<K> {
         let (id, made) = (load.id.as_ref(), reply.id.as_ref());
         answer::learn::<K>(session, id, &load.change, made, reply.row, load.ends);
         if let Some(id) = id {
-            self.wake_waiting(&session.organisation, id);
+            self.wake_waiting(session, id);
         }
     }
 

@@ -74,8 +74,13 @@ pub(crate) struct Emnify(Arc<Mutex<Inner>>);
 impl Emnify {
     /// A session of organisation 42, and the caller of a workspace in it.
     pub(crate) async fn access(&self, workspace: WorkspaceKey) -> Access {
+        self.access_on("https://emnify.example", workspace).await
+    }
+
+    /// The same on another host.
+    pub(crate) async fn access_on(&self, host: &str, workspace: WorkspaceKey) -> Access {
         let client = Client::new(Config::new(
-            BaseUrl::parse("https://emnify.example").unwrap(),
+            BaseUrl::parse(host).unwrap(),
             Credentials::ApplicationToken("application-token".to_owned().into()),
             Arc::new(self.clone()),
             HostLimits::new(1.0),

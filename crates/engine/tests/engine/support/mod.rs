@@ -97,6 +97,9 @@ impl Stage {
         engine.listed().await;
         session.hints.set_position(position);
         engine.serve(&session);
+        // both are known from their specs, before either works
+        engine.shared.directory.lives_on(&workspace(), session.host.clone());
+        engine.shared.directory.lives_on(&elsewhere(), OTHER_HOST.to_owned());
         let entry = Entry {
             state: Ok(Access { session: session.clone(), caller: caller.clone() }),
             allows: None,
@@ -190,6 +193,14 @@ impl Stage {
 pub(crate) fn workspace() -> WorkspaceKey {
     WorkspaceKey { namespace: Some("ns".into()), name: "default".into() }
 }
+
+/// A workspace of the same namespace, whose organisation has the same id on another host.
+pub(crate) fn elsewhere() -> WorkspaceKey {
+    WorkspaceKey { namespace: Some("ns".into()), name: "other".into() }
+}
+
+/// That host.
+pub(crate) const OTHER_HOST: &str = "https://second.example";
 
 /// A spec with this name in emnify.
 pub(crate) fn named(name: &str) -> Value {
