@@ -39,6 +39,7 @@ pub mod queue;
 pub mod reason;
 pub mod refs;
 pub mod refusal;
+mod rejected;
 mod role;
 pub mod scrub;
 pub mod secrets;

@@ -179,6 +179,17 @@ impl Rejected {
     }
 }
 
+/// A refusal that one member of a set met.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedMember {
+    /// Id of what the member holds; of one that leaves the set its own id, after a minus.
+    pub member: String,
+    /// What was refused.
+    #[serde(flatten)]
+    pub rejected: Rejected,
+}
+
 /// Status fields, flattened into every status.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -17,6 +17,7 @@ use emnify_engine::{
     decoded::Undecodable,
     fleet::{Candidates, Choice, Fleet, Marks, Rollout, Tally, TextRef},
     kind::{Have, Input, Inputs, Invalid, Key},
+    spec::RefusedMember,
 };
 use jiff::Timestamp;
 
@@ -120,6 +121,14 @@ impl Fleet for EndpointSet {
 
     fn keep_activated(status: &mut EndpointSetStatus, activated: &[(Timestamp, u64)]) {
         report::keep_activated(status, activated);
+    }
+
+    fn refused(status: &EndpointSetStatus) -> &[RefusedMember] {
+        &status.refusals
+    }
+
+    fn keep_refused(status: &mut EndpointSetStatus, refused: Vec<RefusedMember>) {
+        status.refusals = refused;
     }
 
     fn report(&self, tally: &Tally, status: &mut EndpointSetStatus) {

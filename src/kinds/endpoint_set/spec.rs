@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::spec::{CommonSpec, CommonStatus};
+use emnify_engine::{
+    fleet::KEPT_REFUSALS,
+    spec::{CommonSpec, CommonStatus, RefusedMember},
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -301,6 +304,11 @@ pub struct EndpointSetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub activations: Vec<ActivationStatus>,
+    /// What emnify refused members, the first hundred: the same requests are sent again only rarely, after a restart too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = KEPT_REFUSALS))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub refusals: Vec<RefusedMember>,
     /// Shared fields.
     #[serde(flatten)]
     pub common: CommonStatus,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
-use sha2::{Digest, Sha256};
 
 use super::{
     Controller,
@@ -21,7 +20,7 @@ use crate::{
     plan::{self, IntentState, Knowledge, Match, SecretState, Seen, Step, Told, Wanted, Workspace},
     reason,
     refs::Named,
-    role, secrets,
+    rejected, role, secrets,
     session::{Session, Shelf},
     shared::RefState,
     spec::{CommonStatus, Intent, ManagementPolicy, WorkspaceRef},
@@ -514,7 +513,5 @@ pub(super) fn right_of<K: Managed>(id: &Id) -> String {
 
 /// Digest of a change and of the ids that its references mean: what a refusal is remembered by.
 pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
-    let mut sha = Sha256::new();
-    sha.update(format!("{change:?}|{:?}", inputs.ids()));
-    data_encoding::HEXLOWER.encode(&sha.finalize()[..12])
+    rejected::digest(change, &format!("{:?}", inputs.ids()))
 }

@@ -1,11 +1,9 @@
 //! What one member needs: pure. The rows of the plan's table that can happen to a member, in the same order.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use jiff::Timestamp;
 
 use super::{
-    Failure, Fleet, Marks, MemberChange, MemberRow, MemberWant, Pool,
+    Failure, Fleet, Marks, MemberChange, MemberRow, MemberWant, Pool, refusals,
     roster::{Leaver, Seat, Stand, Trouble},
 };
 use crate::{
@@ -14,7 +12,7 @@ use crate::{
     kind::{Change, Context, Have, Id, Kind, Managed},
     mirror::{Known, Mirror},
     plan::{covers, going, immutable, some_of},
-    reason,
+    reason, rejected,
     spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
 };
 
@@ -61,6 +59,8 @@ pub(crate) struct Measure<'a, F: Fleet> {
     pub(crate) rival: &'a Rival<'a>,
     /// The object here that a mark names is being deleted.
     pub(crate) goes: &'a dyn Fn(&str) -> bool,
+    /// Ids that the references of the set mean.
+    pub(crate) meant: &'a str,
     /// The set was made a moment ago: what was applied with it may not have come, or gone, yet.
     pub(crate) young: bool,
 }
@@ -351,6 +351,11 @@ impl<F: Fleet> Measure<'_, F> {
         }
     }
 
+    /// What a refusal of the change is remembered by.
+    pub(crate) fn digest(&self, change: &MemberChange<F>) -> String {
+        rejected::digest(change, self.meant)
+    }
+
     fn context(&self, made: bool, edited: bool) -> Context<'_, F::Member> {
         Context {
             now: self.now,
@@ -364,9 +369,7 @@ impl<F: Fleet> Measure<'_, F> {
 
     /// The name of what a member holds, for people.
     pub(crate) fn called(&self, pool: i64) -> String {
-        let mut called = None;
-        self.pool.with(pool, &mut |row| called = Some(F::called(row)));
-        called.unwrap_or_else(|| format!("{} {pool}", F::Pool::KIND))
+        refusals::called::<F>(self.pool, pool)
     }
 
     /// What stands in a member's way, for its failure.
@@ -374,13 +377,4 @@ impl<F: Fleet> Measure<'_, F> {
         let failure = Failure { member: self.called(pool), reason, message };
         Trouble { failure, refused: None, until: None, tries: 0 }
     }
-}
-
-/// What a refused change is remembered by, in this process: the change holds the ids that references meant. A set has no
-/// place for a hundred thousand refusals, so after a restart each is asked once more, one call per member or half a
-/// batch, and remembered again.
-pub(crate) fn digest<C: Change>(change: &C) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{change:?}").hash(&mut hasher);
-    hasher.finish()
 }

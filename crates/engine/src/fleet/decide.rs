@@ -14,7 +14,7 @@ use super::{
     assess::{Measure, Rival},
     controller::{FleetController, Kept},
     plan::{self, Bounds, Next, Outlook},
-    send,
+    refusals, send,
     settle::{self, Stage},
     state::{Basis, Set},
 };
@@ -26,7 +26,7 @@ use crate::{
         resolve::{self, Unresolved},
     },
     decoded::Decoded,
-    kind::{BatchKey, Change, Id, Invalid, Kind, Managed, Status},
+    kind::{BatchKey, Change, Id, Input, Invalid, Kind, Managed, Source, Status},
     plan::{Subject, Told, Trouble, is_young, other_organisation},
     reason,
     role::{self, Doing},
@@ -158,25 +158,31 @@ impl<F: Fleet> FleetController<F> {
             || subject.status.organisation_id.is_none()
     }
 
-    /// What all members share; while the set is being deleted it may be unknown.
+    /// What all members share, with the ids that references mean; while the set is being deleted it may be unknown.
     fn base(
         &self,
         object: &Decoded<F>,
         valid: &F,
         session: &Arc<Session>,
         deleting: bool,
-    ) -> Result<Base<F>, Decided<F>> {
+    ) -> Result<(Base<F>, String), Decided<F>> {
         let who = named(object);
         for kind in [F::Member::KIND, F::Pool::KIND] {
             if let Some(kind) = self.shared.kind(kind) {
                 kind.demand(session, &who);
             }
         }
-        let (found, inputs) = resolve::inputs(&self.shared, session, &who, valid.inputs(), None);
+        let wanted = valid.inputs();
+        // rows of tables that come with the members, such as their tags, change nothing of what was refused
+        let is_reference = |input: &&Input| !matches!(input.source, Source::Lookup { .. });
+        let references: Vec<String> = wanted.iter().filter(is_reference).map(|i| i.path.clone()).collect();
+        let (found, inputs) = resolve::inputs(&self.shared, session, &who, wanted, None);
+        let meant: Vec<_> = inputs.ids().iter().filter(|(path, _)| references.contains(path)).collect();
+        let meant = format!("{meant:?}");
         let base = found.and_then(|()| valid.base(&inputs).map_err(Unresolved::Invalid));
         match base {
-            Ok(base) => Ok(Some(base)),
-            Err(_) if deleting => Ok(None),
+            Ok(base) => Ok((Some(base), meant)),
+            Err(_) if deleting => Ok((None, meant)),
             Err(Unresolved::Observing(what)) => {
                 Err(Decided::Say(Told::new(reason::OBSERVING, what), Effect::Keep))
             }
@@ -201,7 +207,7 @@ impl<F: Fleet> FleetController<F> {
     ) -> Result<Decided<F>, Decided<F>> {
         let session = &access.session;
         let deleting = object.meta().deletion_timestamp.is_some();
-        let base = self.base(object, valid, session, deleting)?;
+        let (base, meant) = self.base(object, valid, session, deleting)?;
         if base.is_none() && status.common().intent.is_some() {
             let why = "what an interrupted create made cannot be recognised while a reference is missing";
             return Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, why), Effect::Working));
@@ -229,15 +235,12 @@ impl<F: Fleet> FleetController<F> {
             pool: &pool,
         };
         let mut set = kept.set.lock();
+        set.meant = meant;
         if set.refresh(valid, base, &kept.touched.take()) {
             kept.caller.guard.withdraw(&object.uid().unwrap_or_default());
         }
-        if !std::mem::replace(&mut set.recalled, true) {
-            // a clock that was ahead holds nobody up for longer than the window
-            let kept = F::activated(status).into_iter().map(|(at, n)| (at.min(now), n));
-            set.roster.activated.extend(kept);
-        }
         view.choose(&mut set)?;
+        view.recall(&mut set);
         let work = self.plan(&view, &mut set, workspace);
         drop(set);
         let done = deleting && work.accounted && work.tally.leaving == 0;
@@ -357,6 +360,7 @@ struct View<'a, F: Fleet> {
 /// What the measure of a set borrows.
 struct Ground<F: Fleet> {
     base: Base<F>,
+    meant: String,
     made: MemberStatus<F>,
     adopted: MemberStatus<F>,
     rollout: Rollout,
@@ -399,6 +403,21 @@ impl<F: Fleet> View<'_, F> {
         Ok(())
     }
 
+    /// Takes up what the status keeps from before this process, once it is known who is a member.
+    fn recall(&self, set: &mut Set<F>) {
+        if std::mem::replace(&mut set.recalled, true) {
+            return;
+        }
+        // a clock that was ahead holds nobody up for longer than the window
+        let kept = F::activated(self.status).into_iter().map(|(at, n)| (at.min(self.now), n));
+        set.roster.activated.extend(kept);
+        // an edit is tried, whoever saw it first
+        if self.status.common().observed_generation == self.object.meta().generation {
+            let called = |key| refusals::called::<F>(&self.pool.mirror, key);
+            set.roster.recall_refusals(F::refused(self.status), &called, self.now);
+        }
+    }
+
     /// Since when creates may have been sent that are not accounted for.
     fn intent(&self) -> Option<Timestamp> {
         self.status.common().intent.as_ref().and_then(|i| i.since.parse().ok())
@@ -412,6 +431,7 @@ impl<F: Fleet> View<'_, F> {
         let desired = u64::try_from(set.roster.seats.len()).unwrap_or(u64::MAX);
         Ground {
             base: set.base.clone(),
+            meant: set.meant.clone(),
             made: self.valid.memory(Some(self.status), true),
             adopted: self.valid.memory(Some(self.status), false),
             rollout: self.valid.rollout(desired),
@@ -446,6 +466,7 @@ impl<F: Fleet> View<'_, F> {
             calm: ground.calm,
             rival,
             goes,
+            meant: &ground.meant,
             young: is_young(self.object.creation_timestamp().map(|at| at.0), self.now),
         }
     }

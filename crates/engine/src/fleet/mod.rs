@@ -12,6 +12,7 @@ mod decide;
 mod holder;
 mod plan;
 mod reconcile;
+mod refusals;
 mod roster;
 mod send;
 mod settle;
@@ -22,10 +23,12 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 
 pub(crate) use self::controller::{FleetController, FleetHandle};
+pub use self::refusals::KEPT_REFUSALS;
 use crate::{
     decoded::Undecodable,
     kind::{Have, Id, Input, Inputs, Invalid, Key, Kind, Managed},
     mirror::Mirror,
+    spec::RefusedMember,
 };
 
 /// Shorthand for the mirrored row of a set's members.
@@ -99,6 +102,12 @@ pub trait Fleet: Kind {
     }
     /// Writes when so many members were activated, or are about to be.
     fn keep_activated(_status: &mut Self::Status, _activated: &[(Timestamp, u64)]) {}
+    /// What emnify refused members, as [`Fleet::keep_refused`] wrote it: at most [`KEPT_REFUSALS`].
+    fn refused(_status: &Self::Status) -> &[RefusedMember] {
+        &[]
+    }
+    /// Writes what emnify refused members, so that a restart does not repeat it.
+    fn keep_refused(_status: &mut Self::Status, _refused: Vec<RefusedMember>) {}
     /// Writes the counts into the status. Conditions, `observedGeneration` and the pinned workspace are the engine's.
     fn report(&self, tally: &Tally, status: &mut Self::Status);
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Fleet, MemberChange, Rollout,
-    assess::{Measure, Need, digest},
+    assess::{Measure, Need},
     roster::{Counted, Leaver, Roster, Seat, Stand, Trouble},
 };
 use crate::{
@@ -136,7 +136,7 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         && let Some(until) = roster.undone(pool, taken::correction(change), measure.now)
     {
         let mut trouble = measure.trouble(pool, reason::NOT_TAKEN, taken::message(change));
-        (trouble.refused, trouble.until) = (Some(digest(change)), Some(until));
+        (trouble.refused, trouble.until) = (Some(measure.digest(change)), Some(until));
         roster.failures.insert(pool, trouble);
     }
     let was = (seat.id != 0).then_some(seat.id);
@@ -171,9 +171,9 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
         Need::Read(_) | Need::ReadParts(..) if read_failed(roster, pool, measure.now) => Stand::Failed,
         Need::Read(_) => Stand::Doubted,
         Need::ReadParts(..) => Stand::Partial,
-        Need::Create(change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
+        Need::Create(change) if blocked(roster, measure, pool, &change) => Stand::Failed,
         Need::Create(_) => Stand::Missing,
-        Need::Send(_, change) if blocked(roster, pool, &change, measure.now) => Stand::Failed,
+        Need::Send(_, change) if blocked(roster, measure, pool, &change) => Stand::Failed,
         Need::Send(_, change) if change.class().disturbs > 0 => Stand::Disturbing,
         Need::Send(..) => Stand::Quiet,
         Need::Held(_) => Stand::Held,
@@ -203,9 +203,10 @@ fn assess<F: Fleet>(roster: &mut Roster, measure: &Measure<'_, F>, place: usize,
 }
 
 /// The pause after a failure is not over; after a refusal it holds up the refused change only.
-fn blocked<C: Change>(roster: &Roster, key: i64, change: &C, now: Timestamp) -> bool {
-    let refused = |trouble: &Trouble| trouble.refused.is_none_or(|refused| refused == digest(change));
-    paused(roster, key, now) && roster.failures.get(&key).is_some_and(refused)
+fn blocked<F: Fleet>(roster: &Roster, measure: &Measure<'_, F>, key: i64, change: &MemberChange<F>) -> bool {
+    let refused =
+        |trouble: &Trouble| trouble.refused.as_ref().is_none_or(|refused| *refused == measure.digest(change));
+    paused(roster, key, measure.now) && roster.failures.get(&key).is_some_and(refused)
 }
 
 /// Something failed, and the pause after it is not over.
@@ -395,7 +396,7 @@ fn retire<F: Fleet>(
         let key = -leaver.id;
         match measure.leaver(leaver) {
             Need::Send(_, change)
-                if blocked(roster, key, &change, measure.now)
+                if blocked(roster, measure, key, &change)
                     || roster.undone(key, taken::correction(&change), measure.now).is_some() => {}
             Need::Send(id, change) => {
                 call.offer(bounds, roster.cohorts.get(&key), Load { key, id: Some(id), change });

@@ -109,6 +109,7 @@ impl<F: Fleet> FleetController<F> {
         let now = self.shared.now();
         Self::account(object, &mut draft, &work);
         Self::keep_activations(&mut draft, &work, now);
+        Self::keep_refused(&mut draft, &work);
         settle::conditions(&work.stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
@@ -171,7 +172,15 @@ impl<F: Fleet> FleetController<F> {
         let before = F::activated(&draft.status);
         F::keep_activated(&mut draft.status, &kept);
         let more = |all: &[(Timestamp, u64)]| all.iter().map(|(_, n)| n).sum::<u64>();
-        draft.urgent = more(&kept) > more(&before);
+        draft.urgent |= more(&kept) > more(&before);
+    }
+
+    /// What emnify refused is written down as soon as it is known.
+    fn keep_refused(draft: &mut Draft<F>, work: &Work<F>) {
+        let kept = work.kept.set.lock().roster.kept_refusals();
+        let before = F::refused(&draft.status);
+        draft.urgent |= kept.iter().any(|refused| !before.contains(refused));
+        F::keep_refused(&mut draft.status, kept);
     }
 
     /// Who the set refers to, by name.
@@ -196,6 +205,7 @@ impl<F: Fleet> FleetController<F> {
         }
         let Ok(access) = self.access_of(object) else { return };
         common.last_handled_refresh_at = Some(asked);
+        F::keep_refused(&mut draft.status, Vec::new());
         self.memory.refresh(&object.uid().unwrap_or_default());
         let kept = self.keep(object, &access);
         let mut set = kept.set.lock();

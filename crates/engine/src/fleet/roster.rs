@@ -109,7 +109,7 @@ pub(crate) struct Trouble {
     /// For people.
     pub(crate) failure: Failure,
     /// Digest of the refused change: another one may be sent at once.
-    pub(crate) refused: Option<u64>,
+    pub(crate) refused: Option<String>,
     /// Nothing, or not the refused change, is tried before this time; without one the failure is found anew at each look.
     pub(crate) until: Option<Timestamp>,
     /// Attempts that failed.

@@ -17,6 +17,7 @@ use super::{
     controller::{FleetController, Kept},
     decide::Decided,
     plan::{self, Added, Load, Next},
+    refusals,
     roster::{Seat, Stand, Trouble, Unsure},
     state::{self, Set},
 };
@@ -32,7 +33,7 @@ use crate::{
     mirror::Known,
     pause,
     queue::Ticket,
-    reason,
+    reason, rejected,
     role::{self, Doing},
     taken,
     verdict::{Next as After, Verdict, is_told},
@@ -322,7 +323,7 @@ impl<F: Fleet> FleetController<F> {
             seat.stand = Stand::Unknown;
         }
         if let (true, false, [load]) = (own, halves, loads) {
-            let refused = super::assess::digest(&load.change);
+            let refused = rejected::digest(&load.change, &set.meant);
             self.fail(call, &mut set, load.key, &load.change.to_string(), Some(refused), error);
             let who = format!("{}/{}", call.object.uid().unwrap_or_default(), load.key);
             call.kept.caller.failed::<F::Member>(plan::doing(load), &who, error, self.shared.now());
@@ -381,14 +382,14 @@ impl<F: Fleet> FleetController<F> {
         set: &mut Set<F>,
         key: i64,
         what: &str,
-        refused: Option<u64>,
+        refused: Option<String>,
         error: &Error,
     ) {
         let verdict = Verdict::from(error);
         let refused = refused.filter(|_| matches!(verdict.next, After::OnChange));
         let before = set.roster.failures.get(&key).filter(|trouble| trouble.refused == refused);
         let tries = before.map_or(0, |trouble| trouble.tries).saturating_add(1);
-        let pause = match refused {
+        let pause = match &refused {
             Some(_) => pause::slow_net(tries),
             None => pause::spread(verdict.next.pause(tries)),
         };
@@ -407,13 +408,7 @@ impl<F: Fleet> FleetController<F> {
 
     /// The name of a member for people.
     fn called(call: &Call<'_, F>, key: i64) -> String {
-        if key < 0 {
-            return format!("{} {}", F::Member::KIND, -key);
-        }
-        let pool = call.kept.session.shelf::<F::Pool>();
-        pool.mirror
-            .row(&Id::Int(key))
-            .map_or_else(|| format!("{} {key}", F::Pool::KIND), |row| F::called(&row))
+        refusals::called::<F>(&call.kept.session.shelf::<F::Pool>().mirror, key)
     }
 
     /// Nobody's own failure: the whole set waits.

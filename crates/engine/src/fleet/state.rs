@@ -54,7 +54,9 @@ pub(super) struct Set<F: Fleet> {
     pub(super) text: Text,
     /// Nonce of an intent that this process recorded.
     pub(super) intent: Option<String>,
-    /// What the status keeps of activations was read.
+    /// Ids that the references of the set mean.
+    pub(super) meant: String,
+    /// What the status keeps of activations and refusals was read.
     pub(super) recalled: bool,
     /// When counters were written last.
     pub(super) told: Option<Timestamp>,
@@ -79,6 +81,7 @@ impl<F: Fleet> Set<F> {
             unmet: Vec::new(),
             text: Text::default(),
             intent: None,
+            meant: String::new(),
             recalled: false,
             told: None,
             asked: None,

@@ -8,7 +8,6 @@ mod whose;
 
 use self::case::{Case, NOW, device};
 use super::{
-    assess::digest,
     plan::Next,
     roster::{Stand, Trouble, Unsure},
 };
@@ -77,7 +76,7 @@ fn a_refused_change_is_not_sent_again_and_another_one_is() {
     let mut case = Case::settled(1..=2);
     case.put(device(11, 1, "made [k8s prod/ns/h]").called("portal"));
     let change = ToyChange::Rename("portal".into(), "toy-1".into());
-    case.refuse(1, digest(&change));
+    case.refuse(1, &change);
     assert!(matches!(case.next(), Next::Rest));
     assert_eq!(case.stands(), [Stand::Failed, Stand::Settled], "it stands still alone");
     case.prefix = "new";
@@ -88,7 +87,7 @@ fn a_refused_change_is_not_sent_again_and_another_one_is() {
 #[test]
 fn a_pause_after_a_failure_ends() {
     let mut case = Case::new(1..=1);
-    case.refuse(1, 0);
+    case.refuse(1, &ToyChange::Tag(9));
     let trouble = case.roster.failures.get_mut(&1).unwrap();
     *trouble = Trouble { refused: None, until: Some(case::later(10)), ..trouble.clone() };
     assert!(matches!(case.next(), Next::Rest));

@@ -1,5 +1,6 @@
 //! Sets of members: brought up in bulk, kept in step, let go.
 
+mod refused;
 mod under_way;
 
 use std::{collections::BTreeSet, time::Duration};

@@ -67,6 +67,20 @@ async fn the_same_refused_request_is_not_sent_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restart_does_not_repeat_what_was_refused() {
+    let stage = Stage::new().await;
+    stage.emnify.fail("POST /api/v1/endpoint", 99, Fault::Answer(422, error(1400, "name is taken")));
+    stage.cluster.apply("a", named("a"));
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "Rejected").await;
+    let stage = stage.restart().await;
+    stage.pass(400).await;
+    assert_eq!(stage.emnify.asked("POST /api/v1/endpoint").len(), 1, "not sent again at once");
+    stage.until("it is tried again, slowly", |s| s.status("a", "rejected")["tries"] == 2).await;
+    let stage = stage.restart_after(|cluster| cluster.apply("a", named("b"))).await;
+    stage.until("an edit is tried", |s| s.emnify.asked("POST /api/v1/endpoint").len() == 3).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_bad_item_of_a_bulk_call_holds_up_nobody_else() {
     let stage = Stage::new().await;
     stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Slow(Duration::from_secs(5)));

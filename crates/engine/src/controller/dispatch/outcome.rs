@@ -12,7 +12,7 @@ use crate::{
     caller::{Access, Caller},
     decoded::Decoded,
     kind::{BatchKey, Change, Managed, Reply, Status, Verb},
-    pause, reason, refusal,
+    pause, reason, refusal, rejected,
     role::Doing,
     secrets,
     spec::Rejected,
@@ -148,7 +148,7 @@ impl<K: Managed> Controller<K> {
         let tries = before.map_or(1, |r| r.tries.unwrap_or(1).saturating_add(1));
         let until =
             pause::after(self.shared.now(), pause::slow_net(u32::try_from(tries).unwrap_or(u32::MAX)));
-        let not_before = Some(until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let not_before = Some(rejected::date(until));
         self.memory.reject(uid, Rejected { digest, message, tries: Some(tries), not_before });
     }
 

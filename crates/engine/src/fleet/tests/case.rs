@@ -17,6 +17,7 @@ use crate::{
     herd::{ChipRow, Herd, HerdSpec},
     kind::{Change, Id},
     mirror::Mirror,
+    rejected,
     spec::CommonSpec,
     toy::{Toy, ToyChange, ToyParts, ToyRow},
 };
@@ -181,12 +182,18 @@ impl Case {
         self.roster.seats.retain(|seat| !gone.contains(&seat.pool));
     }
 
-    pub(super) fn refuse(&mut self, chip: i64, digest: u64) {
+    pub(super) fn refuse(&mut self, chip: i64, change: &ToyChange) {
         let failure =
             Failure { member: chip.to_string(), reason: crate::reason::REJECTED, message: "no".into() };
-        self.roster
-            .failures
-            .insert(chip, Trouble { failure, refused: Some(digest), until: Some(later(7_200)), tries: 1 });
+        self.roster.failures.insert(
+            chip,
+            Trouble {
+                failure,
+                refused: Some(rejected::digest(change, "")),
+                until: Some(later(7_200)),
+                tries: 1,
+            },
+        );
     }
 
     pub(super) fn outlook(&mut self) -> Outlook<Herd> {
@@ -271,6 +278,7 @@ impl Case {
             calm: self.calm,
             rival: &rival,
             goes: &|_| self.goes,
+            meant: "",
             young: self.young,
         };
         let guard = |devices| {

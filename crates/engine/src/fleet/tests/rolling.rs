@@ -41,7 +41,7 @@ fn a_member_whose_update_is_refused_counts_as_unavailable() {
     disable(&mut case);
     let sent = case.send();
     assert_eq!(sent.chips(), [1]);
-    case.refuse(1, crate::fleet::assess::digest(&ToyChange::State(1)));
+    case.refuse(1, &ToyChange::State(1));
     case.roster.doubt_all();
     case.now = case::later(3_600);
     assert!(matches!(case.next(), Next::Rest), "a bad template stops at the first member");

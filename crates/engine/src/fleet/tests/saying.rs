@@ -47,7 +47,7 @@ fn rest(tripped: Option<&str>) -> Outlook<Herd> {
 
 fn failing(set: &mut Set<Herd>, key: i64, reason: &'static str) {
     let failure = Failure { member: format!("chip{key}"), reason, message: "no".into() };
-    set.roster.failures.insert(key, Trouble { failure, refused: Some(1), until: None, tries: 1 });
+    set.roster.failures.insert(key, Trouble { failure, refused: Some(String::new()), until: None, tries: 1 });
 }
 
 #[test]

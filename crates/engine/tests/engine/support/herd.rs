@@ -11,7 +11,7 @@ use emnify_engine::{
     fleet::{Activations, Candidates, Choice, Failure, Fleet, Marks, Rollout, Tally, TextRef},
     kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, Source},
     mark, reason,
-    spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
+    spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance, RefusedMember},
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -178,6 +178,9 @@ pub(crate) struct HerdStatus {
     /// Creates of the last minute, as `time n`.
     #[serde(default)]
     pub(crate) created: Vec<String>,
+    /// What was refused.
+    #[serde(default)]
+    pub(crate) refusals: Vec<RefusedMember>,
     /// What is wrong, as `member reason`.
     #[serde(default)]
     pub(crate) failures: Vec<String>,
@@ -303,6 +306,14 @@ impl Fleet for Herd {
 
     fn keep_activated(status: &mut HerdStatus, activated: &[(jiff::Timestamp, u64)]) {
         status.created = activated.iter().map(|(at, n)| format!("{at} {n}")).collect();
+    }
+
+    fn refused(status: &HerdStatus) -> &[RefusedMember] {
+        &status.refusals
+    }
+
+    fn keep_refused(status: &mut HerdStatus, refused: Vec<RefusedMember>) {
+        status.refusals = refused;
     }
 
     fn report(&self, tally: &Tally, status: &mut HerdStatus) {

@@ -116,8 +116,14 @@ impl Stage {
 
     /// The process dies between two steps, and another one starts.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after(|_| ()).await
+    }
+
+    /// The same, and something happens while none runs.
+    pub(crate) async fn restart_after(self, meanwhile: impl FnOnce(&Cluster)) -> Self {
         let (cluster, emnify) = (self.cluster.clone(), self.emnify.clone());
         self.stop().await;
+        meanwhile(&cluster);
         Self::on(cluster, emnify).await
     }
 
