@@ -15,7 +15,7 @@ use crate::{
     reason, settle,
     spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
     taken,
-    verdict::Effect,
+    verdict::Waiting,
 };
 
 type Found<K> = Result<Step<K>, Step<K>>;
@@ -60,12 +60,12 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
     let mut known = check_intent(subject, known)?; // 6
     if !known.used_by.is_empty() {
         let message = format!("still referred to by {}; {}", some_of(&known.used_by), reason::WAY_OUT);
-        return Ok(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)); // 7
+        return Ok(Step::Wait(Told::new(reason::IN_USE, message), Waiting::Working)); // 7
     }
     match std::mem::replace(&mut known.seen, Seen::Unknown) {
         Seen::Absent => Ok(Step::RemoveFinalizer { orphaned: false }),
         Seen::Unknown => {
-            Ok(Step::Wait(Told::new(reason::OBSERVING, "waiting for a complete listing"), Effect::Working))
+            Ok(Step::Wait(Told::new(reason::OBSERVING, "waiting for a complete listing"), Waiting::Working))
         }
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
@@ -97,7 +97,7 @@ fn used<K: Managed>(known: &Knowledge<'_, K>, id: &Id) -> Option<Step<K>> {
     };
     if !users.here.is_empty() {
         let message = format!("still used by {} in emnify; {}", some_of(&users.here), reason::WAY_OUT);
-        return Some(Step::Wait(Told::new(reason::IN_USE, message), Effect::Working));
+        return Some(Step::Wait(Told::new(reason::IN_USE, message), Waiting::Working));
     }
     // who was made a moment ago may still become somebody's: the pause after the refusal is waited out
     if users.nobodys.is_empty() || trouble.until > known.context.now {
@@ -137,7 +137,7 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
         return Ok(Step::Stall(Told::new(reason::UNDECODABLE, message)));
     }
     if subject.suspended || subject.common.management() == ManagementPolicy::Suspend {
-        return Ok(Step::Wait(Told::new(reason::SUSPENDED, "suspended on request"), Effect::Keep)); // 4
+        return Ok(Step::Wait(Told::new(reason::SUSPENDED, "suspended on request"), Waiting::Keep)); // 4
     }
     check_workspace(subject, &known)?; // 5
     let mut known = check_intent(subject, known)?; // 6
@@ -184,7 +184,7 @@ fn wait_for_holder<K: Managed>(
         return refused(subject, known, &changes).unwrap_or_else(|| Step::Apply(found.id.clone(), changes));
     }
     let message = format!("{what} is still with {holder}, which is about to let go of it");
-    Step::Wait(Told::new(reason::IN_USE, message), Effect::Working)
+    Step::Wait(Told::new(reason::IN_USE, message), Waiting::Working)
 }
 
 /// Row 13. Whoever is being deleted makes way; and of what is applied together, one that comes may be looked at before
@@ -196,10 +196,10 @@ fn contested<K: Managed>(
     message: String,
 ) -> Step<K> {
     if owner.goes {
-        return Step::Wait(Told::new(reason::IN_USE, going(owner)), Effect::Working);
+        return Step::Wait(Told::new(reason::IN_USE, going(owner)), Waiting::Working);
     }
     if subject.status.id.is_none() && is_young(known.context.born, known.context.now) {
-        return Step::Wait(Told::new(reason::IN_USE, message), Effect::Working);
+        return Step::Wait(Told::new(reason::IN_USE, message), Waiting::Working);
     }
     Step::Stall(Told::new(reason::OWNERSHIP_CONFLICT, message))
 }
@@ -248,7 +248,7 @@ fn check_workspace<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) 
     match &known.workspace {
         Workspace::Ready { .. } => Ok(()),
         Workspace::NotReady(message) => {
-            Err(Step::Wait(Told::new(reason::WORKSPACE_NOT_READY, message), Effect::Keep))
+            Err(Step::Wait(Told::new(reason::WORKSPACE_NOT_READY, message), Waiting::Keep))
         }
     }
 }
@@ -310,7 +310,7 @@ fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Ste
         Wanted::Ready(want) => Ok(want),
         Wanted::Observing(what) => Err(observing(&what)),
         Wanted::ReferenceNotReady(message) => {
-            Err(Step::Wait(Told::new(reason::REFERENCE_NOT_READY, message), Effect::Keep))
+            Err(Step::Wait(Told::new(reason::REFERENCE_NOT_READY, message), Waiting::Keep))
         }
         Wanted::Invalid(invalid) => Err(Step::Stall(Told::new(reason::INVALID_SPEC, invalid.to_string()))),
     }
@@ -504,7 +504,7 @@ fn settle<K: Managed>(
         return Step::Apply(found.id, diff.changes); // 26
     }
     if let Some(what) = diff.waiting {
-        return Step::Wait(Told::new(reason::PROGRESSING, what), Effect::Working);
+        return Step::Wait(Told::new(reason::PROGRESSING, what), Waiting::Working);
     }
     if !diff.reported.is_empty() {
         return Step::Differs {
@@ -526,7 +526,7 @@ fn report_only<K: Managed>(have: Have<K>, diff: &Diff<K::Change>) -> Step<K> {
 }
 
 fn observing<K: Managed>(what: &str) -> Step<K> {
-    Step::Wait(Told::new(reason::OBSERVING, what), Effect::Keep)
+    Step::Wait(Told::new(reason::OBSERVING, what), Waiting::Keep)
 }
 
 fn ambiguous<K: Managed>(ids: &[Id]) -> Step<K> {

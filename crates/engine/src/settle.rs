@@ -11,7 +11,7 @@ use crate::{
         condition::{DRIFTED, READY, RECONCILING, STALLED, SYNCED},
     },
     spec::CommonStatus,
-    verdict::Effect,
+    verdict::Waiting,
 };
 
 /// Writes what `step` means into the conditions.
@@ -35,7 +35,7 @@ pub fn conditions<K: Managed>(
         Step::Wait(why, effect) => wait(common, why, *effect, generation, now),
         Step::Stall(why) => stall(common, why, generation, now),
         Step::AddFinalizer | Step::ClearIntent | Step::ReserveSecret | Step::Bind { .. } => {
-            wait(common, &Told::new(reason::PENDING, "preparing"), Effect::Keep, generation, now);
+            wait(common, &Told::new(reason::PENDING, "preparing"), Waiting::Keep, generation, now);
         }
         Step::Differs { have, told } => differs(common, told, have.is_some(), generation, now),
         Step::UpToDate { .. } => up_to_date(common, generation, now),
@@ -51,14 +51,16 @@ pub fn conditions<K: Managed>(
 }
 
 /// What is told of a step that asks something of emnify, or leads to that; `None` for every other.
-pub(crate) fn working<K: Managed>(step: &Step<K>) -> Option<(Told, Effect)> {
+pub(crate) fn working<K: Managed>(step: &Step<K>) -> Option<(Told, Waiting)> {
     let first = |changes: &[K::Change]| changes.first().map(ToString::to_string).unwrap_or_default();
     let (reason, message, effect) = match step {
-        Step::Read(_) | Step::ReadParts(..) => (reason::OBSERVING, "reading the object".into(), Effect::Keep),
-        Step::RecordIntent => (reason::PENDING, "preparing".into(), Effect::Keep),
-        Step::Create(change) => (reason::PROGRESSING, change.to_string(), Effect::Working),
-        Step::Apply(_, changes) => (reason::PROGRESSING, first(changes), Effect::Keep),
-        Step::Retire(_, changes) => (reason::DELETING, first(changes), Effect::Working),
+        Step::Read(_) | Step::ReadParts(..) => {
+            (reason::OBSERVING, "reading the object".into(), Waiting::Keep)
+        }
+        Step::RecordIntent => (reason::PENDING, "preparing".into(), Waiting::Keep),
+        Step::Create(change) => (reason::PROGRESSING, change.to_string(), Waiting::Working),
+        Step::Apply(_, changes) => (reason::PROGRESSING, first(changes), Waiting::Keep),
+        Step::Retire(_, changes) => (reason::DELETING, first(changes), Waiting::Working),
         _ => return None,
     };
     Some((Told { reason, message }, effect))
@@ -101,23 +103,22 @@ fn put(
 pub(crate) fn wait(
     common: &mut CommonStatus,
     why: &Told,
-    effect: Effect,
+    effect: Waiting,
     generation: Option<i64>,
     now: Timestamp,
 ) {
     let was_ready = conditions::get(&common.conditions, READY).is_some_and(|ready| ready.status == "True");
     match effect {
-        Effect::Stalled => return stall(common, why, generation, now),
         // whatever edit suspends it: the object was ready and is left as it is
-        Effect::Keep if why.reason == reason::SUSPENDED && was_ready => return,
-        Effect::Keep if holds(&common.conditions, READY, generation) => {
+        Waiting::Keep if why.reason == reason::SUSPENDED && was_ready => return,
+        Waiting::Keep if holds(&common.conditions, READY, generation) => {
             // a failed attempt shows without taking Ready away
             if is_trouble(why.reason) {
                 put(common, SYNCED, false, why, generation, now);
             }
             return;
         }
-        Effect::Keep | Effect::Working => {}
+        Waiting::Keep | Waiting::Working => {}
     }
     put(common, READY, false, why, generation, now);
     put(common, RECONCILING, true, why, generation, now);
@@ -193,7 +194,7 @@ mod tests {
         conditions(step, GENERATION, status, Timestamp::UNIX_EPOCH);
     }
 
-    fn waits(reason: &'static str, effect: Effect) -> Step<Toy> {
+    fn waits(reason: &'static str, effect: Waiting) -> Step<Toy> {
         Step::Wait(Told { reason, message: "why".into() }, effect)
     }
 
@@ -211,7 +212,7 @@ mod tests {
     #[test]
     fn a_failure_shows_in_synced_and_takes_nothing_else_away() {
         let mut status = ready();
-        up_to(&mut status, &waits(reason::UNAVAILABLE, Effect::Keep));
+        up_to(&mut status, &waits(reason::UNAVAILABLE, Waiting::Keep));
         assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));
         assert_eq!(says(&status, SYNCED), Some((false, "Unavailable".into())));
         assert_eq!(says(&status, RECONCILING), None);
@@ -222,7 +223,7 @@ mod tests {
         for why in [reason::WORKSPACE_NOT_READY, reason::UNAUTHORIZED, reason::THROTTLED, reason::OBSERVING] {
             let mut status = ready();
             let before = status.clone();
-            up_to(&mut status, &waits(why, Effect::Keep));
+            up_to(&mut status, &waits(why, Waiting::Keep));
             assert_eq!(status, before, "{why} is written on no object");
         }
     }
@@ -248,12 +249,12 @@ mod tests {
         let mut preparing = ToyStatus::default();
         up_to(&mut preparing, &Step::RecordIntent);
         let mut making = preparing.clone();
-        up_to(&mut making, &waits(reason::PROGRESSING, Effect::Working));
+        up_to(&mut making, &waits(reason::PROGRESSING, Waiting::Working));
         assert!(preparing != making && is_passing(&preparing, &making));
         assert!(!is_passing(&ToyStatus::default(), &making), "the first thing said is said at once");
         assert!(!is_passing(&making, &ready()), "success is said at once");
         let mut failed = making.clone();
-        up_to(&mut failed, &waits(reason::UNAVAILABLE, Effect::Working));
+        up_to(&mut failed, &waits(reason::UNAVAILABLE, Waiting::Working));
         assert!(!is_passing(&making, &failed), "and so is a failure");
         making.common.id = Some("7".into());
         assert!(!is_passing(&preparing, &making), "an id is more than a step");

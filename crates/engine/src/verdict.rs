@@ -47,6 +47,24 @@ pub enum Effect {
     Stalled,
 }
 
+/// How a wait moves `Ready`. A person who must act is no wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Stays as it is while true for the current generation, else false and reconciling.
+    Keep,
+    /// False and reconciling.
+    Working,
+}
+
+impl From<Waiting> for Effect {
+    fn from(waiting: Waiting) -> Self {
+        match waiting {
+            Waiting::Keep => Self::Keep,
+            Waiting::Working => Self::Working,
+        }
+    }
+}
+
 /// What an error means for the object it happened to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -5,7 +5,7 @@ use emnify_engine::{
     kind::{Id, Kind as _, Managed, Status as _},
     plan::{Step, Told},
     reason, settle,
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 use emnify_operator::{
     kinds::{ApplicationToken, Endpoint, ServiceProfile, Sim, TariffProfile},
@@ -75,8 +75,8 @@ fn of_kind<K: Managed>(all: &mut Vec<Situation>) {
             if *reason == reason::SUSPENDED {
                 continue;
             }
-            for effect in [Effect::Keep, Effect::Working, Effect::Stalled] {
-                all.push(settled::<K>(before, &Step::Wait(told(reason), effect), reason, effect));
+            for waiting in [Waiting::Keep, Waiting::Working] {
+                all.push(settled::<K>(before, &Step::Wait(told(reason), waiting), reason, waiting.into()));
             }
             all.push(settled::<K>(before, &Step::Stall(told(reason)), reason, Effect::Stalled));
         }
@@ -146,9 +146,9 @@ pub(super) fn of_an_endpoint() -> Vec<Situation> {
     let common = drifted.common_mut();
     settle::differs(common, &told(reason::DRIFTED), true, Some(NOW), Timestamp::UNIX_EPOCH);
     let would_create = Step::<Endpoint>::Differs { have: None, told: told(reason::WOULD_CREATE) };
-    let suspend = Step::<Endpoint>::Wait(told(reason::SUSPENDED), Effect::Keep);
-    let deleting = Step::<Endpoint>::Wait(told(reason::DELETING), Effect::Working);
-    let held = Step::<Endpoint>::Wait(told(reason::GUARD_TRIPPED), Effect::Stalled);
+    let suspend = Step::<Endpoint>::Wait(told(reason::SUSPENDED), Waiting::Keep);
+    let deleting = Step::<Endpoint>::Wait(told(reason::DELETING), Waiting::Working);
+    let held = Step::<Endpoint>::Stall(told(reason::GUARD_TRIPPED));
     let policy = json!({"spec": {"managementPolicy": "Suspend"}});
     let annotation = json!({"metadata": {"annotations": {reason::annotation::SUSPEND: "true"}}});
     let leaving = json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});

@@ -25,7 +25,7 @@ use crate::{
     shared::RefState,
     spec::{CommonStatus, Intent, ManagementPolicy, WorkspaceRef},
     taken,
-    verdict::Effect,
+    verdict::Waiting,
 };
 
 /// What was decided for an object, with what the decision was made from.
@@ -494,10 +494,10 @@ fn hold_back<K: Managed>(
         past::held_until(caller?, &session?.shelf::<K>(), creates, now)
     });
     if until.is_some() {
-        return (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Effect::Keep), until);
+        return (Step::Wait(Told::new(reason::PROGRESSING, past::HELD), Waiting::Keep), until);
     }
     match caller.and_then(|caller| role::held_back(&step, caller, now)) {
-        Some((told, until)) => (Step::Wait(told, Effect::Keep), Some(until)),
+        Some((told, until)) => (Step::Wait(told, Waiting::Keep), Some(until)),
         None => (step, None),
     }
 }

@@ -475,7 +475,7 @@ impl<K: Managed> Controller<K> {
             Step::Wait(Told { reason: reason::IN_USE, .. }, _)
                 if object.meta().deletion_timestamp.is_none()
                     && plan::is_young(born(object), self.shared.now()) => {}
-            Step::Wait(Told { reason, message }, effect) if verdict::is_told(reason, *effect) => {
+            Step::Wait(Told { reason, message }, effect) if verdict::is_told(reason, (*effect).into()) => {
                 self.shared.events.say(object, true, reason, message);
             }
             Step::Differs { told, .. } => self.shared.events.say(object, true, told.reason, &told.message),

@@ -32,7 +32,7 @@ use crate::{
     role::{self, Doing},
     session::{Session, Shelf},
     spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 
 /// A hundred thousand members take so many calls per round, whatever a single call then takes.
@@ -47,27 +47,30 @@ pub(super) enum Decided<F: Fleet> {
         orphaned: bool,
     },
     /// Something else has to happen first, or a person must act.
-    Say(Told, Effect),
+    Say(Stage),
     /// It is worked on.
     Work(Box<Work<F>>),
 }
 
 impl<F: Fleet> Decided<F> {
+    /// Something else has to happen first, and who is Ready stays so.
+    fn keep(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Say(Stage::Wait(Told::new(reason, message), Waiting::Keep))
+    }
+
+    /// A person must act.
+    fn stall(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::Say(Stage::Stall(Told::new(reason, message)))
+    }
+
     /// Its name, and the reason that it tells, for what counts steps.
     pub(super) fn name(&self) -> (&'static str, &'static str) {
-        let told = |told: &Told, effect: Effect| {
-            (if effect == Effect::Stalled { "Stall" } else { "Wait" }, told.reason)
-        };
         match self {
             Self::Nothing => ("Nothing", ""),
             Self::AddFinalizer => ("AddFinalizer", ""),
             Self::RemoveFinalizer { .. } => ("RemoveFinalizer", ""),
-            Self::Say(why, effect) => told(why, *effect),
-            Self::Work(work) => match &work.stage {
-                Stage::Told(why, effect) => told(why, *effect),
-                Stage::Drifted(why) => ("Differs", why.reason),
-                Stage::Settled => ("UpToDate", ""),
-            },
+            Self::Say(stage) => stage.name(),
+            Self::Work(work) => work.stage.name(),
         }
     }
 }
@@ -121,7 +124,7 @@ impl<F: Fleet> FleetController<F> {
         if let (Ok(Access { session, .. }), Some(pinned)) = (&resolved.state, &common.organisation_id)
             && session.organisation != *pinned
         {
-            return Err(Decided::Say(other_organisation(pinned, &session.organisation), Effect::Stalled));
+            return Err(Decided::Say(Stage::Stall(other_organisation(pinned, &session.organisation))));
         }
         let valid = match object {
             Decoded::Valid(valid) => Cow::Borrowed(&**valid),
@@ -132,16 +135,14 @@ impl<F: Fleet> FleetController<F> {
             Decoded::Invalid(set) => {
                 let message =
                     format!("the object cannot be decoded, update the CRD or the operator: {}", set.error);
-                return Err(Decided::Say(Told::new(reason::UNDECODABLE, message), Effect::Stalled));
+                return Err(Decided::stall(reason::UNDECODABLE, message));
             }
         };
         let suspended = subject.suspended || subject.common.management() == ManagementPolicy::Suspend;
         if suspended && !subject.deleting {
-            return Err(Decided::Say(Told::new(reason::SUSPENDED, "suspended on request"), Effect::Keep));
+            return Err(Decided::keep(reason::SUSPENDED, "suspended on request"));
         }
-        let access = resolved
-            .state
-            .map_err(|why| Decided::Say(Told::new(reason::WORKSPACE_NOT_READY, why), Effect::Keep))?;
+        let access = resolved.state.map_err(|why| Decided::keep(reason::WORKSPACE_NOT_READY, why))?;
         let observes = subject.common.management() == ManagementPolicy::Observe;
         if !subject.finalizer && !observes {
             return Err(Decided::AddFinalizer);
@@ -183,14 +184,10 @@ impl<F: Fleet> FleetController<F> {
         match base {
             Ok(base) => Ok((Some(base), meant)),
             Err(_) if deleting => Ok((None, meant)),
-            Err(Unresolved::Observing(what)) => {
-                Err(Decided::Say(Told::new(reason::OBSERVING, what), Effect::Keep))
-            }
-            Err(Unresolved::ReferenceNotReady(what)) => {
-                Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, what), Effect::Keep))
-            }
+            Err(Unresolved::Observing(what)) => Err(Decided::keep(reason::OBSERVING, what)),
+            Err(Unresolved::ReferenceNotReady(what)) => Err(Decided::keep(reason::REFERENCE_NOT_READY, what)),
             Err(Unresolved::Invalid(invalid)) => {
-                Err(Decided::Say(Told::new(reason::INVALID_SPEC, invalid.to_string()), Effect::Stalled))
+                Err(Decided::stall(reason::INVALID_SPEC, invalid.to_string()))
             }
         }
     }
@@ -210,12 +207,15 @@ impl<F: Fleet> FleetController<F> {
         let (base, meant) = self.base(object, valid, session, deleting)?;
         if base.is_none() && status.common().intent.is_some() {
             let why = "what an interrupted create made cannot be recognised while a reference is missing";
-            return Err(Decided::Say(Told::new(reason::REFERENCE_NOT_READY, why), Effect::Working));
+            return Err(Decided::Say(Stage::Wait(
+                Told::new(reason::REFERENCE_NOT_READY, why),
+                Waiting::Working,
+            )));
         }
         let (members, pool) = (session.shelf::<F::Member>(), session.shelf::<F::Pool>());
         if members.mirror.complete_since().is_none() || pool.mirror.complete_since().is_none() {
             let told = Told::new(reason::OBSERVING, "waiting for a complete listing");
-            return Err(Decided::Say(told, Effect::Keep));
+            return Err(Decided::Say(Stage::Wait(told, Waiting::Keep)));
         }
         let kept = self.keep(object, access);
         let who = named(object);
@@ -383,10 +383,9 @@ impl<F: Fleet> View<'_, F> {
             pool: pool.complete_since(),
             members: members.complete_since(),
         };
-        let invalid =
-            |e: Invalid| Decided::Say(Told::new(reason::INVALID_SPEC, e.to_string()), Effect::Stalled);
+        let invalid = |e: Invalid| Decided::stall(reason::INVALID_SPEC, e.to_string());
         let chosen = |set: &mut Set<F>, basis| {
-            text_stands(self.valid, set).map_err(|told| Decided::Say(told, Effect::Keep))?;
+            text_stands(self.valid, set).map_err(|told| Decided::Say(Stage::Wait(told, Waiting::Keep)))?;
             set.choose(self.valid, basis, self.mark, members, pool, intent).map_err(invalid)
         };
         if !self.deleting {

@@ -24,7 +24,7 @@ use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Managed, Source, Status},
     pause,
-    plan::{Told, is_young},
+    plan::is_young,
     reason::{self, annotation},
     refs::Named,
     status::WriteError,
@@ -72,7 +72,7 @@ impl<F: Fleet> FleetController<F> {
                 patch_finalizers(&self.shared.client, object, &draft.version, finalizers).await
             }
             Decided::RemoveFinalizer { orphaned } => self.let_go(object, &draft, orphaned).await,
-            Decided::Say(told, effect) => self.say(object, draft, told, effect).await,
+            Decided::Say(stage) => self.say(object, draft, &stage).await,
             Decided::Work(work) => self.carry_out(object, draft, *work).await,
         };
         Ok(Looked { action: action?, step })
@@ -83,19 +83,16 @@ impl<F: Fleet> FleetController<F> {
         &self,
         object: &Decoded<F>,
         mut draft: Draft<F>,
-        told: Told,
-        effect: Effect,
+        stage: &Stage,
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
-        self.tell(object, &told, effect);
-        let stage_reason = told.reason;
-        let stage = Stage::Told(told, effect);
-        settle::conditions(&stage, object.meta().generation, draft.status.common_mut(), now);
+        self.tell(object, stage);
+        settle::conditions(stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(again) = self.write(object, &draft).await? {
             return Ok(again);
         }
         // what ends a wait for a listing is certain to come, and yet nothing hangs on it alone
-        let observing = (stage_reason == reason::OBSERVING).then(pause::a_minute);
+        let observing = (stage.name().1 == reason::OBSERVING).then(pause::a_minute);
         let again = Self::text_wake(object).into_iter().chain(observing).min();
         Ok(again.map_or_else(net, Action::requeue))
     }
@@ -114,9 +111,7 @@ impl<F: Fleet> FleetController<F> {
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
         }
-        if let Stage::Told(told, effect) = &work.stage {
-            self.tell(object, told, *effect);
-        }
+        self.tell(object, &work.stage);
         let wait = Self::counters_wait(object, &draft, &work, now);
         if wait.is_none()
             && let Some(again) = self.write(object, &draft).await?
@@ -320,7 +315,12 @@ impl<F: Fleet> FleetController<F> {
         None
     }
 
-    fn tell(&self, object: &Decoded<F>, told: &Told, effect: Effect) {
+    fn tell(&self, object: &Decoded<F>, stage: &Stage) {
+        let (told, effect) = match stage {
+            Stage::Wait(told, waiting) => (told, (*waiting).into()),
+            Stage::Stall(told) => (told, Effect::Stalled),
+            Stage::Drifted(_) | Stage::Settled => return,
+        };
         // what is applied together sorts itself out
         let young = is_young(object.creation_timestamp().map(|at| at.0), self.shared.now());
         if verdict::is_told(told.reason, effect) && !(young && told.reason == reason::IN_USE) {

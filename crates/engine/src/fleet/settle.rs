@@ -15,14 +15,16 @@ use crate::{
     plan::{Told, Trouble},
     reason, settle,
     spec::CommonStatus,
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 
 /// How a set stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Something is still to happen, or a person must act.
-    Told(Told, Effect),
+    /// Something is still to happen.
+    Wait(Told, Waiting),
+    /// A person must act.
+    Stall(Told),
     /// Differences are reported and not corrected.
     Drifted(Told),
     /// In step.
@@ -30,9 +32,28 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// A wait, or a stall where a person must act.
+    fn told(told: Told, effect: Effect) -> Self {
+        match effect {
+            Effect::Stalled => Self::Stall(told),
+            Effect::Keep => Self::Wait(told, Waiting::Keep),
+            Effect::Working => Self::Wait(told, Waiting::Working),
+        }
+    }
+
+    /// Its name, and the reason that it tells, for what counts steps: those of the steps of objects.
+    pub(super) fn name(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Wait(told, _) => ("Wait", told.reason),
+            Self::Stall(told) => ("Stall", told.reason),
+            Self::Drifted(told) => ("Differs", told.reason),
+            Self::Settled => ("UpToDate", ""),
+        }
+    }
+
     /// It changes by itself before long.
     pub(super) fn moves(&self) -> bool {
-        matches!(self, Self::Told(told, _) if [reason::PROGRESSING, reason::DELETING].contains(&told.reason))
+        matches!(self, Self::Wait(told, _) if [reason::PROGRESSING, reason::DELETING].contains(&told.reason))
     }
 }
 
@@ -95,7 +116,7 @@ pub(super) fn stage<F: Fleet>(
 ) -> Stage {
     let roster = &set.roster;
     if let Some(trouble) = trouble {
-        return Stage::Told(Told::new(trouble.reason, trouble.message.clone()), trouble.effect);
+        return Stage::told(Told::new(trouble.reason, trouble.message.clone()), trouble.effect);
     }
     let rests = matches!(outlook.next, Next::Rest);
     if deleting {
@@ -104,22 +125,22 @@ pub(super) fn stage<F: Fleet>(
         return match (outlook.tripped.clone().filter(|_| rests), failed.filter(|_| rests)) {
             (Some(trip), _) => {
                 let message = format!("{trip}; {}", reason::WAY_OUT);
-                Stage::Told(Told::new(reason::GUARD_TRIPPED, message), Effect::Stalled)
+                Stage::Stall(Told::new(reason::GUARD_TRIPPED, message))
             }
             (None, Some(failure)) => {
                 let message = format!("{left}; {}: {}", failure.member, failure.message);
-                Stage::Told(Told::new(failure.reason, message), Effect::Stalled)
+                Stage::Stall(Told::new(failure.reason, message))
             }
-            (None, None) => Stage::Told(Told::new(reason::DELETING, left), Effect::Working),
+            (None, None) => Stage::Wait(Told::new(reason::DELETING, left), Waiting::Working),
         };
     }
     if !rests || waits(roster, outlook.tripped.is_some()) || (outlook.tripped.is_none() && leaves(roster)) {
         // drift, and members that come and go by themselves, take nothing away
-        let effect = if calm && tally.missing == 0 { Effect::Keep } else { Effect::Working };
-        return Stage::Told(Told::new(reason::PROGRESSING, progress(tally)), effect);
+        let ease = if calm && tally.missing == 0 { Waiting::Keep } else { Waiting::Working };
+        return Stage::Wait(Told::new(reason::PROGRESSING, progress(tally)), ease);
     }
     if let Some(trip) = &outlook.tripped {
-        return Stage::Told(Told::new(reason::GUARD_TRIPPED, trip.clone()), Effect::Stalled);
+        return Stage::Stall(Told::new(reason::GUARD_TRIPPED, trip.clone()));
     }
     if let Some(first) = tally.failures.first() {
         let pauses =
@@ -127,7 +148,7 @@ pub(super) fn stage<F: Fleet>(
         // who goes makes way by itself
         let passes = tally.failures.iter().all(|failure| failure.reason == reason::IN_USE);
         let effect = if pauses || passes { Effect::Working } else { Effect::Stalled };
-        return Stage::Told(Told::new(first.reason, progress(tally)), effect);
+        return Stage::told(Told::new(first.reason, progress(tally)), effect);
     }
     if tally.drifted > 0 {
         let message = format!("{} of {} members differ", tally.drifted, tally.desired);
@@ -162,8 +183,8 @@ fn progress(tally: &Tally) -> String {
 /// Writes the stage into the conditions.
 pub(super) fn conditions(stage: &Stage, generation: Option<i64>, common: &mut CommonStatus, now: Timestamp) {
     match stage {
-        Stage::Told(told, Effect::Stalled) => settle::stall(common, told, generation, now),
-        Stage::Told(told, effect) => settle::wait(common, told, *effect, generation, now),
+        Stage::Stall(told) => settle::stall(common, told, generation, now),
+        Stage::Wait(told, effect) => settle::wait(common, told, *effect, generation, now),
         Stage::Drifted(told) => settle::differs(common, told, true, generation, now),
         Stage::Settled => settle::up_to_date(common, generation, now),
     }

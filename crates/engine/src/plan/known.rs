@@ -7,7 +7,7 @@ use crate::{
     kind::{Context, Have, Id, Invalid, Key, Managed},
     shared::Users,
     spec::{CommonSpec, CommonStatus, Provenance},
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 
 /// May these changes disturb as many devices as they would? Otherwise the text of the trip.
@@ -209,7 +209,8 @@ impl<K: Managed> Step<K> {
     pub(crate) fn told(told: Told, effect: Effect) -> Self {
         match effect {
             Effect::Stalled => Self::Stall(told),
-            Effect::Keep | Effect::Working => Self::Wait(told, effect),
+            Effect::Keep => Self::Wait(told, Waiting::Keep),
+            Effect::Working => Self::Wait(told, Waiting::Working),
         }
     }
 
@@ -252,7 +253,7 @@ pub enum Step<K: Managed> {
     /// Before any side effect.
     AddFinalizer,
     /// Something else has to happen first.
-    Wait(Told, Effect),
+    Wait(Told, Waiting),
     /// A person must act.
     Stall(Told),
     /// Read one object.

@@ -130,3 +130,23 @@ async fn a_restart_begins_no_new_window_of_activations() {
     assert_eq!(stage.emnify.devices().len(), 2, "the window goes on");
     stage.until("the others follow", |s| s.emnify.devices().len() == 6).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tripped_guard_is_a_stall_in_the_counts_of_objects_and_sets_alike() {
+    let stage = Stage::new().await;
+    stage.emnify.stock(1..=3);
+    enabled(&stage, &["a", "b"]).await;
+    stage.cluster.apply_a("Herd", "h", json!({"chips": [1, 2, 3]}));
+    stage.until("the set is there", |s| s.condition_of("Herd", "h", "Ready").0 == "True").await;
+    limit(&stage, 0);
+    stage.cluster.delete("a");
+    stage.cluster.delete_a("Herd", "h");
+    let stalled = |s: &Stage, kind, name| s.condition_of(kind, name, "Stalled").1 == "GuardTripped";
+    stage.until("both are held up", |s| stalled(s, "Toy", "a") && stalled(s, "Herd", "h")).await;
+    let looks = stage.engine.shared.meters.snapshot().looks;
+    for kind in ["Toy", "Herd"] {
+        let tripped: Vec<_> =
+            looks.keys().filter(|l| l.kind == kind && l.reason == "GuardTripped").map(|l| l.step).collect();
+        assert_eq!(tripped, ["Stall"], "{kind}: a person must act, which is no wait");
+    }
+}

@@ -19,7 +19,7 @@ use crate::{
     plan::Told,
     reason::{self, condition},
     spec::CommonStatus,
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 
 fn set(stands: &[Stand]) -> Set<Herd> {
@@ -35,7 +35,8 @@ fn outlook(next: Next<Herd>, tripped: Option<&str>) -> Outlook<Herd> {
 
 fn says(set: &Set<Herd>, outlook: &Outlook<Herd>, deleting: bool, calm: bool) -> (String, Option<Effect>) {
     match settle::stage(set, &settle::tally(set), outlook, None, deleting, calm) {
-        Stage::Told(told, effect) => (format!("{} {}", told.reason, told.message), Some(effect)),
+        Stage::Wait(told, waiting) => (format!("{} {}", told.reason, told.message), Some(waiting.into())),
+        Stage::Stall(told) => (format!("{} {}", told.reason, told.message), Some(Effect::Stalled)),
         Stage::Drifted(told) => (format!("{} {}", told.reason, told.message), None),
         Stage::Settled => (String::new(), None),
     }
@@ -117,7 +118,7 @@ fn an_account_wide_wait_leaves_a_ready_set_as_it_is() {
     let mut common = CommonStatus::default();
     settle::conditions(&Stage::Settled, Some(1), &mut common, NOW);
     let before = common.clone();
-    let wait = Stage::Told(Told::new(reason::WORKSPACE_NOT_READY, "down"), Effect::Keep);
+    let wait = Stage::Wait(Told::new(reason::WORKSPACE_NOT_READY, "down"), Waiting::Keep);
     settle::conditions(&wait, Some(1), &mut common, NOW);
     assert_eq!(common, before);
     settle::conditions(&wait, Some(2), &mut common, NOW);

@@ -15,7 +15,7 @@ use crate::{
         AdoptionPolicy, CommonSpec, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance,
     },
     toy::{ToyChange, ToyPart, ToyRow},
-    verdict::Effect,
+    verdict::{Effect, Waiting},
 };
 
 /// What the conditions column says.
@@ -266,7 +266,7 @@ fn prepares(step: &Step<crate::toy::Toy>) -> bool {
             | Step::ClearIntent
             | Step::Bind { .. }
             | Step::Read(_)
-            | Step::Wait(_, Effect::Keep)
+            | Step::Wait(_, Waiting::Keep)
     )
 }
 
