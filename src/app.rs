@@ -14,6 +14,7 @@ use emnify_engine::{
     fleet::Fleet,
     kind::Managed,
     reason,
+    refusal::{self, Line},
     shared::EngineSettings,
     tasks::{Ended, Tasks, named},
 };
@@ -27,7 +28,7 @@ use kube::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
-    cluster::{self, Heard, Patience},
+    cluster::{self, Heard, Patience, versions::went_back},
     kinds,
     lead::{self, Lead, writes::guarded},
     observe::{
@@ -50,13 +51,31 @@ use crate::{
 /// How long running reconciles and calls may take after a shutdown was asked for.
 const DRAIN: Duration = Duration::from_millis(1500);
 
-/// Runs the operator against `client`'s cluster until `shutdown` says true. Fails if the admin address is taken or a
-/// part ends by itself.
-pub async fn run(settings: Settings, client: Client, mut shutdown: watch::Receiver<bool>) -> Result<()> {
+/// Runs the operator against `client`'s cluster until `shutdown` says true. Fails if the admin address is taken, a part ends
+/// by itself, or what was seen of the cluster is no longer so.
+pub async fn run(settings: Settings, client: Client, shutdown: watch::Receiver<bool>) -> Result<()> {
+    let (client, heard) = cluster::bounded(client, Patience::default());
+    let workspaces = match &settings.namespaces {
+        Namespaces::Only(names) => names.iter().next().map(|name| Api::namespaced(client.clone(), name)),
+        Namespaces::All => None,
+    };
+    let workspaces = workspaces.unwrap_or_else(|| Api::all(client.clone()));
+    tokio::select! {
+        result = live(settings, client, heard, shutdown) => result,
+        // a new process lists what is there; calls under way end with this one, as in a crash
+        back = went_back(workspaces) => Err(back.into()),
+    }
+}
+
+async fn live(
+    settings: Settings,
+    client: Client,
+    heard: Heard,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<()> {
     let mut tasks = JoinSet::new();
     let (health, metrics) = start_admin(&settings, &mut tasks, &shutdown).await?;
     let push = listen_for_push(&settings).await?;
-    let (client, heard) = cluster::bounded(client, Patience::default());
     tokio::select! {
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
@@ -261,6 +280,7 @@ async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown
     };
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(engine.shared.client.clone());
     let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut line = Line::default();
     loop {
         let event = tokio::select! {
             event = events.try_next() => event,
@@ -273,7 +293,12 @@ async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown
             Ok(Some(watcher::Event::Delete(n))) => set(n.name_any(), None),
             Ok(Some(watcher::Event::Init | watcher::Event::InitDone)) => {}
             Ok(None) => return,
-            Err(error) => tracing::warn!(%error, "namespaces not watched"),
+            Err(error) => {
+                let error = refusal::brief_watch(&error);
+                if line.is_news(&error) {
+                    tracing::warn!(kind = "Namespace", error, "not watched");
+                }
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The way to the API server. A connection may fall silent without being closed (a load balancer forgets it, a node
 //! goes): no request waits for ever, and it shows since when nothing was heard.
 
+pub mod versions;
+
 use std::{
     pin::Pin,
     sync::Arc,
