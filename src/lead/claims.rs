@@ -11,6 +11,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use emnify::{Gate, Moment};
+use emnify_engine::refusal;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, core::ObjectMeta};
 use parking_lot::Mutex;
@@ -81,7 +82,8 @@ impl Claims {
         match self.renew(place, &mut claim).await {
             // what is relied on goes on: the API server may be away for a moment
             Err(error) if claim.gate.lives() => {
-                tracing::warn!(organisation = place.1, %error, "claim of the organisation not renewed");
+                let error = refusal::brief(&error);
+                tracing::warn!(organisation = place.1, error, "claim of the organisation not renewed");
                 Ok(Ok(claim.gate.clone()))
             }
             held => held,
@@ -129,7 +131,12 @@ impl Claims {
         match self.leases.release(mine, claim.gate.is_creating()).await {
             Ok(()) => tracing::info!(organisation = place.1, "organisation released"),
             Err(error) => {
-                tracing::warn!(organisation = place.1, %error, "organisation not released; its claim will expire");
+                let error = refusal::brief(&error);
+                tracing::warn!(
+                    organisation = place.1,
+                    error,
+                    "organisation not released; its claim will expire"
+                );
             }
         }
     }

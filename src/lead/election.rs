@@ -9,6 +9,7 @@ use std::{
 };
 
 use emnify::{Gate, Moment};
+use emnify_engine::refusal::{self, Line};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, core::ObjectMeta};
 use parking_lot::Mutex;
@@ -79,7 +80,7 @@ impl Election {
         let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
         let blank = Lease { metadata, spec: None };
         let mut observer = Observer::default();
-        let mut told = None;
+        let (mut told, mut line) = (None, Line::default());
         loop {
             match self.leases.take(&blank, &mut observer).await {
                 Ok(Taken::Ours(mine, before)) => return self.began(mine, before),
@@ -91,7 +92,12 @@ impl Election {
                         told = holder;
                     }
                 }
-                Err(error) => tracing::warn!(lease = self.name, %error, "lease not read or written"),
+                Err(error) => {
+                    let error = refusal::brief(&error);
+                    if line.is_news(&error) {
+                        tracing::warn!(lease = self.name, error, "lease not read or written");
+                    }
+                }
             }
             // candidates that started together should not stay together
             let jitter = rand::rng().random_range(0.8..1.0);
@@ -143,7 +149,9 @@ impl Election {
                     self.renewed(renewed);
                 }
                 Ok(Ok(None)) => return Lost::Taken,
-                Ok(Err(error)) => tracing::warn!(lease = self.name, %error, "lease not renewed"),
+                Ok(Err(error)) => {
+                    tracing::warn!(lease = self.name, error = refusal::brief(&error), "lease not renewed");
+                }
                 Err(_) => return Lost::Expired,
             }
         }
@@ -163,7 +171,10 @@ impl Election {
         let unfinished = self.gate.is_creating();
         match tokio::time::timeout(RELEASE, self.leases.release(&mine, unfinished)).await {
             Ok(Ok(())) => tracing::info!(lease = self.name, unfinished, "lease released"),
-            Ok(Err(error)) => tracing::warn!(lease = self.name, %error, "lease not released; it will expire"),
+            Ok(Err(error)) => {
+                let error = refusal::brief(&error);
+                tracing::warn!(lease = self.name, error, "lease not released; it will expire");
+            }
             Err(_) => tracing::warn!(lease = self.name, "lease not released in time; it will expire"),
         }
     }

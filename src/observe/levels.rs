@@ -21,7 +21,10 @@ pub fn filter(text: &str) -> Result<EnvFilter, NoLevels> {
     if text.trim().is_empty() || !words.clone().all(sound) {
         return Err(wrong());
     }
-    EnvFilter::try_new(words.collect::<Vec<_>>().join(",")).map_err(|_| wrong())
+    // the library repeats what we say ourselves, with every field, each time that it tries
+    let asked = |word: &str| word.starts_with("kube") || ["debug", "trace"].contains(&word);
+    let quiet = (!words.clone().any(asked)).then_some("kube_runtime::watcher=error");
+    EnvFilter::try_new(quiet.into_iter().chain(words).collect::<Vec<_>>().join(",")).map_err(|_| wrong())
 }
 
 type Replace = dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync;
@@ -79,6 +82,13 @@ impl fmt::Debug for Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_library_does_not_say_again_what_we_say() {
+        let quiet = |text: &str| filter(text).unwrap().to_string().contains("kube_runtime::watcher=error");
+        assert!(quiet("info") && quiet("info,emnify=debug"));
+        assert!(!quiet("debug") && !quiet("info,kube_runtime=warn"), "unless somebody asks for it");
+    }
 
     #[test]
     fn a_misspelt_level_does_not_silence_everything() {

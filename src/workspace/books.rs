@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use emnify_engine::{caller::Caller, guard::GuardState, shared::Shared, status::patch_params};
+use emnify_engine::{caller::Caller, guard::GuardState, refusal, shared::Shared, status::patch_params};
 use kube::{Api, ResourceExt, api::Patch, runtime::reflector::ObjectRef};
 use serde_json::json;
 use tokio::{task::AbortHandle, time::sleep};
@@ -76,7 +76,8 @@ async fn write<W: Served>(api: &Api<W>, name: &str, uid: Option<&str>, caller: &
         // a namesake or nothing: the watch tells
         Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => {}
         Err(error) => {
-            tracing::warn!(workspace = name, %error, "the guard's count was not written");
+            let error = refusal::brief(&error);
+            tracing::warn!(workspace = name, error, "the guard's count was not written");
             return false;
         }
     }

@@ -14,7 +14,7 @@ use emnify_engine::{
     directory::{Allows, WorkspaceKey},
     engine::Engine,
     kind::FINALIZER,
-    refusal,
+    refusal::{self, Line},
     snapshot::readiness,
     spec::WorkspaceKind,
     status::patch_params,
@@ -177,7 +177,8 @@ impl Desk {
         let store = SessionStore::new(&self.engine.shared.client, &self.settings.operator_namespace, object);
         self.engine.shared.tasks.errand("removal of a session Secret", async move {
             if let Err(error) = store.remove().await {
-                tracing::warn!(%error, "session Secret of a deleted workspace not removed");
+                let error = refusal::brief(&error);
+                tracing::warn!(error, "session Secret of a deleted workspace not removed");
             }
         });
     }
@@ -230,10 +231,20 @@ impl Desk {
     }
 
     /// A namespace that is gone or forbidden does not hold up the others.
-    fn not_heard<W: Served>(&self, error: &watcher::Error, scope: Option<&str>, listed: &mut bool) {
+    fn not_heard<W: Served>(
+        &self,
+        error: &watcher::Error,
+        scope: Option<&str>,
+        listed: &mut bool,
+        line: &mut Line,
+    ) {
         let refusal = scope.zip(unserved::refusal(error));
         let Some((namespace, why)) = refusal else {
-            return tracing::warn!(kind = ?W::KIND, %error, "workspaces not watched");
+            let error = refusal::brief_watch(error);
+            if line.is_news(&error) {
+                tracing::warn!(kind = W::KIND.as_str(), error, "not watched");
+            }
+            return;
         };
         self.engine.shared.unserved.refused(namespace, W::KIND.as_str(), why);
         if !std::mem::replace(listed, true) {
@@ -252,7 +263,7 @@ impl Desk {
             .combine(predicates::annotations)
             .combine(predicates::labels)
             .combine(predicates::finalizers);
-        let (hearing, mut listed) = (self.clone(), false);
+        let (hearing, mut listed, mut line) = (self.clone(), false, Line::default());
         let (closing, kept, mut gap) = (self.clone(), store.clone(), Gap::default());
         let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
         let look = alarm.clone();
@@ -260,7 +271,7 @@ impl Desk {
             .default_backoff()
             .inspect(move |event| match event {
                 Ok(event) => hearing.heard(event, scope.as_deref(), &mut listed),
-                Err(error) => hearing.not_heard::<W>(error, scope.as_deref(), &mut listed),
+                Err(error) => hearing.not_heard::<W>(error, scope.as_deref(), &mut listed, &mut line),
             })
             .reflect(writer)
             .inspect_ok(move |event| {

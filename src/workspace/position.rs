@@ -1,6 +1,6 @@
 //! Where the event log was read to, kept in the status so that a restart reads what it missed.
 
-use emnify_engine::{session::Session, status::patch_params};
+use emnify_engine::{refusal, session::Session, status::patch_params};
 use jiff::{SignedDuration, Timestamp};
 use kube::{ResourceExt, api::Patch};
 use serde_json::json;
@@ -42,7 +42,8 @@ pub(super) async fn write<W: Served>(client: kube::Client, object: &W, session: 
     let api = W::api(client, object.namespace().as_deref());
     let written = api.patch_status(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await;
     if let Err(error) = written {
-        tracing::warn!(workspace = object.name_any(), %error, "position in the event log not kept");
+        let error = refusal::brief(&error);
+        tracing::warn!(workspace = object.name_any(), error, "position in the event log not kept");
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     kept::{self, Foreign, Kept},
     spec::WorkspaceObject,
 };
-use emnify_engine::status::patch_params;
+use emnify_engine::{refusal, status::patch_params};
 
 /// The Secret of one workspace.
 pub(super) struct SessionStore {
@@ -89,7 +89,8 @@ impl SessionStore {
         let patch = json!({"data": {"jwt": null, "refreshToken": null, "salt": null, "fingerprint": null}});
         let emptied = self.former.patch(&self.former_name, &patch_params(), &Patch::Merge(patch)).await;
         if let Err(error) = emptied {
-            tracing::warn!(secret = self.former_name, %error, "former session Secret not emptied");
+            let error = refusal::brief(&error);
+            tracing::warn!(secret = self.former_name, error, "former session Secret not emptied");
         }
     }
 

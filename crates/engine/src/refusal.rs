@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kube::{Resource, ResourceExt};
+use kube::{Resource, ResourceExt, runtime::watcher};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -49,6 +49,39 @@ pub fn brief(error: &kube::Error) -> String {
             format!("{} ({})", status.message, status.code)
         }
         other => other.to_string(),
+    }
+}
+
+/// The same for what ended a watch, or did not let it begin.
+pub fn brief_watch(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => brief(error),
+        WatchError(status) => format!("{} ({})", status.message, status.code),
+        NoResourceVersion => error.to_string(),
+    }
+}
+
+/// A line of the log that repeats itself is written again after this time.
+const AGAIN: Duration = Duration::from_secs(600);
+
+/// A line of the log about something that is tried every few seconds: it says the same once.
+#[derive(Debug, Default)]
+pub struct Line(Option<(String, Instant)>);
+
+impl Line {
+    /// The text was not said just before.
+    pub fn is_news(&mut self, text: &str) -> bool {
+        let said = self.0.as_ref().is_some_and(|(said, at)| said == text && at.elapsed() < AGAIN);
+        if !said {
+            self.0 = Some((text.to_owned(), Instant::now()));
+        }
+        !said
+    }
+
+    /// It is over: the next time is news.
+    pub fn over(&mut self) {
+        self.0 = None;
     }
 }
 
@@ -149,9 +182,27 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_is_tried_every_few_seconds_is_told_once() {
+        let mut line = Line::default();
+        let mut told = 0;
+        for _ in 0..300 {
+            told += usize::from(line.is_news("leases is forbidden (403)"));
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        assert_eq!(told, 1, "ten minutes of the same");
+        assert!(line.is_news("leases is forbidden (403)"), "whoever looks an hour later finds it");
+        assert!(line.is_news("timed out"), "another cause is news");
+        line.over();
+        assert!(line.is_news("timed out"), "as is another time");
+    }
+
     #[test]
     fn a_line_says_it_once() {
         let status = kube::core::Status::failure("secrets is forbidden", "Forbidden").with_code(403);
-        assert_eq!(brief(&kube::Error::Api(Box::new(status))), "secrets is forbidden (403)");
+        let error = kube::Error::Api(Box::new(status));
+        assert_eq!(brief(&error), "secrets is forbidden (403)");
+        let error = watcher::Error::InitialListFailed(error);
+        assert_eq!(brief_watch(&error), "secrets is forbidden (403)", "{error} says it thrice");
     }
 }

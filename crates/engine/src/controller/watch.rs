@@ -33,7 +33,8 @@ use crate::{
     kind::{Kind, Status},
     meters::Outcome,
     plan::Told,
-    refusal, settle,
+    refusal::{self, Line},
+    settle,
     shared::Shared,
     status::Overlay,
     tasks, unserved,
@@ -265,27 +266,30 @@ impl<K: Kind> Watch<K> {
             .combine(predicates::labels);
         let (gone, arrived) = (looks.clone(), looks.clone());
         let (store, trigger, mut gap) = (self.store.clone(), self.trigger.clone(), Gap::default());
-        let (namespace, refused, shared) =
-            (self.namespace.clone(), self.refused.clone(), looks.shared().clone());
+        let (namespace, refused, shared, mut line) =
+            (self.namespace.clone(), self.refused.clone(), looks.shared().clone(), Line::default());
         let events = watcher(api, watcher::Config::default())
             .modify(prune)
             .default_backoff()
             .reflect(writer)
-            .inspect(move |event| {
-                let Some(namespace) = &namespace else { return };
-                match event.as_ref().map_err(|error| (error, unserved::refusal(error))) {
-                    Err((_, Some(why))) => {
+            .inspect(move |event| match (event, &namespace) {
+                (Err(error), namespace) => {
+                    if let Some((namespace, why)) = namespace.as_ref().zip(unserved::refusal(error)) {
                         refused.store(true, Ordering::Relaxed);
-                        shared.unserved.refused(namespace, K::KIND, why);
+                        return shared.unserved.refused(namespace, K::KIND, why);
                     }
-                    Ok(watcher::Event::InitDone) => {
-                        refused.store(false, Ordering::Relaxed);
-                        if shared.unserved.served(namespace, K::KIND) {
-                            shared.claim_anew();
-                        }
+                    let error = refusal::brief_watch(error);
+                    if line.is_news(&error) {
+                        tracing::warn!(kind = K::KIND, error, "not watched");
                     }
-                    Ok(_) | Err((_, None)) => {}
                 }
+                (Ok(watcher::Event::InitDone), Some(namespace)) => {
+                    refused.store(false, Ordering::Relaxed);
+                    if shared.unserved.served(namespace, K::KIND) {
+                        shared.claim_anew();
+                    }
+                }
+                (Ok(_), _) => {}
             })
             .inspect_ok(move |event| {
                 if let watcher::Event::Delete(object) = event {
