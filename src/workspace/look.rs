@@ -486,15 +486,13 @@ impl<'a, W: Served> Look<'a, W> {
 
     fn tell(&self, verdict: &Verdict, status: &WorkspaceStatus) {
         let worth = match verdict {
-            // what is applied in one go is there within moments
-            Verdict::Waiting { reason: reason::REFERENCE_NOT_READY, message }
+            // what is applied or deleted in one go is there, or gone, within moments
+            Verdict::Waiting { reason: told @ (reason::REFERENCE_NOT_READY | reason::IN_USE), message }
                 if status::waits_long(status, self.now) =>
             {
-                Some((reason::REFERENCE_NOT_READY, message))
+                Some((*told, message))
             }
             Verdict::Stalled { reason, message } => Some((*reason, message)),
-            // whoever deletes a workspace and waits wants to know why
-            Verdict::Waiting { reason: reason::IN_USE, message } => Some((reason::IN_USE, message)),
             Verdict::Waiting { .. } | Verdict::Ready | Verdict::Suspended => None,
         };
         if let Some((reason, message)) = worth {

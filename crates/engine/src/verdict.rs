@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use emnify::Error;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{pause, reason};
 
@@ -97,9 +98,26 @@ const TOLD: &[&str] = &[
     reason::UNREADABLE,
 ];
 
+/// Of those, the ones that do not end by themselves.
+const AT_ONCE: &[&str] = &[reason::GUARD_TRIPPED, reason::NO_ADDRESS_AVAILABLE, reason::UNREADABLE];
+
+/// A wait that is shorter is nobody's concern: what is applied or deleted together sorts itself out.
+const A_WHILE: SignedDuration = SignedDuration::from_secs(30);
+
 /// Worth an event: a person must act, or may want to know.
 pub(crate) fn is_told(reason: &str, effect: Effect) -> bool {
     effect == Effect::Stalled || TOLD.contains(&reason)
+}
+
+/// Worth an event however short it lasts.
+pub(crate) fn is_told_at_once(reason: &str, effect: Effect) -> bool {
+    effect == Effect::Stalled || AT_ONCE.contains(&reason)
+}
+
+/// When a wait that began at `since` is worth an event, if it ever is. Whoever waits has to look again then.
+pub(crate) fn told_at(reason: &str, waiting: Waiting, since: Timestamp) -> Option<Timestamp> {
+    let patience = if AT_ONCE.contains(&reason) { SignedDuration::ZERO } else { A_WHILE };
+    is_told(reason, waiting.into()).then(|| since.checked_add(patience).ok())?
 }
 
 impl From<&Error> for Verdict {

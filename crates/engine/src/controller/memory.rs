@@ -36,6 +36,7 @@ struct Entry {
     saw_definition: bool,
     deleted: Option<Timestamp>,
     passing: Option<Timestamp>,
+    waits: Option<(&'static str, Timestamp)>,
     differs: bool,
 }
 
@@ -215,6 +216,17 @@ impl Memory {
     /// Since when the status in the cluster lags behind a step of the work.
     pub(crate) fn passing_since(&self, uid: &str, now: Timestamp) -> Timestamp {
         self.with(uid, |e| *e.passing.get_or_insert(now))
+    }
+
+    /// Since when it waits for the same reason; anything else ends the wait.
+    pub(crate) fn waits_since(&self, uid: &str, reason: Option<&'static str>, now: Timestamp) -> Timestamp {
+        self.with(uid, |e| {
+            e.waits = reason.map(|reason| match e.waits {
+                Some((same, since)) if same == reason => (same, since),
+                _ => (reason, now),
+            });
+            e.waits.map_or(now, |(_, since)| since)
+        })
     }
 
     /// The status in the cluster says what is so.

@@ -63,10 +63,11 @@ impl<K: Managed> Controller<K> {
             return Ok(Looked { action, step: ("Wait", "") });
         }
         let secret = self.look_secret(object).await?;
-        let decision = self.decide(object, Some(&draft.status), &secret, now);
+        let mut decision = self.decide(object, Some(&draft.status), &secret, now);
         self.note_shown(object, &draft.status, decision.session.as_deref());
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
-        self.tell_events(object, &decision.step);
+        let tells = self.tell_events(object, &decision.step, now);
+        decision.held = decision.held.into_iter().chain(tells).min();
         self.note_drift(object, &decision);
         // what another shard may have written meanwhile is not overwritten
         draft.guarded |= self.shared.settings.sharded && decision.session.is_none();
@@ -468,19 +469,23 @@ impl<K: Managed> Controller<K> {
         Some(deadline)
     }
 
-    fn tell_events(&self, object: &Decoded<K>, step: &Step<K>) {
-        match step {
-            Step::Stall(Told { reason, message }) => self.shared.events.say(object, true, reason, message),
-            // what is applied together sorts itself out
-            Step::Wait(Told { reason: reason::IN_USE, .. }, _)
-                if object.meta().deletion_timestamp.is_none()
-                    && plan::is_young(born(object), self.shared.now()) => {}
-            Step::Wait(Told { reason, message }, effect) if verdict::is_told(reason, (*effect).into()) => {
-                self.shared.events.say(object, true, reason, message);
+    /// Says what a person should know; returns when to look again, if that is later.
+    fn tell_events(&self, object: &Decoded<K>, step: &Step<K>, now: Timestamp) -> Option<Timestamp> {
+        let waits = if let Step::Wait(told, _) = step { Some(told.reason) } else { None };
+        let since = self.memory.waits_since(&object.uid().unwrap_or_default(), waits, now);
+        let told = match step {
+            Step::Wait(told, waiting) => {
+                let at = verdict::told_at(told.reason, *waiting, since)?;
+                if at > now {
+                    return Some(at);
+                }
+                told
             }
-            Step::Differs { told, .. } => self.shared.events.say(object, true, told.reason, &told.message),
-            _ => {}
-        }
+            Step::Stall(told) | Step::Differs { told, .. } => told,
+            _ => return None,
+        };
+        self.shared.events.say(object, true, told.reason, &told.message);
+        None
     }
 
     async fn add_finalizer(&self, object: &Decoded<K>) -> Result<Action, kube::Error> {

@@ -24,11 +24,10 @@ use crate::{
     decoded::Decoded,
     kind::{Change, FINALIZER, Managed, Source, Status},
     pause,
-    plan::is_young,
     reason::{self, annotation},
     refs::Named,
     status::WriteError,
-    verdict::{self, Effect},
+    verdict,
 };
 
 /// Text from a `ConfigMap` is read again when it is older than this.
@@ -86,14 +85,14 @@ impl<F: Fleet> FleetController<F> {
         stage: &Stage,
     ) -> Result<Action, kube::Error> {
         let now = self.shared.now();
-        self.tell(object, stage);
+        let tells = self.tell(object, stage, now);
         settle::conditions(stage, object.meta().generation, draft.status.common_mut(), now);
         if let Some(again) = self.write(object, &draft).await? {
             return Ok(again);
         }
         // what ends a wait for a listing is certain to come, and yet nothing hangs on it alone
         let observing = (stage.name().1 == reason::OBSERVING).then(pause::a_minute);
-        let again = Self::text_wake(object).into_iter().chain(observing).min();
+        let again = Self::text_wake(object).into_iter().chain(observing).chain(tells).min();
         Ok(again.map_or_else(net, Action::requeue))
     }
 
@@ -111,7 +110,7 @@ impl<F: Fleet> FleetController<F> {
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
         }
-        self.tell(object, &work.stage);
+        let tells = self.tell(object, &work.stage, now);
         let wait = Self::counters_wait(object, &draft, &work, now);
         if wait.is_none()
             && let Some(again) = self.write(object, &draft).await?
@@ -124,7 +123,8 @@ impl<F: Fleet> FleetController<F> {
         }
         let asks = Self::enqueue(object, &work, now);
         let wake = work.wake.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
-        let again = wake.into_iter().chain(wait).chain(asks).chain(Self::text_wake(object)).min();
+        let again =
+            wake.into_iter().chain(wait).chain(asks).chain(tells).chain(Self::text_wake(object)).min();
         Ok(again.map_or_else(net, |wait| Action::requeue(wait.max(Duration::from_millis(100)))))
     }
 
@@ -315,17 +315,23 @@ impl<F: Fleet> FleetController<F> {
         None
     }
 
-    fn tell(&self, object: &Decoded<F>, stage: &Stage) {
-        let (told, effect) = match stage {
-            Stage::Wait(told, waiting) => (told, (*waiting).into()),
-            Stage::Stall(told) => (told, Effect::Stalled),
-            Stage::Drifted(_) | Stage::Settled => return,
+    /// Says what a person should know; how long until the set has to look again, if that is later.
+    fn tell(&self, object: &Decoded<F>, stage: &Stage, now: Timestamp) -> Option<Duration> {
+        let waits = if let Stage::Wait(told, _) = stage { Some(told.reason) } else { None };
+        let since = self.memory.waits_since(&object.uid().unwrap_or_default(), waits, now);
+        let told = match stage {
+            Stage::Wait(told, waiting) => {
+                let at = verdict::told_at(told.reason, *waiting, since)?;
+                if at > now {
+                    return Duration::try_from(at.duration_since(now)).ok();
+                }
+                told
+            }
+            Stage::Stall(told) => told,
+            Stage::Drifted(_) | Stage::Settled => return None,
         };
-        // what is applied together sorts itself out
-        let young = is_young(object.creation_timestamp().map(|at| at.0), self.shared.now());
-        if verdict::is_told(told.reason, effect) && !(young && told.reason == reason::IN_USE) {
-            self.shared.events.say(object, true, told.reason, &told.message);
-        }
+        self.shared.events.say(object, true, told.reason, &told.message);
+        None
     }
 
     /// When the set begins to go, those who want what it has hear of it.

@@ -36,7 +36,7 @@ use crate::{
     reason, rejected,
     role::{self, Doing},
     taken,
-    verdict::{Next as After, Verdict, is_told},
+    verdict::{Next as After, Verdict, is_told_at_once},
 };
 
 /// The API's front door gives up on a request after this time: what got no answer may be under way until then.
@@ -399,7 +399,8 @@ impl<F: Fleet> FleetController<F> {
             reason: verdict.reason,
             message: format!("{what}: {}", verdict.message),
         };
-        if is_told(verdict.reason, verdict.effect) {
+        // what may pass by itself is told if it lasts, by a look
+        if is_told_at_once(verdict.reason, verdict.effect) {
             let note = format!("{}: {}", failure.member, failure.message);
             self.shared.events.say(call.object, true, verdict.reason, &note);
         }

@@ -16,6 +16,7 @@ mod moves;
 mod namespaces;
 mod ownership;
 mod panics;
+mod quiet;
 mod refusals;
 mod repeats;
 mod replicas;
