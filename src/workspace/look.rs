@@ -357,7 +357,7 @@ impl<'a, W: Served> Look<'a, W> {
         }
     }
 
-    /// A refused call makes the token at hand useless; the next look decides what to do.
+    /// A refused call makes the token at hand useless; the next look decides what to do. It also shows what was counted.
     fn watch_refusals(&self, office: &mut Office) {
         let Some(Access { session, caller }) = &office.access else { return };
         let mut refusals = caller.refusals();
@@ -367,16 +367,17 @@ impl<'a, W: Served> Look<'a, W> {
             caller.clear_refusal();
         }
         let (alarm, object) = (self.alarm.clone(), ObjectRef::from_obj(self.object));
-        self.desk.engine.shared.tasks.errand_of(session, "refusals", async move {
-            tokio::select! {
+        let mut counted = session.counted();
+        self.desk.engine.shared.tasks.errand_of(session, "refusals and counts", async move {
+            let news = tokio::select! {
                 // the next look takes over after LOOK at the latest
-                () = tokio::time::sleep(LOOK) => {}
-                changed = refusals.changed() => {
-                    if changed.is_ok() {
-                        // the receiver only goes away on shutdown
-                        let _sent = alarm.send(object).is_ok();
-                    }
-                }
+                () = tokio::time::sleep(LOOK) => false,
+                changed = refusals.changed() => changed.is_ok(),
+                changed = counted.changed() => changed.is_ok(),
+            };
+            if news {
+                // the receiver only goes away on shutdown
+                let _sent = alarm.send(object).is_ok();
             }
         });
     }

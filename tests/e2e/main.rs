@@ -18,6 +18,8 @@ mod meters;
 mod mistakes;
 mod packaged;
 mod portal;
+mod quiet;
+mod quotas;
 mod replicas;
 mod scale;
 mod secrets;

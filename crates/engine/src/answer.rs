@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     batch::{Cohort, Cohorts},
+    counts,
     kind::{Change, Id, Managed},
     reason, role,
     session::{Session, Shelf},
@@ -28,6 +29,8 @@ pub(crate) fn learn<K: Managed>(
 ) {
     let shelf = session.shelf::<K>();
     let now = Instant::now();
+    let used = |id: Option<&Id>| counts::uses::<K>(id.and_then(|id| shelf.mirror.row(id)).as_deref());
+    let before = used(id);
     if id.is_none() {
         session.hints.made();
     }
@@ -41,6 +44,9 @@ pub(crate) fn learn<K: Managed>(
         (None, Some(id)) if ends => shelf.mirror.forget(id),
         (None, Some(id)) => assume(&shelf, id, change, now),
         (None, None) => {}
+    }
+    if id.is_none() || ends || used(id) != before {
+        session.counts.moved();
     }
     if let Some(id) = made.or(id) {
         let until = session.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);

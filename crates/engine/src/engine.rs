@@ -114,6 +114,7 @@ impl Engine {
     pub fn serve(&self, session: &Arc<Session>) {
         crate::hints::follow(&self.shared, session);
         crate::scrub::follow(&self.shared, session);
+        crate::counts::follow(&self.shared, session);
         for _ in 0..SENDERS {
             let sender = send_for_ever(self.shared.clone(), session.clone());
             self.shared.tasks.of_session(session, "sender", sender);

@@ -22,6 +22,7 @@ pub mod caller;
 pub mod claims;
 pub mod conditions;
 pub mod controller;
+mod counts;
 pub mod decoded;
 pub mod directory;
 pub mod engine;

@@ -23,6 +23,7 @@ use crate::{
     batch::{Cohorts, Pace},
     caller::Caller,
     claims::Claims,
+    counts::Counts,
     directory::WorkspaceKey,
     hints::Hints,
     kind::{BatchKey, Managed},
@@ -157,6 +158,8 @@ pub struct Session {
     pub hints: Hints,
     /// Who shares calls after one failed.
     pub cohorts: Cohorts,
+    /// Numbers that users are shown.
+    pub(crate) counts: Counts,
     /// Its objects by what they are like, for metrics.
     pub(crate) census: LastCensus,
     shelves: Mutex<HashMap<&'static str, Arc<dyn Any + Send + Sync>>>,
@@ -190,6 +193,7 @@ impl Session {
             scrub: Scrub::default(),
             hints: Hints::default(),
             cohorts: Cohorts::default(),
+            counts: Counts::default(),
             census: LastCensus::default(),
             shelves: Mutex::default(),
             factory_test: AtomicBool::new(false),
@@ -247,6 +251,11 @@ impl Session {
     /// Sets what [`Session::blocked`] says.
     pub fn set_blocked(&self, blocked: bool) {
         self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Hears when something was made or deleted here, once its numbers are right.
+    pub fn counted(&self) -> watch::Receiver<()> {
+        self.counts.heard()
     }
 
     /// Objects are being made: most of what hints would tell is about them.

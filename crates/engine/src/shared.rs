@@ -97,6 +97,12 @@ pub trait AnyKind: Send + Sync {
     fn users(&self, _session: &Arc<Session>, _kind: &str, _id: &Id, _who: &Named) -> Option<Users> {
         Some(Users::default())
     }
+    /// Counts by what they use of `kind`; true if all of them are listed, `None` if this kind uses nothing of that one.
+    fn users_of(&self, _session: &Session, _kind: &str, _counts: &mut HashMap<Id, i64>) -> Option<bool> {
+        None
+    }
+    /// Something was made or deleted: rows that say how many use them are set right.
+    fn recount(&self, _session: &Session) {}
     /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
     fn touched(&self, _kind: &str, _session: &Session, _id: &Id) {}
     /// emnify raised an alert about an object of `kind` that no object here holds.

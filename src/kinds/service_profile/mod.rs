@@ -47,6 +47,8 @@ impl Managed for ServiceProfile {
         max_batch: 1,
     };
 
+    const USED: bool = true;
+
     fn id(row: &Row) -> Id {
         Id::Int(row.id)
     }
@@ -60,6 +62,10 @@ impl Managed for ServiceProfile {
 
     fn mark(row: &Row) -> Option<String> {
         mark::split(&row.description).1.map(str::to_owned)
+    }
+
+    fn with_users(row: &Row, users: i64) -> Option<Row> {
+        (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
     }
 
     fn inputs(&self) -> Vec<Input> {

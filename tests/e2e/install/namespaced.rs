@@ -3,7 +3,7 @@
 use emnify_harness::stage::{Stage, condition};
 use serde_json::json;
 
-use super::{OBJECTS, Release, all_ready, ready, until};
+use super::{OBJECTS, Release, all_ready, kubectl, ready, until};
 use crate::support::{Result, look, options, says, told};
 
 /// Whether the operator may do something, as `kubectl auth can-i` answers.
@@ -144,4 +144,30 @@ async fn without(stage: &Stage, resource: &str) -> Result<()> {
     let patch = json!({"rules": role["rules"]}).to_string();
     stage.kubectl_ok(&["patch", "role", super::RELEASE, "--type=merge", "--patch", &patch]).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namespace_that_is_gone_does_not_hold_up_the_others() -> Result<()> {
+    let stage = Stage::start(options("beside")?).await?;
+    let (system, guard) = (stage.plane().namespace("system").await?, stage.plane().namespace("gone").await?);
+    let gone: &str = &guard;
+    let values = json!({"watchNamespaces": [stage.namespace(), gone], "rbac": {"outliveNamespaces": false}});
+    let release = Release::install(&stage, &system, &values).await?;
+    // the Role goes with it
+    kubectl(&stage, &["delete", "namespace", gone]).await?;
+    let process = release.start().await?;
+    stage.apply_workspace("default").await?;
+    ready(&stage, "Workspace", "default").await?;
+    let told = format!("namespace {gone} is not served: ");
+    until("it is told", async || Ok(process.log().contains(&told))).await?;
+    assert_eq!(process.log().matches(&told).count(), 1, "once: {}", process.log());
+    let events = ["get", "events", "--namespace", &system, "--output", "jsonpath={.items[*].reason}"];
+    until("an event tells", async || Ok(kubectl(&stage, &events).await?.contains("NamespaceNotServed")))
+        .await?;
+
+    kubectl(&stage, &["create", "namespace", gone]).await?;
+    release.upgrade(&values).await?;
+    until("it is served again", async || Ok(process.log().contains("namespace is served"))).await?;
+    process.stop().await?;
+    release.uninstall().await
 }

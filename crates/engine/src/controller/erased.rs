@@ -1,6 +1,9 @@
 //! The controller without its types.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use emnify::{
     Api,
@@ -9,6 +12,7 @@ use emnify::{
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
 
 use super::{
     Controller,
@@ -21,6 +25,7 @@ use crate::{
     decoded::Decoded,
     directory::WorkspaceKey,
     kind::{FINALIZER, Id, Key, Managed, Status},
+    mirror::Known,
     queue::Ticket,
     refs::Named,
     session::Session,
@@ -81,6 +86,43 @@ impl<K: Managed> AnyKind for Handle<K> {
             all.push(called);
         }
         Some(users)
+    }
+
+    fn users_of(&self, session: &Session, kind: &str, counts: &mut HashMap<Id, i64>) -> Option<bool> {
+        if !K::USES.contains(&kind) {
+            return None;
+        }
+        let mirror = &session.shelf::<K>().mirror;
+        mirror.each(&mut |row| {
+            if let Some(used) = K::uses(row, kind) {
+                *counts.entry(used).or_default() += 1;
+            }
+        });
+        Some(mirror.complete_since().is_some())
+    }
+
+    fn recount(&self, session: &Session) {
+        if !K::USED {
+            return;
+        }
+        let mut counts = HashMap::new();
+        let users: Vec<bool> =
+            self.0.shared.kinds().filter_map(|kind| kind.users_of(session, K::KIND, &mut counts)).collect();
+        if users.is_empty() || users.contains(&false) {
+            return;
+        }
+        let (mirror, now) = (&session.shelf::<K>().mirror, Instant::now());
+        let mut moved = Vec::new();
+        mirror.each(&mut |row| {
+            let id = K::id(row);
+            moved.extend(K::with_users(row, counts.get(&id).copied().unwrap_or(0)).map(|row| (id, row)));
+        });
+        for (id, row) in moved {
+            // what is in doubt is read anyway
+            if matches!(mirror.get(&id), Known::Present(_)) && mirror.put(row, now) {
+                self.0.poke_holder(session, &id, "others use it now, or no longer");
+            }
+        }
     }
 
     fn demand(&self, session: &Arc<Session>, who: &Named) {

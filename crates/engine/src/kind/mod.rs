@@ -304,6 +304,8 @@ pub trait Managed: Kind {
     const LISTENS: bool = false;
     /// Kinds of which emnify deletes no object while one of this kind uses it: see [`Managed::uses`].
     const USES: &'static [&'static str] = &[];
+    /// Its rows say how many use them: see [`Managed::with_users`].
+    const USED: bool = false;
 
     /// Id of a row.
     fn id(row: &Self::Row) -> Id;
@@ -319,6 +321,10 @@ pub trait Managed: Kind {
     }
     /// The object of `kind`, one of [`Managed::USES`], that the row uses.
     fn uses(_row: &Self::Row, _kind: &str) -> Option<Id> {
+        None
+    }
+    /// The row with that number of users; `None` if it says so already.
+    fn with_users(_row: &Self::Row, _users: i64) -> Option<Self::Row> {
         None
     }
     /// When the row was created, for intents without a nonce.

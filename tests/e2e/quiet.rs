@@ -1,0 +1,77 @@
+//! A first `kubectl apply` warns of nothing that sorts itself out, and what is counted is right within seconds.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use emnify_harness::stage::{Options, Stage, is_ready};
+use emnify_simulator::Seed;
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::ListParams};
+use tokio::time::Instant;
+
+use crate::support::{Result, delete};
+
+const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/");
+
+/// Counts are right so soon after a change.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Every Warning event of the namespace, but what the simulated emnify says of devices.
+async fn warnings(stage: &Stage) -> Result<Vec<String>> {
+    let events: Api<Event> = Api::namespaced(stage.client().clone(), stage.namespace());
+    let all = events.list(&ListParams::default()).await?.items;
+    let warnings = all.into_iter().filter(|event| event.type_.as_deref() == Some("Warning"));
+    let text = |event: Event| {
+        let about = event.involved_object;
+        let (kind, name) = (about.kind.unwrap_or_default(), about.name.unwrap_or_default());
+        let (reason, note) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
+        format!("{kind} {name}: {reason}: {note}")
+    };
+    Ok(warnings.map(text).collect())
+}
+
+/// What `DEVICES` shows of the Workspace and of both profiles.
+async fn devices(stage: &Stage) -> Result<[i64; 3]> {
+    let field = async |kind: &str, name: &str, path: &str| -> Result<i64> {
+        let object = stage.get(kind, name).await?.with_context(|| format!("{kind} {name} is there"))?;
+        Ok(object.pointer(path).and_then(serde_json::Value::as_i64).unwrap_or(-1))
+    };
+    Ok([
+        field("Workspace", "default", "/status/counts/endpoints").await?,
+        field("ServiceProfile", "meters", "/status/usedCount").await?,
+        field("TariffProfile", "meters", "/status/usedCount").await?,
+    ])
+}
+
+/// All three show so many, soon.
+async fn counted(stage: &Stage, wanted: i64) -> Result<()> {
+    let began = Instant::now();
+    stage
+        .eventually(&format!("DEVICES is {wanted}"), async || Ok(devices(stage).await? == [wanted; 3]))
+        .await?;
+    let took = began.elapsed();
+    ensure!(took <= SOON, "DEVICES was right after {took:?} only");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_in_the_wrong_order_warns_of_nothing() -> Result<()> {
+    let mut options = Options::shared("quiet");
+    options.simulator.seed = Seed::from_yaml(include_str!("../../crates/harness/src/demo/seed.yaml"))?;
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    for file in ["devices", "application-token", "tariff-profile", "service-profile"] {
+        let manifest = tokio::fs::read_to_string(format!("{QUICKSTART}{file}.yaml")).await?;
+        stage.apply(&manifest).await?;
+    }
+    stage.apply_workspace("default").await?;
+    for n in 1..=5 {
+        stage.wait_for("Endpoint", &format!("meter-{n}"), "Ready", is_ready).await?;
+    }
+    counted(&stage, 5).await?;
+    delete(&stage, "Endpoint", "meter-5").await?;
+    counted(&stage, 4).await?;
+    let told = warnings(&stage).await?;
+    ensure!(told.is_empty(), "what sorts itself out is worth no Warning: {told:#?}");
+    Ok(())
+}
