@@ -189,6 +189,10 @@ fn sim_state(want: &Want, row: &Row, edited: bool, diff: &mut Diff<Change>) -> (
             diff.reported.push(FieldDiff::new("sim.state", sim_status::name(from), state));
             (None, false)
         }
+        Move::Passing(why) => {
+            diff.waiting = Some(format!("sim.state: {why}"));
+            (None, false)
+        }
         Move::Illegal(why) => {
             diff.illegal = Some(Invalid::new("sim.state", why));
             (None, false)

@@ -21,6 +21,7 @@ pub fn diff(want: &Want, row: &Row, edited: bool) -> Diff<SetState> {
         Move::Stay => {}
         Move::To(to) => diff.changes.push(SetState { from: row.status, to }),
         Move::Held => diff.reported.push(FieldDiff::new("state", status::name(row.status), state)),
+        Move::Passing(why) => diff.waiting = Some(format!("state: {why}")),
         Move::Illegal(why) => diff.illegal = Some(Invalid::new("state", why)),
     }
     diff

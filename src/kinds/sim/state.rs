@@ -65,6 +65,8 @@ pub enum Move {
     To(SimState),
     /// Differs, and only an edit of the spec may change that: SIMs are never activated as drift.
     Held,
+    /// In a state that this version does not know, or that emnify passes through: what it waits for.
+    Passing(String),
     /// emnify has no such transition, or it needs a consent that is missing.
     Illegal(String),
 }
@@ -107,8 +109,9 @@ pub fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move
         (_, status::DELETED) => {
             Move::Illegal("the SIM is deleted in emnify, which is final; name another SIM".into())
         }
-        (_, other) => Move::Illegal(format!(
-            "the SIM is in state {}, from which no transition to {want} is known; change it in the portal first",
+        (_, other) => Move::Passing(format!(
+            "the SIM is in state {} in emnify, from which no transition to {want} is known; it is waited for, and may be \
+             changed in the portal",
             status::name(other)
         )),
     }
@@ -150,10 +153,21 @@ mod tests {
             (status::ISSUED, Suspended, "set Activated first"),
             (status::SUSPENDED, FactoryTest, "set Suspended or Activated"),
             (status::DELETED, Activated, "name another SIM"),
-            (9, Activated, "change it in the portal"),
         ] {
             let why = refusal(have, want, true);
             assert!(why.contains(mend), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_nobody_knows_is_waited_for_and_called_nobodys_mistake() {
+        for want in [Activated, Suspended, FactoryTest] {
+            for edited in [true, false] {
+                let Move::Passing(why) = next(9, want, edited, true) else {
+                    panic!("9 -> {want} is no invalid spec");
+                };
+                assert!(why.contains("Unknown9") && why.contains("waited for"), "{why}");
+            }
         }
     }
 

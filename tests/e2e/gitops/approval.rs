@@ -1,5 +1,7 @@
 //! The guard and Git: a commit that disturbs many devices waits for another commit, which approves it or takes it back.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use emnify_engine::reason::annotation;
 use emnify_harness::stage::{Options, Stage, condition};
@@ -57,7 +59,8 @@ async fn a_commit_that_disturbs_many_is_approved_or_taken_back_in_git() -> Resul
     commit.apply(&stage, ARGO_CD).await?;
     says(&stage, profile, ("Stalled", "GuardTripped"), &[]).await?;
     let tripped = |workspace: &Value| condition(workspace, "GuardTripped").is_some();
-    let workspace = stage.wait_for("Workspace", "default", "told how to approve", tripped).await?;
+    let soon = Duration::from_secs(5);
+    let workspace = stage.wait_within(soon, "Workspace", "default", "told how to approve", tripped).await?;
     let message =
         condition(&workspace, "GuardTripped").and_then(|c| c["message"].as_str()).unwrap_or_default();
     let (_, hash) = message.rsplit_once('=').context("the message ends with the annotation to set")?;
