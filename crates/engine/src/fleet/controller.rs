@@ -247,7 +247,10 @@ impl<F: Fleet> AnyKind for FleetHandle<F> {
     fn allowed_again(&self, workspace: &WorkspaceKey) {
         for object in self.0.watches.objects() {
             if let Some(access) = self.0.access_of(&object).ok().filter(|a| a.caller.key == *workspace) {
-                self.0.keep(&object, &access).set.lock().roster.failures.retain(|_, t| t.refused.is_none());
+                let kept = self.0.keep(&object, &access);
+                let mut set = kept.set.lock();
+                set.roster.failures.retain(|_, trouble| trouble.refused.is_none());
+                set.forgiven = true;
             }
         }
         self.poke_all(workspace);

@@ -411,7 +411,8 @@ impl<F: Fleet> View<'_, F> {
         let kept = F::activated(self.status).into_iter().map(|(at, n)| (at.min(self.now), n));
         set.roster.activated.extend(kept);
         // an edit is tried, whoever saw it first
-        if self.status.common().observed_generation == self.object.meta().generation {
+        let edited = self.status.common().observed_generation != self.object.meta().generation;
+        if !(edited || set.forgiven) {
             let called = |key| refusals::called::<F>(&self.pool.mirror, key);
             set.roster.recall_refusals(F::refused(self.status), &called, self.now);
         }

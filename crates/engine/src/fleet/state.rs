@@ -58,6 +58,8 @@ pub(super) struct Set<F: Fleet> {
     pub(super) meant: String,
     /// What the status keeps of activations and refusals was read.
     pub(super) recalled: bool,
+    /// What refused its requests is over, also those of which the status tells.
+    pub(super) forgiven: bool,
     /// When counters were written last.
     pub(super) told: Option<Timestamp>,
     /// When a listing was asked for last.
@@ -83,6 +85,7 @@ impl<F: Fleet> Set<F> {
             intent: None,
             meant: String::new(),
             recalled: false,
+            forgiven: false,
             told: None,
             asked: None,
         }

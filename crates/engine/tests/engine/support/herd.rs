@@ -17,7 +17,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::toy::{Toy, ToyChange, ToyRow, ToyStatus, ToyWant};
+use super::toy::{Toy, ToyChange, ToyRow, ToyStatus, ToyWant, may_panic};
 
 /// A chip.
 #[derive(CustomResource, JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -193,16 +193,19 @@ impl Fleet for Herd {
     type Pool = Chip;
 
     fn inputs(&self) -> Vec<Input> {
+        may_panic("Herd::inputs");
         let follows = self.spec.follows.clone();
         follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name })).into_iter().collect()
     }
 
     fn salvage(set: &Undecodable) -> Self {
+        may_panic("Herd::salvage");
         let spec = HerdSpec { common: set.spec.clone(), ..HerdSpec::default() };
         Self { metadata: set.meta.clone(), spec, status: None }
     }
 
     fn base(&self, from: &Inputs) -> Result<ToyWant, Invalid> {
+        may_panic("Herd::base");
         Ok(ToyWant {
             follows: from.int("follows"),
             state: self.spec.state,
@@ -212,6 +215,7 @@ impl Fleet for Herd {
     }
 
     fn member(&self, base: &ToyWant, chip: &ChipRow) -> Result<ToyWant, Invalid> {
+        may_panic("Herd::member");
         let prefix = self.spec.prefix.as_deref().unwrap_or("toy");
         Ok(ToyWant {
             name: Some(format!("{prefix}-{}", chip.id)),
@@ -221,11 +225,13 @@ impl Fleet for Herd {
     }
 
     fn text(&self) -> Option<TextRef> {
+        may_panic("Herd::text");
         let config_map = self.spec.listed_in.clone()?;
         Some(TextRef { config_map, key: "chips".into() })
     }
 
     fn choose(&self, from: &Candidates<'_, Self>) -> Result<Choice, Invalid> {
+        may_panic("Herd::choose");
         let mut stock: Vec<i64> = Vec::new();
         from.pool.each(&mut |chip| stock.push(chip.id));
         stock.sort_unstable();
@@ -251,6 +257,7 @@ impl Fleet for Herd {
     }
 
     fn rollout(&self, _: u64) -> Rollout {
+        may_panic("Herd::rollout");
         let window = Duration::from_secs(60);
         Rollout {
             max_unavailable: self.spec.max_unavailable,
@@ -261,42 +268,51 @@ impl Fleet for Herd {
     }
 
     fn key(chip: i64) -> Key {
+        may_panic("Herd::key");
         Key::new("serial", chip.to_string())
     }
 
     fn holds(row: &ToyRow) -> Option<i64> {
+        may_panic("Herd::holds");
         row.serial.as_ref()?.parse().ok()
     }
 
     fn called(chip: &ChipRow) -> String {
+        may_panic("Herd::called");
         format!("chip-{}", chip.id)
     }
 
     fn marks(row: &ToyRow) -> Option<Marks<'_>> {
+        may_panic("Herd::marks");
         let (text, set) = mark::split(&row.note);
         Some(Marks { made_by: (text == "made").then_some("prod"), set })
     }
 
     fn resembles(want: &ToyWant, row: &ToyRow) -> bool {
+        may_panic("Herd::resembles");
         want.name.as_ref() == Some(&row.name)
     }
 
     fn memory(&self, _: Option<&HerdStatus>, made: bool) -> ToyStatus {
+        may_panic("Herd::memory");
         let provenance = if made { Provenance::Created } else { Provenance::Adopted };
         let common = CommonStatus { provenance: Some(provenance), ..CommonStatus::default() };
         ToyStatus { common, ..ToyStatus::default() }
     }
 
     fn release(&self, have: &Have<Toy>) -> Vec<ToyChange> {
+        may_panic("Herd::release");
         let marked = mark::split(&have.row.note).1.is_some();
         marked.then(|| ToyChange::Mark(String::new())).into_iter().collect()
     }
 
     fn count(row: &ToyRow, _: Option<&bool>, put: &mut dyn FnMut(&'static str, &str)) {
+        may_panic("Herd::count");
         put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
     }
 
     fn activated(status: &HerdStatus) -> Vec<(jiff::Timestamp, u64)> {
+        may_panic("Herd::activated");
         let parsed = |text: &String| {
             let (at, n) = text.split_once(' ')?;
             Some((at.parse().ok()?, n.parse().ok()?))
@@ -305,18 +321,22 @@ impl Fleet for Herd {
     }
 
     fn keep_activated(status: &mut HerdStatus, activated: &[(jiff::Timestamp, u64)]) {
+        may_panic("Herd::keep_activated");
         status.created = activated.iter().map(|(at, n)| format!("{at} {n}")).collect();
     }
 
     fn refused(status: &HerdStatus) -> &[RefusedMember] {
+        may_panic("Herd::refused");
         &status.refusals
     }
 
     fn keep_refused(status: &mut HerdStatus, refused: Vec<RefusedMember>) {
+        may_panic("Herd::keep_refused");
         status.refusals = refused;
     }
 
     fn report(&self, tally: &Tally, status: &mut HerdStatus) {
+        may_panic("Herd::report");
         status.desired = tally.desired;
         status.ready = tally.ready;
         status.held = tally.held;

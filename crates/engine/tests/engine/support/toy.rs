@@ -2,14 +2,14 @@
 //!
 //! It rides on the endpoint calls of the client, which carry every error that a kind can meet.
 
-use std::{cell::Cell, collections::BTreeMap, fmt, time::Duration};
+use std::{cell::Cell, fmt, time::Duration};
 
 use emnify::{
     Api, Cursor, Error, Page,
     wire::{
-        Listing, Nullable,
-        endpoint::{Endpoint, EndpointCreate, EndpointOwn, EndpointPatch, status},
-        endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
+        Listing,
+        endpoint::{Endpoint, status},
+        endpoint_bulk::EndpointBatch,
         event::{Event, Record},
     },
 };
@@ -27,6 +27,11 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::calls::{made_of, mark_many, own, send_one};
+
+#[path = "toy_calls.rs"]
+mod calls;
+
 /// Rows of a page of what changed last.
 pub(crate) const RECENT: u32 = 10;
 /// A device that emnify cannot bring back.
@@ -40,7 +45,7 @@ thread_local! {
 }
 
 /// Panics where the test wants it.
-fn may_panic(function: &str) {
+pub(crate) fn may_panic(function: &str) {
     assert!(BUG.get() != function, "{function} met a row that it did not expect");
 }
 
@@ -287,6 +292,8 @@ impl Managed for Toy {
 
     const LISTED_ALONE: bool = true;
 
+    const COUNTED: bool = true;
+
     const USES: &'static [&'static str] = &["Toy"];
 
     const FACTS: Facts = Facts {
@@ -315,18 +322,22 @@ impl Managed for Toy {
     }
 
     fn mark(row: &ToyRow) -> Option<String> {
+        may_panic("mark");
         mark::split(&row.note).1.map(str::to_owned)
     }
 
     fn gone(row: &ToyRow) -> bool {
+        may_panic("gone");
         row.status == status::DELETED
     }
 
     fn uses(row: &ToyRow, _: &str) -> Option<Id> {
+        may_panic("uses");
         Some(Id::Int(row.follows)).filter(|_| row.follows != 0)
     }
 
     fn created(row: &ToyRow) -> Option<Timestamp> {
+        may_panic("created");
         row.created
     }
 
@@ -337,6 +348,7 @@ impl Managed for Toy {
     }
 
     fn output(&self) -> Option<OutputRef> {
+        may_panic("output");
         self.spec.secret.clone().map(|name| OutputRef { name, keep: false })
     }
 
@@ -469,13 +481,25 @@ impl Managed for Toy {
     }
 
     fn alert(event: &Event) -> Option<Alert> {
+        may_panic("alert");
         let of = of(event)?;
         let alert =
             || Alert { of, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
         (event.kind() == Some(11)).then(alert)
     }
 
+    fn follow(_: &bool, news: bool) -> bool {
+        may_panic("follow");
+        news
+    }
+
+    fn census(row: &ToyRow, _: Option<&bool>, _: Option<&ToyParts>, put: &mut dyn FnMut(&'static str, &str)) {
+        may_panic("census");
+        put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
+    }
+
     fn concerns(record: &Record) -> Option<Subject> {
+        may_panic("concerns");
         let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
         record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
     }
@@ -533,62 +557,8 @@ impl Managed for Toy {
     }
 }
 
-fn own(want: &ToyWant) -> EndpointOwn {
-    EndpointOwn {
-        name: want.name.clone(),
-        tags: want.mark.clone(),
-        imei: want.serial.clone(),
-        ..EndpointOwn::default()
-    }
-}
-
-fn made_of(row: ToyRow) -> Reply<Toy> {
-    let token = format!("token-of-{}", row.id);
-    Reply {
-        id: Some(Id::Int(row.id)),
-        row: Some(row),
-        secret: BTreeMap::from([("token".to_owned(), token.into())]),
-    }
-}
-
 /// What a member of a herd carries; that we made it is consent to delete it.
 fn marks_of(herd: &str, context: &Context<'_, Toy>) -> String {
     let made = context.status.is_some_and(|s| s.common.provenance == Some(Provenance::Created));
     if made { format!("made [k8s {herd}]") } else { format!("[k8s {herd}]") }
-}
-
-async fn mark_many(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Toy>>, Error> {
-    let patches = batch.iter().filter_map(|(id, change)| {
-        let ToyChange::Mark(mark) = change else { return None };
-        let patch = EndpointPatch { tags: Some(mark.clone()), ..EndpointPatch::default() };
-        Some(EndpointBatchPatch { id: id.as_ref()?.int()?, patch })
-    });
-    api.patch_endpoints(&patches.collect::<Vec<_>>()).await?;
-    Ok(batch.iter().map(|_| Reply::default()).collect())
-}
-
-async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<Reply<Toy>, Error> {
-    let mut patch = EndpointPatch::default();
-    match change {
-        ToyChange::Create(want) => {
-            let new = EndpointCreate {
-                status: want.state.unwrap_or_default().into(),
-                service_profile: want.follows.unwrap_or_default().into(),
-                tariff_profile: 0.into(),
-                ip_address_space: None,
-                own: own(want),
-            };
-            let made = api.create_endpoint(&new).await?;
-            let secret = BTreeMap::from([("token".to_owned(), format!("token-of-{}", made.id).into())]);
-            return Ok(Reply { id: Some(Id::Int(made.id)), row: None, secret });
-        }
-        ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
-        ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
-        ToyChange::Serial(_, new) => patch.imei = Some(new.clone().map_or(Nullable::Null, Nullable::Set)),
-        ToyChange::Rename(_, new) => patch.name = Some(new.clone()),
-        ToyChange::Mark(mark) => patch.tags = Some(mark.clone()),
-        ToyChange::Follow(_, new) => patch.service_profile = Some((*new).into()),
-        ToyChange::State(state) => patch.status = Some((*state).into()),
-    }
-    api.patch_endpoint(id, &patch).await.map(|()| Reply::default())
 }
