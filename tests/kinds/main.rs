@@ -12,4 +12,5 @@ mod cluster;
 mod moves;
 mod repeats;
 mod stage;
+mod tokens;
 mod wire;

@@ -72,7 +72,17 @@ impl Stage {
         let now = clock::now();
         let seed = Seed::from_yaml(include_str!("../e2e/seed.yaml")).unwrap();
         let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
-        let cluster = Cluster::default();
+        Self::on(Cluster::default(), wire).await
+    }
+
+    /// The process ends, and another one starts.
+    pub(crate) async fn restart(self) -> Self {
+        let (cluster, wire) = (self.cluster.clone(), self.wire.clone());
+        self.stop().await;
+        Self::on(cluster, wire).await
+    }
+
+    async fn on(cluster: Cluster, wire: Wire) -> Self {
         let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();

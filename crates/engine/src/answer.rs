@@ -48,6 +48,9 @@ pub(crate) fn learn<K: Managed>(
     if id.is_none() || ends || used(id) != before {
         session.counts.moved();
     }
+    if let Some(other) = K::ends(change) {
+        shelf.mirror.forget(&other);
+    }
     if let Some(id) = made.or(id) {
         let until = session.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);
         shelf.mirror.expect_echo(id, until);

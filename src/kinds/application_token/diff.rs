@@ -58,13 +58,17 @@ pub fn diff(
 /// The token itself and every other live one that the object made: those it replaced, and those that a crash between the
 /// create and its note left behind.
 pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationToken>) -> Vec<Change> {
-    let retiring = context.status.map(|status| status.retiring.as_slice()).unwrap_or_default();
-    let replaced = |row: &Row| retiring.iter().any(|old| old.id == row.id.to_string());
-    let kin = have.parts.kin.iter().flatten().filter(|row| replaced(row) || made_by_object(row, context.born));
+    let kin = have.parts.kin.iter().flatten().filter(|row| goes_along(row, context.status, context.born));
     let kin = kin.map(|row| row.id).filter(|id| *id != have.row.id);
     let others = |id: &i64| !context.own_tokens.contains(id);
     let kin = kin.filter(others).map(|id| Change::RevokeOld { id });
     kin.chain(Some(have.row.id).filter(others).map(|id| Change::Revoke { id })).collect()
+}
+
+/// A token that is revoked with the object: one that it replaced, or made.
+pub fn goes_along(row: &Row, status: Option<&ApplicationTokenStatus>, born: Option<Timestamp>) -> bool {
+    let retiring = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
+    retiring.iter().any(|old| old.id == row.id.to_string()) || made_by_object(row, born)
 }
 
 /// Tokens of ours that nobody needs: replaced ones after their grace, and at once those that nobody was given, which a

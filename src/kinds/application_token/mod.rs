@@ -107,6 +107,17 @@ impl Managed for ApplicationToken {
         diff::retire(have, context)
     }
 
+    fn remains(row: &Row, status: Option<&ApplicationTokenStatus>, born: Option<Timestamp>) -> bool {
+        diff::goes_along(row, status, born)
+    }
+
+    fn ends(change: &Change) -> Option<Id> {
+        match change {
+            Change::RevokeOld { id } => Some(Id::Int(*id)),
+            _ => None,
+        }
+    }
+
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         match change {
             Change::Describe { description, .. } => {

@@ -221,6 +221,9 @@ impl<K: Managed> Controller<K> {
             let mut seen = self.known(&shelf, &id, object, want, secret, bound);
             let settled = bound && common.settled_generation == object.meta().generation;
             let stays = object.meta().deletion_timestamp.is_none();
+            if let (Seen::Absent, true, false) = (&seen, bound, stays) {
+                return self.remains(&shelf, object, secret).unwrap_or(seen);
+            }
             if let (Seen::Present(found), true) = (&mut seen, settled && stays && K::LISTED_ALONE) {
                 // after a restart the rotation reads what no listing shows; nobody floods the budget with it
                 found.missing.retain(|part| !shelf.mirror.is_unread(&id, *part));
@@ -303,6 +306,23 @@ impl<K: Managed> Controller<K> {
             }),
             several => Some(Seen::Several(several.to_vec())),
         }
+    }
+
+    /// What else the object made, where the one that it is bound to is gone and it is to go itself.
+    fn remains(&self, shelf: &Shelf<K>, object: &Decoded<K>, secret: &SecretLook) -> Option<Seen<K>> {
+        if !K::RENEWS {
+            return None;
+        }
+        let (status, _) = self.overlay.newest(object);
+        let ([own, _], born) = (self.marks(object), object.creation_timestamp().map(|at| at.0));
+        let mut ids = Vec::new();
+        shelf.mirror.each(&mut |row| {
+            if K::mark(row).as_ref() == Some(&own) && K::remains(row, status.as_ref(), born) {
+                ids.push(K::id(row));
+            }
+        });
+        // any of them: the others are its kin
+        Some(self.known(shelf, ids.iter().min()?, object, None, secret, true))
     }
 
     /// What an interrupted create made: the answer's id, our trace, or a natural key that appeared since.

@@ -377,6 +377,15 @@ pub trait Managed: Kind {
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
     /// The calls that retire the object, in order; each may be repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
+    /// The object made this one as well, and it is retired with it, also where the one that it is bound to is gone. The
+    /// mark on the row names the object; `born` is when that was made.
+    fn remains(_row: &Self::Row, _status: Option<&Self::Status>, _born: Option<Timestamp>) -> bool {
+        false
+    }
+    /// The change ends this one, and not the one that it is sent for.
+    fn ends(_change: &Self::Change) -> Option<Id> {
+        None
+    }
     /// The change that lets go of something exclusive that the object has in emnify, so that another object can take it:
     /// two that exchange theirs both let go first. Where it can only be replaced, `free` says what nobody has or wants.
     /// `None` where the API has no such thing.
