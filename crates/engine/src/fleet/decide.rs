@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::{Resource, ResourceExt};
 
 use super::{
-    Fleet, Rollout, Tally,
+    Candidates, Fleet, Rollout, Tally,
     assess::{Measure, Rival},
     controller::{FleetController, Kept},
     plan::{self, Bounds, Next, Outlook},
@@ -264,6 +264,7 @@ impl<F: Fleet> FleetController<F> {
         send::learn_from(kept, set, now);
         plan::survey(&mut set.roster, &measure, &ground.rollout);
         if view.deleting {
+            view.find_stripped(set, &self.shared.settings.installation, &ground, &rival);
             // what the last creates made is known now, and has to go as well
             set.dissolve(view.mark, &view.members.mirror);
             // seats are not assessed while a reference is missing, and would bring back whoever is gone
@@ -377,12 +378,7 @@ impl<F: Fleet> View<'_, F> {
     fn choose(&self, set: &mut Set<F>) -> Result<(), Decided<F>> {
         let intent = self.status.common().intent.as_ref();
         let (members, pool) = (&self.members.mirror, &self.pool.mirror);
-        let basis = Basis {
-            generation: self.object.meta().generation,
-            text: set.text.version.clone(),
-            pool: pool.complete_since(),
-            members: members.complete_since(),
-        };
+        let basis = self.basis(set);
         let invalid = |e: Invalid| Decided::stall(reason::INVALID_SPEC, e.to_string());
         let chosen = |set: &mut Set<F>, basis| {
             text_stands(self.valid, set).map_err(|told| Decided::Say(Stage::Wait(told, Waiting::Keep)))?;
@@ -400,6 +396,31 @@ impl<F: Fleet> View<'_, F> {
         }
         set.dissolve(self.mark, members);
         Ok(())
+    }
+
+    /// Adds former members that somebody took the set's tag off while nobody looked.
+    fn find_stripped(&self, set: &mut Set<F>, installation: &str, ground: &Ground<F>, rival: &Rival<'_>) {
+        let (members, pool) = (&self.members.mirror, &self.pool.mirror);
+        let basis = self.basis(set);
+        // its deletion counts as a generation
+        let last = self.object.meta().generation.map(|generation| generation - 1);
+        let was_in_step = ground.calm || (last.is_some() && self.status.common().settled_generation == last);
+        if !was_in_step || set.found_stripped(&basis) || text_stands(self.valid, set).is_err() {
+            return;
+        }
+        let text = set.text.value.as_deref();
+        let from = Candidates { pool, holders: members, text, members: &[] };
+        let choice = self.valid.choose(&from).map_or_else(|_| Vec::new(), |choice| choice.members);
+        set.find_stripped(&choice, basis, installation, members, rival);
+    }
+
+    fn basis(&self, set: &Set<F>) -> Basis {
+        Basis {
+            generation: self.object.meta().generation,
+            text: set.text.version.clone(),
+            pool: self.pool.mirror.complete_since(),
+            members: self.members.mirror.complete_since(),
+        }
     }
 
     /// Takes up what the status keeps from before this process, once it is known who is a member.

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Candidates, Failure, Fleet, Held, Marks, MemberWant,
-    assess::Measure,
+    Candidates, Failure, Fleet, Held, Marks, MemberRow, MemberWant,
+    assess::{Measure, Rival},
     holder::Marks as Touched,
     plan::newest_first,
     roster::{Leaver, Roster, Seat},
@@ -51,6 +51,8 @@ pub(super) struct Set<F: Fleet> {
     former: Vec<(F, MemberWant<F>)>,
     pub(super) basis: Option<Basis>,
     pub(super) unmet: Vec<Failure>,
+    /// What was known when former members without a tag were looked for.
+    stripped: Option<Basis>,
     pub(super) text: Text,
     /// Nonce of an intent that this process recorded.
     pub(super) intent: Option<String>,
@@ -81,6 +83,7 @@ impl<F: Fleet> Set<F> {
             former: Vec::new(),
             basis: None,
             unmet: Vec::new(),
+            stripped: None,
             text: Text::default(),
             intent: None,
             meant: String::new(),
@@ -203,6 +206,36 @@ impl<F: Fleet> Set<F> {
         let seats = self.roster.seats.iter().filter(|s| s.made && s.id != 0);
         let seats: Vec<Leaver> = seats.map(|s| made(s.id, s.pool)).collect();
         self.leave(seats.into_iter());
+    }
+
+    /// Former members without the set's tag, of a set that is being deleted: the spec means what they hold, this
+    /// installation made them, and nobody else here has them. Only of a set that was in step, whose members they were.
+    pub(super) fn find_stripped(
+        &mut self,
+        choice: &[i64],
+        basis: Basis,
+        installation: &str,
+        members: &Mirror<F::Member>,
+        rival: &Rival<'_>,
+    ) {
+        self.stripped = Some(basis);
+        let bare = |row: &MemberRow<F>| {
+            F::marks(row).is_some_and(|marks| marks == Marks { made_by: Some(installation), set: None })
+        };
+        let mut found = Vec::new();
+        for pool in choice {
+            let ids = members.find(&F::key(*pool));
+            let [id] = ids.as_slice() else { continue };
+            let ours =
+                members.row(id).is_some_and(|row| bare(&row)) && rival(*pool, Some(id), false).is_none();
+            found.extend(id.int().filter(|_| ours).map(|id| made(id, *pool)));
+        }
+        self.leave(found.into_iter());
+    }
+
+    /// They were looked for in what is known now.
+    pub(super) fn found_stripped(&self, basis: &Basis) -> bool {
+        self.stripped.as_ref() == Some(basis)
     }
 
     /// These have to go as well.

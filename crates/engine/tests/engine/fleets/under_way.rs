@@ -6,7 +6,12 @@ use emnify_engine::kind::Managed;
 use serde_json::json;
 
 use super::{BULK, herd, stocked};
-use crate::support::{Stage, emnify::Fault, herd::Chip};
+use crate::support::{
+    Stage,
+    cluster::Cluster,
+    emnify::{Emnify, Fault},
+    herd::Chip,
+};
 
 const STATUS: &str = "PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status";
 
@@ -140,4 +145,48 @@ async fn a_doubt_alone_changes_no_count() {
     stage.pass(60).await;
     assert_eq!(stage.cluster.wrote(STATUS).len(), before, "nor is it after a second start");
     assert_eq!((stage.herd_status("ready"), stage.herd_status("enabled")), (json!(8), json!(8)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_without_the_tag_of_their_set_go_with_it_after_a_restart_too() {
+    let strip = |emnify: &Emnify| {
+        for device in emnify.devices() {
+            // the installation made all of them, and no tag of the set is left
+            emnify.edit(device["id"].as_i64().unwrap(), "tags", json!("made"));
+        }
+    };
+    for restart in [false, true] {
+        let stage = stocked(4).await;
+        stage.cluster.apply("a", json!({"name": "a", "serial": "4"}));
+        stage.ready("a").await;
+        stage.cluster.apply_a("Herd", "h", herd(1..=3));
+        stage.herd_ready().await;
+        stage.pass(60).await;
+        let emnify = stage.emnify.clone();
+        let stage = if restart {
+            let meanwhile = |cluster: &Cluster| {
+                strip(&emnify);
+                cluster.delete_a("Herd", "h");
+            };
+            stage.restart_after(meanwhile).await
+        } else {
+            strip(&emnify);
+            stage.cluster.delete_a("Herd", "h");
+            stage
+        };
+        stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+        assert_eq!(stage.names(), ["a"], "what it made goes with it, nothing of others (restart: {restart})");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_never_came_to_be_takes_nothing_along() {
+    let stage = stocked(2).await;
+    // left behind by somebody else of this installation
+    stage.emnify.add(json!({"name": "left", "imei": "1", "tags": "made", "created": "2020-01-01T00:00:00Z"}));
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    let stage = stage.restart_after(|cluster| cluster.delete_a("Herd", "h")).await;
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert!(stage.names().contains(&"left".to_owned()), "it was never a member: {:?}", stage.names());
 }
