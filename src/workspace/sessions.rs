@@ -128,6 +128,7 @@ impl Sessions {
             host,
             limits: limits.snapshot(),
             counts: limits.counters().snapshot(),
+            unread: limits.counters().unread(),
         };
         let live = self.live.lock();
         let organisations: Vec<_> = live

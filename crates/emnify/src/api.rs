@@ -51,13 +51,13 @@ impl Api {
         let live = inner.auth.token(Reason::Missing, &inner.exchange).await?;
         let answer = self.send(&call, &live).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
-            return outcome(&call, answer);
+            return outcome(&inner.exchange, &call, answer);
         }
         let Some(reason) = inner.auth.refused(&live, inner.exchange.server_now()) else {
-            return outcome(&call, answer);
+            return outcome(&inner.exchange, &call, answer);
         };
         let live = inner.auth.token(reason, &inner.exchange).await?;
-        outcome(&call, self.send(&call, &live).await?)
+        outcome(&inner.exchange, &call, self.send(&call, &live).await?)
     }
 
     async fn send(&self, call: &Call, live: &Live) -> Result<http::Response<bytes::Bytes>, Error> {

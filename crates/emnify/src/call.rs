@@ -1,5 +1,7 @@
 //! One request, described before anything is sent, and its answer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
@@ -7,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::page::{Cursor, Page};
 use crate::wire::lenient;
@@ -98,6 +101,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Where rows that cannot be read are counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// What a create made.
@@ -107,10 +112,29 @@ pub struct Created {
     pub id: i64,
 }
 
-struct Rows<T> {
-    items: Vec<T>,
-    unreadable: Vec<i64>,
-    nameless: usize,
+/// Rows of a listing or a table.
+pub(crate) struct Rows<T> {
+    /// Those that can be read.
+    pub(crate) items: Vec<T>,
+    /// Ids of those that cannot.
+    pub(crate) unreadable: Vec<i64>,
+    /// How many cannot, and have no id either.
+    pub(crate) nameless: usize,
+}
+
+impl<T: DeserializeOwned> From<Vec<Value>> for Rows<T> {
+    fn from(values: Vec<Value>) -> Self {
+        let mut rows = Self { items: vec![], unreadable: vec![], nameless: 0 };
+        for value in values {
+            let id = value.get("id").and_then(lenient::as_integer);
+            match (serde_json::from_value(value), id) {
+                (Ok(item), _) => rows.items.push(item),
+                (Err(_), Some(id)) => rows.unreadable.push(id),
+                (Err(_), None) => rows.nameless += 1,
+            }
+        }
+        rows
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -168,16 +192,36 @@ impl Reply {
         if let Ok(items) = self.list() {
             return Ok(Rows { items, unreadable: vec![], nameless: 0 });
         }
-        let mut rows = Rows { items: vec![], unreadable: vec![], nameless: 0 };
-        for value in self.list::<Value>()? {
-            let id = value.get("id").and_then(lenient::as_integer);
-            match (serde_json::from_value(value), id) {
-                (Ok(item), _) => rows.items.push(item),
-                (Err(_), Some(id)) => rows.unreadable.push(id),
-                (Err(_), None) => rows.nameless += 1,
-            }
-        }
+        let rows = Rows::from(self.list::<Value>()?);
+        self.counters.add_unread(self.route, rows.unreadable.len() + rows.nameless);
         Ok(rows)
+    }
+
+    /// The rows of a table that names are looked up in: one that cannot be read is left out and told, and whoever does
+    /// not need it goes on. A table none of whose rows can be read is not empty. Not for lists that are compared as a whole, where a missing row is a difference.
+    pub(crate) fn lookup<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        let rows = self.rows()?;
+        let unread = rows.unreadable.len() + rows.nameless;
+        self.tell_unread(unread);
+        if rows.items.is_empty() && unread > 0 {
+            return self.list();
+        }
+        Ok(rows.items)
+    }
+
+    fn tell_unread(&self, rows: usize) {
+        if rows > 0 {
+            tracing::warn!(target: "emnify::http", route = self.route, rows, "rows could not be read and are left out");
+        }
+    }
+
+    /// The same of rows that came in an envelope.
+    pub(crate) fn enveloped<T: DeserializeOwned>(&self, values: Vec<Value>) -> Rows<T> {
+        let rows = Rows::from(values);
+        let unread = rows.unreadable.len() + rows.nameless;
+        self.counters.add_unread(self.route, unread);
+        self.tell_unread(unread);
+        rows
     }
 
     /// The body is a page for people, which emnify never answers with: something before it answered instead.
@@ -244,7 +288,14 @@ mod tests {
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
             .collect();
         let body = Bytes::from_static(body.as_bytes());
-        Reply { route: "/r", repeatable: true, status: StatusCode::CREATED, headers, body }
+        Reply {
+            route: "/r",
+            repeatable: true,
+            status: StatusCode::CREATED,
+            headers,
+            body,
+            counters: Arc::default(),
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct Count {
 #[derive(Debug, Default)]
 pub struct Counters {
     counts: Mutex<BTreeMap<CountKey, Count>>,
+    unread: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counters {
@@ -45,6 +46,17 @@ impl Counters {
     /// Requests in all.
     pub fn total(&self) -> u64 {
         self.snapshot().iter().map(|(_, count)| count.requests).sum()
+    }
+
+    /// Rows of listings and tables that could not be read and were left out, by route.
+    pub fn unread(&self) -> Vec<(&'static str, u64)> {
+        self.unread.lock().iter().map(|(route, rows)| (*route, *rows)).collect()
+    }
+
+    pub(crate) fn add_unread(&self, route: &'static str, rows: usize) {
+        if rows > 0 {
+            *self.unread.lock().entry(route).or_default() += u64::try_from(rows).unwrap_or(u64::MAX);
+        }
     }
 
     pub(crate) fn add(&self, key: CountKey, took: Duration) {

@@ -126,11 +126,12 @@ impl Exchange {
 }
 
 /// Success, or the error that the answer stands for.
-pub(crate) fn outcome(call: &Call, answer: Response<Bytes>) -> Result<Reply, Error> {
+pub(crate) fn outcome(exchange: &Exchange, call: &Call, answer: Response<Bytes>) -> Result<Reply, Error> {
     let (parts, body) = answer.into_parts();
     if parts.status.is_success() {
         let Call { route, repeatable, .. } = *call;
-        let reply = Reply { route, repeatable, status: parts.status, headers: parts.headers, body };
+        let counters = exchange.limits.counters().clone();
+        let reply = Reply { route, repeatable, status: parts.status, headers: parts.headers, body, counters };
         // a change reads nothing of most answers, so nobody else would notice
         if call.method != Method::GET && reply.is_a_page() {
             Err(front_door(call, parts.status))

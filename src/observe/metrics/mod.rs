@@ -62,6 +62,8 @@ pub struct HostSnapshot {
     pub limits: LimitsSnapshot,
     /// Requests so far.
     pub counts: Vec<(CountKey, Count)>,
+    /// Rows of listings and tables that could not be read, by route.
+    pub unread: Vec<(&'static str, u64)>,
 }
 
 /// One `Workspace` or `ClusterWorkspace`.

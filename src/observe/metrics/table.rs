@@ -61,6 +61,16 @@ pub const METRICS: &[Metric] = &[
         |now, put| each_count(now, &mut |labels, count| put(labels, count.duration.as_secs_f64())),
     )
     .seconds(),
+    counter(
+        "unreadable_rows",
+        "Rows of emnify's listings, tables and event log that could not be read and were left out",
+        &["host", "route"],
+        |now, put| {
+            for host in &now.hosts {
+                host.unread.iter().for_each(|(route, rows)| put(&[&host.host, route], whole(*rows)));
+            }
+        },
+    ),
     gauge(
         "window_available",
         "Requests that a limit allows at once: of the IP address, of logins, of a class of operations per organisation",

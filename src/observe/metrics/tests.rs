@@ -102,7 +102,12 @@ fn snapshot() -> Snapshot {
     };
     Snapshot {
         now: Timestamp::from_second(60).unwrap(),
-        hosts: vec![HostSnapshot { host, limits, counts: vec![(key, count)] }],
+        hosts: vec![HostSnapshot {
+            host,
+            limits,
+            counts: vec![(key, count)],
+            unread: vec![("/api/v1/operator", 2)],
+        }],
         engine: engine(),
         workspaces: vec![workspace],
         sessions: vec![OrganisationSnapshot {

@@ -84,7 +84,7 @@ async fn switch(exchange: &Exchange, jwt: Jwt, organisation: i64) -> Result<Jwt,
     let month = Some(jwt.identity.organisation_id);
     let turn = exchange.limits.turn(Lane::Safety, Ask { month, ..Ask::REQUEST }).await;
     let answer = exchange.send(Lane::Safety, turn, &call, Some(&bearer(&jwt)?)).await?;
-    match outcome(&call, answer) {
+    match outcome(exchange, &call, answer) {
         Ok(reply) => Ok(token(reply.json()?, jwt.refresh_token)?),
         // not a member there: the caller learns whose login it is
         Err(Error::Unauthorized { .. } | Error::Rejected { .. }) => Ok(jwt),
@@ -160,7 +160,7 @@ async fn post(exchange: &Exchange, body: &Body<'_>) -> Result<Tokens, Error> {
     let call = Call::post(LOGIN).body(body).repeatable(true).sensitive();
     let turn = exchange.limits.turn(Lane::Safety, Ask::LOGIN).await;
     let answer = exchange.send(Lane::Safety, turn, &call, None).await?;
-    outcome(&call, answer)?.json()
+    outcome(exchange, &call, answer)?.json()
 }
 
 fn token(tokens: Tokens, refresh: Option<SecretString>) -> Result<Jwt, Error> {

@@ -33,7 +33,7 @@ use crate::lane::Lane;
 pub struct HostLimits {
     queue: Mutex<Queue>,
     changed: Notify,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 /// How the limits stand, for metrics.
@@ -72,11 +72,11 @@ impl HostLimits {
     pub fn new(ip_share: f64) -> Arc<Self> {
         let share = ip_share.clamp(0.01, 1.0);
         let queue = Mutex::new(Queue::new(share, Instant::now()));
-        Arc::new(Self { queue, changed: Notify::new(), counters: Counters::default() })
+        Arc::new(Self { queue, changed: Notify::new(), counters: Arc::default() })
     }
 
     /// Requests to the host so far.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 

@@ -79,7 +79,7 @@ impl Operator {
 impl Api {
     /// All networks: about 900, in one answer [R].
     pub async fn operators(&self) -> Result<Vec<Operator>, Error> {
-        self.call(Call::get("/api/v1/operator")).await?.list()
+        self.call(Call::get("/api/v1/operator")).await?.lookup()
     }
 
     /// Networks this device may not use.

@@ -139,18 +139,20 @@ impl Api {
             None => listing,
         };
         let full = listing.full(USUAL_PAGE, usize::MAX);
-        let page: Page<Value> =
-            self.call(listing.apply(Call::get("/api/v1/event"), at)).await?.page(at, Some(full))?;
-        Ok(readable(page))
+        let reply = self.call(listing.apply(Call::get("/api/v1/event"), at)).await?;
+        let (page, odd) = readable(reply.page(at, Some(full))?);
+        reply.counters.add_unread(reply.route, odd);
+        Ok(page)
     }
 
     /// What event ids mean. Read it: some ids are documented nowhere.
     pub async fn event_types(&self) -> Result<Vec<Named>, Error> {
-        self.call(Call::get("/api/v1/event/type")).await?.list()
+        self.call(Call::get("/api/v1/event/type")).await?.lookup()
     }
 }
 
-fn readable(mut page: Page<Value>) -> Page<Event> {
+/// What can be read, and how many of them cannot, or not as a whole.
+fn readable(mut page: Page<Value>) -> (Page<Event>, usize) {
     let all = std::mem::take(&mut page.items);
     let shown = all.len();
     let mut whole = 0;
@@ -166,7 +168,7 @@ fn readable(mut page: Page<Value>) -> Page<Event> {
     if whole < shown {
         tracing::warn!(target: "emnify::http", unreadable = shown - whole, "events could not be read");
     }
-    page.with(items)
+    (page.with(items), shown - whole)
 }
 
 #[cfg(test)]
@@ -196,7 +198,9 @@ mod tests {
             nameless: 0,
             cut: false,
         };
-        let events = readable(page).items;
+        let (page, odd) = readable(page);
+        assert_eq!(odd, 2, "they are counted");
+        let events = page.items;
         assert_eq!(events.len(), 3, "one without an id cannot be told from others");
         let bare = (events[2].id, events[2].endpoint_id(), events[2].timestamp.is_some());
         assert_eq!(bare, (6, None, true), "a broken one is known to be there");

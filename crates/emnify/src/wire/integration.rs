@@ -76,21 +76,21 @@ pub struct IpAddressSpace {
 impl Api {
     /// Resolvers.
     pub async fn dns_configs(&self) -> Result<Vec<DnsConfig>, Error> {
-        self.call(Call::get("/api/v1/dns")).await?.list()
+        self.call(Call::get("/api/v1/dns")).await?.lookup()
     }
 
     /// Callbacks.
     pub async fn api_callbacks(&self) -> Result<Vec<ApiCallback>, Error> {
-        self.call(Call::get("/api/v1/api_callback")).await?.list()
+        self.call(Call::get("/api/v1/api_callback")).await?.lookup()
     }
 
     /// Secrets, without their values.
     pub async fn api_secrets(&self) -> Result<Vec<ApiSecret>, Error> {
-        self.call(Call::get("/api/v1/api_secret")).await?.list()
+        self.call(Call::get("/api/v1/api_secret")).await?.lookup()
     }
 
     /// Address spaces, with how much of them is left.
     pub async fn ip_address_spaces(&self) -> Result<Vec<IpAddressSpace>, Error> {
-        self.call(Call::get("/api/v1/ip_address_space")).await?.list()
+        self.call(Call::get("/api/v1/ip_address_space")).await?.lookup()
     }
 }

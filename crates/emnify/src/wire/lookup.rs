@@ -39,21 +39,21 @@ pub struct BreakoutRegion {
 impl Api {
     /// Services.
     pub async fn services(&self) -> Result<Vec<Service>, Error> {
-        self.call(Call::get("/api/v1/service")).await?.list()
+        self.call(Call::get("/api/v1/service")).await?.lookup()
     }
 
     /// Breakout regions.
     pub async fn breakout_regions(&self) -> Result<Vec<BreakoutRegion>, Error> {
-        self.call(Call::get("/api/v1/breakout_region")).await?.list()
+        self.call(Call::get("/api/v1/breakout_region")).await?.lookup()
     }
 
     /// How SMS can be delivered.
     pub async fn esme_interface_types(&self) -> Result<Vec<Named>, Error> {
-        self.call(Call::get("/api/v1/esme_interface_type")).await?.list()
+        self.call(Call::get("/api/v1/esme_interface_type")).await?.lookup()
     }
 
     /// Radio technologies.
     pub async fn rat_types(&self) -> Result<Vec<Named>, Error> {
-        self.call(Call::get("/api/v1/rat_type")).await?.list()
+        self.call(Call::get("/api/v1/rat_type")).await?.lookup()
     }
 }

@@ -1,6 +1,7 @@
 //! Tags of v2.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::common::Ref;
 use super::lenient as de;
@@ -66,7 +67,7 @@ pub struct TagItem {
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(default, deserialize_with = "de::list")]
-    data: Vec<Tag>,
+    data: Vec<Value>,
     #[serde(default, deserialize_with = "de::optional_id")]
     total: Option<i64>,
     #[serde(default, deserialize_with = "de::optional_id")]
@@ -110,15 +111,16 @@ impl Api {
         let reply = self.call(call.query_if("name", name)).await?;
         let envelope: Envelope = reply.json()?;
         let shown = envelope.data.len();
+        let rows = reply.enveloped(envelope.data);
         let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
         Ok(Page {
-            items: envelope.data,
+            items: rows.items,
             page: number(envelope.page).unwrap_or(at.page),
             pages: number(envelope.last_page).unwrap_or(1),
             total: envelope.total.and_then(|total| u64::try_from(total).ok()),
             server_time: date(&reply.headers),
-            unreadable: vec![],
-            nameless: 0,
+            unreadable: rows.unreadable,
+            nameless: rows.nameless,
             cut: envelope.total.is_none() && envelope.last_page.is_none() && shown >= PAGE_SIZE as usize,
         })
     }
@@ -136,7 +138,7 @@ impl Api {
 
     /// Colours.
     pub async fn tag_colors(&self) -> Result<Vec<TagColor>, Error> {
-        self.call(Call::get("/api/v2/tag-colors")).await?.list()
+        self.call(Call::get("/api/v2/tag-colors")).await?.lookup()
     }
 
     /// Tags of an endpoint.

@@ -100,7 +100,7 @@ impl From<&DataLimitCreate> for Body {
 impl Api {
     /// The limits one can pick for a service.
     pub async fn traffic_limits_of(&self, service: i64) -> Result<Vec<TrafficLimit>, Error> {
-        self.call(Call::get("/api/v1/service/{service_id}/traffic_limit").arg(service)).await?.list()
+        self.call(Call::get("/api/v1/service/{service_id}/traffic_limit").arg(service)).await?.lookup()
     }
 
     /// The data limits of a profile.

@@ -85,7 +85,7 @@ async fn a_create_whose_success_cannot_be_read_is_ambiguous() {
         ] {
             assert!(matches!(outcome, Err(Error::Ambiguous { .. })), "it took place: {outcome:?}");
         }
-        let read = api.services().await;
+        let read = api.endpoint_tags(1).await;
         assert!(matches!(read, Err(Error::Unreadable { .. })), "a read changed nothing: {read:?}");
     }
 }
@@ -199,6 +199,41 @@ async fn requests_are_counted_by_route_status_and_lane() {
     assert!(count.duration >= Duration::from_millis(20));
     assert_eq!(client.ledger().used, 3, "logins count too");
     assert_eq!(client.limits().counters().total(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_row_of_a_table_or_of_the_tags_costs_nobody_else_theirs_and_is_counted() {
+    let stage = stage(|asked| match asked.path.as_str() {
+        "/api/v2/tags" => {
+            let rows = json!([{"id": 1, "name": "meters"}, {"id": 2, "name": {"en": "odd"}}, "odd"]);
+            answer(200, &json!({"data": rows, "total": 3, "page": 1, "last_page": 1}))
+        }
+        "/api/v1/esme_interface_type" => answer(200, &json!([{"name": "odd"}])),
+        "/api/v1/endpoint/9/tags" => answer(200, &json!([{"id": 1, "name": "a"}, {"id": 2, "name": 5.5}])),
+        _ => answer(200, &json!([{"id": 1, "description": "Data"}, {"id": [2], "description": "odd"}])),
+    });
+    let client = stage.app_client();
+    let api = client.api(Lane::Create);
+    let services = api.services().await.expect("the whole table is not lost");
+    assert_eq!(services.iter().map(|service| service.id).collect::<Vec<_>>(), [1]);
+    let page = api.list_tags(Cursor::first(), None).await.expect("nor are the tags");
+    assert_eq!(
+        (page.items.len(), page.unreadable, page.nameless),
+        (1, vec![2], 1),
+        "it is there, whatever it is"
+    );
+    let counted = client.limits().counters().unread();
+    assert_eq!(counted, [("/api/v1/service", 1), ("/api/v2/tags", 2)], "somebody hears of it");
+    let none = api.esme_interface_types().await;
+    assert!(
+        matches!(none, Err(Error::Unreadable { .. })),
+        "a table without a row that can be read is not empty"
+    );
+    let whole = api.endpoint_tags(9).await;
+    assert!(
+        matches!(whole, Err(Error::Unreadable { .. })),
+        "what is compared as a whole is whole: {whole:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
