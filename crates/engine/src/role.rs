@@ -115,6 +115,13 @@ impl Role {
         true
     }
 
+    /// Who had the turn did not use it: it is the next one's.
+    fn give_back(&self, what: &What, now: Timestamp) {
+        if let Some(until) = self.0.lock().get_mut(what).and_then(|lack| lack.until.as_mut()) {
+            *until = now;
+        }
+    }
+
     fn lacks(&self, what: &What) -> bool {
         self.0.lock().get(what).is_some_and(|lack| lack.until.is_some())
     }
@@ -143,6 +150,11 @@ impl Caller {
     /// This call may be sent now: nothing of the kind was refused, or it is its turn to find out.
     pub(crate) fn may_try<K: Managed>(&self, doing: Doing, now: Timestamp) -> bool {
         self.role.turn(&(K::KIND, doing), now)
+    }
+
+    /// What [`Self::may_try`] allowed was not sent after all.
+    pub(crate) fn not_tried<K: Managed>(&self, doing: Doing, now: Timestamp) {
+        self.role.give_back(&(K::KIND, doing), now);
     }
 
     /// Why this is not tried now, if it was refused to the login.
@@ -245,6 +257,19 @@ mod tests {
         assert!(!role.refuse(WHAT, "b", true, "no", at(331)), "told once");
         assert!(!role.turn(&WHAT, at(600)) && role.turn(&("Toy", Doing::Delete), at(600)), "of this alone");
         assert!(role.allow(&WHAT) && role.turn(&WHAT, at(601)) && !role.allow(&WHAT));
+    }
+
+    #[test]
+    fn a_turn_that_was_not_used_is_the_next_ones() {
+        let role = Role::default();
+        role.give_back(&WHAT, at(0));
+        assert!(role.turn(&WHAT, at(0)), "nothing was refused");
+        role.refuse(WHAT, "a", true, "no", at(0));
+        assert!(role.turn(&WHAT, at(330)));
+        role.give_back(&WHAT, at(331));
+        assert!(role.turn(&WHAT, at(331)), "nobody has found out");
+        assert!(!role.turn(&WHAT, at(332)), "and again one at a time");
+        assert!(role.lacks(&WHAT), "what was refused is still told");
     }
 
     #[test]

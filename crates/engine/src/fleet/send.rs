@@ -182,7 +182,7 @@ impl<F: Fleet> FleetController<F> {
             plan::sent(&mut set.roster, &loads, &call.rollout, now)
         };
         if !self.count_disturbed(&call, &loads, &added).await {
-            return;
+            return call.kept.caller.not_tried::<F::Member>(doing, self.shared.now());
         }
         let (first, members) = (&loads[0].change, loads.len());
         tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");

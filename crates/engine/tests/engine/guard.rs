@@ -78,20 +78,22 @@ async fn what_disturbs_nobody_passes_a_tripped_guard() {
     assert_eq!(disabled(&stage), 1);
 }
 
+/// Writes down what the guard counts, as a Workspace does.
+fn books(stage: &Stage) -> tokio::task::JoinHandle<()> {
+    let (caller, mut moves) = (stage.caller.clone(), stage.caller.guard.moves());
+    tokio::spawn(async move {
+        while moves.changed().await.is_ok() {
+            caller.guard.kept(caller.guard.state().1);
+        }
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_restart_allows_no_second_limit() {
     let stage = Stage::new().await;
     stage.caller.guard.restore(None, clock::now());
     enabled(&stage, &["a", "b"]).await;
     limit(&stage, 1);
-    let books = |stage: &Stage| {
-        let (caller, mut moves) = (stage.caller.clone(), stage.caller.guard.moves());
-        tokio::spawn(async move {
-            while moves.changed().await.is_ok() {
-                caller.guard.kept(caller.guard.state().1);
-            }
-        })
-    };
     let keeper = books(&stage);
     state()(&stage, "a", "Disabled");
     stage.ready("a").await;
@@ -149,4 +151,22 @@ async fn a_tripped_guard_is_a_stall_in_the_counts_of_objects_and_sets_alike() {
             looks.keys().filter(|l| l.kind == kind && l.reason == "GuardTripped").map(|l| l.step).collect();
         assert_eq!(tripped, ["Stall"], "{kind}: a person must act, which is no wait");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_could_not_be_counted_is_not_spent() {
+    let stage = Stage::new().await;
+    enabled(&stage, &["a"]).await;
+    stage.emnify.fail("PATCH", 1, Fault::Forbidden);
+    state()(&stage, "a", "Disabled");
+    stage.until("the login is known to lack it", |s| !s.caller.lacks().is_empty()).await;
+    // its turn comes while the count cannot be written
+    stage.caller.guard.restore(None, clock::now());
+    stage.pass(340).await;
+    assert_eq!(disabled(&stage), 0, "a crash now would forget it");
+    let keeper = books(&stage);
+    stage.pass(60).await;
+    assert_eq!(disabled(&stage), 1, "the next turn does not wait for another five minutes");
+    assert!(stage.caller.lacks().is_empty(), "it is allowed by now");
+    keeper.abort();
 }

@@ -95,7 +95,7 @@ async fn a_panic_in_any_function_of_a_kind_ends_the_process_with_its_words() {
         ("mark", "listing of Toy of organisation 42"),
         ("created", "Toy"),
         ("gone", "Toy|metrics|push receiver|event log of organisation 42"),
-        ("uses", "Toy"),
+        ("uses", "Toy|sender of organisation 42"),
         ("output", "Toy"),
         ("alert", "event log of organisation 42"),
         ("follow", "event log of organisation 42"),

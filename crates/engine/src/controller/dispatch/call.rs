@@ -149,9 +149,11 @@ impl<K: Managed> Controller<K> {
     ) {
         let session = &access.session;
         let Some(doing) = loads.first().map(Load::doing) else { return };
-        if !access.caller.may_try::<K>(doing, self.shared.now()) || !self.count_disturbed(access, loads).await
-        {
+        if !access.caller.may_try::<K>(doing.clone(), self.shared.now()) {
             return;
+        }
+        if !self.count_disturbed(access, loads).await {
+            return access.caller.not_tried::<K>(doing, self.shared.now());
         }
         for load in loads {
             self.before_send(access, load);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use emnify_engine::kind::Managed;
 use serde_json::json;
 
-use super::{BULK, herd, stocked};
+use super::{BULK, herd, stocked, with};
 use crate::support::{
     Stage,
     cluster::Cluster,
@@ -189,4 +189,52 @@ async fn a_set_that_never_came_to_be_takes_nothing_along() {
     let stage = stage.restart_after(|cluster| cluster.delete_a("Herd", "h")).await;
     stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
     assert!(stage.names().contains(&"left".to_owned()), "it was never a member: {:?}", stage.names());
+}
+
+/// The set leaves the cluster and nobody sees it: a backup tool or a person took its finalizer off.
+fn leaves_unseen(cluster: &Cluster) {
+    let path = "/apis/emnify.io/v1alpha1/namespaces/ns/herds/h";
+    let mut herd = cluster.get(path).unwrap();
+    herd["metadata"]["finalizers"] = json!([]);
+    cluster.put(path, herd);
+    cluster.delete_a("Herd", "h");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_left_while_nobody_watched_claims_nothing_any_more() {
+    let stage = stocked(2).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=2));
+    stage.herd_ready().await;
+    stage.cluster.apply("a", json!({"name": "a", "serial": "1", "adoptionPolicy": "Force"}));
+    stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "OwnershipConflict").await;
+    let writes = stage.emnify.writes();
+    stage.cluster.gap(leaves_unseen);
+    assert!(stage.cluster.object("Herd", "h").is_none());
+    stage.ready("a").await;
+    assert_eq!(stage.emnify.devices().len(), 2, "what the set left behind is taken over and not made twice");
+    assert!(stage.emnify.writes() > writes && stage.emnify.asked("DELETE").is_empty(), "nothing is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_begins_to_go_while_nobody_watches_goes_with_its_members() {
+    let stage = stocked(3).await;
+    stage.cluster.apply_a("Herd", "h", herd(1..=3));
+    stage.herd_ready().await;
+    stage.pass(60).await;
+    stage.cluster.gap(|cluster| cluster.delete_a("Herd", "h"));
+    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert!(stage.emnify.devices().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_set_refers_to_goes_after_a_set_that_left_unseen() {
+    let stage = stocked(2).await;
+    stage.cluster.apply("a", json!({"name": "a"}));
+    stage.ready("a").await;
+    stage.cluster.apply_a("Herd", "h", with(herd(1..=2), "follows", json!("a")));
+    stage.herd_ready().await;
+    stage.cluster.delete("a");
+    stage.until("it waits", |s| s.condition("a", "Ready").1 == "InUse").await;
+    stage.cluster.gap(leaves_unseen);
+    stage.until("it goes", |s| s.cluster.toy("a").is_none()).await;
 }
