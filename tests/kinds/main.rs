@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
 
+mod bulk;
 mod cases;
 #[path = "../../crates/engine/tests/engine/support/clock.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]

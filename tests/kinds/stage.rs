@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits};
 use emnify_engine::{
     caller::{Access, Caller},
+    chance,
     directory::{Entry, WorkspaceKey},
     engine::{Builder, Engine},
     fleet::Fleet,
@@ -12,6 +13,7 @@ use emnify_engine::{
     shared::EngineSettings,
     tasks::Ended,
 };
+use emnify_harness::seed::of_this_test;
 use emnify_operator::kinds::{self, Visitor};
 use emnify_simulator::{Options, Seed, Simulator};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -69,8 +71,15 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::with_sims(0).await
+    }
+
+    /// With so many SIMs more that nobody uses.
+    pub(crate) async fn with_sims(sims: u64) -> Self {
         let now = clock::now();
+        chance::follow(of_this_test());
         let seed = Seed::from_yaml(include_str!("../e2e/seed.yaml")).unwrap();
+        let seed = seed.with_fleet(1001, sims).unwrap();
         let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
         Self::on(Cluster::default(), wire).await
     }

@@ -29,6 +29,8 @@ pub(crate) enum Wrong {
     Broken,
     /// It is carried out, and the answer cannot be read.
     Garbled,
+    /// It is carried out after this time.
+    Slow(Duration),
 }
 
 impl Wrong {
@@ -96,6 +98,7 @@ type Strikes = Arc<dyn Fn(&Asked) -> bool + Send + Sync>;
 struct Inner {
     fault: Option<(Strikes, Wrong, Instant)>,
     struck: Vec<Asked>,
+    carried: Vec<String>,
 }
 
 /// A transport that ends at a simulator in memory.
@@ -125,6 +128,11 @@ impl Wire {
         self.inner.lock().unwrap().struck.clone()
     }
 
+    /// Method and path of the requests that the simulator answered.
+    pub(crate) fn carried(&self) -> Vec<String> {
+        self.inner.lock().unwrap().carried.clone()
+    }
+
     fn strike(&self, request: &Request<Bytes>) -> Option<Wrong> {
         let mut inner = self.inner.lock().unwrap();
         let (strikes, wrong, since) = inner.fault.clone()?;
@@ -142,6 +150,8 @@ impl Wire {
     }
 
     async fn carry(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let what = format!("{} {}", request.method(), request.uri().path());
+        self.inner.lock().unwrap().carried.push(what);
         self.simulator.set_clock(clock::now());
         let request = request.map(axum::body::Body::from);
         let answer = self.simulator.router().oneshot(request).await.unwrap();
@@ -171,6 +181,10 @@ impl Transport for Wire {
                     Ok(refusal)
                 }
                 Some(Wrong::Broken) => Err(TransportError::AfterSend("the connection was reset".into())),
+                Some(Wrong::Slow(time)) => {
+                    tokio::time::sleep(time).await;
+                    self.carry(request).await
+                }
                 Some(Wrong::Garbled) => {
                     let carried = self.carry(request).await?;
                     Ok(carried.map(|_| Bytes::from_static(b"[{\"id\": \"x\", \"volume\": \"many\"}]")))

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::{
     batch::{Cohort, Cohorts},
     counts,
-    kind::{Change, Id, Managed},
+    kind::{Change, Id, Managed, Reply},
     reason, role,
     session::{Session, Shelf},
     verdict::{Effect, Next, Verdict},
@@ -18,15 +18,15 @@ use crate::{
 /// Events of our own write carry times up to this long after its answer.
 const ECHO: SignedDuration = SignedDuration::from_secs(5);
 
-/// A change succeeded. `made`: the id of the object it made, if the answer tells; `ends`: nothing of the object is left.
+/// A change succeeded; `ends`: nothing of the object is left.
 pub(crate) fn learn<K: Managed>(
     session: &Session,
     id: Option<&Id>,
     change: &K::Change,
-    made: Option<&Id>,
-    row: Option<K::Row>,
+    reply: Reply<K>,
     ends: bool,
 ) {
+    let Reply { id: made, row, named, .. } = reply;
     let shelf = session.shelf::<K>();
     let now = Instant::now();
     let used = |id: Option<&Id>| counts::uses::<K>(id.and_then(|id| shelf.mirror.row(id)).as_deref());
@@ -35,7 +35,10 @@ pub(crate) fn learn<K: Managed>(
         session.hints.made();
     }
     if let Some(table) = change.refreshes() {
-        session.tables.refresh(table);
+        match named {
+            Some(row) => session.tables.learn(table, &row),
+            None => session.tables.refresh(table),
+        }
     }
     match (row, id) {
         (Some(row), _) => {
@@ -51,7 +54,7 @@ pub(crate) fn learn<K: Managed>(
     if let Some(other) = K::ends(change) {
         shelf.mirror.forget(&other);
     }
-    if let Some(id) = made.or(id) {
+    if let Some(id) = made.as_ref().or(id) {
         let until = session.server_time().saturating_add(ECHO).unwrap_or(Timestamp::MAX);
         shelf.mirror.expect_echo(id, until);
     }

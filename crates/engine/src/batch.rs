@@ -2,46 +2,57 @@
 
 use std::time::Duration;
 
-/// A call should take about this long: an edit waits for the call under way, whatever that carries.
+/// A call should take about this long while people edit: an edit waits for the call under way, whatever that carries.
 pub const AIM: Duration = Duration::from_millis(500);
+/// The same while nobody edits: fewer calls, whatever the machine and the API take for each.
+const CALM_AIM: Duration = Duration::from_secs(2);
 /// Smaller batches would not make a call faster: the way there and back takes its time.
 const LEAST: usize = 50;
 /// What is tried first, before anything was measured.
-const FIRST: usize = 500;
+const FIRST: usize = 1000;
 
 /// The size of batches, from how long the last ones took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    size: usize,
+    edited: usize,
+    calm: usize,
     most: usize,
 }
 
 impl Pace {
     /// A pace for calls that may carry `most` changes.
     pub fn new(most: usize) -> Self {
-        Self { size: FIRST.clamp(1, most.max(1)), most: most.max(1) }
+        let first = FIRST.clamp(1, most.max(1));
+        Self { edited: first, calm: first, most: most.max(1) }
     }
 
-    /// Changes for the next call.
-    pub fn size(self) -> usize {
-        self.size
+    /// Changes for the next call, while people edit or not.
+    pub fn size(self, edits: bool) -> usize {
+        if edits { self.edited } else { self.calm }
     }
 
-    /// A call of `items` changes took `time`. A call much smaller than the size tells nothing of what a full one would
-    /// take, unless it was too slow already. Growth is at most twofold, so that one lucky call is not believed.
+    /// A call of `items` changes took `time`.
     pub fn took(&mut self, items: usize, time: Duration) {
-        if items == 0 || (items * 2 < self.size && time <= AIM) {
-            return;
+        for (size, aim) in [(&mut self.edited, AIM), (&mut self.calm, CALM_AIM)] {
+            *size = next(*size, self.most, aim, (items, time));
         }
-        let fit = if time.is_zero() { self.most } else { scaled(items, time) };
-        self.size = fit.clamp(LEAST, self.size.saturating_mul(2).max(LEAST)).min(self.most);
     }
 }
 
-/// How many changes would have taken [`AIM`], if `items` took `time`.
-fn scaled(items: usize, time: Duration) -> usize {
+/// A call much smaller than the size tells nothing of what a full one would take, unless it was too slow already. Growth is
+/// at most twofold, so that one lucky call is not believed.
+fn next(size: usize, most: usize, aim: Duration, (items, time): (usize, Duration)) -> usize {
+    if items == 0 || (items * 2 < size && time <= aim) {
+        return size;
+    }
+    let fit = if time.is_zero() { most } else { scaled(items, time, aim) };
+    fit.clamp(LEAST, size.saturating_mul(2).max(LEAST)).min(most)
+}
+
+/// How many changes would have taken `aim`, if `items` took `time`.
+fn scaled(items: usize, time: Duration, aim: Duration) -> usize {
     let items = u128::try_from(items).unwrap_or(u128::MAX);
-    usize::try_from(items.saturating_mul(AIM.as_nanos()) / time.as_nanos().max(1)).unwrap_or(usize::MAX)
+    usize::try_from(items.saturating_mul(aim.as_nanos()) / time.as_nanos().max(1)).unwrap_or(usize::MAX)
 }
 
 /// Who shares a call with whom after one failed for what may be the fault of a single item: the batch is halved until
@@ -89,27 +100,34 @@ mod tests {
     #[test]
     fn batches_grow_until_a_call_takes_half_a_second_and_shrink_when_it_takes_longer() {
         let mut pace = Pace::new(2000);
-        assert_eq!(pace.size(), 500, "nothing is known yet");
-        pace.took(500, Duration::from_millis(50));
-        assert_eq!(pace.size(), 1000, "at most twofold");
-        pace.took(1000, Duration::from_millis(100));
-        assert_eq!(pace.size(), 2000);
+        assert_eq!(pace.size(true), 1000, "nothing is known yet");
+        pace.took(1000, Duration::from_millis(20));
+        assert_eq!(pace.size(true), 2000, "at most twofold");
         pace.took(2000, Duration::from_millis(200));
-        assert_eq!(pace.size(), 2000, "never more than the API takes");
+        assert_eq!(pace.size(true), 2000, "never more than the API takes");
         pace.took(2000, Duration::from_secs(2));
-        assert_eq!(pace.size(), 500, "one millisecond each");
+        assert_eq!(pace.size(true), 500, "one millisecond each");
         pace.took(400, Duration::from_secs(60));
-        assert_eq!(pace.size(), LEAST, "smaller ones are not faster");
-        assert_eq!(Pace::new(10).size(), 10, "a kind that takes less gets less");
+        assert_eq!(pace.size(true), LEAST, "smaller ones are not faster");
+        assert_eq!(Pace::new(10).size(true), 10, "a kind that takes less gets less");
     }
 
     #[test]
     fn a_small_call_tells_nothing_of_a_full_one() {
         let mut pace = Pace::new(2000);
         pace.took(1, Duration::from_millis(200));
-        assert_eq!(pace.size(), 500, "the way there and back is most of it");
+        assert_eq!(pace.size(true), 1000, "the way there and back is most of it");
         pace.took(100, Duration::from_secs(1));
-        assert_eq!(pace.size(), 50, "but slow is slow");
+        assert_eq!(pace.size(true), 50, "but slow is slow");
+    }
+
+    #[test]
+    fn while_nobody_edits_a_slow_machine_makes_no_more_calls() {
+        let mut pace = Pace::new(2000);
+        pace.took(1000, Duration::from_secs(1));
+        assert_eq!((pace.size(true), pace.size(false)), (500, 2000), "half a second, two seconds");
+        pace.took(2000, Duration::from_secs(8));
+        assert_eq!((pace.size(true), pace.size(false)), (125, 500), "nothing takes for ever");
     }
 
     #[test]

@@ -30,6 +30,11 @@ const WAITING: usize = 1024;
 const QUIET: Duration = Duration::from_secs(3600);
 /// Notes that are remembered so as not to repeat them.
 const REMEMBERED: usize = 4096;
+/// So many Normal events may be said at once: what is good is in the status too, and a fleet that is brought up needs the
+/// API server for that.
+const GOOD_NEWS: f64 = 500.0;
+/// So many more each second.
+const GOOD_NEWS_RATE: f64 = 20.0;
 /// The API server refuses longer notes.
 const LONGEST: usize = 1000;
 /// Names have up to 253 letters, 25 of which say what happened.
@@ -70,7 +75,7 @@ impl Events {
     /// A recorder; its task ends when the last clone is dropped.
     pub fn start(tasks: &Tasks, client: Client, reporter: String, meters: Arc<Meters>) -> Self {
         let (notes, rx) = mpsc::channel(WAITING);
-        tasks.errand("events", publish(client, reporter, rx));
+        tasks.errand("events", publish(client, reporter, rx, meters.clone()));
         Self { notes, meters }
     }
 
@@ -114,9 +119,36 @@ impl Events {
     }
 }
 
-async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>) {
+/// How many Normal events may still be said.
+#[derive(Debug)]
+struct GoodNews {
+    left: f64,
+    as_of: tokio::time::Instant,
+}
+
+impl GoodNews {
+    fn new() -> Self {
+        Self { left: GOOD_NEWS, as_of: tokio::time::Instant::now() }
+    }
+
+    /// True if one more may be said now.
+    fn may(&mut self) -> bool {
+        let now = tokio::time::Instant::now();
+        let passed = now.saturating_duration_since(self.as_of).as_secs_f64();
+        self.as_of = now;
+        self.left = (self.left + passed * GOOD_NEWS_RATE).min(GOOD_NEWS);
+        let may = self.left >= 1.0;
+        if may {
+            self.left -= 1.0;
+        }
+        may
+    }
+}
+
+async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>, meters: Arc<Meters>) {
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| reporter.clone());
     let mut said: HashMap<(String, &'static str), (String, tokio::time::Instant)> = HashMap::new();
+    let mut good_news = GoodNews::new();
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
         let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
@@ -132,6 +164,11 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>)
                 said.clear();
             }
             said.insert(key, (note.note.clone(), tokio::time::Instant::now()));
+        }
+        if !note.warning && !good_news.may() {
+            meters.event_dropped();
+            tracing::debug!(reason = note.reason, object = note.about.name, "too many events: {}", note.note);
+            continue;
         }
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
@@ -225,6 +262,15 @@ mod tests {
         assert_ne!(first, name(&note("u2", "meter-1", "7")), "a namesake");
         let long = name(&note("u1", &format!("{}.{}", "a".repeat(LONGEST_NAME - 1), "b".repeat(30)), "7"));
         assert!(long.len() <= 253 && long.contains("aa."), "a valid name: {long}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fleet_that_comes_up_leaves_the_api_server_to_the_statuses() {
+        let mut good_news = GoodNews::new();
+        let said = (0..10_000).filter(|_| good_news.may()).count();
+        assert_eq!(said, 500);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!((0..10_000).filter(|_| good_news.may()).count(), 40, "20 a second");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod herd;
 mod answer;
 pub mod batch;
 pub mod caller;
+pub mod chance;
 pub mod claims;
 pub mod conditions;
 pub mod controller;

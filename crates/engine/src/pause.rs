@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rand::Rng;
+
+use crate::chance;
 
 /// First pause after a failure.
 const BASE: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub(crate) fn growing(failures: u32, most: Duration) -> Duration {
 /// The pause before a request that emnify has refused `tries` times, or has not carried out, is sent once more: ten
 /// minutes, doubling to ten hours, and a tenth more or less.
 pub(crate) fn slow_net(tries: u32) -> Duration {
-    doubling(REFUSED, tries, SAFETY_NET).mul_f64(rand::rng().random_range(0.9..1.1))
+    doubling(REFUSED, tries, SAFETY_NET).mul_f64(chance::between(0.9..1.1))
 }
 
 /// A fifth more or less, so that those who failed at one time do not come back at one time.
@@ -37,7 +38,7 @@ pub(crate) struct Spread(f64);
 impl Spread {
     /// One for all who shared a call: they may share the next.
     pub(crate) fn draw() -> Self {
-        Self(rand::rng().random_range(0.8..1.2))
+        Self(chance::between(0.8..1.2))
     }
 
     /// The pause, spread.
@@ -53,12 +54,12 @@ pub(crate) fn spread(pause: Duration) -> Duration {
 
 /// A minute at most, for whoever waits for something that is certain to come.
 pub(crate) fn a_minute() -> Duration {
-    MINUTE.mul_f64(rand::rng().random_range(0.8..1.0))
+    MINUTE.mul_f64(chance::between(0.8..1.0))
 }
 
 /// When a success is looked at again: ten hours, and a tenth more or less.
 pub(crate) fn safety_net() -> Duration {
-    SAFETY_NET.mul_f64(rand::rng().random_range(0.9..1.1))
+    SAFETY_NET.mul_f64(chance::between(0.9..1.1))
 }
 
 /// The end of a pause that begins `now`.

@@ -15,18 +15,23 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::kind::BatchKey;
 
-/// A line is served when nothing joined it for this long, and once more as long for each round of a mass.
+/// A line is served when nothing joined it for this long; twice as long where a mass waits, and once more as long for each
+/// round of it.
 const QUIET: Duration = Duration::from_secs(1);
-/// A line that is joined all the time is served after this long, and twice as long for each round of a mass.
+/// A line that is joined all the time is served after this long; four times as long where a mass waits, and twice as long
+/// for each round of it. A slow machine takes long to queue a mass, which is to cost no more calls for that.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that a line waits for more.
-const MOST_PATIENCE: Duration = Duration::from_secs(30);
+const MOST_PATIENCE: Duration = Duration::from_secs(60);
 /// Rounds beyond this change nothing.
-const MOST_ROUNDS: u32 = 3;
+const MOST_ROUNDS: u32 = 2;
 /// So many at once are a mass: more is likely to follow.
 const MASS: usize = 20;
 /// A mass is over when nothing of it was served for this long.
-const OVER: Duration = Duration::from_secs(60);
+const OVER: Duration = Duration::from_secs(120);
+
+/// People edit as long as something urgent came within this time.
+const EDITING: Duration = Duration::from_secs(600);
 
 /// One object that has something to send. What that is gets decided when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +104,8 @@ struct Inner {
     held: HashMap<&'static str, Instant>,
     /// Lines that were served a mass, how often in a row, and when last.
     rounds: BTreeMap<Arc<LineKey>, (u32, Instant)>,
+    /// When something came last that somebody waits for.
+    edited: Option<Instant>,
     sequence: u64,
 }
 
@@ -146,6 +153,9 @@ impl Queue {
         let line = LineKey { lane, kind: item.kind, group, batch: ride.map(|r| r.key) };
         let waiting = Waiting { item, since: Instant::now() };
         let mut inner = self.lock();
+        if lane <= Lane::Interactive {
+            inner.edited = Some(waiting.since);
+        }
         let uid = &waiting.item.uid;
         if inner.running.contains_key(uid) {
             match inner.again.get(uid) {
@@ -222,6 +232,11 @@ impl Queue {
         let mut inner = self.lock();
         let held = inner.held.entry(group).or_insert(until);
         *held = until.max(*held);
+    }
+
+    /// People edit objects now, or did a moment ago.
+    pub fn edits(&self) -> bool {
+        self.lock().edited.is_some_and(|edited| edited.elapsed() < EDITING)
     }
 
     /// A call for the object of this uid is under way.
@@ -346,8 +361,9 @@ impl LineKey {
 impl Line {
     /// When it is served, after so many rounds of a mass; `None` is at once.
     fn due(&self, key: &LineKey, rounds: u32) -> Option<Instant> {
-        let quiet = QUIET.saturating_mul(1 + rounds);
-        let patience = PATIENCE.saturating_mul(1 << rounds).min(MOST_PATIENCE);
+        let mass = self.waiting.len() >= MASS;
+        let quiet = QUIET.saturating_mul(1 + rounds + u32::from(mass));
+        let patience = PATIENCE.saturating_mul(if mass { 4 << rounds } else { 1 }).min(MOST_PATIENCE);
         (key.gathers() && self.waiting.len() < self.full)
             .then(|| (self.joined + quiet).min(self.since + patience))
     }
@@ -476,7 +492,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_of_creates_is_sent_every_five_seconds_and_a_full_batch_at_once() {
+    async fn a_trickle_of_creates_is_sent_every_five_seconds_and_a_full_batch_at_once() {
         let queue = Queue::default();
         let start = Instant::now();
         for i in 0.. {
@@ -515,7 +531,7 @@ mod tests {
             }
             tokio::time::advance(Duration::from_millis(100)).await;
         }
-        assert_eq!(sent, [5, 15, 35, 65], "5 s, then 10 s, 20 s and 30 s");
+        assert_eq!(sent, [20, 60], "20 s, then 40 s, and at most 60 s");
         tokio::time::advance(OVER).await;
         assert!(serve(&queue).is_some() && queue.pop().is_none(), "the rest of them");
         tokio::time::advance(OVER).await;

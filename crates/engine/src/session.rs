@@ -64,9 +64,9 @@ const ROOM_KEPT: Duration = Duration::from_secs(600);
 const FULL_KEPT: Duration = Duration::from_secs(60);
 
 impl<K: Managed> Shelf<K> {
-    /// How many changes with this key the next call may carry.
-    pub fn pace(&self, key: &BatchKey, most: usize) -> usize {
-        self.bulk().paces.get(key).copied().unwrap_or_else(|| Pace::new(most)).size()
+    /// How many changes with this key the next call may carry, while people edit or not.
+    pub fn pace(&self, key: &BatchKey, most: usize, edits: bool) -> usize {
+        self.bulk().paces.get(key).copied().unwrap_or_else(|| Pace::new(most)).size(edits)
     }
 
     /// A call of `items` changes took `time`; new objects took up room.

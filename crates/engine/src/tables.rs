@@ -75,15 +75,8 @@ impl Tables {
     pub fn store(&self, table: &Table, rows: Result<Vec<LookupRow>, String>) -> BTreeSet<crate::refs::Named> {
         let rows = rows.map(|rows| {
             let mut names = Names::new();
-            for row in rows {
-                for name in &row.names {
-                    let written = (!table.folds).then(|| name.clone());
-                    let called = (row.id.clone(), written);
-                    let all = names.entry(fold(name)).or_default();
-                    if !all.contains(&called) {
-                        all.push(called);
-                    }
-                }
+            for row in &rows {
+                add(&mut names, table, row);
             }
             names
         });
@@ -116,8 +109,26 @@ impl Tables {
         self.lock().loaded.remove(table.name);
     }
 
+    /// A row was added to the table in emnify, and this is all that changed.
+    pub(crate) fn learn(&self, table: &Table, row: &LookupRow) {
+        if let Some(Loaded { rows: Ok(names), .. }) = self.lock().loaded.get_mut(table.name) {
+            add(names, table, row);
+        }
+    }
+
     fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
         self.0.lock()
+    }
+}
+
+fn add(names: &mut Names, table: &Table, row: &LookupRow) {
+    for name in &row.names {
+        let written = (!table.folds).then(|| name.clone());
+        let called = (row.id.clone(), written);
+        let all = names.entry(fold(name)).or_default();
+        if !all.contains(&called) {
+            all.push(called);
+        }
     }
 }
 

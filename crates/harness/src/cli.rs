@@ -75,6 +75,9 @@ pub struct BenchArgs {
     /// Wait less where waiting is what is measured.
     #[arg(long)]
     pub quick: bool,
+    /// Keep every core busy beside it: calls must not depend on the machine. Times are not meant for that.
+    #[arg(long)]
+    pub load: bool,
     /// Write the results into this page.
     #[arg(long, value_name = "FILE.md")]
     pub write: Option<PathBuf>,

@@ -18,3 +18,8 @@ pub fn seeded(test: &str) -> (u64, StdRng) {
     println!("{test}: {SEED}={seed} repeats this run");
     (seed, StdRng::seed_from_u64(seed))
 }
+
+/// [`seeded`] for the test of this thread.
+pub fn of_this_test() -> u64 {
+    seeded(std::thread::current().name().unwrap_or("test")).0
+}

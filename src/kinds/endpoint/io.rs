@@ -11,7 +11,7 @@ use emnify::{
         tag::TagItem,
     },
 };
-use emnify_engine::kind::{Id, Reply};
+use emnify_engine::kind::{Id, LookupRow, Reply};
 
 use super::{
     Endpoint,
@@ -141,7 +141,10 @@ pub async fn send(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Erro
     let done = |()| batch.iter().map(|_| Reply::default()).collect();
     match batch {
         [] => Ok(Vec::new()),
-        [(_, Change::CreateTag(name)), ..] => exists(api.create_tag(name, None).await.map(drop)).map(done),
+        [(_, Change::CreateTag(name)), ..] => {
+            let named = created_tag(api, name).await?;
+            Ok(batch.iter().map(|_| Reply { named: named.clone(), ..Reply::default() }).collect())
+        }
         [(None, Change::Create(new))] => {
             let made = api.create_endpoint(&wire_create(new)).await?;
             let bare = Reply { id: Some(Id::Int(made.id)), ..Reply::default() };
@@ -322,6 +325,15 @@ fn allowance(post: &Post, threshold: Option<f64>) -> Allowance {
 #[allow(clippy::cast_possible_truncation, reason = "percentages are small")]
 fn whole(percentage: f64) -> i64 {
     percentage.round() as i64
+}
+
+/// The row of a new tag; `None` for one that is there already, whose id the table tells.
+async fn created_tag(api: &Api, name: &str) -> Result<Option<LookupRow>, Error> {
+    match api.create_tag(name, None).await {
+        Ok(made) => Ok(Some(LookupRow { id: Id::Int(made.id), names: vec![name.to_owned()] })),
+        Err(Error::Conflict { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What was asked for is there already.

@@ -21,7 +21,7 @@ pub const METRICS: &[Metric] = &[
     }),
     counter(
         "events_dropped",
-        "Kubernetes Events that were given up because the API server did not take them in time",
+        "Kubernetes Events that were given up: the API server did not take them in time, or too many Normal ones came at once",
         &[],
         |now, put| put(&[], whole(now.engine.counts.dropped_events)),
     ),

@@ -1,8 +1,10 @@
 //! One kind at work: watch, decide, write, send.
 //!
-//! `decide` gathers what is known and asks the plan; `reconcile` does the Kubernetes side of the step and queues the
-//! emnify side; `dispatch` decides again when the turn has come and sends; `sweep` keeps the mirror.
+//! `decide` gathers what is known and asks the plan, `ahead` asks on where a step only has to be written down; `reconcile`
+//! does the Kubernetes side of the step and queues the emnify side; `dispatch` decides again when the turn has come and
+//! sends; `sweep` keeps the mirror.
 
+mod ahead;
 pub(crate) mod crd;
 mod decide;
 mod dispatch;

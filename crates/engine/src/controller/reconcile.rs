@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
 use super::{
-    Controller, crd,
+    Controller,
+    ahead::Bound,
+    crd,
     decide::{Decision, SecretLook},
     item,
     memory::Attempt,
@@ -24,29 +26,34 @@ use crate::{
     mirror::Known,
     pause,
     plan::{self, SecretState, Step, Told},
+    queue::Ride,
     reason::{self, annotation},
     secrets,
     session::Session,
     settle,
-    spec::{Provenance, Rejected},
+    spec::Rejected,
     status::WriteError,
     verdict,
 };
 
 /// A step of the work that is over sooner than this is not written into the status.
 const PASSING: Duration = Duration::from_secs(2);
+/// The same for what an own create made, while its next call is on the way: the intent in the status tells whose it is.
+const MADE: Duration = Duration::from_secs(10);
 /// After a conflict with another writer.
 const SOON: Duration = Duration::from_secs(1);
 /// A listing that should show what a create made, and did not, is asked for again after this time.
 const LISTED_AGAIN: Duration = Duration::from_secs(90);
 
 /// The status under construction.
-struct Draft<K: Managed> {
+pub(super) struct Draft<K: Managed> {
     before: Option<K::Status>,
-    status: K::Status,
+    pub(super) status: K::Status,
     version: String,
     /// Holds an id or an intent: nothing may have changed meanwhile.
-    guarded: bool,
+    pub(super) guarded: bool,
+    /// Bound in this look.
+    pub(super) bound: Option<Bound>,
 }
 
 impl<K: Managed> Controller<K> {
@@ -63,8 +70,9 @@ impl<K: Managed> Controller<K> {
             return Ok(Looked { action, step: ("Wait", "") });
         }
         let secret = self.look_secret(object).await?;
-        let mut decision = self.decide(object, Some(&draft.status), &secret, now);
-        self.note_shown(object, &draft.status, decision.session.as_deref());
+        let shown = draft.status.common().id.clone();
+        let mut decision = self.decide_ahead(object, &mut draft, &secret, now).await?;
+        self.note_shown(object, shown.as_deref(), decision.session.as_deref());
         settle::conditions(&decision.step, object.meta().generation, &mut draft.status, now);
         let tells = self.tell_events(object, &decision.step, now);
         decision.held = decision.held.into_iter().chain(tells).min();
@@ -91,7 +99,7 @@ impl<K: Managed> Controller<K> {
         }
         let decision = self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.shared.now());
         if let Step::Apply(..) = decision.step {
-            self.enqueue(object, &decision, &status, self.shared.now());
+            self.enqueue(object, &decision, &status, self.shared.now(), None);
         }
     }
 
@@ -119,21 +127,6 @@ impl<K: Managed> Controller<K> {
                     secrets::reserve(&self.shared.client, valid, &to).await?;
                 }
             }
-            Step::RecordIntent => {
-                if let Some(session) = &decision.session {
-                    let intent = past::new_intent(session);
-                    self.memory.set_attempt(&uid, &intent.nonce, Attempt::Unsent);
-                    draft.status.common_mut().intent = Some(intent);
-                    draft.guarded = true;
-                }
-            }
-            Step::ClearIntent => {
-                draft.status.common_mut().intent = None;
-                draft.guarded = true;
-            }
-            Step::Bind { id, provenance } => {
-                self.bind(object, &decision, id, *provenance, &mut draft, now).await?;
-            }
             Step::Differs { have, .. } => Self::report(object, have.as_ref(), &decision, &mut draft),
             Step::UpToDate { have, .. } => {
                 self.memory.in_step(&uid, now);
@@ -143,26 +136,39 @@ impl<K: Managed> Controller<K> {
                 Self::report(object, Some(have), &decision, &mut draft);
             }
             Step::Wait(told, _) | Step::Stall(told) => Self::withdraw(object, &decision, told),
-            Step::Read(_) | Step::ReadParts(..) | Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {}
+            // the draft holds them
+            Step::RecordIntent
+            | Step::ClearIntent
+            | Step::Bind { .. }
+            // emnify's side, queued below
+            | Step::Read(_)
+            | Step::ReadParts(..)
+            | Step::Create(_)
+            | Step::Apply(..)
+            | Step::Retire(..) => {}
         }
         let again = matches!(
             decision.step,
             Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
         );
-        if self.may_pass(&draft, &uid, now) {
-            self.enqueue(object, &decision, &draft.status, now);
-            return Ok(Action::requeue(PASSING));
+        if let Some(pause) = self.may_pass(&draft, &decision.step, &uid, now) {
+            self.enqueue(object, &decision, &draft.status, now, None);
+            return Ok(Action::requeue(pause));
         }
         match self.write(object, &draft).await {
             Ok(()) => self.memory.not_passing(&uid),
             Err(WriteError::Changed) => return Ok(Action::requeue(SOON)),
             Err(WriteError::Kube(error)) => return Err(error),
         }
+        if let Some(bound) = &draft.bound {
+            self.tell_bound(object, bound);
+            self.note_shown(object, draft.status.common().id.as_deref(), decision.session.as_deref());
+        }
         if again {
             self.poke_self(object);
             return Ok(Action::await_change());
         }
-        self.enqueue(object, &decision, &draft.status, now);
+        self.enqueue(object, &decision, &draft.status, now, None);
         Ok(self.next_look(&decision, &draft.status, object, now))
     }
 
@@ -194,7 +200,7 @@ impl<K: Managed> Controller<K> {
         if let Some(rejected) = self.memory.rejected(&uid) {
             status.common_mut().rejected = Some(rejected);
         }
-        Draft { before, status, version, guarded: false }
+        Draft { before, status, version, guarded: false, bound: None }
     }
 
     /// Who this object refers to, by name.
@@ -213,10 +219,10 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Referrers hear of a new id and of a deletion; so do those who want what it has.
-    fn note_shown(&self, object: &Decoded<K>, status: &K::Status, session: Option<&Session>) {
+    fn note_shown(&self, object: &Decoded<K>, id: Option<&str>, session: Option<&Session>) {
         let uid = object.uid().unwrap_or_default();
         let deleting = object.meta().deletion_timestamp.is_some();
-        if self.memory.shows_anew(&uid, status.common().id.as_deref(), deleting) {
+        if self.memory.shows_anew(&uid, id, deleting) {
             for referrer in self.shared.refs.referrers(&named(object)) {
                 self.shared.poke(&referrer, "an object it refers to changed");
             }
@@ -276,47 +282,6 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    async fn bind(
-        &self,
-        object: &Decoded<K>,
-        decision: &Decision<K>,
-        id: &Id,
-        provenance: Provenance,
-        draft: &mut Draft<K>,
-        now: Timestamp,
-    ) -> Result<(), kube::Error> {
-        let Some(session) = &decision.session else { return Ok(()) };
-        let old = draft.status.common().id.clone();
-        let nonce = draft.status.common().intent.as_ref().map(|i| i.nonce.clone());
-        let made = nonce.is_some();
-        if let (Some(valid), Some(nonce)) = (object.valid(), nonce)
-            && let Some(to) = valid.output()
-        {
-            secrets::bind(&self.shared.client, valid, &to, &nonce, id).await?;
-        }
-        if let Some(old) = old {
-            let old = Id::parse(&old);
-            self.unhold(&session.organisation, &old, object);
-            K::renewed(&mut draft.status, &old, now);
-        }
-        let common = draft.status.common_mut();
-        common.id = Some(id.to_string());
-        common.provenance = Some(provenance);
-        common.organisation_id = Some(session.organisation.clone());
-        common.workspace = Some(decision.workspace.clone());
-        common.intent = None;
-        draft.guarded = true;
-        self.hold(&session.organisation, id.clone(), object);
-        let (reason, what) = match provenance {
-            Provenance::Created if made => (reason::CREATED, "created"),
-            // the status was lost, as in a restore
-            Provenance::Created => (reason::ADOPTED, "found again"),
-            Provenance::Adopted => (reason::ADOPTED, "took over"),
-        };
-        self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
-        Ok(())
-    }
-
     fn report(object: &Decoded<K>, have: Option<&Have<K>>, decision: &Decision<K>, draft: &mut Draft<K>) {
         let (Some(valid), Some(have), Some(session)) = (object.valid(), have, &decision.session) else {
             return;
@@ -349,20 +314,32 @@ impl<K: Managed> Controller<K> {
         Ok(())
     }
 
-    /// What is different is only which step is under way, and the next one is likely to follow soon.
-    fn may_pass(&self, draft: &Draft<K>, uid: &str, now: Timestamp) -> bool {
-        let passing = !draft.guarded
-            && draft
-                .before
-                .as_ref()
-                .is_some_and(|b| *b != draft.status && settle::is_passing(b, &draft.status));
-        let lasting = || now.duration_since(self.memory.passing_since(uid, now)).unsigned_abs() >= PASSING;
-        passing && !lasting()
+    /// What is different is only which step is under way, and the next one is likely to follow soon: for how long nothing
+    /// is written.
+    fn may_pass(&self, draft: &Draft<K>, step: &Step<K>, uid: &str, now: Timestamp) -> Option<Duration> {
+        let passes =
+            |before: &K::Status| *before != draft.status && settle::is_passing(before, &draft.status);
+        let goes_on = draft.bound.as_ref().is_some_and(|bound| bound.made) && matches!(step, Step::Apply(..));
+        let most = match &draft.before {
+            _ if goes_on => MADE,
+            Some(before) if !draft.guarded && passes(before) => PASSING,
+            _ => return None,
+        };
+        let passed = now.duration_since(self.memory.passing_since(uid, now)).unsigned_abs();
+        most.checked_sub(passed).filter(|rest| !rest.is_zero())
     }
 
     /// Queues what has to be sent or read in emnify: the one door. Nobody comes through whose last attempt failed before
-    /// its pause is over, whatever it was and whatever asks for more.
-    fn enqueue(&self, object: &Decoded<K>, decision: &Decision<K>, status: &K::Status, now: Timestamp) {
+    /// its pause is over, whatever it was and whatever asks for more. Where so many are queued `together`, they wait for no
+    /// others.
+    pub(super) fn enqueue(
+        &self,
+        object: &Decoded<K>,
+        decision: &Decision<K>,
+        status: &K::Status,
+        now: Timestamp,
+        together: Option<usize>,
+    ) {
         let (Some(session), Some(caller)) = (&decision.session, &decision.caller) else { return };
         let uid = object.uid().unwrap_or_default();
         let paused = self.memory.paused(&uid, object.meta().generation, now);
@@ -379,7 +356,8 @@ impl<K: Managed> Controller<K> {
             if changes.iter().any(|c| c.class().urgent) { Lane::Safety } else { edit }
         };
         let ride = |changes: &[K::Change]| {
-            changes.first().and_then(|change| self.ride(session, caller, &uid, change))
+            let ride = changes.first().and_then(|change| self.ride(session, caller, &uid, change))?;
+            Some(Ride { full: together.map_or(ride.full, |all| all.min(ride.full)), ..ride })
         };
         let (lane, group, ride) = match &decision.step {
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{Controller, item};
 use crate::{
+    chance,
     decoded::Decoded,
     kind::{Have, Id, Inputs, Managed},
     scrub::{Due, Turn},
@@ -28,7 +29,7 @@ impl<K: Managed> Controller<K> {
         let (turn, every) = again_every::<K>(session);
         let now = Instant::now();
         // what was read before a restart comes up in any order, so that the next restart does not favour the same ones
-        let unread = || now.checked_sub(every.mul_f64(rand::random())).unwrap_or(now);
+        let unread = || now.checked_sub(every.mul_f64(chance::between(0.0..1.0))).unwrap_or(now);
         let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or_else(unread, |read| read + every);
         let oldest = again.iter().map(due).min();
         let begins = now + pause.unwrap_or_default();

@@ -9,12 +9,12 @@ use std::{
 use emnify::{Cursor, Error, Lane};
 use futures::FutureExt;
 use jiff::Timestamp;
-use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
     caller::Caller,
+    chance,
     kind::{Id, Managed},
     mirror::{Incomplete, Mirror},
     pause,
@@ -74,7 +74,7 @@ impl<K: Managed> Controller<K> {
                     self.shared.allowed::<K>(&reader, Doing::List);
                     self.swept(&session, &shelf, first);
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
-                    every.mul_f64(rand::rng().random_range(0.9..1.1))
+                    every.mul_f64(chance::between(0.9..1.1))
                 }
                 Swept::Incomplete(why) => {
                     tracing::info!(kind = K::KIND, organisation = session.organisation, %why, "sweep repeated");

@@ -504,7 +504,9 @@ impl<F: Fleet> View<'_, F> {
         };
         let bounds = Bounds {
             rollout: ground.rollout,
-            fits: &|key: &BatchKey| self.members.pace(key, most).max(share).min(most),
+            fits: &|key: &BatchKey| {
+                self.members.pace(key, most, self.session.queue.edits()).max(share).min(most)
+            },
             guard: &guard,
             window: self.kept.caller.guard.window(),
             plans: self.look,

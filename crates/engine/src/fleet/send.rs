@@ -254,7 +254,7 @@ impl<F: Fleet> FleetController<F> {
                 }
             }
             let (id, ends) = (load.id.as_ref(), plan::ends(load));
-            answer::learn::<F::Member>(session, id, &load.change, reply.id.as_ref(), reply.row, ends);
+            answer::learn::<F::Member>(session, id, &load.change, reply, ends);
             if let Some(id) = id {
                 // somebody may wait for what it had
                 let kinds = self.shared.kinds();

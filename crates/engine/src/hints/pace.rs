@@ -5,11 +5,11 @@ use std::time::Duration;
 /// Time between two readings of the event log.
 const TAIL: Duration = Duration::from_secs(10);
 /// The same while we make many objects, whose events are our own.
-const TAIL_BUSY: Duration = Duration::from_secs(30);
+const TAIL_BUSY: Duration = Duration::from_secs(60);
 /// Time between two readings of what changed last.
 const RECENT: Duration = Duration::from_secs(25);
 /// The same while we make many objects, which are what changed last.
-const RECENT_BUSY: Duration = Duration::from_secs(60);
+const RECENT_BUSY: Duration = Duration::from_secs(120);
 /// Failures double the pause up to 2 to the power of this.
 const LONGEST: u32 = 5;
 
@@ -77,7 +77,7 @@ mod tests {
     fn hints_are_rare_while_we_make_objects_and_after_failures() {
         let pause = |reader: Reader, creating, failures| reader.pause(creating, failures).as_secs();
         assert_eq!((pause(Reader::Tail, false, 0), pause(Reader::Recent, false, 0)), (10, 25));
-        assert_eq!((pause(Reader::Tail, true, 0), pause(Reader::Recent, true, 0)), (30, 60));
+        assert_eq!((pause(Reader::Tail, true, 0), pause(Reader::Recent, true, 0)), (60, 120));
         assert_eq!(
             (pause(Reader::Tail, false, 2), pause(Reader::Tail, false, 99)),
             (40, 320),

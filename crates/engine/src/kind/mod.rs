@@ -240,13 +240,15 @@ pub struct Reply<K: Managed> {
     pub id: Option<Id>,
     /// The object as the API now shows it, where the response says so.
     pub row: Option<K::Row>,
+    /// What it added to the lookup table that the change [refreshes](Change::refreshes): the table is not read again.
+    pub named: Option<LookupRow>,
     /// Values shown once, for the output Secret.
     pub secret: BTreeMap<String, SecretString>,
 }
 
 impl<K: Managed> Default for Reply<K> {
     fn default() -> Self {
-        Self { id: None, row: None, secret: BTreeMap::new() }
+        Self { id: None, row: None, named: None, secret: BTreeMap::new() }
     }
 }
 

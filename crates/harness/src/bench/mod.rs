@@ -7,6 +7,7 @@ mod board;
 mod calls;
 mod figure;
 mod ground;
+mod load;
 mod machine;
 mod page;
 mod portal;
@@ -92,6 +93,7 @@ async fn measure(args: &BenchArgs) -> Result<ExitCode> {
     }
     let site = Site { binary, quick: args.quick, keep: args.keep, devices: args.devices };
     let mut worlds = Worlds { site, settled: None };
+    let _load = args.load.then(load::Load::start);
     let mut reports = Vec::new();
     for scenario in args.scenarios() {
         println!("\n{}: {}", scenario.name(), scenario.about());

@@ -11,12 +11,15 @@ use crate::cli::BenchArgs;
 /// What stands above the tables.
 const HEAD: &str = include_str!("page.md");
 
+/// How a table is told from that without load.
+const LOAD: &str = " --load";
+
 /// Writes the page. Scenarios that were not measured now keep their tables of the last time.
 pub(super) fn write(file: &Path, machine: &Machine, args: &BenchArgs, reports: &[Report]) -> Result<()> {
     let before = fs::read_to_string(file).unwrap_or_default();
     let mut sections = sections(&before);
     for report in reports {
-        sections.insert(report.scenario.name(), section(report, machine, args));
+        sections.insert(title(report.scenario, args.load), section(report, machine, args));
     }
     fs::write(file, page(&sections)).with_context(|| format!("{} cannot be written", file.display()))
 }
@@ -28,21 +31,35 @@ fn sections(page: &str) -> BTreeMap<String, String> {
         let (name, text) = part.split_once('\n')?;
         Some((name.trim().to_owned(), text.trim().to_owned()))
     });
-    named.filter(|(name, _)| Scenario::from_str(name, false).is_ok()).collect()
+    named.filter(|(name, _)| titles().any(|(title, _)| title == *name)).collect()
+}
+
+/// What stands above a table.
+fn title(scenario: Scenario, load: bool) -> String {
+    scenario.name() + if load { LOAD } else { "" }
+}
+
+/// Every table that there may be, in their order, and whether it is one with load.
+fn titles() -> impl Iterator<Item = (String, bool)> {
+    let both = |scenario: &Scenario| [false, true].map(|load| (title(*scenario, load), load));
+    Scenario::value_variants().iter().flat_map(both)
 }
 
 fn page(sections: &BTreeMap<String, String>) -> String {
     let mut page = HEAD.trim_end().to_owned();
-    for scenario in Scenario::value_variants() {
-        let name = scenario.name();
-        let text = sections.get(&name).map_or("Not measured yet.", String::as_str);
+    for (name, load) in titles() {
+        let text = match sections.get(&name) {
+            Some(text) => text,
+            None if load => continue,
+            None => "Not measured yet.",
+        };
         write!(page, "\n\n## {name}\n\n{text}").expect("a String takes every write");
     }
     page + "\n"
 }
 
 fn section(report: &Report, machine: &Machine, args: &BenchArgs) -> String {
-    let name = report.scenario.name();
+    let name = title(report.scenario, args.load);
     let quick = if args.quick { " --quick" } else { "" };
     let mut text = format!("{}\n\n`bench {name}{quick}` on {machine}.\n", report.scenario.about());
     if !report.figures.is_empty() {
@@ -74,7 +91,9 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_now_stays_on_the_page() {
-        let old = BTreeMap::from([("create-1000".to_owned(), "Old figures.\n\n| a | b |".to_owned())]);
+        let table = || "Old figures.\n\n| a | b |".to_owned();
+        let old = ["create-1000", "create-10000 --load"].map(|name| (name.to_owned(), table()));
+        let old = BTreeMap::from(old);
         let written = page(&old);
         assert_eq!(sections(&written), {
             let mut all = old.clone();

@@ -99,7 +99,7 @@ impl<K: Managed> Controller<K> {
         change: &K::Change,
     ) -> Option<Ride> {
         let key = change.batch()?;
-        let full = session.shelf::<K>().pace(&key, K::FACTS.max_batch);
+        let full = session.shelf::<K>().pace(&key, K::FACTS.max_batch, session.queue.edits());
         Some(Ride { key: self.among(caller, uid, &key), full })
     }
 
@@ -130,6 +130,8 @@ impl<K: Managed> Controller<K> {
         }
         let left_out = self.leave_out(access, api, key.as_ref(), &mut loads).await;
         self.call(access, api, key.as_ref(), &loads, ticket).await;
+        // while all of them are still in this call, so that nobody is sent before the last one is queued
+        self.follow_up(loads.iter().map(|load| load.object.clone()));
         for Load { ticket, ride, .. } in loads.into_iter().chain(left_out) {
             drop(ride);
             if let Some(ticket) = ticket {
@@ -190,7 +192,7 @@ impl<K: Managed> Controller<K> {
         loads: &mut Vec<Load<K>>,
     ) {
         let session = &access.session;
-        let most = session.shelf::<K>().pace(key, K::FACTS.max_batch);
+        let most = session.shelf::<K>().pace(key, K::FACTS.max_batch, session.queue.edits());
         let shared = self.among(&access.caller, &first.uid, key);
         for item in session.queue.peers(K::KIND, &shared, most) {
             if loads.len() >= most {
@@ -203,7 +205,7 @@ impl<K: Managed> Controller<K> {
             };
             let (status, _) = self.overlay.newest(&object);
             let Ok(secret) = self.look_secret(&object).await else { continue };
-            let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
+            let (status, decision) = self.decide_bound(&object, status, &secret, self.shared.now());
             let same = decision.access().is_some_and(|its| its.is(access));
             let Some(mut load) = Load::first(object, status, decision).filter(|_| same) else { continue };
             if load.change.batch().as_ref() != Some(key) {

@@ -37,7 +37,7 @@ impl<K: Managed> Controller<K> {
                 (SecretState::Unknown, None)
             }
         };
-        let decision = self.decide(&object, status.as_ref(), &secret, self.shared.now());
+        let (status, decision) = self.decide_bound(&object, status, &secret, self.shared.now());
         // a workspace that now leads elsewhere wakes its objects itself
         let Some(access) = decision.access().filter(|its| Arc::ptr_eq(&its.session, &session)) else {
             return ticket;

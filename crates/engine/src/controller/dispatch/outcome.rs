@@ -43,8 +43,8 @@ impl<K: Managed> Controller<K> {
                 _ => Self::sweep_since(&shelf, self.shared.now()),
             }
         }
-        let (id, made) = (load.id.as_ref(), reply.id.as_ref());
-        answer::learn::<K>(session, id, &load.change, made, reply.row, load.ends);
+        let id = load.id.as_ref();
+        answer::learn::<K>(session, id, &load.change, reply, load.ends);
         if let Some(id) = id {
             self.wake_waiting(session, id);
         }

@@ -4,12 +4,16 @@ pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod emnify;
 pub(crate) mod herd;
+#[path = "../../../../harness/src/seed.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared by all tests of the workspace")]
+pub(crate) mod seed;
 pub(crate) mod toy;
 
 use std::{sync::Arc, time::Duration};
 
 use emnify_engine::{
     caller::{Access, Caller},
+    chance,
     directory::{Entry, WorkspaceKey},
     engine::{Builder, Engine},
     session::Session,
@@ -80,6 +84,7 @@ impl Stage {
         namespaces: &[&str],
     ) -> Self {
         clock::now();
+        chance::follow(seed::of_this_test());
         let settings = EngineSettings {
             installation: "prod".into(),
             namespaces: namespaces.iter().map(ToString::to_string).collect(),

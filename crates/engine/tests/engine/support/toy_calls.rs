@@ -29,6 +29,7 @@ pub(super) fn made_of(row: ToyRow) -> Reply<Toy> {
         id: Some(Id::Int(row.id)),
         row: Some(row),
         secret: BTreeMap::from([("token".to_owned(), token.into())]),
+        ..Reply::default()
     }
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<R
             };
             let made = api.create_endpoint(&new).await?;
             let secret = BTreeMap::from([("token".to_owned(), format!("token-of-{}", made.id).into())]);
-            return Ok(Reply { id: Some(Id::Int(made.id)), row: None, secret });
+            return Ok(Reply { id: Some(Id::Int(made.id)), secret, ..Reply::default() });
         }
         ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
         ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
