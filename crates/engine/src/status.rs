@@ -108,7 +108,7 @@ pub struct Overlay<K: Kind>(Mutex<HashMap<String, Written<K>>>);
 #[derive(Debug)]
 struct Written<K: Kind> {
     version: u64,
-    status: K::Status,
+    status: Box<K::Status>,
     at: Instant,
 }
 
@@ -127,7 +127,7 @@ impl<K: Kind> Overlay<K> {
         let mut written = self.0.lock();
         match written.get(&uid) {
             Some(last) if last.version > number(&version) => {
-                (Some(last.status.clone()), last.version.to_string())
+                (Some(K::Status::clone(&last.status)), last.version.to_string())
             }
             Some(_) => {
                 written.remove(&uid);
@@ -145,6 +145,7 @@ impl<K: Kind> Overlay<K> {
             return;
         };
         let mut written = self.0.lock();
+        let status = Box::new(status);
         written.insert(uid, Written { version: number(&version), status, at: Instant::now() });
     }
 

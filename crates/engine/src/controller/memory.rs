@@ -22,22 +22,35 @@ pub(crate) enum Attempt {
     Made(Id),
 }
 
-#[derive(Clone, Debug, Default)]
+/// What is remembered of every object, so it is kept small.
+#[derive(Debug, Default)]
 struct Entry {
+    attempt: Option<Box<(String, Attempt)>>,
+    shown: Option<(Option<Box<str>>, bool)>,
+    heard: Option<Timestamp>,
+    passing: Option<Timestamp>,
+    differs: bool,
+    forgiven: bool,
+    saw_definition: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What is remembered of those that something happened to.
+#[derive(Debug, Default)]
+struct Rare {
     trouble: Option<(Trouble, Option<i64>)>,
     failing: Failing,
     accepted: Option<(Option<i64>, HashMap<u64, Accepted>)>,
-    attempt: Option<(String, Attempt)>,
     rejected: Option<Rejected>,
-    forgiven: bool,
     cohort: Option<Cohort>,
-    shown: Option<(Option<String>, bool)>,
-    heard: Option<Timestamp>,
-    saw_definition: bool,
     deleted: Option<Timestamp>,
-    passing: Option<Timestamp>,
     waits: Option<(&'static str, Timestamp)>,
-    differs: bool,
+}
+
+impl Entry {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
 }
 
 /// Failures in a row, of whatever kind: that the object is in step otherwise ends no row.
@@ -60,7 +73,9 @@ const CALM: Duration = Duration::from_secs(600);
 impl Memory {
     /// The last failure, unless the spec changed since.
     pub(crate) fn trouble(&self, uid: &str, generation: Option<i64>) -> Option<Trouble> {
-        self.with(uid, |e| e.trouble.clone()).filter(|(_, at)| *at == generation).map(|(trouble, _)| trouble)
+        self.rare(uid, |rare| rare.trouble.clone())
+            .filter(|(_, at)| *at == generation)
+            .map(|(trouble, _)| trouble)
     }
 
     /// Until when nothing is tried for the object.
@@ -83,6 +98,7 @@ impl Memory {
         spread: pause::Spread,
     ) {
         self.with(uid, |e| {
+            let e = e.rare();
             let Failing { generation: at, times, over } = e.failing;
             let same = at == generation && over.is_some_and(|over| now < over);
             let times = if same { times.saturating_add(1) } else { 1 };
@@ -101,27 +117,29 @@ impl Memory {
 
     /// A change of the object succeeded.
     pub(crate) fn succeeded(&self, uid: &str) {
-        self.with(uid, |e| {
-            e.trouble = None;
-            e.failing = Failing::default();
-            e.rejected = None;
-            e.cohort = None;
+        self.rare(uid, |rare| {
+            rare.trouble = None;
+            rare.failing = Failing::default();
+            rare.rejected = None;
+            rare.cohort = None;
+            None::<()>
         });
     }
 
     /// The object is in step. What failed meanwhile, such as a read for its report, keeps its pause.
     pub(crate) fn in_step(&self, uid: &str, now: Timestamp) {
         self.with(uid, |e| {
-            e.trouble.take_if(|(trouble, _)| trouble.until <= now);
-            e.rejected = None;
-            e.cohort = None;
+            let Some(rare) = &mut e.rare else { return };
+            rare.trouble.take_if(|(trouble, _)| trouble.until <= now);
+            rare.rejected = None;
+            rare.cohort = None;
         });
     }
 
     /// emnify accepted a correction.
     pub(crate) fn accepted(&self, uid: &str, generation: Option<i64>, what: u64, now: Timestamp) {
         self.with(uid, |e| {
-            let (at, all) = e.accepted.get_or_insert_with(|| (generation, HashMap::new()));
+            let (at, all) = e.rare().accepted.get_or_insert_with(|| (generation, HashMap::new()));
             if *at != generation {
                 (*at, *all) = (generation, HashMap::new());
             }
@@ -139,34 +157,45 @@ impl Memory {
         what: u64,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        self.with(uid, |e| {
-            let (_, all) = e.accepted.as_ref().filter(|(at, _)| *at == generation)?;
+        self.rare(uid, |rare| {
+            let (_, all) = rare.accepted.as_ref().filter(|(at, _)| *at == generation)?;
             all.get(&what)?.until(now)
         })
     }
 
     /// When the first of such corrections may be sent again.
     pub(crate) fn undone_until(&self, uid: &str, now: Timestamp) -> Option<Timestamp> {
-        self.with(uid, |e| e.accepted.as_ref()?.1.values().filter_map(|accepted| accepted.until(now)).min())
+        self.rare(uid, |rare| {
+            rare.accepted.as_ref()?.1.values().filter_map(|accepted| accepted.until(now)).min()
+        })
     }
 
     pub(crate) fn attempt(&self, uid: &str, nonce: &str) -> Option<Attempt> {
-        self.with(uid, |e| e.attempt.clone()).filter(|(n, _)| n == nonce).map(|(_, attempt)| attempt)
+        self.with(uid, |e| {
+            e.attempt.as_deref().filter(|(n, _)| n == nonce).map(|(_, attempt)| attempt.clone())
+        })
     }
 
     pub(crate) fn set_attempt(&self, uid: &str, nonce: &str, attempt: Attempt) {
-        self.with(uid, |e| e.attempt = Some((nonce.to_owned(), attempt)));
+        self.with(uid, |e| e.attempt = Some(Box::new((nonce.to_owned(), attempt))));
+    }
+
+    /// The status holds what the create made.
+    pub(crate) fn end_attempt(&self, uid: &str) {
+        self.with(uid, |e| e.attempt = None);
     }
 
     pub(crate) fn reject(&self, uid: &str, rejected: Rejected) {
-        self.with(uid, |e| e.rejected = Some(rejected));
+        self.with(uid, |e| e.rare().rejected = Some(rejected));
     }
 
     /// What refused the object's requests is over: they are sent once more.
     pub(crate) fn forgive(&self, uid: &str) {
         self.with(uid, |e| {
-            e.trouble = None;
-            e.rejected = None;
+            if let Some(rare) = &mut e.rare {
+                rare.trouble = None;
+                rare.rejected = None;
+            }
             e.forgiven = true;
         });
     }
@@ -178,24 +207,26 @@ impl Memory {
 
     /// The last refusal, which the status may not hold yet.
     pub(crate) fn rejected(&self, uid: &str) -> Option<Rejected> {
-        self.with(uid, |e| e.rejected.clone())
+        self.rare(uid, |rare| rare.rejected.clone())
     }
 
     /// After a failed bulk call its members share calls with their half only.
     pub(crate) fn set_cohort(&self, uid: &str, cohort: Cohort) {
-        self.with(uid, |e| e.cohort = Some(cohort));
+        self.with(uid, |e| e.rare().cohort = Some(cohort));
     }
 
     pub(crate) fn cohort(&self, uid: &str) -> Option<Cohort> {
-        self.with(uid, |e| e.cohort)
+        self.rare(uid, |rare| rare.cohort)
     }
 
     /// True if the id or the deletion of the object changed since those who refer to it were told.
     pub(crate) fn shows_anew(&self, uid: &str, id: Option<&str>, deleting: bool) -> bool {
-        let now = (id.map(ToOwned::to_owned), deleting);
         self.with(uid, |e| {
-            let anew = e.shown.as_ref() != Some(&now);
-            e.shown = Some(now.clone());
+            let before = e.shown.as_ref().map(|(id, deleting)| (id.as_deref(), *deleting));
+            let anew = before != Some((id, deleting));
+            if anew {
+                e.shown = Some((id.map(Into::into), deleting));
+            }
             anew
         })
     }
@@ -221,11 +252,15 @@ impl Memory {
     /// Since when it waits for the same reason; anything else ends the wait.
     pub(crate) fn waits_since(&self, uid: &str, reason: Option<&'static str>, now: Timestamp) -> Timestamp {
         self.with(uid, |e| {
-            e.waits = reason.map(|reason| match e.waits {
+            let before = e.rare.as_ref().and_then(|rare| rare.waits);
+            let waits = reason.map(|reason| match before {
                 Some((same, since)) if same == reason => (same, since),
                 _ => (reason, now),
             });
-            e.waits.map_or(now, |(_, since)| since)
+            if waits != before {
+                e.rare().waits = waits;
+            }
+            waits.map_or(now, |(_, since)| since)
         })
     }
 
@@ -241,7 +276,7 @@ impl Memory {
 
     /// Since when this process knows that the object is being deleted.
     pub(crate) fn deleted_since(&self, uid: &str, now: Timestamp) -> Timestamp {
-        self.with(uid, |e| *e.deleted.get_or_insert(now))
+        self.with(uid, |e| *e.rare().deleted.get_or_insert(now))
     }
 
     /// The kind's definition was looked at since the object was deleted.
@@ -255,17 +290,35 @@ impl Memory {
 
     /// Forgets failures, on request.
     pub(crate) fn refresh(&self, uid: &str) {
-        self.with(uid, |e| {
-            e.trouble = None;
-            e.failing = Failing::default();
-            e.accepted = None;
-            e.rejected = None;
-            e.cohort = None;
+        self.rare(uid, |rare| {
+            *rare = Rare { deleted: rare.deleted, ..Rare::default() };
+            None::<()>
         });
     }
 
     pub(crate) fn forget(&self, uid: &str) {
         self.0.lock().remove(uid);
+    }
+
+    /// Forgets corrections that have stayed, and what was rare and is over: a fleet that came up has some for each device.
+    pub(crate) fn tidy(&self, now: Timestamp) {
+        let mut all = self.0.lock();
+        for entry in all.values_mut() {
+            entry.rare.take_if(|rare| {
+                let Rare { trouble, failing, accepted, rejected, cohort, deleted, waits } = &mut **rare;
+                accepted.take_if(|(_, all)| all.values().all(|accepted| accepted.is_over(now)));
+                let failed = failing.over.is_some_and(|over| now < over);
+                let nothing = trouble.is_none() && rejected.is_none() && cohort.is_none();
+                let nothing = nothing && deleted.is_none() && waits.is_none();
+                nothing && accepted.is_none() && !failed
+            });
+        }
+        all.shrink_to_fit();
+    }
+
+    /// Looks at, or takes back, what is remembered of few.
+    fn rare<T>(&self, uid: &str, f: impl FnOnce(&mut Rare) -> Option<T>) -> Option<T> {
+        f(self.0.lock().get_mut(uid)?.rare.as_deref_mut()?)
     }
 
     fn with<T>(&self, uid: &str, f: impl FnOnce(&mut Entry) -> T) -> T {
@@ -297,5 +350,29 @@ mod tests {
             last = pause;
         }
         assert_eq!(memory.trouble("u", Some(2)), None, "an edit is tried at once");
+    }
+
+    #[test]
+    fn what_stayed_is_forgotten_and_what_did_not_is_kept() {
+        let memory = Memory::default();
+        memory.accepted("stays", Some(1), 7, at(0));
+        for second in [0, 1, 2] {
+            memory.accepted("undone", Some(1), 7, at(second));
+        }
+        memory.tidy(at(60));
+        assert!(memory.0.lock()["stays"].rare.is_some(), "it may still be undone");
+        memory.tidy(at(1_900));
+        assert!(memory.0.lock()["stays"].rare.is_none());
+        memory.tidy(at(60));
+        assert!(memory.undone("undone", Some(1), 7, at(60)).is_some());
+        let verdict = Verdict::from(&Error::Unavailable { message: "503".into() });
+        memory.failed("fails", &verdict, Some(1), at(0));
+        memory.tidy(at(1));
+        assert!(memory.paused("fails", Some(1), at(0)).is_some(), "a pause outlasts it");
+    }
+
+    #[test]
+    fn ten_thousand_objects_in_step_take_little_room() {
+        assert!(size_of::<Entry>() <= 128, "{} bytes", size_of::<Entry>());
     }
 }

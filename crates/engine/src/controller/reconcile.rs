@@ -161,6 +161,7 @@ impl<K: Managed> Controller<K> {
             Err(WriteError::Kube(error)) => return Err(error),
         }
         if let Some(bound) = &draft.bound {
+            self.memory.end_attempt(&uid);
             self.tell_bound(object, bound);
             self.note_shown(object, draft.status.common().id.as_deref(), decision.session.as_deref());
         }

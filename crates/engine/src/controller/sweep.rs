@@ -153,6 +153,7 @@ impl<K: Managed> Controller<K> {
 
     fn swept(&self, session: &Session, shelf: &Shelf<K>, first: bool) {
         self.overlay.settle(self.objects().iter().map(|object| &**object));
+        self.memory.tidy(self.shared.now());
         let waiting: BTreeSet<Named> = std::mem::take(&mut *shelf.waiting.lock());
         for who in waiting {
             self.shared.poke(&who, "a listing it waits for is complete");
