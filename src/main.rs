@@ -9,7 +9,6 @@ use emnify_operator::{
     process,
 };
 
-#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
