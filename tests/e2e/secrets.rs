@@ -40,10 +40,11 @@ async fn log_in_everyhow(stage: &Stage) -> Result<()> {
     stage.apply_secret("person", &keys).await?;
     let totp = json!({"totpSecretRef": {"name": "person", "key": "totp"}});
     let device = json!({"trustedDevice": {"codeSecretRef": {"name": "person", "key": "code"}}});
+    // the code first: it is good for half a minute
     let logins = [
-        ("clear", "ada@example.com", &Value::Null),
-        ("totp", "grace@example.com", &totp),
         ("device", "grace@example.com", &device),
+        ("totp", "grace@example.com", &totp),
+        ("clear", "ada@example.com", &Value::Null),
     ];
     for (name, username, mfa) in logins {
         stage.apply(&workspace(stage, name, username, mfa)).await?;

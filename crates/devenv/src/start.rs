@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -148,8 +149,14 @@ fn accepts(port: u16) -> bool {
 
 /// Writes a file that only this user may read.
 pub(crate) fn private_file(path: &Path, content: &str) -> Result<(), Error> {
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    open.and_then(|mut file| file.write_all(content.as_bytes())).map_err(io("write", path))
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    // whoever reads it meanwhile sees the old file or the new one, and never half of one
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let draft = path.with_extension(format!("{}-{number}", std::process::id()));
+    let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    open.and_then(|mut file| file.write_all(content.as_bytes()))
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(io("write", path))
 }
 
 /// The API server writes its own certificate and then the authority that signed it.
