@@ -106,3 +106,30 @@ async fn a_slow_follow_up_is_not_waited_for_with_the_id() {
     stage.all_ready().await;
     stage.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_before_its_id_is_written_goes_from_emnify_too() {
+    let stage = made().await;
+    let tagging = |asked: &Asked| asked.path.ends_with("/add-tags");
+    stage.wire.fail(tagging, Wrong::Slow(Duration::from_secs(30)));
+    while stage.carried("POST /api/v2/tags") == 0 {
+        stage.pass(1).await;
+    }
+    let unwritten = (0..DEVICES).filter(|n| {
+        let object = stage.cluster.object("Endpoint", &name(*n)).unwrap();
+        object["status"]["id"].is_null()
+    });
+    assert!(unwritten.count() > 0, "ids are not written yet");
+    for n in 0..DEVICES {
+        stage.cluster.delete_a("Endpoint", &name(n));
+    }
+    stage.pass(900).await;
+    let left = stage.wire.simulator.inspect(|state| {
+        let all = state.organisations[&1001].endpoints.values();
+        all.filter(|device| device.name.starts_with("meter-")).count()
+    });
+    assert_eq!(left, 0, "nothing is left behind");
+    let object = stage.cluster.object("Endpoint", &name(0));
+    assert!(object.is_none(), "{:#}", object.unwrap_or_default());
+    stage.stop().await;
+}
