@@ -35,6 +35,17 @@ async fn made() -> Stage {
     stage
 }
 
+/// Devices that were just made, and whose tags take half a minute.
+async fn tagged_slowly() -> Stage {
+    let stage = made().await;
+    let tagging = |asked: &Asked| asked.path.ends_with("/add-tags");
+    stage.wire.fail(tagging, Wrong::Slow(Duration::from_secs(30)));
+    while stage.carried("POST /api/v2/tags") == 0 {
+        stage.pass(1).await;
+    }
+    stage
+}
+
 impl Stage {
     fn carried(&self, what: &str) -> usize {
         self.wire.carried().iter().filter(|carried| *carried == what).count()
@@ -92,12 +103,7 @@ async fn while_a_follow_up_fails_the_status_says_what_was_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_follow_up_is_not_waited_for_with_the_id() {
-    let stage = made().await;
-    let tagging = |asked: &Asked| asked.path.ends_with("/add-tags");
-    stage.wire.fail(tagging, Wrong::Slow(Duration::from_secs(30)));
-    while stage.carried("POST /api/v2/tags") == 0 {
-        stage.pass(1).await;
-    }
+    let stage = tagged_slowly().await;
     stage.pass(15).await;
     for n in 0..DEVICES {
         let status = &stage.cluster.object("Endpoint", &name(n)).unwrap()["status"];
@@ -109,12 +115,7 @@ async fn a_slow_follow_up_is_not_waited_for_with_the_id() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_before_its_id_is_written_goes_from_emnify_too() {
-    let stage = made().await;
-    let tagging = |asked: &Asked| asked.path.ends_with("/add-tags");
-    stage.wire.fail(tagging, Wrong::Slow(Duration::from_secs(30)));
-    while stage.carried("POST /api/v2/tags") == 0 {
-        stage.pass(1).await;
-    }
+    let stage = tagged_slowly().await;
     let unwritten = (0..DEVICES).filter(|n| {
         let object = stage.cluster.object("Endpoint", &name(*n)).unwrap();
         object["status"]["id"].is_null()

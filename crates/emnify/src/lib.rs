@@ -41,7 +41,7 @@ pub use self::counters::{Count, CountKey, Counters};
 pub use self::error::{Error, found};
 pub use self::gate::{Gate, Moment, Refused, UnderWay};
 pub use self::lane::Lane;
-pub use self::limits::{HostLimits, Ledger, LimitsSnapshot, MonthSnapshot, Pace, WindowSnapshot};
+pub use self::limits::{Bucket, HostLimits, Ledger, LimitsSnapshot, MonthSnapshot, Pace, WindowSnapshot};
 pub use self::page::{Cursor, Page};
 pub use self::transport::{HttpTransport, HttpTransportConfig, ServiceTransport, Transport, TransportError};
 pub use self::wire::lenient::parse_timestamp;

@@ -93,7 +93,11 @@ pub enum Served {
 
 /// All workspaces.
 #[derive(Debug, Default)]
-pub struct Directory(RwLock<HashMap<WorkspaceKey, Slot>>, RwLock<HashMap<WorkspaceKey, String>>);
+pub struct Directory {
+    slots: RwLock<HashMap<WorkspaceKey, Slot>>,
+    /// Origins, also of those that do not work.
+    hosts: RwLock<HashMap<WorkspaceKey, String>>,
+}
 
 #[derive(Clone, Debug)]
 enum Slot {
@@ -104,7 +108,7 @@ enum Slot {
 impl Directory {
     /// Publishes the state of a workspace; true if it changed for those who use it.
     pub fn publish(&self, key: WorkspaceKey, entry: Entry) -> bool {
-        let mut all = self.0.write();
+        let mut all = self.slots.write();
         let same = all.get(&key).is_some_and(|old| match old {
             Slot::Here(old) => old.generation == entry.generation && same_state(&old.state, &entry.state),
             Slot::Elsewhere => false,
@@ -115,35 +119,35 @@ impl Directory {
 
     /// The workspace exists, and will be published.
     pub fn expect(&self, key: WorkspaceKey) {
-        let mut all = self.0.write();
+        let mut all = self.slots.write();
         all.entry(key).or_insert_with(|| Slot::Here(Entry::waiting("its login is not ready yet")));
     }
 
     /// The workspace's objects live on this host (an origin), whether or not it works.
     pub fn lives_on(&self, key: &WorkspaceKey, host: String) {
-        self.1.write().insert(key.clone(), host);
+        self.hosts.write().insert(key.clone(), host);
     }
 
     /// The host of a workspace, as far as it is known.
     pub(crate) fn host(&self, key: &WorkspaceKey) -> Option<String> {
-        self.1.read().get(key).cloned()
+        self.hosts.read().get(key).cloned()
     }
 
     /// Another process serves the workspace; true if it did not before.
     pub fn leave(&self, key: WorkspaceKey) -> bool {
-        let mut all = self.0.write();
+        let mut all = self.slots.write();
         !matches!(all.insert(key, Slot::Elsewhere), Some(Slot::Elsewhere))
     }
 
     /// The workspace object is gone.
     pub fn remove(&self, key: &WorkspaceKey) {
-        self.0.write().remove(key);
-        self.1.write().remove(key);
+        self.slots.write().remove(key);
+        self.hosts.write().remove(key);
     }
 
     /// What each workspace gives its objects, of those that work.
     pub(crate) fn accesses(&self) -> Vec<Access> {
-        let all = self.0.read();
+        let all = self.slots.read();
         let working = all.values().filter_map(|slot| match slot {
             Slot::Here(entry) => entry.state.as_ref().ok().cloned(),
             Slot::Elsewhere => None,
@@ -153,7 +157,7 @@ impl Directory {
 
     /// Every session in use, once.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        let all = self.0.read();
+        let all = self.slots.read();
         let mut sessions: Vec<Arc<Session>> = Vec::new();
         let served = all.values().filter_map(|slot| match slot {
             Slot::Here(entry) => entry.state.as_ref().ok(),
@@ -169,7 +173,7 @@ impl Directory {
 
     /// Finds the workspace of an object.
     pub fn resolve(&self, who: &Applicant<'_>, wanted: Option<&WorkspaceRef>) -> Resolved {
-        let all = self.0.read();
+        let all = self.slots.read();
         let own =
             |name: &str| WorkspaceKey { namespace: Some(who.namespace.to_owned()), name: name.to_owned() };
         let shared = |name: &str| WorkspaceKey { namespace: None, name: name.to_owned() };

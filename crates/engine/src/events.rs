@@ -10,6 +10,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use emnify::Bucket;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
@@ -17,7 +18,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, Resource, ResourceExt, api::PostParams};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{meters::Meters, refusal, tasks::Tasks};
 
@@ -119,43 +120,33 @@ impl Events {
     }
 }
 
-/// How many Normal events may still be said.
-#[derive(Debug)]
-struct GoodNews {
-    left: f64,
-    as_of: tokio::time::Instant,
-}
-
-impl GoodNews {
-    fn new() -> Self {
-        Self { left: GOOD_NEWS, as_of: tokio::time::Instant::now() }
+/// True if one more Normal event may be said now.
+fn may_say(good_news: &mut Bucket) -> bool {
+    let now = Instant::now();
+    let may = good_news.ready_at(0.0, now) <= now;
+    if may {
+        good_news.take();
     }
-
-    /// True if one more may be said now.
-    fn may(&mut self) -> bool {
-        let now = tokio::time::Instant::now();
-        let passed = now.saturating_duration_since(self.as_of).as_secs_f64();
-        self.as_of = now;
-        self.left = (self.left + passed * GOOD_NEWS_RATE).min(GOOD_NEWS);
-        let may = self.left >= 1.0;
-        if may {
-            self.left -= 1.0;
-        }
-        may
-    }
+    may
 }
 
 async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>, meters: Arc<Meters>) {
     let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| reporter.clone());
-    let mut said: HashMap<(String, &'static str), (String, tokio::time::Instant)> = HashMap::new();
-    let mut good_news = GoodNews::new();
+    let mut said: HashMap<(String, &'static str), (String, Instant)> = HashMap::new();
+    let mut good_news = Bucket::full(GOOD_NEWS, GOOD_NEWS_RATE, Instant::now());
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
         let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
+        if note.once.is_none() && repeats() {
+            continue;
+        }
+        // before it is remembered as said
+        if !note.warning && !may_say(&mut good_news) {
+            meters.event_dropped();
+            tracing::debug!(reason = note.reason, object = note.about.name, "too many events: {}", note.note);
+            continue;
+        }
         if note.once.is_none() {
-            if repeats() {
-                continue;
-            }
             if said.len() >= REMEMBERED {
                 said.retain(|_, (_, at)| at.elapsed() < QUIET);
             }
@@ -163,12 +154,7 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>,
                 // repeating something is better than growing without end
                 said.clear();
             }
-            said.insert(key, (note.note.clone(), tokio::time::Instant::now()));
-        }
-        if !note.warning && !good_news.may() {
-            meters.event_dropped();
-            tracing::debug!(reason = note.reason, object = note.about.name, "too many events: {}", note.note);
-            continue;
+            said.insert(key, (note.note.clone(), Instant::now()));
         }
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
@@ -266,11 +252,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fleet_that_comes_up_leaves_the_api_server_to_the_statuses() {
-        let mut good_news = GoodNews::new();
-        let said = (0..10_000).filter(|_| good_news.may()).count();
+        let mut good_news = Bucket::full(GOOD_NEWS, GOOD_NEWS_RATE, Instant::now());
+        let said = (0..10_000).filter(|_| may_say(&mut good_news)).count();
         assert_eq!(said, 500);
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert_eq!((0..10_000).filter(|_| good_news.may()).count(), 40, "20 a second");
+        assert_eq!((0..10_000).filter(|_| may_say(&mut good_news)).count(), 40, "20 a second");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// `burst` tokens at most, `rate` new ones per second.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub struct Bucket {
     burst: f64,
     rate: f64,
     level: f64,
@@ -17,7 +17,8 @@ pub(super) struct Bucket {
 const EPSILON: f64 = 1e-9;
 
 impl Bucket {
-    pub(super) fn full(burst: f64, rate: f64, now: Instant) -> Self {
+    /// A full one: `burst` tokens at once, then `rate` a second.
+    pub fn full(burst: f64, rate: f64, now: Instant) -> Self {
         Self { burst, rate, level: burst, as_of: now }
     }
 
@@ -29,7 +30,7 @@ impl Bucket {
     }
 
     /// When one token can be taken with `reserve` left over; `now` or earlier means at once.
-    pub(super) fn ready_at(&mut self, reserve: f64, now: Instant) -> Instant {
+    pub fn ready_at(&mut self, reserve: f64, now: Instant) -> Instant {
         let missing = 1.0 + reserve - self.level(now);
         if missing <= EPSILON {
             return now;
@@ -38,7 +39,8 @@ impl Bucket {
         now + Duration::from_secs_f64(missing / self.rate) + Duration::from_millis(1)
     }
 
-    pub(super) fn take(&mut self) {
+    /// Takes one token, which [`Bucket::ready_at`] said is there.
+    pub fn take(&mut self) {
         self.level -= 1.0;
     }
 

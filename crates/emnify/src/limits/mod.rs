@@ -20,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+pub use self::bucket::Bucket;
 pub(crate) use self::class::Class;
 pub use self::ledger::Ledger;
 pub use self::month::{MonthSnapshot, Pace};

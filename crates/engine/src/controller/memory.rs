@@ -291,7 +291,7 @@ impl Memory {
     /// Forgets failures, on request.
     pub(crate) fn refresh(&self, uid: &str) {
         self.rare(uid, |rare| {
-            *rare = Rare { deleted: rare.deleted, ..Rare::default() };
+            *rare = Rare { deleted: rare.deleted, waits: rare.waits, ..Rare::default() };
             None::<()>
         });
     }

@@ -55,7 +55,8 @@ async fn a_403_in_emnifys_words_is_the_logins_once_three_objects_met_it() {
     stage.until("it is about the login", |s| !s.caller.lacks().is_empty()).await;
     stage.pass(3_600).await;
     let posts = stage.emnify.asked("POST").len();
-    assert!(posts <= 40, "200 objects wait an hour with {posts} requests");
+    // how many depends on how far pauses are spread; nothing is asked more often than this in an hour
+    assert!(posts <= 60, "200 objects wait an hour with {posts} requests");
     stage.emnify.heal();
     stage.until("all of them are there", |s| s.emnify.devices().len() == 200).await;
     stage.stop().await;
