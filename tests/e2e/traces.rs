@@ -145,17 +145,18 @@ async fn one_trace_leads_from_an_edit_over_the_call_to_the_status() -> Result<()
 async fn devices_that_share_a_call_are_linked_to_it_and_no_secret_is_told() -> Result<()> {
     let (collector, address) = Collector::start().await?;
     let stage = Stage::start(options("links")?).await?;
-    let launch = Launch::on(&stage, env!("CARGO_BIN_EXE_emnify-operator"))?;
-    let mut operator = launch.with([format!("--otlp-endpoint=http://{address}")]).start()?;
-    operator.ready().await?;
     stage.apply_workspace("default").await?;
     stage
         .apply("{apiVersion: emnify.io/v1alpha1, kind: ApplicationToken, metadata: {name: reader}, spec: {}}")
         .await?;
-    stage.wait_for("ApplicationToken", "reader", "Ready", is_ready).await?;
     let plain = edited(DEVICE, &[("  sim:\n    iccid: \"8988303000000010001\"\n    state: Activated\n", "")]);
     let three: Vec<_> = (1..=3).map(|n| plain.replace("meter-1", &format!("meter-{n}"))).collect();
+    // all at once, however busy the machine is
     stage.apply(&three.join("---\n")).await?;
+    let launch = Launch::on(&stage, env!("CARGO_BIN_EXE_emnify-operator"))?;
+    let mut operator = launch.with([format!("--otlp-endpoint=http://{address}")]).start()?;
+    operator.ready().await?;
+    stage.wait_for("ApplicationToken", "reader", "Ready", is_ready).await?;
     for n in 1..=3 {
         stage.wait_for("Endpoint", &format!("meter-{n}"), "Ready", is_ready).await?;
     }

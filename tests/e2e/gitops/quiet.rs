@@ -1,9 +1,12 @@
 //! Applied, edited, taken back, by one tool and by one after the other: every time the objects become Ready, no
 //! difference is left, and nobody writes any more.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use emnify_harness::stage::{Options, Place, Stage};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage};
 use crate::{
@@ -64,17 +67,24 @@ async fn quiet(stage: &Stage, way: Way, manifests: &Manifests) -> Result<()> {
 /// Listings of one kind, 10 s apart, that together take longer than the 30 s for which a write of ours is not
 /// contradicted by what listings show.
 const LONG_ENOUGH: usize = 5;
+/// How often a change is looked for, and how long rest is waited for.
+const EVERY: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What follows from the last change beside `Ready`, such as how many devices use a profile, has been written: complete
-/// listings of every kind brought nothing new.
+/// listings of every kind since then brought nothing new.
 async fn at_rest(stage: &Stage) -> Result<()> {
-    let calm = async || {
-        let (before, traffic) = (versions(stage).await?, Traffic::from_now(stage));
-        let listed = async || Ok(LISTED.iter().all(|path| traffic.listings(path) >= LONG_ENOUGH));
-        stage.eventually("everything is listed", listed).await?;
-        Ok(versions(stage).await? == before && traffic.writes().is_empty())
-    };
-    stage.eventually("the operator comes to rest", calm).await
+    let end = Instant::now() + PATIENCE;
+    let (mut seen, mut since) = (versions(stage).await?, Traffic::from_now(stage));
+    while LISTED.iter().any(|path| since.listings(path) < LONG_ENOUGH) {
+        ensure!(Instant::now() < end, "the operator does not come to rest: {:?}", since.writes());
+        sleep(EVERY).await;
+        let now = versions(stage).await?;
+        if now != seen || !since.writes().is_empty() {
+            (seen, since) = (now, Traffic::from_now(stage));
+        }
+    }
+    Ok(())
 }
 
 /// The life of manifests in Git: applied, changed, taken back.
