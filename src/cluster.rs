@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::{Body as HttpBody, Frame};
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
@@ -37,12 +37,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How long a watch lasts before the API server ends it, and it goes on by another request. Of a kind that nothing happens
+/// to, a watch is silent to its end: only others get a bookmark about once a minute.
+const WATCH: Duration = Duration::from_secs(75);
+
 /// How long the API server may be silent.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Until an answer begins, retries included, and between two parts of it.
     pub answer: Duration,
-    /// Between two parts of a watch. The API server sends every watch a bookmark about once a minute.
+    /// Between two parts of a watch, each of which ends by itself before that.
     pub watch: Duration,
 }
 
@@ -123,10 +127,13 @@ fn client(config: Config) -> Result<Client, kube::Error> {
 pub fn bounded(client: Client, patience: Patience) -> (Client, Heard) {
     let (namespace, heard) = (client.default_namespace().to_owned(), Heard::now());
     let noted = heard.clone();
-    let service = tower::service_fn(move |request: Request<Body>| {
+    let service = tower::service_fn(move |mut request: Request<Body>| {
         let (client, heard) = (client.clone(), noted.clone());
         async move {
             let watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            if watch {
+                shorten(request.uri_mut());
+            }
             let what = format!("{} {}", request.method(), request.uri().path());
             let Ok(answer) = tokio::time::timeout(patience.answer, client.send(request)).await else {
                 let silent = Silent(patience.answer);
@@ -147,6 +154,19 @@ pub fn bounded(client: Client, patience: Patience) -> (Client, Heard) {
         }
     });
     (Client::new(service, namespace), heard)
+}
+
+/// Asks for a watch that ends after [`WATCH`].
+fn shorten(uri: &mut Uri) {
+    let Some(query) = uri.query() else { return };
+    let others = query.split('&').filter(|part| !part.starts_with("timeoutSeconds="));
+    let query: Vec<_> =
+        others.map(str::to_owned).chain([format!("timeoutSeconds={}", WATCH.as_secs())]).collect();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = format!("{}?{}", uri.path(), query.join("&")).parse().ok();
+    if let Ok(shorter) = Uri::from_parts(parts) {
+        *uri = shorter;
+    }
 }
 
 /// What comes of an answer. That of a watch ends where it falls silent, and the watch goes on from there by another

@@ -95,6 +95,39 @@ async fn bookmarks_keep_a_quiet_watch_alive() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_of_what_nothing_happens_to_is_silent_and_that_is_no_fault() {
+    const LIST: &str =
+        r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
+    let watches = Arc::new(AtomicUsize::new(0));
+    let count = watches.clone();
+    let server = tower::service_fn(move |request: Request<Body>| {
+        let query = request.uri().query().unwrap_or_default().to_owned();
+        let seconds = query.split('&').find_map(|part| part.strip_prefix("timeoutSeconds=")?.parse().ok());
+        let body = if query.contains("watch=true") {
+            let lasts = Duration::from_secs(seconds.expect("a watch says how long it lasts"));
+            let seen = count.fetch_add(1, Ordering::SeqCst);
+            let ends = futures::stream::once(async move {
+                tokio::time::sleep(lasts).await;
+                // an hour later something happens
+                let said = if seen < 48 { String::new() } else { added("map-1", 2) };
+                Ok::<_, Infallible>(Frame::data(Bytes::from(said)))
+            });
+            BodyExt::map_err(StreamBody::new(ends), BoxError::from).boxed_unsync()
+        } else {
+            http_body_util::Full::from(LIST).map_err(BoxError::from).boxed_unsync()
+        };
+        async { Ok::<_, BoxError>(Response::new(body)) }
+    });
+    let (client, heard) = bounded(Client::new(server, "d"), Patience::default());
+    let api: Api<ConfigMap> = Api::namespaced(client, "d");
+    let events = watcher(api, watcher::Config::default()).map_ok(|event| names(&event));
+    let mut events = events.try_filter_map(|name| async { Ok(name) }).boxed();
+    let next = tokio::time::timeout(Duration::from_secs(2 * 3_600), events.try_next()).await;
+    assert_eq!(next.expect("it is seen when it happens").unwrap().as_deref(), Some("map-1"));
+    assert_eq!(heard.hearing().given_up, 0, "nobody was silent longer than agreed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_request_waits_for_ever() {
     let server = tower::service_fn(|request: Request<Body>| async move {
         if request.method() == http::Method::POST {
