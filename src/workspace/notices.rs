@@ -62,14 +62,16 @@ pub(super) fn show(
     generation: Option<i64>,
     now: Timestamp,
 ) -> bool {
-    let last = events.iter().filter_map(|(event, at)| match event.kind()? {
+    let old = |at: Timestamp| now.duration_since(at) >= BLOCKED_FOR;
+    // who joins an organisation late reads what was said long ago
+    let said = events.iter().filter(|(_, at)| !old(*at));
+    let last = said.filter_map(|(event, at)| match event.kind()? {
         kind::BLOCKED => Some((*at, Some(about(event, *at)?))),
         kind::UPDATED | kind::BILLING => Some((*at, None)),
         _ => None,
     });
     let last = last.max_by_key(|(at, _)| *at).map(|(_, notice)| notice);
     let known = conditions::get(&status.conditions, ORGANISATION_BLOCKED).cloned();
-    let old = |at: Timestamp| now.duration_since(at) >= BLOCKED_FOR;
     match (last, known) {
         (Some(Some(notice)), _) => {
             let message = format!(
@@ -140,5 +142,6 @@ mod tests {
         assert!(!blocked(&[], true, &mut status, 3), "a person says so");
         assert!(blocked(&[event(12, 12, 4)], false, &mut status, 4));
         assert!(!blocked(&[], false, &mut status, 28), "nothing was said for a day");
+        assert!(!blocked(&[event(12, 12, 4)], false, &mut status, 29), "read late, by who joins late");
     }
 }

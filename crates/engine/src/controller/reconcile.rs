@@ -162,6 +162,9 @@ impl<K: Managed> Controller<K> {
         }
         if let Some(bound) = &draft.bound {
             self.memory.end_attempt(&uid);
+            if let Some(session) = decision.session.as_ref().filter(|_| bound.made) {
+                session.hints.bound();
+            }
             self.tell_bound(object, bound);
             self.note_shown(object, draft.status.common().id.as_deref(), decision.session.as_deref());
         }

@@ -119,6 +119,14 @@ impl Hints {
         }
     }
 
+    /// The status of what was made is written only now: a mass lasts until everyone's is, however slow Kubernetes is.
+    pub(crate) fn bound(&self) {
+        let mut inner = self.lock();
+        if inner.mass.is_some_and(|mass| mass.elapsed() < CALM) {
+            inner.mass = Some(Instant::now());
+        }
+    }
+
     /// `waiting` creates wait now: objects are being made in mass, or were a moment ago.
     pub(crate) fn creating(&self, waiting: usize) -> bool {
         let mut inner = self.lock();

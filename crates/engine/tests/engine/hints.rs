@@ -116,6 +116,26 @@ async fn hints_are_rare_while_many_objects_are_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hints_stay_rare_until_the_statuses_of_what_was_made_are_written() {
+    let stage = Stage::new().await;
+    stage.pass(60).await;
+    stage.emnify.fail("POST /api/v2/endpoint/multi", 5, Fault::Slow(std::time::Duration::from_secs(20)));
+    for i in 0..200 {
+        stage.cluster.apply(&format!("a{i}"), named(&format!("a{i}")));
+    }
+    stage.pass(15).await;
+    stage.cluster.be_slow(std::time::Duration::from_secs(25));
+    stage.until("all are made", |s| s.emnify.devices().len() == 200).await;
+    stage.pass(60).await;
+    let before = stage.emnify.asked(EVENTS).len();
+    stage.pass(60).await;
+    let unwritten = (0..200).filter(|i| stage.status(&format!("a{i}"), "id").is_null()).count();
+    assert!(unwritten > 0, "Kubernetes is still busy");
+    let read = stage.emnify.asked(EVENTS).len() - before;
+    assert!((1..=2).contains(&read), "every thirty seconds: {read}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_events_becomes_one_listing_and_its_network_events_are_heard() {
     let stage = fleet(30).await;
     stage.session.set_sweep_every(Some(std::time::Duration::from_secs(86_400)));
