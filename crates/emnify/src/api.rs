@@ -23,8 +23,22 @@ pub struct Api {
     held: Arc<Mutex<Option<Turn>>>,
 }
 
+impl Client {
+    /// A handle whose calls each wait for a turn in `lane`.
+    pub fn api(&self, lane: Lane) -> Api {
+        Api::new(self.clone(), lane, None)
+    }
+
+    /// Waits for a turn in `lane` now; the first call of the handle uses it.
+    pub async fn turn(&self, lane: Lane) -> Api {
+        let ask = Ask { month: self.organisation(), ..Ask::REQUEST };
+        let turn = self.inner.exchange.limits.turn(lane, ask).await;
+        Api::new(self.clone(), lane, Some(turn))
+    }
+}
+
 impl Api {
-    pub(crate) fn new(client: Client, lane: Lane, turn: Option<Turn>) -> Self {
+    fn new(client: Client, lane: Lane, turn: Option<Turn>) -> Self {
         Self { client, lane, held: Arc::new(Mutex::new(turn)) }
     }
 

@@ -9,14 +9,12 @@ use parking_lot::RwLock;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use crate::api::Api;
 use crate::auth::{Auth, Credentials, Identity, Jwt, Reason};
 use crate::base_url::BaseUrl;
 use crate::error::Error;
 use crate::exchange::Exchange;
 use crate::gate::Gate;
-use crate::lane::Lane;
-use crate::limits::{Ask, HostLimits, Ledger, Pace};
+use crate::limits::{HostLimits, Ledger, Pace};
 use crate::transport::Transport;
 
 /// What a client needs.
@@ -136,18 +134,6 @@ impl Client {
         self.identity().map(|identity| identity.refresh_at().max(now))
     }
 
-    /// A handle whose calls each wait for a turn in `lane`.
-    pub fn api(&self, lane: Lane) -> Api {
-        Api::new(self.clone(), lane, None)
-    }
-
-    /// Waits for a turn in `lane` now; the first call of the handle uses it.
-    pub async fn turn(&self, lane: Lane) -> Api {
-        let ask = Ask { month: self.organisation(), ..Ask::REQUEST };
-        let turn = self.inner.exchange.limits.turn(lane, ask).await;
-        Api::new(self.clone(), lane, Some(turn))
-    }
-
     /// The host.
     pub fn base_url(&self) -> &BaseUrl {
         &self.inner.exchange.base
@@ -202,7 +188,7 @@ impl Client {
         }
     }
 
-    fn organisation(&self) -> Option<i64> {
+    pub(crate) fn organisation(&self) -> Option<i64> {
         self.inner.auth.live().map(|live| live.jwt.identity.organisation_id)
     }
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -30,6 +31,15 @@ impl Identity {
         let lifetime = self.expires_at.duration_since(self.issued_at);
         let margin = (lifetime / 10).max(SignedDuration::from_mins(1));
         self.expires_at.checked_sub(margin).unwrap_or(self.issued_at)
+    }
+
+    /// [`Error::OtherOrganisation`] unless it speaks for this organisation.
+    pub(super) fn speaks_for(&self, pinned: i64) -> Result<(), Error> {
+        if self.organisation_id == pinned {
+            return Ok(());
+        }
+        let (found, name) = (self.organisation_id, self.organisation_name.clone());
+        Err(Error::OtherOrganisation { pinned, found, name })
     }
 }
 
@@ -71,6 +81,14 @@ impl Jwt {
     pub fn with_refresh_token(mut self, refresh_token: Option<SecretString>) -> Self {
         self.refresh_token = refresh_token;
         self
+    }
+
+    /// The value of the `Authorization` header.
+    pub(super) fn bearer(&self) -> Result<HeaderValue, Error> {
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose_secret()))
+            .map_err(|_| Error::unreadable("the token holds characters that no header can carry"))?;
+        bearer.set_sensitive(true);
+        Ok(bearer)
     }
 }
 

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::credentials::{Credentials, password_digest};
 use super::jwt::Jwt;
 use super::totp;
-use super::{bearer, foreign};
 use crate::call::Call;
 use crate::classify::{LOGIN, SWITCH};
 use crate::error::Error;
@@ -70,7 +69,7 @@ pub(super) async fn login(
 ) -> Result<Jwt, Error> {
     let jwt = enter(exchange, credentials, refresh).await?;
     match (pinned, credentials) {
-        (Some(pinned), Credentials::User { .. }) if foreign(Some(pinned), &jwt.identity).is_err() => {
+        (Some(pinned), Credentials::User { .. }) if jwt.identity.speaks_for(pinned).is_err() => {
             switch(exchange, jwt, pinned).await
         }
         _ => Ok(jwt),
@@ -83,7 +82,7 @@ async fn switch(exchange: &Exchange, jwt: Jwt, organisation: i64) -> Result<Jwt,
     let call = Call::post(SWITCH).body(&body).repeatable(true).sensitive();
     let month = Some(jwt.identity.organisation_id);
     let turn = exchange.limits.turn(Lane::Safety, Ask { month, ..Ask::REQUEST }).await;
-    let answer = exchange.send(Lane::Safety, turn, &call, Some(&bearer(&jwt)?)).await?;
+    let answer = exchange.send(Lane::Safety, turn, &call, Some(&jwt.bearer()?)).await?;
     match outcome(exchange, &call, answer) {
         Ok(reply) => Ok(token(reply.json()?, jwt.refresh_token)?),
         // not a member there: the caller learns whose login it is

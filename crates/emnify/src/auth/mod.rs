@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 pub use self::credentials::Credentials;
 pub use self::jwt::{Identity, Jwt};
@@ -87,7 +87,7 @@ impl Auth {
             return Err(Error::OtherOrganisation { pinned, found: organisation, name: String::new() });
         }
         if let Some(live) = &state.live {
-            foreign(Some(organisation), &live.jwt.identity)?;
+            live.jwt.identity.speaks_for(organisation)?;
         }
         state.pinned = Some(organisation);
         Ok(())
@@ -202,30 +202,13 @@ impl State {
 
     /// The one door to the live token: a foreign one never passes it.
     fn adopt(&mut self, jwt: Jwt, untried: bool) -> Result<Live, Error> {
-        foreign(self.pinned, &jwt.identity)?;
-        let bearer = bearer(&jwt)?;
+        if let Some(pinned) = self.pinned {
+            jwt.identity.speaks_for(pinned)?;
+        }
+        let bearer = jwt.bearer()?;
         self.serial += 1;
         let live = Live { jwt: Arc::new(jwt), bearer, serial: self.serial, untried };
         self.live = Some(live.clone());
         Ok(live)
     }
-}
-
-/// Refuses who speaks for another organisation.
-fn foreign(pinned: Option<i64>, identity: &Identity) -> Result<(), Error> {
-    match pinned {
-        Some(pinned) if pinned != identity.organisation_id => Err(Error::OtherOrganisation {
-            pinned,
-            found: identity.organisation_id,
-            name: identity.organisation_name.clone(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn bearer(jwt: &Jwt) -> Result<HeaderValue, Error> {
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", jwt.token.expose_secret()))
-        .map_err(|_| Error::unreadable("the token holds characters that no header can carry"))?;
-    bearer.set_sensitive(true);
-    Ok(bearer)
 }

@@ -11,6 +11,7 @@ mod door;
 mod ledger;
 mod month;
 mod queue;
+mod snapshot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use self::ledger::Ledger;
 pub use self::month::{MonthSnapshot, Pace};
 pub(crate) use self::queue::Ask;
 use self::queue::{Place, Queue};
+pub use self::snapshot::{LimitsSnapshot, WindowSnapshot};
 use crate::counters::Counters;
 use crate::lane::Lane;
 
@@ -35,36 +37,6 @@ pub struct HostLimits {
     queue: Mutex<Queue>,
     changed: Notify,
     counters: Arc<Counters>,
-}
-
-/// How the limits stand, for metrics.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LimitsSnapshot {
-    /// Requests that could start at once.
-    pub available: f64,
-    /// The most that could ever start at once.
-    pub burst: f64,
-    /// How long the host wants to be left alone.
-    pub closed_for: Duration,
-    /// Requests waiting for a turn, per lane in the order of [`Lane::ALL`].
-    pub waiting: [usize; 7],
-    /// Every window: of the IP address, of logins, and the classes that were used.
-    pub windows: Vec<WindowSnapshot>,
-    /// Every organisation that requests were made for.
-    pub months: Vec<MonthSnapshot>,
-}
-
-/// What is left of one window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WindowSnapshot {
-    /// `ip`, `login`, or a class of operations: `listing`, `detail`, `light`.
-    pub name: &'static str,
-    /// The organisation whose window it is; `None` where all share it.
-    pub organisation: Option<i64>,
-    /// Requests that could start at once.
-    pub available: f64,
-    /// The most that could ever start at once.
-    pub burst: f64,
 }
 
 impl HostLimits {

@@ -11,7 +11,7 @@ use super::bucket::Bucket;
 use super::class::Class;
 use super::door::Door;
 use super::month::{Month, MonthSnapshot};
-use super::{LimitsSnapshot, WindowSnapshot};
+use super::snapshot::{LimitsSnapshot, WindowSnapshot};
 use crate::lane::Lane;
 
 /// The part of the IP window that one process may use at once, and per second.

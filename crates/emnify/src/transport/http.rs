@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use rustls::CertificateError;
 
-use super::{Transport, TransportError};
+use super::contract::{Transport, TransportError};
 
 /// Bytes of an answer, unpacked: about ten of the largest pages.
 const LARGEST_BODY: usize = 64 << 20;

@@ -1,28 +1,9 @@
 //! What carries requests: a connection pool in production, an in-memory service in tests.
 
+mod contract;
 mod http;
 mod service;
 
-use ::http::{Request, Response};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-
+pub use self::contract::{Transport, TransportError};
 pub use self::http::{HttpTransport, HttpTransportConfig};
 pub use self::service::ServiceTransport;
-
-/// Sends one request and collects the whole answer. It neither retries nor follows redirects.
-pub trait Transport: Send + Sync + 'static {
-    /// Sends `request`, whose URI is absolute.
-    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>>;
-}
-
-/// No complete answer arrived. The text is deterministic: no address, no port, no time.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// Nothing was written: the request certainly had no effect.
-    #[error("{0}")]
-    Connect(String),
-    /// The request was possibly written: it may have had an effect.
-    #[error("{0}")]
-    AfterSend(String),
-}

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 
-use super::{Transport, TransportError};
+use super::contract::{Transport, TransportError};
 
 /// Hands requests to a [`tower::Service`] in this process, such as an axum router.
 ///

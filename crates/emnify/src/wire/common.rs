@@ -76,10 +76,15 @@ pub struct Named {
 }
 
 impl Named {
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    fn read(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key)?.as_str().map(str::to_owned);
         let id = lenient::as_integer(value.get("id")?)?;
         Some(Self { id, name: text("name").or_else(|| text("description")) })
+    }
+
+    /// A reference; `None` for `null`, `{}`, `[]` (PHP's empty object) and `{"id": null}`.
+    pub(super) fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
+        Ok(Self::read(&Value::deserialize(from)?))
     }
 }
 

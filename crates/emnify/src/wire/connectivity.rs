@@ -25,7 +25,7 @@ pub struct Connectivity {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct Location {
     /// The network.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub operator: Option<Named>,
     /// The country.
     #[serde(default, deserialize_with = "de::optional_object")]

@@ -44,10 +44,10 @@ pub struct Endpoint {
     #[serde(default, deserialize_with = "de::optional_ref")]
     pub status: Option<i64>,
     /// Service policy.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub service_profile: Option<Named>,
     /// Coverage policy.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub tariff_profile: Option<Named>,
     /// Its SIM; listings leave the key out where there is none [R].
     #[serde(default, deserialize_with = "de::optional_object")]

@@ -26,7 +26,7 @@ pub struct Event {
     #[serde(default, deserialize_with = "de::optional_timestamp")]
     pub timestamp: Option<Timestamp>,
     /// What happened.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub event_type: Option<Named>,
     /// 0 network, 1 policy, 2 API or portal.
     #[serde(default, deserialize_with = "de::optional_ref")]
@@ -41,7 +41,7 @@ pub struct Event {
     #[serde(default, deserialize_with = "de::text")]
     pub description: String,
     /// The device it is about.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub endpoint: Option<Named>,
     /// The SIM it is about.
     #[serde(default, deserialize_with = "de::optional_object")]

@@ -8,8 +8,6 @@ use secrecy::SecretString;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 use serde_json::Value;
 
-use super::common::Named;
-
 /// An integer: `7`, `7.0` or `"7"`.
 pub(crate) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
     let value = Value::deserialize(from)?;
@@ -76,11 +74,6 @@ pub(crate) fn optional_timestamp<'de, D: Deserializer<'de>>(from: D) -> Result<O
 /// A secret or nothing.
 pub(crate) fn optional_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
     Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()).map(SecretString::from))
-}
-
-/// A reference; `None` for `null`, `{}`, `[]` (PHP's empty object) and `{"id": null}`.
-pub(crate) fn optional_named<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Named>, D::Error> {
-    Ok(Named::read(&Value::deserialize(from)?))
 }
 
 /// The id of an embedded object, or a bare id.

@@ -18,7 +18,7 @@ pub struct Service {
     #[serde(default, deserialize_with = "de::text")]
     pub description: String,
     /// What kind of traffic it is.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub traffic_type: Option<Named>,
 }
 

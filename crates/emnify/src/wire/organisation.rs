@@ -78,7 +78,7 @@ pub struct ActiveTariffPlan {
     #[serde(default, deserialize_with = "de::optional_object")]
     pub tariff_plan: Option<TariffPlan>,
     /// How much help it includes.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub service_level: Option<Named>,
     /// It counts now.
     #[serde(default, deserialize_with = "de::optional_flag")]

@@ -62,25 +62,25 @@ pub struct ServiceProfile {
     #[serde(default, deserialize_with = "de::optional_flag")]
     pub sms_p2p_ext: Option<bool>,
     /// Where SMS from devices go.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub api_callback: Option<Named>,
     /// Signs calls to the callback.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub api_secret: Option<Named>,
     /// Where location updates go; details may show its bare id.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub moc_callback: Option<Named>,
     /// The same as a bare id [L].
     #[serde(default, deserialize_with = "de::optional_id")]
     pub moc_callback_id: Option<i64>,
     /// How SMS are delivered.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub esme_interface_type: Option<Named>,
     /// Where traffic leaves the network.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub breakout_region: Option<Named>,
     /// Resolvers of devices.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub dns: Option<Named>,
     /// What devices may use; `None` in listings.
     #[serde(default, rename = "service", deserialize_with = "de::optional_list")]

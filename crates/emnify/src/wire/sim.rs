@@ -52,7 +52,7 @@ pub struct Sim {
     #[serde(default, deserialize_with = "de::optional_text")]
     pub msisdn: Option<String>,
     /// One of [`status`].
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub status: Option<Named>,
     /// When it was made.
     #[serde(default, deserialize_with = "de::optional_timestamp")]
@@ -61,10 +61,10 @@ pub struct Sim {
     #[serde(default, deserialize_with = "de::optional_timestamp")]
     pub activation_date: Option<Timestamp>,
     /// The device it is in; the key is absent when there is none [R].
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub endpoint: Option<Named>,
     /// What it is made as.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub model: Option<Named>,
 }
 

@@ -26,7 +26,7 @@ pub struct TariffProfile {
     #[serde(default, deserialize_with = "de::optional_id")]
     pub used_count: Option<i64>,
     /// Its price list.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub tariff: Option<Named>,
     /// Its prepaid volume.
     #[serde(default, deserialize_with = "de::optional_object")]
@@ -81,10 +81,10 @@ pub struct InclusiveVolume {
     #[serde(default, deserialize_with = "de::optional_timestamp")]
     pub end_date: Option<Timestamp>,
     /// Where it can be used.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub ratezone: Option<Named>,
     /// The tariff it belongs to; only the organisation's listing shows it.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub tariff: Option<Named>,
 }
 
@@ -126,7 +126,7 @@ pub struct Blocked {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Coverage {
     /// The country.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub country: Option<Named>,
     /// Number of networks.
     #[serde(default, deserialize_with = "de::optional_id")]

@@ -48,7 +48,7 @@ pub struct DataLimit {
     #[serde(deserialize_with = "de::id")]
     pub id: i64,
     /// What it limits.
-    #[serde(default, deserialize_with = "de::optional_named")]
+    #[serde(default, deserialize_with = "Named::optional")]
     pub service: Option<Named>,
     /// It counts satellite traffic only.
     #[serde(default, deserialize_with = "de::flag")]
