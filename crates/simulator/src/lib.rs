@@ -1,165 +1,34 @@
 //! A stateful emnify API, for tests and demos.
 //!
 //! A request passes, in this order: the request log, injected faults, the window of its source address, the token check, limits, and the
-//! handler of its operation ([`families`]), which sees the whole state alone. What it answers is framed like the service that would have
+//! handler of its operation ([`resources`]), which sees the whole state alone. What it answers is framed like the service that would have
 //! answered ([`mod@http`]). Everything behaves as public material says; nothing here was compared with the live service.
 //!
 //! [`Simulator::router`] is a service in memory that follows paused tokio time; [`Simulator::serve`] opens a port. Any number of
 //! simulators can live in one process. The methods of [`Simulator`] do what the routes under `/simulator/` do ([`control`]).
 
-pub mod catalogue;
 pub mod clock;
 pub mod control;
-pub mod families;
 pub mod fleet;
 pub mod http;
 pub mod operations;
+mod options;
+pub mod reference_data;
+pub mod resources;
+mod router;
 pub mod rules;
 mod seed;
+mod simulator;
 pub mod state;
 #[cfg(test)]
 mod testing;
-
-use std::sync::Arc;
-use std::time::Duration;
-
-use axum::Router;
-use jiff::Timestamp;
 
 pub use control::Signal;
 pub use http::faults::Fault;
 pub use http::log::{Count, Entry, Requests};
 pub use http::serve::{Reset, Served};
 pub use http::service::Source;
+pub use options::{Bulk, Dialect, Limits, Options, Sources};
 pub use seed::{Seed, SeedError};
+pub use simulator::Simulator;
 pub use state::State;
-
-use crate::http::service::{self, Shared};
-
-/// Whether limits are enforced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Limits {
-    /// All of the published ones.
-    Real,
-    /// None.
-    #[default]
-    Off,
-}
-
-/// How the API behaved in a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
-pub enum Dialect {
-    /// Creates answer with an empty body, and assigning a SIM activates it. [R]
-    #[value(name = "2022")]
-    D2022,
-    /// As 2022, with endpoint reads and log-ins served by Express. [R]
-    #[value(name = "2024")]
-    D2024,
-    /// Creates answer with the object, and SIMs are activated on demand only. [S][L]
-    #[default]
-    #[value(name = "2026")]
-    D2026,
-}
-
-/// What a bulk call with a bad item does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Bulk {
-    /// Nothing.
-    #[default]
-    Atomic,
-    /// The items before the bad one.
-    Partial,
-}
-
-/// Which to follow where what was observed and what is published differ within a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Sources {
-    /// Recordings, sampled answers and what clients rely on. [R][L][3P]
-    #[default]
-    Observed,
-    /// Documentation and schema. [P][S]
-    Published,
-}
-
-/// Settings of a simulator.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What it starts with; the example seed unless set.
-    pub seed: Seed,
-    /// Whether limits are enforced.
-    pub limits: Limits,
-    /// How it behaves.
-    pub dialect: Dialect,
-    /// What to follow where sources differ.
-    pub sources: Sources,
-    /// What a bulk call with a bad item does.
-    pub bulk: Bulk,
-    /// Whether assigning a SIM activates it where the request does not say; by dialect unless set.
-    pub auto_activate: Option<bool>,
-    /// Whether a device write is refused while another one of the organisation is under way.
-    pub sequential_writes: bool,
-    /// How long a device write takes.
-    pub endpoint_write_time: Duration,
-    /// How much longer for each device of it.
-    pub endpoint_item_time: Duration,
-    /// The simulated time at the start; the real one unless set.
-    pub start: Option<Timestamp>,
-    /// Seed of chance.
-    pub random_seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            seed: Seed::default(),
-            limits: Limits::Off,
-            dialect: Dialect::default(),
-            sources: Sources::default(),
-            bulk: Bulk::default(),
-            auto_activate: None,
-            sequential_writes: true,
-            endpoint_write_time: Duration::ZERO,
-            endpoint_item_time: Duration::ZERO,
-            start: None,
-            random_seed: 1,
-        }
-    }
-}
-
-impl Options {
-    /// Whether assigning a SIM activates it where the request does not say.
-    pub fn activates(&self) -> bool {
-        self.auto_activate.unwrap_or(self.dialect < Dialect::D2026)
-    }
-}
-
-/// A simulated platform. Clones are handles to the same one.
-#[derive(Debug, Clone)]
-pub struct Simulator {
-    shared: Arc<Shared>,
-}
-
-impl Simulator {
-    /// Starts one; it lives as long as a handle, router or server of it.
-    pub fn start(options: Options) -> Self {
-        Self { shared: Arc::new(Shared::new(options)) }
-    }
-
-    /// The API and its control routes as a service in memory. Where a fault cuts the connection, the answer carries [`Reset`] and its body fails.
-    pub fn router(&self) -> Router {
-        let shared = Arc::clone(&self.shared);
-        control::routes(self.clone()).fallback(move |request: axum::extract::Request| {
-            // The platform goes on when its client has gone.
-            let running = tokio::spawn(service::answer(Arc::clone(&shared), request));
-            async move { running.await.expect("answering neither panics nor is aborted") }
-        })
-    }
-
-    /// Serves the same over TCP until the result is dropped.
-    ///
-    /// # Errors
-    /// The address cannot be bound.
-    pub async fn serve(&self, address: &str) -> std::io::Result<Served> {
-        Served::start(self.router(), address).await
-    }
-}

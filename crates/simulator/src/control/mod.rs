@@ -12,9 +12,9 @@ use jiff::Timestamp;
 pub use device::Signal;
 pub(crate) use routes::routes;
 
-use crate::families::authentication::totp;
 use crate::http::faults::Fault;
 use crate::http::log::{Entry, Requests};
+use crate::resources::authentication::totp;
 use crate::{Seed, SeedError, Simulator, State};
 
 impl Simulator {

@@ -13,7 +13,7 @@ use super::call::{Answer, Reply};
 use super::front;
 use super::order::{self, Order};
 use super::refusal::Refusal;
-use crate::families::{Backend, Route};
+use crate::resources::route::{Backend, Route};
 use crate::rules::php;
 use crate::{Dialect, Options};
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::families::Class;
+use crate::resources::route::Class;
 use crate::state::CallLedger;
 
 /// Length of the windows, in seconds. [D]

@@ -259,7 +259,7 @@ mod tests {
     fn every_ordered_operation_is_a_published_one() {
         for operation in crate::operations::all() {
             let known = of(&operation.operation, Dialect::D2024);
-            assert!(known.top.is_empty() || crate::families::route(operation).is_some());
+            assert!(known.top.is_empty() || crate::resources::route_of(operation).is_some());
         }
         let ordered =
             crate::operations::all().iter().filter(|o| !of(&o.operation, Dialect::D2024).top.is_empty());

@@ -21,8 +21,9 @@ use super::refusal::{Code, Refusal};
 use super::serve::{Cut, Reset};
 use super::token;
 use crate::clock::Clock;
-use crate::families::{self, Class, Needs, Route};
 use crate::operations::{self, Operation, Params};
+use crate::resources;
+use crate::resources::route::{Class, Needs, Route};
 use crate::state::State;
 use crate::{Limits, Options};
 
@@ -175,7 +176,7 @@ impl Shared {
         let commits = fault.commit || fault.truncate;
         let (early, late) = if commits { (Duration::ZERO, wait) } else { (wait, Duration::ZERO) };
         tokio::time::sleep(early).await;
-        let route = families::route(incoming.operation);
+        let route = resources::route_of(incoming.operation);
         let mut outcome = Outcome::answered(Ok(super::call::Reply::done()));
         if commits || !replaces {
             let (answer, busy) = self.lock().handle(&self.options, incoming, route, late, organisation);

@@ -1,4 +1,4 @@
-//! Pure rules shared by families: dates, address ranges, the PHP dialect.
+//! Pure rules shared by resources: dates, address ranges, the PHP dialect.
 
 pub mod cidr;
 pub mod dates;

@@ -1,17 +1,13 @@
-//! The event log of one organisation.
+//! Events, and drafts of them.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{NextIds, Organisation, table::rows};
-use crate::catalogue::EventType;
+use super::table::rows;
+use crate::reference_data::EventType;
 
 rows!(Event => event);
-
-/// Entries of the log that are kept at the most, so that memory has a bound: what 100,000 devices write in a day or so. The
-/// oldest go first, as they would after 30 days.
-const KEPT: usize = 500_000;
 
 /// One entry of the log. What it names is a copy of how things were. [R]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,19 +76,19 @@ pub struct EventImsi {
 /// An event about to be written. Severity, source, alert and description come from its type unless changed.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    kind: &'static EventType,
-    severity: u64,
-    source: u64,
-    alert: bool,
-    description: String,
-    user: Option<EventUser>,
-    endpoint: Option<u64>,
-    sim: Option<u64>,
-    detail: Value,
+    pub(super) kind: &'static EventType,
+    pub(super) severity: u64,
+    pub(super) source: u64,
+    pub(super) alert: bool,
+    pub(super) description: String,
+    pub(super) user: Option<EventUser>,
+    pub(super) endpoint: Option<u64>,
+    pub(super) sim: Option<u64>,
+    pub(super) detail: Value,
 }
 
 impl Draft {
-    /// An event of that type (ids of `catalogue::EVENT_TYPES`).
+    /// An event of that type (ids of `reference_data::EVENT_TYPES`).
     pub fn new(kind: u64) -> Self {
         let kind = EventType::get(kind).expect("only known event types are emitted");
         Self {
@@ -162,48 +158,5 @@ impl Draft {
     pub fn alert(mut self) -> Self {
         self.alert = true;
         self
-    }
-}
-
-impl Organisation {
-    /// Writes an event into the log.
-    pub fn emit(&mut self, next: &mut NextIds, now: Timestamp, draft: Draft) {
-        let endpoint = draft.endpoint.and_then(|id| self.endpoints.get(&id));
-        let sim = draft
-            .sim
-            .or_else(|| endpoint.and_then(|endpoint| endpoint.sim))
-            .and_then(|id| self.sims.get(&id));
-        let event = Event {
-            id: 0,
-            timestamp: now,
-            event_type: draft.kind.id,
-            source: draft.source,
-            severity: draft.severity,
-            alert: draft.alert,
-            description: draft.description,
-            user: draft.user,
-            endpoint: endpoint.map(|endpoint| EventEndpoint {
-                id: endpoint.id,
-                name: endpoint.name.clone(),
-                tags: endpoint.tags.clone(),
-                ip_address: endpoint.ip_address.map(|address| address.to_string()),
-                imei: endpoint.imei.clone(),
-            }),
-            imsi: sim.map(|sim| EventImsi {
-                id: sim.id,
-                imsi: sim.imsi.clone(),
-                import_date: sim.production_date,
-            }),
-            sim: sim.map(|sim| EventSim {
-                id: sim.id,
-                iccid: sim.iccid.clone(),
-                production_date: sim.production_date,
-            }),
-            detail: draft.detail,
-        };
-        self.events.add(next, event);
-        if self.events.len() > KEPT {
-            self.events.pop_first();
-        }
     }
 }

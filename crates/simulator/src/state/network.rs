@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::sim::Actor;
 use super::{Draft, Endpoint, Location, Organisation, PdpContext, SimState, State, Tariff, Usage};
 use super::{NextIds, Table};
-use crate::catalogue::Operator;
 use crate::control::Signal;
+use crate::reference_data::Operator;
 
 /// LTE, as the radio type of a simulated registration.
 const LTE: u64 = 6;
