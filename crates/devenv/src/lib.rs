@@ -26,6 +26,7 @@ mod error;
 mod identity;
 mod kubectl;
 mod namespace;
+mod options;
 mod plane;
 mod signing;
 mod start;
@@ -39,7 +40,8 @@ pub use error::Error;
 pub use identity::Identity;
 pub use kubectl::Output;
 pub use namespace::Namespace;
-pub use plane::{ControlPlane, Options};
+pub use options::Options;
+pub use plane::ControlPlane;
 
 /// The control plane that all tests of this process share, started by the first that asks. It ends with the process.
 ///

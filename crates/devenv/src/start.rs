@@ -14,12 +14,12 @@ use std::{
 use secrecy::SecretString;
 
 use crate::{
-    Options,
     assets::notice,
     components::{self, Layout, Ports},
     error::{Error, io},
     identity::{self, Credential},
     kubectl::Kubectl,
+    options::Options,
     signing, tail,
     watchdog::Watchdog,
 };
