@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     meters::{make, meter, platform, ready},
-    portal::{Portal, Traffic, last_request},
+    portal::{PortalClient, Traffic, last_request},
     support::{ORGANISATION, Result, look, told},
 };
 
@@ -73,7 +73,7 @@ async fn a_bad_item_holds_up_nobody_else_in_its_batch() -> Result<()> {
         "name": "In the way", "status": {"id": 1}, "service_profile": {"id": 101}, "tariff_profile": {"id": 201},
         "ip_address_space": {"id": 31}, "ip_address": "10.192.0.99",
     });
-    Portal::open(&stage).await?.send(Method::POST, "/api/v1/endpoint", taken).await?;
+    PortalClient::open(&stage).await?.send(Method::POST, "/api/v1/endpoint", taken).await?;
     let in_space = |n: u64| {
         let mut object = meter(n);
         object["spec"]["ipAddressSpace"] = json!({"id": "31"});

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    portal::{Portal, Traffic},
+    portal::{PortalClient, Traffic},
     support::{DEVICE, ORGANISATION, Result, apply_ready, holds, id, options, says},
 };
 
@@ -52,7 +52,7 @@ async fn a_rename_is_corrected_between_two_listings() -> Result<()> {
     let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     just_read(&stage).await?;
     let traffic = Traffic::from_now(&stage);
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     portal.patch(&format!("/api/v1/endpoint/{id}"), json!({"name": "renamed"})).await?;
     named(&stage, id, "Meter 1").await?;
     assert_eq!(traffic.listings("/api/v1/endpoint"), 0, "no complete listing was needed");
@@ -135,7 +135,7 @@ async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
 
     just_read(&stage).await?;
     let traffic = Traffic::from_now(&stage);
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     portal.send(Method::PATCH, &format!("/api/v1/endpoint/{id}"), json!({"name": "renamed"})).await?;
     ensure!(push(port, "s3cret", &record(id, ORGANISATION)).await? == 204, "a record is accepted");
     named(&stage, id, "Meter 1").await?;

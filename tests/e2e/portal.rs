@@ -13,12 +13,12 @@ use crate::support::Result;
 
 /// A person at the portal: calls with a token that is not the operator's, so that events are written and
 /// `last_updated` moves as they would.
-pub(crate) struct Portal {
+pub(crate) struct PortalClient {
     router: Router,
     bearer: String,
 }
 
-impl Portal {
+impl PortalClient {
     /// Logs in with the seed's second token.
     pub(crate) async fn open(stage: &Stage) -> Result<Self> {
         let mut portal = Self { router: stage.simulator().router(), bearer: String::new() };

@@ -1,10 +1,10 @@
 //! What can be typed.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum as _};
+use clap::{Args, Parser, Subcommand};
 
-use crate::bench::Scenario;
+use crate::bench::BenchArgs;
 
 /// Runs the whole operator on this machine, against a simulated emnify.
 #[derive(Parser, Clone, Debug)]
@@ -55,56 +55,12 @@ impl DemoArgs {
     }
 }
 
-/// Flags of `bench`.
-#[derive(Args, Clone, Debug)]
-#[command(
-    override_usage = "cargo run --release -p emnify-harness -- bench [OPTIONS] <SCENARIO..|--all|--list>",
-    group = ArgGroup::new("what").required(true).args(["scenarios", "all", "list"])
-)]
-#[allow(clippy::struct_excessive_bools, reason = "flags are")]
-pub struct BenchArgs {
-    /// What to measure.
-    #[arg(value_enum, value_name = "SCENARIO")]
-    scenarios: Vec<Scenario>,
-    /// Measure everything; takes more than an hour.
-    #[arg(long)]
-    all: bool,
-    /// Say what can be measured.
-    #[arg(long)]
-    pub list: bool,
-    /// Wait less where waiting is what is measured.
-    #[arg(long)]
-    pub quick: bool,
-    /// Keep every core busy beside it: calls must not depend on the machine. Times are not meant for that.
-    #[arg(long)]
-    pub load: bool,
-    /// Write the results into this page.
-    #[arg(long, value_name = "FILE.md")]
-    pub write: Option<PathBuf>,
-    /// So many devices instead of those of each scenario, to try a scenario; its bars are not meant for that.
-    #[arg(long, value_name = "N", conflicts_with = "write", value_parser = clap::value_parser!(u64).range(50..))]
-    pub devices: Option<u64>,
-    /// Take the operator's binary that is there instead of building it.
-    #[arg(long)]
-    pub no_build: bool,
-    /// Leave logs and state of control planes and operator behind, and say where.
-    #[arg(long)]
-    pub keep: bool,
-}
-
-impl BenchArgs {
-    /// What to measure, from cheap to expensive, each once.
-    pub fn scenarios(&self) -> Vec<Scenario> {
-        let mut wanted = if self.all { Scenario::value_variants().to_vec() } else { self.scenarios.clone() };
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
+    use crate::bench::Scenario;
 
     fn demo(flags: &[&str]) -> Result<DemoArgs, clap::Error> {
         let typed = ["cargo", "demo"].iter().chain(flags);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::quick_stage;
 use crate::{
-    portal::{Portal, Traffic},
+    portal::{PortalClient, Traffic},
     support::{Result, apply_ready, holds, id, look},
 };
 
@@ -24,7 +24,7 @@ async fn of_a_service_profile() -> Result<()> {
     let stage = quick_stage("drift-service").await?;
     let id = id(&apply_ready(&stage, "ServiceProfile", "meters", PROFILE).await?)?;
     let path = format!("/api/v1/service_profile/{id}");
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
 
     portal.patch(&path, json!({"name": "Renamed", "allowed_3g": false})).await?;
     holds(
@@ -68,7 +68,7 @@ spec:
 async fn of_a_tariff_profile() -> Result<()> {
     let stage = quick_stage("drift-tariff").await?;
     let id = id(&apply_ready(&stage, "TariffProfile", "meters", TARIFF_PROFILE).await?)?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
 
     let blocked = format!("/api/v2/tariff_profile/{id}/operator_blocklist/operator/2036");
     portal.send(Method::PUT, &blocked, Value::Null).await?;
@@ -115,7 +115,7 @@ async fn of_a_device() -> Result<()> {
     let stage = quick_stage("drift-device").await?;
     let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     let path = format!("/api/v1/endpoint/{id}");
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let tag =
         |name: &'static str| look(&stage, |p| p.tags.values().find(|tag| tag.name == name).map(|tag| tag.id));
     let roof = tag("roof").expect("the spec's tag was made");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::quick_stage;
 use crate::{
-    portal::{Portal, Traffic},
+    portal::{PortalClient, Traffic},
     support::{ORGANISATION, Result, apply_ready, delete, edited, holds, id, look, told},
 };
 
@@ -52,7 +52,7 @@ async fn observe_reports_and_never_writes() -> Result<()> {
     assert!(is_ready(&object), "what only observes is Ready when it has seen: {object:#}");
     drifted(&stage, ("ServiceProfile", "missing"), "WouldCreate", &[]).await?;
 
-    Portal::open(&stage).await?.patch(&format!("{PROFILES}/101"), json!({"name": "Renamed"})).await?;
+    PortalClient::open(&stage).await?.patch(&format!("{PROFILES}/101"), json!({"name": "Renamed"})).await?;
     drifted(&stage, ("ServiceProfile", "there"), "Drifted", &["Renamed"]).await?;
     traffic.two_sweeps(PROFILES).await?;
     let written: Vec<_> =
@@ -67,7 +67,7 @@ async fn observe_reports_and_never_writes() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn suspended_objects_rest_until_they_are_resumed() -> Result<()> {
     let stage = quick_stage("suspend").await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let ours = ["in-spec", "by-annotation"];
     let mut ids = Vec::new();
     for name in ours {
@@ -106,7 +106,7 @@ async fn suspended_objects_rest_until_they_are_resumed() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn warn_reports_drift_and_applies_edits() -> Result<()> {
     let stage = quick_stage("warn").await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let spec = json!({"name": "Meters", "allowed3g": true, "driftPolicy": "Warn"});
     let id = id(&apply_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
     portal.patch(&format!("{PROFILES}/{id}"), json!({"name": "Renamed"})).await?;
@@ -130,7 +130,7 @@ async fn warn_reports_drift_and_applies_edits() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ignored_fields_are_set_once() -> Result<()> {
     let stage = quick_stage("ignore").await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let spec = json!({"name": "Meters", "allowed3g": true, "ignoreFields": ["name"]});
     let id = id(&apply_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
     assert_eq!(look(&stage, name_of(id)), "Meters", "an ignored field is set on creation");

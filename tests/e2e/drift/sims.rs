@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::quick_stage;
 use crate::{
-    portal::{Portal, Traffic},
+    portal::{PortalClient, Traffic},
     support::{DEVICE, Result, apply_ready, edited, holds, look},
 };
 
@@ -23,7 +23,7 @@ spec:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
     let stage = quick_stage("drift-sim").await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let cases = [
         (
             "Endpoint",

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{apply_settled, devices, held, iccid, pool, range, set, settled, sim_state, stage_with, tags};
 use crate::{
-    portal::{Portal, Traffic, last_request},
+    portal::{PortalClient, Traffic, last_request},
     support::{Result, holds, look},
 };
 use emnify_simulator::{Fault, state::SimState};
@@ -16,7 +16,7 @@ const DEVICES: u64 = 50;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_sims_become_fifty_devices_in_a_few_calls() -> Result<()> {
     let stage = stage_with("fleet-grows", DEVICES + 5).await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let traffic = Traffic::from_now(&stage);
     let manifest = set(&json!({"sims": {"selector": range(0, DEVICES - 1)}}));
     let object = apply_settled(&stage, &manifest, DEVICES).await?;

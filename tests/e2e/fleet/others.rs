@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{apply_settled, by_hand, devices, held, iccid, list, pool, set, stage_with, tags};
 use crate::{
-    portal::Portal,
+    portal::PortalClient,
     support::{ORGANISATION, Result, delete, holds, look, says},
 };
 
@@ -71,7 +71,7 @@ async fn a_fleet_that_is_there_is_taken_over_by_its_tag_and_left_as_it_was() -> 
     for (id, n) in (FIRST..).zip([0, 2, 3]) {
         by_hand(&stage, id, n)?;
     }
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     portal.send(Method::POST, "/api/v2/tags", json!({"name": "roof"})).await?;
     let tag =
         look(&stage, |platform| platform.tags.values().find(|tag| tag.name == "roof").map(|tag| tag.id));

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::{apply_settled, devices, pool, set, settled, stage_with, template};
 use crate::{
-    portal::{Portal, Traffic},
+    portal::{PortalClient, Traffic},
     support::{Result, holds, look},
 };
 
 /// A service profile made in the portal; its id.
-async fn another_profile(stage: &Stage, portal: &Portal) -> Result<u64> {
+async fn another_profile(stage: &Stage, portal: &PortalClient) -> Result<u64> {
     portal.send(Method::POST, "/api/v1/service_profile", json!({"name": "Silver"})).await?;
     let made = look(stage, |platform| {
         let mut all = platform.service_profiles.iter();
@@ -28,7 +28,7 @@ async fn no_more_devices_than_allowed_are_disturbed_at_once() -> Result<()> {
     // Two seconds from sending to sending; how long a call takes to have its effect varies.
     const PAUSE: SignedDuration = SignedDuration::from_millis(1500);
     let stage = stage_with("fleet-rollout", 6).await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let mut spec = pool(6);
     // Two of six; a third is rounded down.
     spec["rollout"] = json!({"maxUnavailable": "34%", "minReady": "2s"});
@@ -60,7 +60,7 @@ async fn no_more_devices_than_allowed_are_disturbed_at_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_partition_holds_the_oldest_back() -> Result<()> {
     let stage = stage_with("fleet-partition", 5).await?;
-    let portal = Portal::open(&stage).await?;
+    let portal = PortalClient::open(&stage).await?;
     let mut spec = pool(5);
     apply_settled(&stage, &set(&spec), 5).await?;
     let silver = another_profile(&stage, &portal).await?;

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
-use super::{Scenario, figure::Verdict, machine::Machine, report::Report};
-use crate::cli::BenchArgs;
+use super::{args::BenchArgs, figure::Verdict, machine::Machine, report::Report, scenario::Scenario};
 
 /// What stands above the tables.
 const HEAD: &str = include_str!("page.md");

@@ -20,12 +20,12 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// Somebody who is logged in.
 #[derive(Debug)]
-pub(super) struct Portal {
+pub(super) struct PortalClient {
     simulator: Simulator,
     bearer: String,
 }
 
-impl Portal {
+impl PortalClient {
     /// Logs in.
     pub(super) async fn open(simulator: &Simulator) -> Result<Self> {
         let mut portal = Self { simulator: simulator.clone(), bearer: String::new() };

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use super::{
-    Scenario,
     figure::{Bar, Figure, Value, Verdict},
+    scenario::Scenario,
 };
 
 /// The result of one scenario, printed as it grows.

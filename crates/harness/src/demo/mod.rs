@@ -1,6 +1,6 @@
 //! `cargo demo`: the whole system on one machine, for a person to watch and touch.
 
-mod board;
+mod progress;
 mod setup;
 mod table;
 mod watch;
@@ -12,7 +12,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::{cli::DemoArgs, devices::Devices, stage::Stage};
-use board::Board;
+use progress::Progress;
 use setup::Applied;
 use watch::Sight;
 
@@ -51,7 +51,7 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
 /// Applies, waits for Ready, and goes on if wanted.
 async fn play(stage: &Stage, args: &DemoArgs) -> Result<ExitCode> {
     let mut sights = watch::everything(stage);
-    let mut screen = Screen { start: Instant::now(), board: Board::new(args.devices <= FEW) };
+    let mut screen = Screen { start: Instant::now(), progress: Progress::new(args.devices <= FEW) };
     println!("\n$ kubectl apply -f examples/quickstart");
     let applied = screen.during(setup::apply(stage, args.devices), &mut sights).await??;
     if !screen.converge(&mut sights, &applied, args.deadline()).await? {
@@ -72,7 +72,7 @@ async fn play(stage: &Stage, args: &DemoArgs) -> Result<ExitCode> {
 /// What happened so far, on standard output.
 struct Screen {
     start: Instant,
-    board: Board,
+    progress: Progress,
 }
 
 impl Screen {
@@ -102,7 +102,7 @@ impl Screen {
     ) -> Result<bool> {
         let end = Instant::now() + deadline;
         let mut tick = interval(SUMMARY);
-        while !self.board.all_ready(&applied.objects) {
+        while !self.progress.all_ready(&applied.objects) {
             tokio::select! {
                 Some(sight) = sights.next() => self.see(sight?),
                 _now = tick.tick() => self.sum_up(),
@@ -129,12 +129,12 @@ impl Screen {
     }
 
     fn see(&mut self, sight: Sight) {
-        let line = self.board.see(sight);
+        let line = self.progress.see(sight);
         self.say(line);
     }
 
     fn sum_up(&mut self) {
-        let line = self.board.summary();
+        let line = self.progress.summary();
         self.say(line);
     }
 
@@ -147,7 +147,7 @@ impl Screen {
     /// Says which objects are not Ready, and why.
     fn accuse(&self, applied: &Applied) {
         println!("\nNot Ready after {:.0} s:\n", self.start.elapsed().as_secs_f64());
-        for line in self.board.unready(&applied.objects) {
+        for line in self.progress.unready(&applied.objects) {
             println!("  {line}");
         }
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 use crate::bench::{
+    environment::Environment,
     figure::{Value, percentile, seconds},
-    ground::Ground,
     report::Report,
 };
 
@@ -22,20 +22,20 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     /// Renames a device in its spec, unless an earlier name has not arrived yet.
-    pub(super) async fn rename(&mut self, ground: &Ground, n: u64, name: String) -> Result<bool> {
-        let id = ground.device(n).context("the device is on the platform")?;
+    pub(super) async fn rename(&mut self, environment: &Environment, n: u64, name: String) -> Result<bool> {
+        let id = environment.device(n).context("the device is on the platform")?;
         if self.pending.contains_key(&id) {
             return Ok(false);
         }
-        ground.rename(n, &name).await?;
-        self.pending.insert(id, (name, ground.stage.simulator().now()));
+        environment.rename(n, &name).await?;
+        self.pending.insert(id, (name, environment.stage.simulator().now()));
         Ok(true)
     }
 
     /// Notes which have arrived. The platform's own note of the last write says when.
-    pub(super) fn look(&mut self, ground: &Ground) {
+    pub(super) fn look(&mut self, environment: &Environment) {
         let took = &mut self.took;
-        ground.platform(|platform| {
+        environment.platform(|platform| {
             self.pending.retain(|id, (name, since)| {
                 let Some(row) = platform.endpoints.get(id).filter(|row| row.name == *name) else {
                     return true;
@@ -48,10 +48,10 @@ impl Arrivals {
     }
 
     /// Waits until all have arrived.
-    pub(super) async fn wait(&mut self, ground: &Ground, within: Duration) -> Result<()> {
+    pub(super) async fn wait(&mut self, environment: &Environment, within: Duration) -> Result<()> {
         let end = Instant::now() + within;
         loop {
-            self.look(ground);
+            self.look(environment);
             if self.pending.is_empty() {
                 return Ok(());
             }
@@ -62,7 +62,7 @@ impl Arrivals {
                 self.pending.len(),
                 within.as_secs(),
                 names.join(", "),
-                ground.stage.operator_log_tail()
+                environment.stage.operator_log_tail()
             );
             sleep(Duration::from_millis(10)).await;
         }

@@ -8,11 +8,12 @@ use rand::{Rng as _, seq::SliceRandom as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{Worlds, arrivals::percentiles};
+use super::arrivals::percentiles;
 use crate::bench::{
+    environment::{Environment, device_name},
+    environments::Environments,
     figure::{Value, count},
-    ground::{Ground, device_name},
-    portal::Portal,
+    portal::PortalClient,
     report::Report,
 };
 
@@ -30,16 +31,16 @@ struct Strayed {
     since: Timestamp,
 }
 
-pub(super) async fn drift(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
-    let edits = if worlds.site.quick { EDITS / 5 } else { EDITS };
-    let ground = worlds.settled(report).await?;
-    let portal = Portal::open(ground.stage.simulator()).await?;
-    let start = ground.mark().await?;
-    let mut numbers: Vec<u64> = (FIRST.min(ground.made() / 2)..ground.made()).collect();
+pub(super) async fn drift(environments: &mut Environments, report: &mut Report) -> Result<()> {
+    let edits = if environments.site.quick { EDITS / 5 } else { EDITS };
+    let environment = environments.settled(report).await?;
+    let portal = PortalClient::open(environment.stage.simulator()).await?;
+    let start = environment.mark().await?;
+    let mut numbers: Vec<u64> = (FIRST.min(environment.made() / 2)..environment.made()).collect();
     numbers.shuffle(&mut rand::rng());
     let (mut renamed, mut switched) = (Watched::default(), Watched::default());
     for (turn, n) in numbers.into_iter().take(edits).enumerate() {
-        let id = ground.device(n).context("the device is on the platform")?;
+        let id = environment.device(n).context("the device is on the platform")?;
         // A rename raises no event; switching off raises one.
         let (fields, watched) = if turn % 2 == 0 {
             (json!({"name": format!("Renamed {n}")}), &mut renamed)
@@ -47,15 +48,15 @@ pub(super) async fn drift(worlds: &mut Worlds, report: &mut Report) -> Result<()
             (json!({"status": {"id": 1}}), &mut switched)
         };
         portal.patch(id, &fields).await?;
-        watched.stray(ground, id, device_name(n));
+        watched.stray(environment, id, device_name(n));
         let until = Instant::now() + BEAT.mul_f64(rand::rng().random_range(0.0..2.0));
         while Instant::now() < until {
-            renamed.look(ground);
-            switched.look(ground);
+            renamed.look(environment);
+            switched.look(environment);
             sleep(Duration::from_millis(50)).await;
         }
     }
-    let corrected = wait(ground, &mut renamed, &mut switched).await;
+    let corrected = wait(environment, &mut renamed, &mut switched).await;
     let mut all = renamed.took.clone();
     all.extend(&switched.took);
     report.shows("portal edits, half of them with an event", count(edits));
@@ -63,18 +64,18 @@ pub(super) async fn drift(worlds: &mut Worlds, report: &mut Report) -> Result<()
     percentiles(report, "all: from the edit to corrected", all, Some((50, 15.0)));
     percentiles(report, "with an event (switched off)", switched.took, None);
     percentiles(report, "without an event (renamed)", renamed.took, None);
-    let calls = ground.calls(start);
+    let calls = environment.calls(start);
     report.shows("emnify calls meanwhile", count(calls.len()));
     calls.show(report);
-    ground.show_duplicates(report, ground.made());
+    environment.show_duplicates(report, environment.made());
     corrected
 }
 
-async fn wait(ground: &Ground, renamed: &mut Watched, switched: &mut Watched) -> Result<()> {
+async fn wait(environment: &Environment, renamed: &mut Watched, switched: &mut Watched) -> Result<()> {
     let end = Instant::now() + DEADLINE;
     loop {
-        renamed.look(ground);
-        switched.look(ground);
+        renamed.look(environment);
+        switched.look(environment);
         let open = renamed.open.len() + switched.open.len();
         if open == 0 {
             return Ok(());
@@ -91,7 +92,7 @@ async fn wait(ground: &Ground, renamed: &mut Watched, switched: &mut Watched) ->
             "{open} devices are not corrected after {} s, such as {}\n{}",
             DEADLINE.as_secs(),
             named.join(", "),
-            ground.stage.operator_log_tail()
+            environment.stage.operator_log_tail()
         );
         sleep(Duration::from_millis(50)).await;
     }
@@ -105,14 +106,14 @@ struct Watched {
 }
 
 impl Watched {
-    fn stray(&mut self, ground: &Ground, id: u64, name: String) {
-        self.open.insert(id, Strayed { name, since: ground.stage.simulator().now() });
+    fn stray(&mut self, environment: &Environment, id: u64, name: String) {
+        self.open.insert(id, Strayed { name, since: environment.stage.simulator().now() });
     }
 
     /// Notes which are as they should be again. The platform's own note of the last write says since when.
-    fn look(&mut self, ground: &Ground) {
+    fn look(&mut self, environment: &Environment) {
         let took = &mut self.took;
-        ground.platform(|platform| {
+        environment.platform(|platform| {
             self.open.retain(|id, strayed| {
                 let right =
                     |row: &&emnify_simulator::state::Endpoint| row.enabled && row.name == strayed.name;

@@ -7,11 +7,11 @@ use emnify_simulator::fleet::iccid;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
-use super::Worlds;
 use crate::{
     bench::{
+        environment::Environment,
+        environments::Environments,
         figure::{Value, count, seconds},
-        ground::Ground,
         report::Report,
     },
     stage::is_ready,
@@ -24,23 +24,23 @@ const POLL: Duration = Duration::from_millis(500);
 /// Between two words about how far it is.
 const PROGRESS: Duration = Duration::from_secs(30);
 
-pub(super) async fn fleet(worlds: &Worlds, report: &mut Report) -> Result<()> {
-    let devices = worlds.site.devices.unwrap_or(DEVICES);
-    let mut ground = Ground::open(&worlds.site, devices).await?;
-    let start = ground.mark().await?;
-    ground.stage.apply_workspace("default").await?;
-    ground.stage.apply(&manifest(devices)).await?;
-    let ready = ready(&mut ground).await;
-    let (passed, calls) = (start.at.elapsed(), ground.calls(start));
+pub(super) async fn fleet(environments: &Environments, report: &mut Report) -> Result<()> {
+    let devices = environments.site.devices.unwrap_or(DEVICES);
+    let mut environment = Environment::open(&environments.site, devices).await?;
+    let start = environment.mark().await?;
+    environment.stage.apply_workspace("default").await?;
+    environment.stage.apply(&manifest(devices)).await?;
+    let ready = ready(&mut environment).await;
+    let (passed, calls) = (start.at.elapsed(), environment.calls(start));
     calls.show_against(report, "emnify calls, login and first sweeps included", 300);
     report.is("calls refused as too many (429)", count(calls.throttled()), Value::Count(0));
     report.shows("from the apply to Ready", seconds(passed));
-    ground.show_memory(report, "when it is Ready", Some(250));
+    environment.show_memory(report, "when it is Ready", Some(250));
     ready?;
-    let writes = ground.kubernetes_writes_since(start, 2).await?;
+    let writes = environment.kubernetes_writes_since(start, 2).await?;
     report.shows("Kubernetes writes of the operator", Value::Count(writes));
-    ground.show_duplicates(report, devices);
-    ground.close().await
+    environment.show_duplicates(report, devices);
+    environment.close().await
 }
 
 fn manifest(devices: u64) -> String {
@@ -60,14 +60,14 @@ fn manifest(devices: u64) -> String {
 }
 
 /// Waits until the set is Ready. The failure holds its status and the end of the operator's log.
-async fn ready(ground: &mut Ground) -> Result<()> {
+async fn ready(environment: &mut Environment) -> Result<()> {
     let began = Instant::now();
     let mut told = began;
     loop {
-        if let Some(status) = ground.operator()?.has_ended()? {
-            bail!("the operator ended with {status}\n{}", ground.stage.operator_log_tail());
+        if let Some(status) = environment.operator()?.has_ended()? {
+            bail!("the operator ended with {status}\n{}", environment.stage.operator_log_tail());
         }
-        let object = ground.stage.get("EndpointSet", NAME).await?.unwrap_or_default();
+        let object = environment.stage.get("EndpointSet", NAME).await?.unwrap_or_default();
         if is_ready(&object) {
             return Ok(());
         }
@@ -79,7 +79,7 @@ async fn ready(ground: &mut Ground) -> Result<()> {
             began.elapsed() < DEADLINE,
             "the set is not Ready after {} s\n{}",
             DEADLINE.as_secs(),
-            ground.stage.evidence("EndpointSet", NAME).await
+            environment.stage.evidence("EndpointSet", NAME).await
         );
         sleep(POLL).await;
     }

@@ -6,17 +6,17 @@ use anyhow::{Result, ensure};
 use emnify_simulator::Entry;
 use tokio::time::{Instant, sleep};
 
-use crate::bench::ground::{Ground, Mark};
+use crate::bench::environment::{Environment, Mark};
 
 /// How long nothing may be listed or written until that counts as rest. First sweeps follow each other at once.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Waits until listings and writes have stopped. Hints and single reads go on for ever.
-pub(super) async fn wait(ground: &Ground, since: Mark, within: Duration) -> Result<()> {
+pub(super) async fn wait(environment: &Environment, since: Mark, within: Duration) -> Result<()> {
     let end = Instant::now() + within;
     let (mut seen, mut last) = (0, Instant::now());
     while last.elapsed() < QUIET {
-        let work = ground.calls(since).0.iter().filter(|entry| is_work(entry)).count();
+        let work = environment.calls(since).0.iter().filter(|entry| is_work(entry)).count();
         if work != seen {
             (seen, last) = (work, Instant::now());
         }
@@ -24,7 +24,7 @@ pub(super) async fn wait(ground: &Ground, since: Mark, within: Duration) -> Resu
             Instant::now() < end,
             "the operator does not come to rest in {} s\n{}",
             within.as_secs(),
-            ground.stage.operator_log_tail()
+            environment.stage.operator_log_tail()
         );
         sleep(Duration::from_millis(200)).await;
     }

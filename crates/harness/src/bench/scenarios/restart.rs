@@ -10,11 +10,12 @@ use kube::{ResourceExt as _, api::ListParams};
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
-use super::{Worlds, arrivals::Arrivals, rest};
+use super::{arrivals::Arrivals, rest};
 use crate::{
     bench::{
+        environment::{Environment, object_name},
+        environments::Environments,
         figure::{Value, count, seconds},
-        ground::{Ground, object_name},
         report::Report,
     },
     stage::crds,
@@ -27,23 +28,23 @@ const QUIET: Duration = Duration::from_secs(20);
 /// Which device is edited: one that no other scenario touches.
 const EDITED: u64 = 7;
 
-pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
-    let ground = worlds.settled(report).await?;
-    if !settle(ground).await? {
+pub(super) async fn restart(environments: &mut Environments, report: &mut Report) -> Result<()> {
+    let environment = environments.settled(report).await?;
+    if !settle(environment).await? {
         report.note("devices that had moved before were still being reported when the operator was stopped");
     }
-    let ended = ground.stop_operator().await?;
+    let ended = environment.stop_operator().await?;
     report.shows("from SIGTERM to the end of the process", seconds(ended));
-    let before = versions(ground).await?;
-    let start = ground.mark().await?;
-    ground.start_operator()?;
+    let before = versions(environment).await?;
+    let start = environment.mark().await?;
+    environment.start_operator()?;
     let mut edits = Arrivals::default();
-    edits.rename(ground, EDITED, format!("After a restart {}", start.at.elapsed().as_nanos())).await?;
-    edits.wait(ground, DEADLINE).await?;
-    let started = ground.operator()?.started();
+    edits.rename(environment, EDITED, format!("After a restart {}", start.at.elapsed().as_nanos())).await?;
+    edits.wait(environment, DEADLINE).await?;
+    let started = environment.operator()?.started();
     let served = started.elapsed();
-    rest::wait(ground, start, DEADLINE).await?;
-    let calls = ground.calls(start);
+    rest::wait(environment, start, DEADLINE).await?;
+    let calls = environment.calls(start);
     calls.show_against(report, "emnify calls until every first sweep is done and an edit served", 25);
     report.at_most(
         "from the start of the process to the first edit served",
@@ -52,7 +53,7 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
     );
     report.is("logins", count(calls.logins()), Value::Count(0));
     report.is("writes to emnify besides the edit", count(calls.writes().saturating_sub(1)), Value::Count(0));
-    let after = versions(ground).await?;
+    let after = versions(environment).await?;
     let edited = format!("Endpoint/{}", object_name(EDITED));
     let changed: Vec<_> = before
         .iter()
@@ -67,18 +68,18 @@ pub(super) async fn restart(worlds: &mut Worlds, report: &mut Report) -> Result<
         let now = after.get(*name).map(|(_, status)| status.clone()).unwrap_or_default();
         report.note(format!("changed in the status of {name}: {}", differing(status, &now).join(", ")));
     }
-    ground.show_memory(report, "after the start", Some(120));
+    environment.show_memory(report, "after the start", Some(120));
     Ok(())
 }
 
 /// Waits until nothing is written to Kubernetes any more, so that what is written after the start is its doing; false if
 /// that takes too long.
-async fn settle(ground: &Ground) -> Result<bool> {
+async fn settle(environment: &Environment) -> Result<bool> {
     let begin = Instant::now();
     while begin.elapsed() < SETTLE {
-        let mark = ground.mark().await?;
+        let mark = environment.mark().await?;
         sleep(QUIET).await;
-        if ground.kubernetes_writes_since(mark, 0).await? == 0 {
+        if environment.kubernetes_writes_since(mark, 0).await? == 0 {
             return Ok(true);
         }
     }
@@ -87,11 +88,11 @@ async fn settle(ground: &Ground) -> Result<bool> {
 
 /// By `Kind/name`: resource version and status of everything that is ours, and of Secrets; without workspaces, whose
 /// status says how far the event log was read.
-async fn versions(ground: &Ground) -> Result<BTreeMap<String, (String, Json)>> {
+async fn versions(environment: &Environment) -> Result<BTreeMap<String, (String, Json)>> {
     let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
     let mut versions = BTreeMap::new();
     for kind in kinds.chain(["Secret".to_owned()]) {
-        for object in ground.stage.api(&kind)?.list(&ListParams::default()).await?.items {
+        for object in environment.stage.api(&kind)?.list(&ListParams::default()).await?.items {
             let version = object.resource_version().unwrap_or_default();
             let name = format!("{kind}/{}", object.name_any());
             versions.insert(name, (version, object.data["status"].clone()));

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::{Instant, interval_at};
 
-use super::Worlds;
 use crate::{
     bench::{
+        environments::Environments,
         figure::{Value, count, per_second, seconds},
         report::Report,
     },
@@ -21,11 +21,12 @@ const SETTLE: Duration = Duration::from_secs(60);
 const MEASURED: Duration = Duration::from_secs(300);
 const BEAT: Duration = Duration::from_secs(3);
 
-pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<()> {
-    let (settle, measured) = if worlds.site.quick { (SETTLE / 4, MEASURED / 5) } else { (SETTLE, MEASURED) };
-    let ground = worlds.settled(report).await?;
-    let mut devices = Devices::new(ground.stage.simulator().clone());
-    let pace = usize::try_from(ground.made() * MOVING * BEAT.as_secs() / (100 * 60))?.max(1);
+pub(super) async fn steady(environments: &mut Environments, report: &mut Report) -> Result<()> {
+    let (settle, measured) =
+        if environments.site.quick { (SETTLE / 4, MEASURED / 5) } else { (SETTLE, MEASURED) };
+    let environment = environments.settled(report).await?;
+    let mut devices = Devices::new(environment.stage.simulator().clone());
+    let pace = usize::try_from(environment.made() * MOVING * BEAT.as_secs() / (100 * 60))?.max(1);
     report.note(format!(
         "{pace} of the simulated devices attach, go online, leave or move to another network every 3 s"
     ));
@@ -37,9 +38,9 @@ pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<(
         }
     };
     turn(Instant::now() + settle).await;
-    let (start, before) = (ground.mark().await?, ground.usage());
+    let (start, before) = (environment.mark().await?, environment.usage());
     turn(start.at + measured).await;
-    let (passed, calls, after) = (start.at.elapsed(), ground.calls(start), ground.usage());
+    let (passed, calls, after) = (start.at.elapsed(), environment.calls(start), environment.usage());
     report.at_most("emnify calls a second", per_second(calls.len(), passed), Value::PerSecond(0.2));
     calls.show(report);
     report.is("emnify calls that write", count(calls.writes()), Value::Count(0));
@@ -47,8 +48,8 @@ pub(super) async fn steady(worlds: &mut Worlds, report: &mut Report) -> Result<(
     let share = busy.map(|busy| Value::Percent(100.0 * busy / passed.as_secs_f64()));
     let share = share.unwrap_or(Value::NotMeasured("no /proc"));
     report.at_most("processor, of one core", share, Value::Percent(2.0));
-    ground.show_memory(report, "in steady state", Some(120));
-    let writes = ground.kubernetes_writes_since(start, 0).await?;
+    environment.show_memory(report, "in steady state", Some(120));
+    let writes = environment.kubernetes_writes_since(start, 0).await?;
     report.shows("Kubernetes writes of the operator", Value::Count(writes));
     report.shows("measured for", seconds(passed));
     Ok(())

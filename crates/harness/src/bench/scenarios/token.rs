@@ -8,12 +8,12 @@ use kube::api::ListParams;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
-use super::Worlds;
 use crate::{
     bench::{
         calls::is_login,
+        environment::Environment,
+        environments::Environments,
         figure::{Value, count, float, seconds},
-        ground::Ground,
         report::Report,
     },
     stage::condition,
@@ -27,18 +27,18 @@ const MEASURED: Duration = Duration::from_secs(12 * 60);
 const QUICK: Duration = Duration::from_secs(6 * 60 + 30);
 const HOUR: f64 = 3_600.0;
 
-pub(super) async fn wrong(worlds: &Worlds, report: &mut Report) -> Result<()> {
-    let measured = if worlds.site.quick { QUICK } else { MEASURED };
-    let mut ground = Ground::open(&worlds.site, DEVICES).await?;
-    let start = ground.mark().await?;
-    ground.stage.apply_secret("wrong", &[("token", "nobodys-token")]).await?;
-    ground.stage.apply(&workspace(&ground.stage.base_url())).await?;
-    ground.make(DEVICES).await?;
+pub(super) async fn wrong(environments: &Environments, report: &mut Report) -> Result<()> {
+    let measured = if environments.site.quick { QUICK } else { MEASURED };
+    let mut environment = Environment::open(&environments.site, DEVICES).await?;
+    let start = environment.mark().await?;
+    environment.stage.apply_secret("wrong", &[("token", "nobodys-token")]).await?;
+    environment.stage.apply(&workspace(&environment.stage.base_url())).await?;
+    environment.make(DEVICES).await?;
     let until = Instant::now() + measured;
     while Instant::now() < until {
         sleep(Duration::from_secs(1)).await;
     }
-    let calls = ground.calls(start);
+    let calls = environment.calls(start);
     calls.show(report);
     let logins: Vec<_> = calls.0.iter().filter(|entry| is_login(entry)).collect();
     report.shows("measured for", seconds(start.at.elapsed()));
@@ -49,10 +49,10 @@ pub(super) async fn wrong(worlds: &Worlds, report: &mut Report) -> Result<()> {
          seen between two",
     );
     let (workspace, devices) =
-        (complaints(&ground, "Workspace").await?, complaints(&ground, "Endpoint").await?);
+        (complaints(&environment, "Workspace").await?, complaints(&environment, "Endpoint").await?);
     report.is("Workspaces that tell of the refused token", Value::Count(workspace), Value::Count(1));
     report.is("devices that tell of it", Value::Count(devices), Value::Count(0));
-    ground.close().await
+    environment.close().await
 }
 
 fn workspace(base_url: &str) -> String {
@@ -76,8 +76,8 @@ fn hourly(logins: &[&Entry], measured: Duration) -> Value {
 }
 
 /// How many objects of a kind say in a condition that emnify refuses the token.
-async fn complaints(ground: &Ground, kind: &str) -> Result<u64> {
-    let objects = ground.stage.api(kind)?.list(&ListParams::default()).await?;
+async fn complaints(environment: &Environment, kind: &str) -> Result<u64> {
+    let objects = environment.stage.api(kind)?.list(&ListParams::default()).await?;
     let mut complaints = 0;
     for object in objects.items {
         let object: Json = serde_json::to_value(object)?;

@@ -12,7 +12,7 @@ use kube::{
 use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 
-use super::{board::Board, calls::Calls, figure::Value, report::Report, usage::Usage};
+use super::{calls::Calls, figure::Value, ready_watch::ReadyWatch, report::Report, usage::Usage};
 use crate::stage::{Launch, Options, Place, Process, Stage};
 
 /// The organisation of the seed.
@@ -40,10 +40,10 @@ pub(super) struct Site {
 
 /// A control plane, a platform and an operator.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct Environment {
     // Dropped first.
     operator: Option<Process>,
-    pub(super) devices: Board,
+    pub(super) devices: ReadyWatch,
     pub(super) stage: Stage,
     binary: PathBuf,
     /// How many objects were made.
@@ -58,7 +58,7 @@ pub(super) struct Mark {
     kubernetes: u64,
 }
 
-impl Ground {
+impl Environment {
     /// Starts everything, with `sims` unassigned SIMs and the operator ready and without work.
     pub(super) async fn open(site: &Site, sims: u64) -> Result<Self> {
         let mut options = Options::at(Place::Own { namespace: "bench".to_owned(), keep: site.keep });
@@ -68,11 +68,11 @@ impl Ground {
         options.simulator.endpoint_write_time = WRITE_TIME;
         options.simulator.endpoint_item_time = ITEM_TIME;
         let stage = Stage::start(options).await?;
-        let devices = Board::of(&stage, "Endpoint")?;
-        let mut ground = Self { operator: None, devices, stage, binary: site.binary.clone(), made: 0 };
-        ground.start_operator()?;
-        ground.operator()?.ready().await?;
-        Ok(ground)
+        let devices = ReadyWatch::of(&stage, "Endpoint")?;
+        let mut environment = Self { operator: None, devices, stage, binary: site.binary.clone(), made: 0 };
+        environment.start_operator()?;
+        environment.operator()?.ready().await?;
+        Ok(environment)
     }
 
     /// Starts the operator; it may not be ready yet.

@@ -9,7 +9,7 @@ use crate::stage::{condition, is_ready};
 
 /// The latest state of all objects, by `kubectl`'s name: `endpoint.emnify.io/meter-1`.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct Progress {
     /// A line for every device; otherwise only for those in trouble.
     every_device: bool,
     objects: BTreeMap<String, Shown>,
@@ -23,7 +23,7 @@ struct Shown {
     text: String,
 }
 
-impl Board {
+impl Progress {
     pub(super) fn new(every_device: bool) -> Self {
         Self { every_device, objects: BTreeMap::new(), summary: String::new() }
     }
@@ -117,41 +117,41 @@ mod tests {
         })
     }
 
-    fn see(board: &mut Board, object: Value) -> Option<String> {
-        board.see(Sight::Is("endpoint.emnify.io/a".to_owned(), object))
+    fn see(progress: &mut Progress, object: Value) -> Option<String> {
+        progress.see(Sight::Is("endpoint.emnify.io/a".to_owned(), object))
     }
 
     #[test]
     fn a_line_per_change_and_none_for_an_echo() {
-        let mut board = Board::new(true);
-        assert!(see(&mut board, device("False", None)).unwrap().ends_with("Progressing: creating"));
-        assert!(see(&mut board, device("True", None)).unwrap().ends_with(" Ready"));
-        assert_eq!(see(&mut board, device("True", None)), None, "the same again is no news");
-        let online = see(&mut board, device("True", Some("Online"))).unwrap();
+        let mut progress = Progress::new(true);
+        assert!(see(&mut progress, device("False", None)).unwrap().ends_with("Progressing: creating"));
+        assert!(see(&mut progress, device("True", None)).unwrap().ends_with(" Ready"));
+        assert_eq!(see(&mut progress, device("True", None)), None, "the same again is no news");
+        let online = see(&mut progress, device("True", Some("Online"))).unwrap();
         assert!(online.ends_with("Ready, Online (KPN, Netherlands)"), "{online}");
     }
 
     #[test]
     fn all_are_ready_only_when_each_was_seen_ready() {
-        let mut board = Board::new(true);
+        let mut progress = Progress::new(true);
         let names = ["endpoint.emnify.io/a".to_owned(), "endpoint.emnify.io/b".to_owned()];
-        see(&mut board, device("True", None));
-        assert!(!board.all_ready(&names), "an object that was never seen is not ready");
-        assert!(board.all_ready(&names[..1]));
-        let unready: Vec<_> = board.unready(&names).collect();
+        see(&mut progress, device("True", None));
+        assert!(!progress.all_ready(&names), "an object that was never seen is not ready");
+        assert!(progress.all_ready(&names[..1]));
+        let unready: Vec<_> = progress.unready(&names).collect();
         assert_eq!(unready.len(), 1);
         assert!(unready[0].ends_with("was never seen"));
     }
 
     #[test]
     fn large_fleets_are_counted_and_only_stalled_devices_named() {
-        let mut board = Board::new(false);
-        assert_eq!(see(&mut board, device("True", None)), None);
-        assert_eq!(board.summary().as_deref(), Some("1 of 1 devices are Ready"));
-        assert_eq!(board.summary(), None, "an unchanged summary is no news");
+        let mut progress = Progress::new(false);
+        assert_eq!(see(&mut progress, device("True", None)), None);
+        assert_eq!(progress.summary().as_deref(), Some("1 of 1 devices are Ready"));
+        assert_eq!(progress.summary(), None, "an unchanged summary is no news");
         let mut bad = device("False", None);
         let stalled = json!({"type": "Stalled", "status": "True"});
         bad["status"]["conditions"].as_array_mut().unwrap().push(stalled);
-        assert!(see(&mut board, bad).is_some());
+        assert!(see(&mut progress, bad).is_some());
     }
 }

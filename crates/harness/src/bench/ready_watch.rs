@@ -84,14 +84,14 @@ impl Rows {
 
 /// Follows all objects of a kind in the namespace.
 #[derive(Debug)]
-pub(super) struct Board {
+pub(super) struct ReadyWatch {
     rows: Arc<Mutex<Rows>>,
     /// Moves with every event.
     moved: watch::Receiver<()>,
     task: JoinHandle<()>,
 }
 
-impl Board {
+impl ReadyWatch {
     /// Starts to follow.
     pub(super) fn of(stage: &Stage, kind: &str) -> Result<Self> {
         let (resource, _) = resource(kind)?;
@@ -163,7 +163,7 @@ impl Board {
     }
 }
 
-impl Drop for Board {
+impl Drop for ReadyWatch {
     fn drop(&mut self) {
         self.task.abort();
     }
