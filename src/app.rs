@@ -9,14 +9,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use emnify::{HttpTransport, HttpTransportConfig};
 use emnify_engine::{
-    directory::WorkspaceKey,
-    engine::{Builder, Engine},
-    fleet::Fleet,
-    kind::Managed,
-    reason,
-    refusal::{self, Line},
-    shared::EngineSettings,
-    tasks::{Ended, Tasks, named},
+    cluster::{
+        context::EngineSettings,
+        refusal::{self, Line},
+        tasks::{Ended, Tasks, named},
+    },
+    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey},
+    run::{Builder, Engine},
 };
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
@@ -28,22 +27,19 @@ use kube::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use crate::{
+    admin::{self, Health},
     cluster::{self, Heard, Patience, versions::went_back},
+    crd_skew::{self, Skew},
     kinds,
-    lead::{self, Lead, writes::guarded},
-    observe::{
+    leader::{self, Lead, fenced_client::guarded},
+    push::{Push, Secret},
+    settings::{Namespaces, Settings},
+    telemetry::{
         levels::Levels,
         metrics::{Metrics, Snapshot},
     },
-    serve::{
-        self, Health,
-        push::{Push, Secret},
-    },
-    settings::{Namespaces, Settings},
-    skew::{self, Skew},
     workspace::{
-        ClusterWorkspace, Workspace,
-        controller::{Desk, NamespaceLabels},
+        ClusterWorkspace, Workspace, context::WorkspaceController, served::NamespaceLabels,
         sessions::Sessions,
     },
 };
@@ -80,7 +76,7 @@ async fn live(
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
     }
-    let me = lead::identity();
+    let me = leader::identity();
     let (installation, shard) = (&settings.installation, settings.lead.shard.selector());
     tracing::info!(installation, identity = me, shard, "starting");
     let lead = Lead::new(&settings, &client, &me);
@@ -89,15 +85,15 @@ async fn live(
         () = engine.listed() => {}
         ended = ended(&mut tasks, &engine.shared.tasks, &shutdown) => return ended,
     }
-    let (desk, labels) = workspaces(&settings, &engine, &lead, &me)?;
+    let (controller, labels) = workspaces(&settings, &engine, &lead, &me)?;
     let skew = Skew::default();
-    tell(&metrics, &desk, push.as_ref().map(|(_, push)| push), &skew, heard);
+    tell(&metrics, &controller, push.as_ref().map(|(_, push)| push), &skew, heard);
     if let Some((listener, push)) = push {
         let shared = engine.shared.clone();
         let push = push
-            .taken_by(move |records| shared.tasks.within("push receiver", || shared.stale(records)))
+            .taken_by(move |records| shared.tasks.within("push receiver", || shared.on_records(records)))
             .while_open(lead.gate.clone());
-        tasks.spawn(named("push receiver", serve::push::receive(listener, push, shutdown.clone())));
+        tasks.spawn(named("push receiver", crate::push::receive(listener, push, shutdown.clone())));
     }
     health.set_ready(true);
     tokio::select! {
@@ -106,9 +102,9 @@ async fn live(
     }
     tasks.spawn(named("definitions", definitions(&settings, &lead, &engine, skew, &shutdown)));
     tell_unserved(&settings, &lead, &engine);
-    serve_workspaces(&desk, labels, &mut tasks, &shutdown);
+    serve_workspaces(&controller, labels, &mut tasks, &shutdown);
     let result = tokio::select! {
-        result = act(&desk, &engine, &mut tasks, &shutdown) => result,
+        result = act(&controller, &engine, &mut tasks, &shutdown) => result,
         // calls under way end with the process; whoever leads now must not meet them
         lost = lead.lost() => return Err(lost.into()),
     };
@@ -130,20 +126,20 @@ async fn start_admin(
         .with_context(|| format!("--admin-addr: {} cannot be listened on", settings.admin_addr))?;
     tracing::info!(address = %listener.local_addr()?, "admin server");
     let admin =
-        serve::admin(listener, health.clone(), metrics.clone(), Levels::installed(), shutdown.clone());
+        admin::admin(listener, health.clone(), metrics.clone(), Levels::installed(), shutdown.clone());
     tasks.spawn(named("admin server", admin));
     Ok((health, metrics))
 }
 
 /// Reconciles from the moment that every workspace is known, until the process is to end.
 async fn act(
-    desk: &Desk,
+    controller: &WorkspaceController,
     engine: &Engine,
     tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<()> {
     tokio::select! {
-        () = desk.listed() => {}
+        () = controller.listed() => {}
         ended = ended(tasks, &engine.shared.tasks, shutdown) => return ended,
     }
     engine.open();
@@ -152,13 +148,20 @@ async fn act(
 }
 
 /// Says where the values of metrics come from.
-fn tell(metrics: &Metrics, desk: &Arc<Desk>, push: Option<&Push>, skew: &Skew, heard: Heard) {
-    let (desk, pushed, skew) = (desk.clone(), push.map(|push| push.counters().clone()), skew.clone());
+fn tell(
+    metrics: &Metrics,
+    controller: &Arc<WorkspaceController>,
+    push: Option<&Push>,
+    skew: &Skew,
+    heard: Heard,
+) {
+    let (controller, pushed, skew) =
+        (controller.clone(), push.map(|push| push.counters().clone()), skew.clone());
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
         let hearing = Some(heard.hearing());
-        let read = || Snapshot { push, skew: skew.counts(), hearing, ..desk.snapshot() };
-        desk.engine().shared.tasks.within("metrics", read)
+        let read = || Snapshot { push, skew: skew.counts(), hearing, ..controller.snapshot() };
+        controller.engine().shared.tasks.within("metrics", read)
     });
 }
 
@@ -184,7 +187,7 @@ fn start_engine(
         fn visit<K: Managed>(&mut self) {
             self.0 = self.0.take().map(Builder::with::<K>);
         }
-        fn visit_fleet<F: Fleet>(&mut self) {
+        fn visit_set<F: ObjectSet>(&mut self) {
             self.0 = self.0.take().map(Builder::with_fleet::<F>);
         }
     }
@@ -207,28 +210,30 @@ fn workspaces(
     engine: &Engine,
     lead: &Arc<Lead>,
     me: &str,
-) -> Result<(Arc<Desk>, NamespaceLabels)> {
+) -> Result<(Arc<WorkspaceController>, NamespaceLabels)> {
     // emnify sees which installation calls, and which of its processes
     let process = me.rsplit_once('_').map_or(me, |(_, process)| process);
     let caller = Some(format!("{}; {process}", settings.installation));
     let transport = HttpTransport::new(HttpTransportConfig { caller, ..HttpTransportConfig::default() })?;
     let sessions = Sessions::new(engine.clone(), Arc::new(transport), settings.ip_share, lead.clone());
     let labels = NamespaceLabels::default();
-    let desk = Desk::new(engine.clone(), settings.clone(), sessions, labels.clone(), lead.clone());
-    Ok((desk, labels))
+    let controller =
+        WorkspaceController::new(engine.clone(), settings.clone(), sessions, labels.clone(), lead.clone());
+    Ok((controller, labels))
 }
 
 fn serve_workspaces(
-    desk: &Arc<Desk>,
+    controller: &Arc<WorkspaceController>,
     labels: NamespaceLabels,
     tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) {
-    tasks.spawn(named("workspaces", desk.clone().run::<Workspace>(shutdown.clone())));
-    if desk.serves_all_namespaces() {
+    tasks.spawn(named("workspaces", controller.clone().run::<Workspace>(shutdown.clone())));
+    if controller.serves_all_namespaces() {
         // both need rights on the whole cluster
-        tasks.spawn(named("cluster workspaces", desk.clone().run::<ClusterWorkspace>(shutdown.clone())));
-        let namespaces = follow_namespaces(desk.engine().clone(), labels, shutdown.clone());
+        tasks
+            .spawn(named("cluster workspaces", controller.clone().run::<ClusterWorkspace>(shutdown.clone())));
+        let namespaces = follow_namespaces(controller.engine().clone(), labels, shutdown.clone());
         tasks.spawn(named("namespaces", namespaces));
     }
 }
@@ -267,7 +272,7 @@ fn definitions(
     let events = engine.shared.events.clone();
     let tell = move |told: &str| events.say(&lease, true, reason::DEFINITIONS_DIFFER, told);
     let whole_cluster = settings.namespaces == Namespaces::All;
-    skew::follow(engine.shared.client.clone(), whole_cluster, skew, tell, shutdown.clone())
+    crd_skew::follow(engine.shared.client.clone(), whole_cluster, skew, tell, shutdown.clone())
 }
 
 /// Keeps the labels that cluster workspaces select namespaces by, and wakes the objects of a namespace that changed.
@@ -275,7 +280,7 @@ async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown
     let set = |name: String, now: Option<BTreeMap<String, String>>| {
         if labels.set(&name, now) {
             let key = WorkspaceKey { namespace: Some(name), name: String::new() };
-            engine.shared.kinds().for_each(|kind| kind.poke_all(&key));
+            engine.shared.kinds().for_each(|kind| kind.trigger_all(&key));
         }
     };
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(engine.shared.client.clone());
@@ -305,7 +310,8 @@ async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown
 
 /// Waits until the API server serves every kind; discovery needs no rights of its own.
 async fn established(client: &Client, settings: &Settings) {
-    let mut wanted: BTreeSet<String> = kinds::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
+    let mut wanted: BTreeSet<String> =
+        crate::definitions::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
     if settings.namespaces != Namespaces::All {
         wanted.remove("clusterworkspaces");
     }

@@ -7,8 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     check::{Checker, Report},
-    kinds,
-    release::ReleaseArgs,
+    release_finalizers::ReleaseArgs,
     settings::RunArgs,
 };
 
@@ -56,7 +55,7 @@ pub struct CheckArgs {
 impl CrdArgs {
     /// Writes the definitions to `out`.
     pub fn run(&self, out: &mut impl Write) -> Result<()> {
-        let mut crds = kinds::crds();
+        let mut crds = crate::definitions::crds();
         if let Some(kind) = &self.kind {
             let known: Vec<_> = crds.iter().map(|crd| crd.spec.names.kind.clone()).collect();
             crds.retain(|crd| crd.spec.names.kind.eq_ignore_ascii_case(kind));
@@ -66,7 +65,7 @@ impl CrdArgs {
         }
         for crd in &crds {
             writeln!(out, "---")?;
-            out.write_all(kinds::yaml(crd).as_bytes())?;
+            out.write_all(crate::definitions::yaml(crd).as_bytes())?;
         }
         Ok(())
     }
@@ -77,7 +76,7 @@ impl CheckArgs {
     /// something could not be read.
     pub fn run(&self, out: &mut impl Write, notes: &mut impl Write) -> Result<ExitCode> {
         let mut report = Report::default();
-        Checker::new(&kinds::crds()).paths(&self.paths, &mut report);
+        Checker::new(&crate::definitions::crds()).paths(&self.paths, &mut report);
         for finding in &report.findings {
             writeln!(out, "{finding}")?;
         }
@@ -111,7 +110,7 @@ mod tests {
             args.run(&mut out).map(|()| String::from_utf8(out).unwrap())
         };
         let all = print(None).unwrap();
-        assert_eq!(all.matches("\nkind: CustomResourceDefinition").count(), kinds::crds().len());
+        assert_eq!(all.matches("\nkind: CustomResourceDefinition").count(), crate::definitions::crds().len());
         let one = print(Some("serviceprofile")).unwrap();
         assert!(one.contains("name: serviceprofiles.emnify.io") && !one.contains("tariffprofiles"));
         assert!(

@@ -1,7 +1,7 @@
 //! `run` as a process: settings, logging, the cluster, signals.
 
 use anyhow::Result;
-use emnify_engine::tasks;
+use emnify_engine::cluster::tasks;
 use futures::future::pending;
 use kube::Client;
 use tokio::{
@@ -10,8 +10,9 @@ use tokio::{
 };
 
 use crate::{
-    app, cluster, observe,
+    app, cluster,
     settings::{RunArgs, Settings},
+    telemetry,
 };
 
 /// A panic is told in the log, with the name of its task, before the usual words on standard error and the end.
@@ -46,7 +47,7 @@ pub async fn run(args: &RunArgs) -> Result<()> {
 
 async fn run_against(args: &RunArgs, cluster: impl Future<Output = Result<Client>>) -> Result<()> {
     let settings = Settings::new(args)?;
-    let telemetry = observe::start(&settings)?;
+    let telemetry = telemetry::start(&settings)?;
     tell_panics();
     let client = cluster.await?;
     let (stop, shutdown) = watch::channel(false);
@@ -83,17 +84,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        cli::{self, Cli},
-        kinds,
-    };
+    use crate::cli::{self, Cli};
 
     /// Makes a test an operator.
     const OPERATOR: &str = "EMNIFY_TEST_OPERATOR";
 
     /// A cluster whose client panics within whoever asks for endpoints, and answers nothing but what there is.
     fn odd_cluster() -> Client {
-        let kinds = kinds::crds().into_iter().map(|crd| crd.spec.names);
+        let kinds = crate::definitions::crds().into_iter().map(|crd| crd.spec.names);
         let resources: Vec<_> = kinds
             .map(|of| json!({"name": of.plural, "singularName": "", "kind": of.kind, "namespaced": true, "verbs": []}))
             .collect();

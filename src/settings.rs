@@ -1,5 +1,6 @@
 //! Flags of `run`, and what they mean, checked once before anything starts.
 
+pub mod allowed_hosts;
 pub mod lead;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
@@ -9,11 +10,11 @@ use clap::{Args, ValueEnum};
 use emnify::BaseUrl;
 use jiff::SignedDuration;
 
-use self::lead::{LeadArgs, LeadError, LeadSettings};
-use crate::{
-    hosts::{HostRefused, Hosts},
-    observe::levels::{self, NoLevels},
+use self::{
+    allowed_hosts::{HostRefused, Hosts},
+    lead::{LeadArgs, LeadError, LeadSettings},
 };
+use crate::telemetry::levels::{self, NoLevels};
 
 /// What was typed after `run`; each flag has an environment variable.
 #[derive(Args, Clone, Debug)]

@@ -12,17 +12,17 @@ mod reference;
 mod secret;
 mod text;
 
-pub use count::CountOrPercent;
-pub use emnify_engine::spec::OBJECT_NAME;
-pub use operator::OperatorReference;
-pub use quantity::Volume;
-pub use reference::{
+pub use self::count::CountOrPercent;
+pub use self::operator::OperatorReference;
+pub use self::quantity::Volume;
+pub use self::reference::{
     ClearableExternalReference, ClearableReference, ExternalReference, Member, Reference, References, Target,
 };
-pub use secret::SecretKeyRef;
-pub use text::{
+pub use self::secret::SecretKeyRef;
+pub use self::text::{
     DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName,
 };
+pub use emnify_engine::kind::spec::OBJECT_NAME;
 
 /// The group of every kind.
 pub const GROUP: &str = "emnify.io";

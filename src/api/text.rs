@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time};
 
-use emnify_engine::{kind::Invalid, spec::OBJECT_NAME};
+use emnify_engine::kind::{Invalid, spec::OBJECT_NAME};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

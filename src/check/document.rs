@@ -191,6 +191,10 @@ impl<'de> Visitor<'de> for Any {
     }
 }
 
+pub(super) fn group(version: &str) -> &str {
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

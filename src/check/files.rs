@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Report,
     document::{self, Located},
+    report::Report,
 };
 
 /// A file that could be read.

@@ -4,6 +4,7 @@
 mod document;
 mod files;
 mod metadata;
+mod report;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ mod together;
 #[cfg(test)]
 mod together_tests;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps,
@@ -19,49 +20,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::core::cel::Validator;
 use serde_json::Value;
 
+pub use self::report::{Finding, Report};
 use self::{
     document::{Located, Node},
     files::{Source, Unit},
+    report::finding,
     schema::Problem,
 };
 use crate::api::{GROUP, VERSION};
-
-/// Something that a manifest gets wrong. Prints as `file:line: path: what is wrong and the mend`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// File as it was named.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u64,
-    /// Path of the field; empty for the file as a whole.
-    pub path: String,
-    /// What is wrong and how to mend it.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, path, message } = self;
-        if path.is_empty() {
-            write!(f, "{file}:{line}: {message}")
-        } else {
-            write!(f, "{file}:{line}: {path}: {message}")
-        }
-    }
-}
-
-/// What became of a set of manifests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-    /// What is not for this operator, and why, as `file:line: note`.
-    pub skipped: Vec<String>,
-    /// What could not be read, as `file: why`.
-    pub unreadable: Vec<String>,
-    /// Objects that were looked at.
-    pub objects: usize,
-}
+use crate::check::document::group;
 
 /// The schemas to check against.
 #[derive(Debug)]
@@ -190,10 +157,6 @@ impl Checker {
     }
 }
 
-fn group(version: &str) -> &str {
-    version.split_once('/').map_or("", |(group, _)| group)
-}
-
 /// What every object has beside spec and status; CRDs leave it to the API server.
 fn envelope() -> [(String, JSONSchemaProps); 3] {
     let text = JSONSchemaProps { type_: Some("string".to_owned()), ..JSONSchemaProps::default() };
@@ -235,9 +198,4 @@ fn undecodable(source: &Source, (line, message): (u64, String), report: &mut Rep
     }
     let message = format!("is no YAML: {message}");
     report.findings.push(finding(name, Problem { line, path: String::new(), message }));
-}
-
-fn finding(file: &str, problem: Problem) -> Finding {
-    let Problem { line, path, message } = problem;
-    Finding { file: file.to_owned(), line, path, message }
 }

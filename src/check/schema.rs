@@ -13,7 +13,7 @@ use regex::Regex;
 use serde_json::{Number, Value};
 
 use super::document::{Located, Node};
-use crate::kinds::definition;
+use crate::definitions;
 
 /// What is wrong where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +184,7 @@ impl Walk<'_> {
 
     fn text(&mut self, at: &Located, text: &str, schema: &JSONSchemaProps, path: &str) {
         let listed = schema.enum_.iter().flatten().filter_map(|value| value.0.as_str()).collect();
-        let allowed: Vec<&str> = schema.pattern.as_deref().and_then(definition::values).unwrap_or(listed);
+        let allowed: Vec<&str> = schema.pattern.as_deref().and_then(definitions::values).unwrap_or(listed);
         if !allowed.is_empty() && !allowed.contains(&text) {
             let names = allowed.join(", ");
             return self.problem(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::kinds::crds;
+use crate::definitions::crds;
 
 fn check(text: &str) -> Report {
     let mut report = Report::default();

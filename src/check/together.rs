@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use emnify_engine::tables::fold;
+use emnify_engine::session::lookups::fold;
 
-use super::{Finding, document::Located, finding, schema::Problem};
+use super::{
+    document::{Located, group},
+    report::{Finding, finding},
+    schema::Problem,
+};
 
 /// An object and its file.
 #[derive(Clone, Copy)]
@@ -77,7 +81,7 @@ impl<'a> Placed<'a> {
     }
 
     fn is_ours(&self) -> bool {
-        self.text("apiVersion").is_some_and(|version| super::group(version) == crate::api::GROUP)
+        self.text("apiVersion").is_some_and(|version| group(version) == crate::api::GROUP)
     }
 
     /// For people: `Endpoint meter-1 (fleet.yaml:12)`.

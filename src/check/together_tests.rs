@@ -1,5 +1,5 @@
 use super::*;
-use crate::kinds::crds;
+use crate::definitions::crds;
 
 const SIM: &str = "8988303000000010140";
 

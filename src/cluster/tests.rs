@@ -13,7 +13,7 @@ use kube::{
 };
 use tokio::net::TcpListener;
 
-use super::*;
+use crate::cluster::*;
 
 /// Parts of an answer, after which nothing comes and nothing ends.
 fn hangs_after(parts: Vec<String>) -> impl HttpBody<Data = Bytes, Error = Infallible> + Send + 'static {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::directory::Applicant;
+use emnify_engine::cluster::workspaces::Applicant;
 
 use super::spec::ClusterWorkspaceSpec;
 use crate::api::LabelValue;

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use emnify_engine::{caller::Caller, guard::GuardState, refusal, shared::Shared, status::patch_params};
+use emnify_engine::{
+    cluster::{context::Shared, refusal, status::patch_params},
+    session::{caller::Caller, guard::GuardState},
+};
 use kube::{Api, ResourceExt, api::Patch, runtime::reflector::ObjectRef};
 use serde_json::json;
 use tokio::{task::AbortHandle, time::sleep};
 
-use super::{controller::Served, look::Alarm};
+use super::served::{Alarm, Served};
 
 /// Counts that come in so soon after each other share a write.
 const TOGETHER: Duration = Duration::from_millis(100);

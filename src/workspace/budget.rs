@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use emnify::{Lane, Ledger, Pace};
 use emnify_engine::{
-    conditions::{self, Wanted, clear},
-    reason::{self, condition::BUDGET_LOW},
-    scrub::ScrubSnapshot,
+    decide::conditions::{self, Wanted, clear},
+    kind::reason::{self, condition::BUDGET_LOW},
+    session::scrub::ScrubSnapshot,
 };
 use jiff::Timestamp;
 use tokio::time::Instant;

@@ -1,29 +1,20 @@
 //! The controller of workspaces: reads Secrets, does what [`super::decide`] says, publishes the session, writes status.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Debug,
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use emnify::Gate;
 use emnify_engine::{
-    caller::Access,
-    controller::gap::Gap,
-    directory::{Allows, WorkspaceKey},
-    engine::Engine,
-    kind::FINALIZER,
-    refusal::{self, Line},
-    snapshot::readiness,
-    spec::WorkspaceKind,
-    status::patch_params,
-    unserved,
+    cluster::{
+        gap::Gap,
+        refusal::{self, Line},
+        status::patch_params,
+        unserved,
+    },
+    kind::{FINALIZER, spec::WorkspaceKind},
+    metrics::snapshot::readiness,
 };
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::Patch,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
@@ -33,32 +24,26 @@ use kube::{
         watcher,
     },
 };
-use parking_lot::{Mutex, RwLock};
-use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    books::Books,
-    budget::Rarely,
-    decide::{Held, Memory},
-    kept::{Copied, Login},
-    look::{Alarm, Look},
-    position,
+    event_position,
+    reconcile::Reconcile,
+    served::Alarm,
     session_store::SessionStore,
-    sessions::Sessions,
-    spec::{ClusterWorkspace, Workspace, WorkspaceObject, WorkspaceStatus},
+    spec::{WorkspaceObject, WorkspaceStatus},
     status,
 };
+use crate::workspace::context::WorkspaceController;
+use crate::workspace::context::WorkspaceState;
+use crate::workspace::served::Served;
+use crate::workspace::served::key_of;
 use crate::{
     api::Date,
-    lead::Lead,
-    observe::metrics::{Snapshot, WorkspaceSnapshot},
-    settings::{Namespaces, Settings},
+    settings::Namespaces,
+    telemetry::metrics::{Snapshot, WorkspaceSnapshot},
 };
-
-/// Secrets are read again this often, so that a changed credential is tried within 30 s.
-pub(super) const LOOK: Duration = Duration::from_secs(20);
 
 /// A look ends by itself: each of its requests has a deadline, and a login waits five minutes for its turn at most. One
 /// that does not is ended, or the workspace would never be looked at again.
@@ -67,89 +52,13 @@ const ENDLESS: Duration = Duration::from_secs(600);
 /// The longest pause after looks that failed at the API server.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// What a workspace knows beside its status.
-#[derive(Default)]
-pub(super) struct Office {
-    pub(super) memory: Memory,
-    pub(super) login: Option<Login>,
-    /// A call with that login was refused.
-    pub(super) refused: bool,
-    pub(super) access: Option<Access>,
-    /// Open while the organisation is ours to serve.
-    pub(super) gate: Option<Arc<Gate>>,
-    /// Tariff plan and test mode were read for this organisation.
-    pub(super) surveyed: Option<i64>,
-    /// Readings of these that failed in a row, but for the first, and when the next is due.
-    pub(super) survey: Option<(u32, Timestamp)>,
-    /// Number of the last event about the organisation that was told.
-    pub(super) noted: u64,
-    pub(super) opened: bool,
-    /// The Secrets of the credentials, as last read.
-    pub(super) read: Copied,
-    /// When to write figures that always move.
-    pub(super) figures: Rarely,
-    pub(super) rotation: Option<Rarely>,
-    /// Looks in a row that failed at the API server.
-    pub(super) failures: u32,
-    /// Writes down what the guard counts.
-    pub(super) books: Option<Books>,
-}
-
-impl Office {
-    pub(super) fn held(&self) -> Option<Held> {
-        self.login.as_ref().map(|login| login.held(self.refused))
-    }
-}
-
-/// What the controllers of both kinds share.
-pub struct Desk {
-    pub(super) engine: Engine,
-    pub(super) settings: Settings,
-    /// Live sessions.
-    pub sessions: Sessions,
-    pub(super) namespaces: NamespaceLabels,
-    pub(super) lead: Arc<Lead>,
-    /// Watches that have not listed everything yet.
-    unlisted: watch::Sender<usize>,
-    offices: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<Office>>>>,
-    /// Show the workspaces of each kind.
-    shows: Mutex<Vec<Show>>,
-}
-
-type Show = Box<dyn Fn() -> Vec<WorkspaceSnapshot> + Send + Sync>;
-
-/// A workspace object that this controller can serve.
-pub trait Served: WorkspaceObject + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
-    /// The API that the object is written through.
-    fn api(client: kube::Client, namespace: Option<&str>) -> Api<Self>;
-    /// Who may use it; `None` for everybody in its own namespace.
-    fn allows(&self, namespaces: &NamespaceLabels) -> Option<Allows>;
-}
-
-impl Desk {
-    /// A desk without offices.
-    pub fn new(
-        engine: Engine,
-        settings: Settings,
-        sessions: Sessions,
-        namespaces: NamespaceLabels,
-        lead: Arc<Lead>,
-    ) -> Arc<Self> {
-        let (offices, shows, unlisted) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Arc::new(Self { engine, settings, sessions, namespaces, lead, unlisted, offices, shows })
-    }
-
-    /// Who looks at objects.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
+impl WorkspaceController {
     /// Whether objects of every namespace are served.
     pub fn serves_all_namespaces(&self) -> bool {
         self.settings.namespaces == Namespaces::All
     }
 
-    /// Waits until every workspace is known: ours, and those of other shards. Call it after [`Desk::run`] began.
+    /// Waits until every workspace is known: ours, and those of other shards. Call it after [`WorkspaceController::run`] began.
     pub async fn listed(&self) {
         let mut unlisted = self.unlisted.subscribe();
         // the sender lives in self, so this only ends with none
@@ -164,13 +73,9 @@ impl Desk {
         Snapshot { workspaces, unserved, lead: Some(self.lead.snapshot()), ..self.sessions.snapshot() }
     }
 
-    fn office(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<Office>> {
-        self.offices.lock().entry(key.clone()).or_default().clone()
-    }
-
     fn close<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        self.offices.lock().remove(&key);
+        self.states.lock().remove(&key);
         self.engine.shared.withdraw(&key);
         self.sessions.leave(&key);
         // usually gone already; not where somebody took the finalizer off by hand
@@ -187,7 +92,7 @@ impl Desk {
     /// organisation is let go, so that the other one, which waits for that, never acts beside this one.
     fn hand_over<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        if self.offices.lock().remove(&key).is_some() {
+        if self.states.lock().remove(&key).is_some() {
             tracing::info!(workspace = %object.name_any(), "left to another shard");
         }
         self.engine.shared.leave(&key);
@@ -210,17 +115,17 @@ impl Desk {
         if let (watcher::Event::InitDone, Some(namespace)) = (event, scope) {
             self.engine.shared.unserved.served(namespace, W::KIND.as_str());
         }
-        let directory = &self.engine.shared.directory;
+        let workspaces = &self.engine.shared.workspaces;
         match event {
             watcher::Event::InitApply(object) if self.lead.shard.serves(object.labels()) => {
-                directory.expect(key_of(object));
+                workspaces.expect(key_of(object));
                 if let Ok(url) = self.settings.hosts.admit(object.access().base_url.as_deref()) {
-                    directory.lives_on(&key_of(object), url.origin());
+                    workspaces.lives_on(&key_of(object), url.origin());
                 }
             }
             watcher::Event::InitApply(object) => {
                 // nobody looks before everything is listed, so nobody has to be told
-                let _was_ours = directory.leave(key_of(object));
+                let _was_ours = workspaces.leave(key_of(object));
             }
             watcher::Event::InitDone if !std::mem::replace(listed, true) => {
                 self.unlisted.send_modify(|n| *n -= 1);
@@ -275,7 +180,7 @@ impl Desk {
             })
             .reflect(writer)
             .inspect_ok(move |event| {
-                let Some(missed) = gap.hear(event, &kept) else { return };
+                let Some(missed) = gap.observe(event, &kept) else { return };
                 missed.gone.iter().for_each(|object| closing.close(&**object));
                 for object in missed.changed {
                     // the receiver only goes away on shutdown
@@ -293,9 +198,9 @@ impl Desk {
         let queue = futures::stream::select(trigger_self(events, ()).boxed(), foreign.boxed())
             .take_until(Box::pin(end));
         applier(
-            move |object: Arc<W>, desk: Arc<Self>| {
+            move |object: Arc<W>, controller: Arc<Self>| {
                 let alarm = alarm.clone();
-                Box::pin(async move { desk.reconcile(&*object, &alarm).await })
+                Box::pin(async move { controller.reconcile(&*object, &alarm).await })
             },
             |_, error: &kube::Error, _| {
                 tracing::warn!(%error, "workspace not reconciled");
@@ -315,9 +220,9 @@ impl Desk {
 
     /// The next process reads the event log from where this one ended.
     async fn keep_position<W: Served>(&self, object: &W) {
-        let access = self.office(&key_of(object)).lock().await.access.clone();
+        let access = self.state(&key_of(object)).lock().await.access.clone();
         if let Some(access) = access {
-            position::write(self.engine.shared.client.clone(), object, &access.session).await;
+            event_position::write(self.engine.shared.client.clone(), object, &access.session).await;
         }
     }
 
@@ -338,12 +243,12 @@ impl Desk {
         if object.meta().deletion_timestamp.is_some() && !ours {
             return Ok(Action::await_change());
         }
-        let office = self.office(&key_of(object));
-        let mut office = office.lock().await;
+        let state = self.state(&key_of(object));
+        let mut state = state.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
         let look = async {
             if ours {
-                self.attend(object, &mut office, &mut status, alarm).await
+                self.attend(object, &mut state, &mut status, alarm).await
             } else {
                 self.set_finalizer(object, true).await
             }
@@ -354,42 +259,42 @@ impl Desk {
         };
         match done {
             Ok(action) => {
-                office.failures = 0;
+                state.failures = 0;
                 Ok(action)
             }
-            Err(error) => Ok(self.failed(object, &mut office, status, &error).await),
+            Err(error) => Ok(self.failed(object, &mut state, status, &error).await),
         }
     }
 
     async fn attend<W: Served>(
         &self,
         object: &W,
-        office: &mut Office,
+        state: &mut WorkspaceState,
         status: &mut WorkspaceStatus,
         alarm: &Alarm<W>,
     ) -> Result<Action, kube::Error> {
-        Look::take(self, object, office, status, alarm).await?.work(office, status).await
+        Reconcile::take(self, object, state, status, alarm).await?.work(state, status).await
     }
 
     /// A look failed at the API server: says why, and returns when to look again.
     async fn failed<W: Served>(
         &self,
         object: &W,
-        office: &mut Office,
+        state: &mut WorkspaceState,
         mut status: WorkspaceStatus,
         error: &kube::Error,
     ) -> Action {
         tracing::warn!(workspace = %object.name_any(), error = %refusal::brief(error), "workspace not reconciled");
         if let Some(told) = refusal::told(error) {
-            let (serves, generation) = (office.access.is_some(), object.meta().generation);
+            let (serves, generation) = (state.access.is_some(), object.meta().generation);
             status::refused(&mut status, &told, serves, generation, self.engine.now());
             if let Err(error) = self.write(object, &status).await {
                 tracing::debug!(error = %refusal::brief(&error), "a refusal is told by an event only");
             }
             self.engine.shared.events.say_refusal(object, error);
         }
-        office.failures = office.failures.saturating_add(1);
-        Action::requeue(refusal::pause(office.failures).min(LONGEST))
+        state.failures = state.failures.saturating_add(1);
+        Action::requeue(refusal::pause(state.failures).min(LONGEST))
     }
 
     /// With the finalizer a deleted workspace stays until nothing lives in emnify through it.
@@ -438,13 +343,6 @@ impl Desk {
     }
 }
 
-pub(super) fn key_of<W: WorkspaceObject>(object: &W) -> WorkspaceKey {
-    WorkspaceKey {
-        namespace: object.meta().namespace.clone(),
-        name: object.meta().name.clone().unwrap_or_default(),
-    }
-}
-
 fn shown_as<W: WorkspaceObject>(object: &W) -> WorkspaceSnapshot {
     let (meta, status) = (object.meta(), object.status());
     let date = |date: &Date| date.as_str().parse().ok();
@@ -455,48 +353,6 @@ fn shown_as<W: WorkspaceObject>(object: &W) -> WorkspaceSnapshot {
         ready: readiness(status.map_or(&[], |status| &status.conditions)),
         deleted: meta.deletion_timestamp.as_ref().map(|at| at.0),
         token_expires: status.and_then(|status| status.token_expires_at.as_ref()).and_then(date),
-    }
-}
-
-/// Labels of namespaces, as last seen.
-#[derive(Clone, Debug, Default)]
-pub struct NamespaceLabels(Arc<RwLock<HashMap<String, BTreeMap<String, String>>>>);
-
-impl NamespaceLabels {
-    /// Replaces the labels of a namespace, `None` when it is gone; true if they differ.
-    pub fn set(&self, namespace: &str, labels: Option<BTreeMap<String, String>>) -> bool {
-        let mut all = self.0.write();
-        match labels {
-            Some(labels) if all.get(namespace) == Some(&labels) => false,
-            Some(labels) => {
-                all.insert(namespace.to_owned(), labels);
-                true
-            }
-            None => all.remove(namespace).is_some(),
-        }
-    }
-
-    fn of(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.0.read().get(namespace).cloned().unwrap_or_default()
-    }
-}
-
-impl Served for Workspace {
-    fn api(client: kube::Client, namespace: Option<&str>) -> Api<Self> {
-        namespace.map_or_else(|| Api::all(client.clone()), |n| Api::namespaced(client.clone(), n))
-    }
-    fn allows(&self, _: &NamespaceLabels) -> Option<Allows> {
-        None
-    }
-}
-
-impl Served for ClusterWorkspace {
-    fn api(client: kube::Client, _: Option<&str>) -> Api<Self> {
-        Api::all(client)
-    }
-    fn allows(&self, namespaces: &NamespaceLabels) -> Option<Allows> {
-        let (spec, namespaces) = (self.spec.clone(), namespaces.clone());
-        Some(Arc::new(move |who| spec.admits(who, &namespaces.of(who.namespace))))
     }
 }
 

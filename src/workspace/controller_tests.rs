@@ -11,17 +11,27 @@ use std::{
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use emnify::{Lane, Transport, TransportError};
-use emnify_engine::{conditions, engine::Builder, reason, shared::EngineSettings};
+use emnify_engine::{
+    cluster::context::EngineSettings, decide::conditions, kind::reason, run::Builder, session::Access,
+};
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::client::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::*;
+use crate::leader::Lead;
 use crate::settings::RunArgs;
+use crate::settings::Settings;
+use crate::workspace::Workspace;
+use crate::workspace::context::LOOK;
+use crate::workspace::served::NamespaceLabels;
+use crate::workspace::sessions::Sessions;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 
 const TOKEN: &str = "application-token";
 
@@ -228,7 +238,7 @@ fn clock() -> Timestamp {
 struct Stage {
     cluster: Arc<Cluster>,
     platform: Arc<Platform>,
-    desk: Arc<Desk>,
+    controller: Arc<WorkspaceController>,
     namespaces: Vec<String>,
 }
 
@@ -243,15 +253,15 @@ impl Stage {
     fn with(tenants: &[(&str, &str)], tokens: &[(&str, i64)]) -> Self {
         let (cluster, platform) = (Cluster::with(tenants), Platform::with(tokens));
         let namespaces = tenants.iter().map(|(namespace, _)| (*namespace).to_owned()).collect();
-        Self { desk: Self::desk(&cluster, &platform), cluster, platform, namespaces }
+        Self { controller: Self::controller(&cluster, &platform), cluster, platform, namespaces }
     }
 
     /// The process ends and another one starts.
     fn restart(&mut self) {
-        self.desk = Self::desk(&self.cluster, &self.platform);
+        self.controller = Self::controller(&self.cluster, &self.platform);
     }
 
-    fn desk(cluster: &Arc<Cluster>, platform: &Arc<Platform>) -> Arc<Desk> {
+    fn controller(cluster: &Arc<Cluster>, platform: &Arc<Platform>) -> Arc<WorkspaceController> {
         #[derive(clap::Parser)]
         struct Typed {
             #[command(flatten)]
@@ -270,7 +280,7 @@ impl Stage {
         let settings = Settings::new(&typed.run).unwrap();
         let lead = Lead::new(&settings, &cluster.client(), "me");
         let sessions = Sessions::new(engine.clone(), transport, 1.0, lead.clone());
-        Desk::new(engine, settings, sessions, NamespaceLabels::default(), lead)
+        WorkspaceController::new(engine, settings, sessions, NamespaceLabels::default(), lead)
     }
 
     /// Looks as often as the controller does, or more often; calls of objects and listings go on meanwhile.
@@ -280,7 +290,7 @@ impl Stage {
         while Instant::now() < end {
             for namespace in &self.namespaces {
                 let workspace = self.cluster.workspace(namespace);
-                self.desk.reconcile(&workspace, &alarm).await.unwrap();
+                self.controller.reconcile(&workspace, &alarm).await.unwrap();
                 if let Some(Access { caller, .. }) = self.access(namespace).await
                     && let Err(error) = caller.client.api(Lane::Hints).services().await
                 {
@@ -293,8 +303,8 @@ impl Stage {
 
     /// The live session and the caller of the workspace in that namespace.
     async fn access(&self, namespace: &str) -> Option<Access> {
-        let office = self.desk.office(&key_of(&self.cluster.workspace(namespace)));
-        office.lock_owned().await.access.clone()
+        let state = self.controller.state(&key_of(&self.cluster.workspace(namespace)));
+        state.lock_owned().await.access.clone()
     }
 
     fn most_logins_in_an_hour(&self) -> usize {
@@ -334,15 +344,18 @@ async fn a_wrong_token_costs_twelve_logins_an_hour_at_most() {
     stage.pass(Duration::from_secs(400)).await;
     let workspace = stage.cluster.workspace("ns");
     let conditions = workspace.status.unwrap().conditions;
-    assert!(conditions::holds(&conditions, "Ready", Some(1)), "a probe finds that the token works after all");
+    assert!(
+        conditions::is_true(&conditions, "Ready", Some(1)),
+        "a probe finds that the token works after all"
+    );
 }
 
 impl Stage {
     /// Types of the conditions that are true, with their reasons.
     fn true_conditions(&self) -> Vec<String> {
         let status = self.cluster.workspace("ns").status.unwrap_or_default();
-        let held = status.conditions.iter().filter(|c| c.status == "True");
-        held.map(|condition| format!("{} {}", condition.type_, condition.reason)).collect()
+        let current_login = status.conditions.iter().filter(|c| c.status == "True");
+        current_login.map(|condition| format!("{} {}", condition.type_, condition.reason)).collect()
     }
 
     /// Reasons of the Warning events.

@@ -16,7 +16,7 @@ pub type Secrets = BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>;
 
 /// What a session keeps for telling credentials apart; lives in the session's Secret.
 #[derive(Clone, Debug)]
-pub struct Keepsake {
+pub struct TrustedDevice {
     /// Random; without it a digest in a status would let a weak password be guessed.
     pub salt: SecretString,
     /// Random; the operator's identity as a trusted device.
@@ -40,7 +40,7 @@ impl From<Invalid> for Lack {
 
 /// Credentials as the Secrets give them now.
 #[derive(Clone, Debug)]
-pub struct Offer {
+pub struct CredentialSet {
     /// What to log in with.
     pub credentials: Credentials,
     /// What is compared.
@@ -97,7 +97,12 @@ impl CredentialsSpec {
     }
 
     /// The credentials that the Secrets hold; `used_code` is not offered again.
-    pub fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Lack> {
+    pub fn offer(
+        &self,
+        secrets: &Secrets,
+        kept: &TrustedDevice,
+        used_code: Option<&str>,
+    ) -> Result<CredentialSet, Lack> {
         match (&self.application_token_secret_ref, &self.user) {
             (Some(key), None) => {
                 let token = required(secrets, key, Self::TOKEN)?;
@@ -107,7 +112,7 @@ impl CredentialsSpec {
                     probing: true,
                     path: Self::TOKEN,
                 };
-                Ok(Offer { credentials: Credentials::ApplicationToken(token), digests })
+                Ok(CredentialSet { credentials: Credentials::ApplicationToken(token), digests })
             }
             (None, Some(user)) => user.offer(secrets, kept, used_code),
             _ => {
@@ -119,7 +124,12 @@ impl CredentialsSpec {
 }
 
 impl UserSpec {
-    fn offer(&self, secrets: &Secrets, kept: &Keepsake, used_code: Option<&str>) -> Result<Offer, Lack> {
+    fn offer(
+        &self,
+        secrets: &Secrets,
+        kept: &TrustedDevice,
+        used_code: Option<&str>,
+    ) -> Result<CredentialSet, Lack> {
         let username = match (&self.username, &self.username_secret_ref) {
             (Some(name), None) => SecretString::from(name.trim().to_owned()),
             (None, Some(key)) => required(secrets, key, CredentialsSpec::USERNAME)?,
@@ -157,7 +167,7 @@ impl UserSpec {
             trusted_device: device.map(|_| kept.fingerprint.clone()),
             mfa_code: code.filter(|_| offered),
         };
-        Ok(Offer { credentials, digests })
+        Ok(CredentialSet { credentials, digests })
     }
 }
 
@@ -213,7 +223,7 @@ fn one_line(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-fn digest(kept: &Keepsake, flow: &str, values: &[&SecretString]) -> String {
+fn digest(kept: &TrustedDevice, flow: &str, values: &[&SecretString]) -> String {
     let mut hash = Sha256::new();
     let values = values.iter().map(|value| value.expose_secret());
     for value in [kept.salt.expose_secret(), flow].into_iter().chain(values) {
@@ -230,8 +240,8 @@ mod tests {
 
     use super::*;
 
-    fn kept(salt: &str) -> Keepsake {
-        Keepsake { salt: salt.to_owned().into(), fingerprint: "f1".to_owned().into() }
+    fn kept(salt: &str) -> TrustedDevice {
+        TrustedDevice { salt: salt.to_owned().into(), fingerprint: "f1".to_owned().into() }
     }
 
     fn secrets(values: &[(&str, &str)]) -> Secrets {
@@ -258,7 +268,7 @@ mod tests {
         user(json!({"trustedDevice": {"codeSecretRef": {"name": "s", "key": "code"}}}))
     }
 
-    fn offer(spec: &CredentialsSpec, values: &[(&str, &str)]) -> Result<Offer, Lack> {
+    fn offer(spec: &CredentialsSpec, values: &[(&str, &str)]) -> Result<CredentialSet, Lack> {
         spec.offer(&secrets(values), &kept("salt"), None)
     }
 

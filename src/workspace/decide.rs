@@ -3,14 +3,15 @@
 //! A token that works is never given up for one that might: a changed credential is tried beside it.
 
 use emnify::{Error, Identity};
-use emnify_engine::reason;
+use emnify_engine::kind::reason;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     credentials::{Digests, Lack},
-    kept::Foreign,
+    session_secret::Foreign,
     spec::{Cause, CredentialStatus, Organisation, Refused},
 };
+use crate::workspace::session_secret::CurrentLogin;
 
 /// A refused application token is probed this often: at most 12 logins an hour.
 pub const PROBE: SignedDuration = SignedDuration::from_secs(330);
@@ -19,19 +20,6 @@ const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// A token this close to its end may expire under way.
 const MARGIN: SignedDuration = SignedDuration::from_secs(30);
-
-/// The token that is in use or was kept across a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// What it says about itself.
-    pub identity: Identity,
-    /// Host that issued it; it is sent nowhere else.
-    pub origin: String,
-    /// Digest of the credential it came from.
-    pub credential: String,
-    /// A call with it was refused.
-    pub refused: bool,
-}
 
 /// Everything a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +35,7 @@ pub struct Facts<'a> {
     /// What the Secrets hold, or what is wrong with them.
     pub offer: Result<&'a Digests, &'a Problem>,
     /// The token at hand.
-    pub held: Option<&'a Held>,
+    pub current_login: Option<&'a CurrentLogin>,
     /// What earlier attempts taught.
     pub memory: &'a Memory,
     /// The Secrets were there for this generation of the spec: what is missing now was taken away.
@@ -158,7 +146,7 @@ pub enum Verdict {
     },
 }
 
-impl Held {
+impl CurrentLogin {
     fn usable(&self, origin: &str, pinned: Option<i64>, now: Timestamp) -> bool {
         let alive = self.identity.expires_at.duration_since(now) > MARGIN && !self.refused;
         alive && self.origin == origin && pinned.is_none_or(|pinned| pinned == self.identity.organisation_id)
@@ -174,18 +162,19 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         Ok(origin) => origin,
         Err(message) => return stalled(None, reason::INVALID_SPEC, format!("spec.baseUrl: {message}"), None),
     };
-    let held = facts.held.filter(|held| held.usable(origin, facts.pinned, facts.now));
+    let current_login =
+        facts.current_login.filter(|current_login| current_login.usable(origin, facts.pinned, facts.now));
     let offer = match facts.offer {
         Ok(offer) => offer,
         // in Git's order the Secret may well come after the workspace; who waits for both would take a stall for the end
         Err(problem) if problem.passes && !facts.came => {
             let verdict = Verdict::Waiting { reason: problem.reason, message: problem.message.clone() };
-            let wake_at = held.map(|held| held.identity.expires_at);
-            return Decision { serve: held.is_some(), step: Step::Rest, verdict, wake_at };
+            let wake_at = current_login.map(|current_login| current_login.identity.expires_at);
+            return Decision { serve: current_login.is_some(), step: Step::Rest, verdict, wake_at };
         }
-        Err(problem) => return stalled(held, problem.reason, problem.message.clone(), None),
+        Err(problem) => return stalled(current_login, problem.reason, problem.message.clone(), None),
     };
-    match held {
+    match current_login {
         Some(same) if same.credential == offer.credential => {
             let due = same.identity.refresh_at();
             if facts.now < due && !forced(facts) {
@@ -196,14 +185,14 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
                     wake_at: Some(due),
                 };
             }
-            gate(facts, held, offer, Step::Refresh)
+            gate(facts, current_login, offer, Step::Refresh)
         }
-        _ => gate(facts, held, offer, Step::Login),
+        _ => gate(facts, current_login, offer, Step::Login),
     }
 }
 
 /// Lets a step through unless an earlier attempt says that it is useless or too early.
-fn gate(facts: &Facts<'_>, held: Option<&Held>, offer: &Digests, step: Step) -> Decision {
+fn gate(facts: &Facts<'_>, current_login: Option<&CurrentLogin>, offer: &Digests, step: Step) -> Decision {
     let attempt = offer.attempt(facts.memory.credential.used_code.as_deref());
     let refused = facts.memory.credential.refused.as_ref().filter(|refused| refused.credential == attempt);
     if let Some(refused) = refused.filter(|refused| stands(refused, facts)) {
@@ -215,16 +204,21 @@ fn gate(facts: &Facts<'_>, held: Option<&Held>, offer: &Digests, step: Step) -> 
         let probe =
             (offer.probing && refused.cause == Cause::Credential).then(|| probe_at(refused)).flatten();
         let due = probe.is_some_and(|at| at <= facts.now);
-        let decision = stalled(held, reason, message, probe);
+        let decision = stalled(current_login, reason, message, probe);
         return if due { Decision { step, wake_at: None, ..decision } } else { decision };
     }
     let pause = facts.memory.pause.as_ref().filter(|pause| facts.now < pause.until);
     if let Some(pause) = pause {
         let verdict = Verdict::Waiting { reason: pause.reason, message: pause.message.clone() };
-        return Decision { serve: held.is_some(), step: Step::Rest, verdict, wake_at: Some(pause.until) };
+        return Decision {
+            serve: current_login.is_some(),
+            step: Step::Rest,
+            verdict,
+            wake_at: Some(pause.until),
+        };
     }
     let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message: "logging in to emnify".into() };
-    Decision { serve: held.is_some(), step, verdict, wake_at: None }
+    Decision { serve: current_login.is_some(), step, verdict, wake_at: None }
 }
 
 /// Whether a refusal still says something: not when the refresh annotation asks anew, nor when the spec now names the
@@ -245,10 +239,15 @@ fn probe_at(refused: &Refused) -> Option<Timestamp> {
 }
 
 /// A person must act; the token at hand goes on working until it ends.
-fn stalled(held: Option<&Held>, reason: &'static str, message: String, wake: Option<Timestamp>) -> Decision {
-    let end = held.map(|held| held.identity.expires_at);
+fn stalled(
+    current_login: Option<&CurrentLogin>,
+    reason: &'static str,
+    message: String,
+    wake: Option<Timestamp>,
+) -> Decision {
+    let end = current_login.map(|current_login| current_login.identity.expires_at);
     Decision {
-        serve: held.is_some(),
+        serve: current_login.is_some(),
         step: Step::Rest,
         verdict: Verdict::Stalled { reason, message },
         wake_at: wake.into_iter().chain(end).min(),

@@ -1,6 +1,6 @@
 //! Each rule of the login with its table.
 
-use emnify_engine::{kind::Invalid, reason};
+use emnify_engine::kind::{Invalid, reason};
 use jiff::ToSpan;
 
 use super::*;
@@ -34,8 +34,13 @@ fn identity(organisation: i64) -> Identity {
     }
 }
 
-fn held(credential: &str) -> Held {
-    Held { identity: identity(42), origin: ORIGIN.into(), credential: credential.into(), refused: false }
+fn current_login(credential: &str) -> CurrentLogin {
+    CurrentLogin {
+        identity: identity(42),
+        origin: ORIGIN.into(),
+        credential: credential.into(),
+        refused: false,
+    }
 }
 
 /// Facts with defaults that tests override.
@@ -45,7 +50,7 @@ struct Case {
     origin: Result<&'static str, &'static str>,
     pinned: Option<i64>,
     offer: Result<Digests, Problem>,
-    held: Option<Held>,
+    current_login: Option<CurrentLogin>,
     memory: Memory,
     came: bool,
     refresh: Option<&'static str>,
@@ -59,7 +64,7 @@ impl Default for Case {
             origin: Ok(ORIGIN),
             pinned: Some(42),
             offer: Ok(token("a")),
-            held: Some(held("a")),
+            current_login: Some(current_login("a")),
             memory: Memory::default(),
             came: false,
             refresh: None,
@@ -75,7 +80,7 @@ impl Case {
             origin: self.origin,
             pinned: self.pinned,
             offer: self.offer.as_ref(),
-            held: self.held.as_ref(),
+            current_login: self.current_login.as_ref(),
             memory: &self.memory,
             came: self.came,
             refresh: self.refresh,
@@ -128,16 +133,17 @@ fn a_token_is_refreshed_before_its_end_and_serves_meanwhile() {
 
 #[test]
 fn a_token_that_cannot_be_used_leads_to_a_login() {
-    let held = held("a");
+    let current_login = current_login("a");
     let expired = Case { now: at(240), ..Case::default() };
     let nearly = Case { now: at(240).checked_sub(10.seconds()).unwrap(), ..Case::default() };
     let elsewhere = Case {
-        held: Some(Held { origin: "https://other.example".into(), ..held.clone() }),
+        current_login: Some(CurrentLogin { origin: "https://other.example".into(), ..current_login.clone() }),
         ..Case::default()
     };
     let foreign = Case { pinned: Some(43), ..Case::default() };
-    let refused = Case { held: Some(Held { refused: true, ..held }), ..Case::default() };
-    let none = Case { held: None, pinned: None, ..Case::default() };
+    let refused =
+        Case { current_login: Some(CurrentLogin { refused: true, ..current_login }), ..Case::default() };
+    let none = Case { current_login: None, pinned: None, ..Case::default() };
     let cases = [
         ("expired", expired),
         ("about to expire", nearly),
@@ -154,7 +160,7 @@ fn a_token_that_cannot_be_used_leads_to_a_login() {
 
 #[test]
 fn a_suspended_workspace_makes_no_call() {
-    let decision = Case { suspended: true, held: None, ..Case::default() }.decide();
+    let decision = Case { suspended: true, current_login: None, ..Case::default() }.decide();
     assert_eq!((decision.serve, decision.step, decision.verdict), (false, Step::Rest, Verdict::Suspended));
 }
 
@@ -175,7 +181,7 @@ fn a_missing_secret_is_named_and_the_session_goes_on() {
         stall_message(&decision),
         "spec.credentials.applicationTokenSecretRef: Secret s does not exist"
     );
-    let decision = Case { offer, held: None, ..Case::default() }.decide();
+    let decision = Case { offer, current_login: None, ..Case::default() }.decide();
     assert_eq!((decision.serve, decision.step), (false, Step::Rest), "nothing to log in with");
 }
 
@@ -186,10 +192,15 @@ fn a_secret_that_is_not_there_yet_is_waited_for() {
         Err(Problem::from(Lack { invalid, absent }))
     };
     let stalls = |case: Case| matches!(case.decide().verdict, Verdict::Stalled { .. });
-    for held in [None, Some(held("a"))] {
-        let case = |absent, came| Case { offer: lack(absent), came, held: held.clone(), ..Case::default() };
+    for current_login in [None, Some(current_login("a"))] {
+        let case = |absent, came| Case {
+            offer: lack(absent),
+            came,
+            current_login: current_login.clone(),
+            ..Case::default()
+        };
         assert!(!stalls(case(true, false)), "who applies it may not have got to it yet");
-        assert_eq!(case(true, false).decide().serve, held.is_some(), "a session goes on meanwhile");
+        assert_eq!(case(true, false).decide().serve, current_login.is_some(), "a session goes on meanwhile");
         assert!(stalls(case(true, true)), "what was there and was taken away does not come by itself");
         assert!(stalls(case(false, false)), "nor does what is there change by itself");
     }
@@ -218,11 +229,15 @@ fn a_changed_credential_that_is_refused_leaves_the_session_alone() {
 #[test]
 fn a_credential_of_another_organisation_is_refused_loudly() {
     let thrown_away = Err(Error::OtherOrganisation { pinned: 42, found: 43, name: "Org 43".into() });
-    for (held, outcome) in [(Some(held("a")), thrown_away), (None, Ok(identity(43)))] {
-        let mut case = Case { offer: Ok(token("b")), held, ..Case::default() };
+    for (current_login, outcome) in [(Some(current_login("a")), thrown_away), (None, Ok(identity(43)))] {
+        let mut case = Case { offer: Ok(token("b")), current_login, ..Case::default() };
         assert!(!case.learn(&outcome), "never swapped: everything would look absent");
         let decision = case.decide();
-        assert_eq!((decision.serve, decision.step), (case.held.is_some(), Step::Rest), "and not tried again");
+        assert_eq!(
+            (decision.serve, decision.step),
+            (case.current_login.is_some(), Step::Rest),
+            "and not tried again"
+        );
         let message = stall_message(&decision);
         for part in [
             "applicationTokenSecretRef",
@@ -242,13 +257,13 @@ fn a_credential_of_another_organisation_is_refused_loudly() {
 
 #[test]
 fn the_first_login_pins_the_organisation() {
-    let mut case = Case { held: None, pinned: None, ..Case::default() };
+    let mut case = Case { current_login: None, pinned: None, ..Case::default() };
     assert!(case.learn(&Ok(identity(42))), "whatever the organisation is");
 }
 
 #[test]
 fn a_refused_application_token_costs_at_most_twelve_logins_an_hour() {
-    let mut case = Case { held: None, ..Case::default() };
+    let mut case = Case { current_login: None, ..Case::default() };
     let mut logins = 0;
     for second in 0..3600 {
         case.now = at(1).checked_add(second.seconds()).unwrap();
@@ -269,7 +284,7 @@ fn a_refused_application_token_costs_at_most_twelve_logins_an_hour() {
 
 #[test]
 fn probing_goes_on_at_its_pace_after_a_restart() {
-    let mut case = Case { held: None, ..Case::default() };
+    let mut case = Case { current_login: None, ..Case::default() };
     case.learn(&Err(refusal()));
     case.memory = Memory { credential: case.memory.credential.clone(), ..Memory::default() };
     case.now = at(2);
@@ -280,7 +295,7 @@ fn probing_goes_on_at_its_pace_after_a_restart() {
 
 #[test]
 fn a_refused_password_is_never_tried_again_unasked() {
-    let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
+    let mut case = Case { current_login: None, offer: Ok(user("u")), ..Case::default() };
     case.learn(&Err(refusal()));
     for minute in [2, 10, 60, 10_000] {
         case.now = at(minute);
@@ -308,7 +323,7 @@ fn a_session_whose_password_is_refused_is_not_refreshed_with_it() {
 
 #[test]
 fn a_locked_user_is_tried_again_after_the_lock_and_not_called_wrong() {
-    let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
+    let mut case = Case { current_login: None, offer: Ok(user("u")), ..Case::default() };
     case.learn(&Err(Error::Unauthorized { status: 401, message: "TooManyRequests".into() }));
     assert!(case.memory.credential.refused.is_none(), "a lock says nothing of this password");
     assert_eq!(case.decide().step, Step::Rest);
@@ -318,7 +333,7 @@ fn a_locked_user_is_tried_again_after_the_lock_and_not_called_wrong() {
 
 #[test]
 fn a_missing_second_factor_is_asked_for_and_a_fresh_code_heals() {
-    let mut case = Case { held: None, offer: Ok(user("u")), ..Case::default() };
+    let mut case = Case { current_login: None, offer: Ok(user("u")), ..Case::default() };
     case.learn(&Err(Error::Unauthorized { status: 0, message: "the user needs a second factor".into() }));
     let decision = case.decide();
     assert_eq!(decision.step, Step::Rest);
@@ -327,7 +342,7 @@ fn a_missing_second_factor_is_asked_for_and_a_fresh_code_heals() {
     assert_eq!(case.decide().step, Step::Login, "a code has arrived");
     assert!(case.learn(&Ok(identity(42))));
     assert_eq!(case.memory.credential.used_code.as_deref(), Some("c1"), "it is remembered as used");
-    case.held = Some(held("u"));
+    case.current_login = Some(current_login("u"));
     assert_eq!(case.decide().verdict, Verdict::Ready, "and the used code in the Secret disturbs nobody");
 }
 
@@ -350,7 +365,7 @@ fn failures_without_a_verdict_double_the_pause_and_keep_the_session() {
 
 #[test]
 fn the_pause_is_as_long_as_emnify_asks() {
-    let mut case = Case { held: None, ..Case::default() };
+    let mut case = Case { current_login: None, ..Case::default() };
     case.learn(&Err(Error::Throttled { retry_after: Some(std::time::Duration::from_secs(120)) }));
     let decision = case.decide();
     assert_eq!(decision.wake_at, Some(at(3)));
@@ -359,7 +374,7 @@ fn the_pause_is_as_long_as_emnify_asks() {
 
 #[test]
 fn messages_are_the_same_every_time() {
-    let mut case = Case { held: None, ..Case::default() };
+    let mut case = Case { current_login: None, ..Case::default() };
     case.learn(&Err(refusal()));
     let first = case.decide().verdict;
     case.now = at(20);

@@ -2,8 +2,8 @@
 
 use emnify::wire::event::Event;
 use emnify_engine::{
-    conditions::{self, Wanted, clear},
-    reason::{self, condition::ORGANISATION_BLOCKED},
+    decide::conditions::{self, Wanted, clear},
+    kind::reason::{self, condition::ORGANISATION_BLOCKED},
 };
 use jiff::{SignedDuration, Timestamp};
 

@@ -8,10 +8,10 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    kept::{self, Foreign, Kept},
+    session_secret::{self, Foreign, SessionSecret},
     spec::WorkspaceObject,
 };
-use emnify_engine::{refusal, status::patch_params};
+use emnify_engine::cluster::{refusal, status::patch_params};
 
 /// The Secret of one workspace.
 pub(super) struct SessionStore {
@@ -29,7 +29,7 @@ pub(super) struct SessionStore {
 
 /// What was found.
 pub(super) struct Opened {
-    pub(super) kept: Kept,
+    pub(super) kept: SessionSecret,
     /// Somebody else's Secret lies where ours would.
     pub(super) foreign: Option<Foreign>,
     /// It comes from where tenants write: the login in it has to be proven.
@@ -57,14 +57,16 @@ impl SessionStore {
     /// Reads the Secret, and makes it if it is missing; what is not ours is neither read nor overwritten.
     pub(super) async fn open(&self) -> Result<Opened, kube::Error> {
         if let Some(secret) = self.api.get_opt(&self.name).await? {
-            return Ok(match Kept::read(&secret, &self.workspace) {
+            return Ok(match SessionSecret::read(&secret, &self.workspace) {
                 Ok(kept) => Opened { kept, foreign: None, former: false },
-                Err(foreign) => Opened { kept: Kept::fresh(), foreign: Some(foreign), former: false },
+                Err(foreign) => {
+                    Opened { kept: SessionSecret::fresh(), foreign: Some(foreign), former: false }
+                }
             });
         }
         let former = self.read_former().await?;
-        let (kept, former) = former.map_or_else(|| (Kept::fresh(), false), |kept| (kept, true));
-        let unproven = Kept { login: None, ..kept.clone() };
+        let (kept, former) = former.map_or_else(|| (SessionSecret::fresh(), false), |kept| (kept, true));
+        let unproven = SessionSecret { login: None, ..kept.clone() };
         match self.api.create(&PostParams::default(), &self.written(&unproven)).await {
             Ok(_) => {}
             // a terminating namespace takes no new Secret; the login at hand is in memory
@@ -75,9 +77,9 @@ impl SessionStore {
     }
 
     /// What an earlier release kept beside the credentials.
-    async fn read_former(&self) -> Result<Option<Kept>, kube::Error> {
+    async fn read_former(&self) -> Result<Option<SessionSecret>, kube::Error> {
         match self.former.get_opt(&self.former_name).await {
-            Ok(secret) => Ok(secret.and_then(|secret| Kept::read_former(&secret, &self.workspace))),
+            Ok(secret) => Ok(secret.and_then(|secret| SessionSecret::read_former(&secret, &self.workspace))),
             // nothing is lost but a login
             Err(kube::Error::Api(e)) if e.code == 403 => Ok(None),
             Err(error) => Err(error),
@@ -95,7 +97,7 @@ impl SessionStore {
     }
 
     /// Writes it. Call [`SessionStore::open`] before.
-    pub(super) async fn store(&self, kept: &Kept) -> Result<(), kube::Error> {
+    pub(super) async fn store(&self, kept: &SessionSecret) -> Result<(), kube::Error> {
         let mut secret = self.written(kept);
         // the type of a Secret cannot be patched, and it is ours already
         secret.type_ = None;
@@ -109,7 +111,7 @@ impl SessionStore {
     /// Removes it with its workspace.
     pub(super) async fn remove(&self) -> Result<(), kube::Error> {
         let Some(secret) = self.api.get_opt(&self.name).await? else { return Ok(()) };
-        if !kept::belongs(&secret, &self.workspace) {
+        if !session_secret::belongs(&secret, &self.workspace) {
             return Ok(());
         }
         let (uid, resource_version) = (secret.uid(), secret.resource_version());
@@ -122,7 +124,7 @@ impl SessionStore {
         }
     }
 
-    fn written(&self, kept: &Kept) -> Secret {
+    fn written(&self, kept: &SessionSecret) -> Secret {
         kept.write(&self.name, &self.workspace, self.owner.clone())
     }
 }

@@ -10,12 +10,10 @@ use std::{
 use emnify::BaseUrl;
 use emnify::{Client, Config, Credentials, Error, HostLimits, Jwt, Transport};
 use emnify_engine::{
-    caller::{Access, Caller},
-    directory::WorkspaceKey,
-    engine::Engine,
-    kind::Id,
-    session::Session,
-    snapshot::SessionSnapshot,
+    kind::{Id, spec::WorkspaceKey},
+    metrics::snapshot::SessionSnapshot,
+    run::Engine,
+    session::{Access, Session, caller::Caller},
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -23,8 +21,8 @@ use parking_lot::Mutex;
 use super::usage::Usage;
 use crate::{
     kinds::application_token::ApplicationToken,
-    lead::{Lead, claims::Place},
-    observe::metrics::{HostSnapshot, OrganisationSnapshot, Snapshot},
+    leader::{Lead, organisation_lease::Place},
+    telemetry::metrics::{HostSnapshot, OrganisationSnapshot, Snapshot},
 };
 
 struct Shared {
@@ -170,8 +168,8 @@ impl Sessions {
 
 /// The first that expires of those that are logged in with, as far as the listing of tokens shows it.
 fn credential_expires(session: &Session) -> Option<Timestamp> {
-    let shelf = session.shelf::<ApplicationToken>();
-    let expires = |id: i64| shelf.mirror.row(&Id::Int(id))?.expires;
+    let kind_state = session.kind_state::<ApplicationToken>();
+    let expires = |id: i64| kind_state.mirror.row(&Id::Int(id))?.expires;
     session.own_tokens().into_iter().filter_map(expires).min()
 }
 

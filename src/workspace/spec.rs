@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::{guard::GuardState, spec::WorkspaceKind};
+use emnify_engine::{kind::spec::WorkspaceKind, session::guard::GuardState};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

@@ -1,23 +1,26 @@
 //! From a decision to the status that says so: pure.
 
 use emnify_engine::{
-    conditions::{self, Wanted, clear, holds},
-    guard::{Trip, humane},
-    plan::Told,
-    reason::{
+    decide::{
+        conditions::{self, Wanted, clear, is_true},
+        known::Explanation,
+    },
+    kind::reason::{
         self,
         condition::{GUARD_TRIPPED, READY, RECONCILING, RESTRICTED, STALLED},
     },
+    session::guard::{Trip, humane},
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    decide::{Decision, Held, Memory, Verdict},
+    decide::{Decision, Memory, Verdict},
+    session_secret::CurrentLogin,
     spec::{CredentialStatus, Organisation, WorkspaceStatus},
 };
 
 /// A wait that is over sooner is worth no event.
-const A_WHILE: SignedDuration = SignedDuration::from_mins(1);
+const A_WHILE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What the status is made of.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +30,7 @@ pub struct Shown<'a> {
     /// What attempts taught.
     pub memory: &'a Memory,
     /// The token at hand.
-    pub held: Option<&'a Held>,
+    pub current_login: Option<&'a CurrentLogin>,
     /// Generation of the workspace.
     pub generation: Option<i64>,
     /// Wall clock.
@@ -38,15 +41,16 @@ pub struct Shown<'a> {
 pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     let Shown { decision, memory, generation, .. } = shown;
     status.observed_generation = *generation;
-    let held = shown.held.filter(|_| decision.serve);
-    if let Some(identity) = held.map(|held| &held.identity) {
+    let current_login = shown.current_login.filter(|_| decision.serve);
+    if let Some(identity) = current_login.map(|current_login| &current_login.identity) {
         status.organisation = Some(Organisation {
             id: identity.organisation_id.to_string(),
             name: identity.organisation_name.clone(),
         });
     }
     if decision.verdict != Verdict::Suspended {
-        status.token_expires_at = held.map(|held| held.identity.expires_at.to_string().into());
+        status.token_expires_at =
+            current_login.map(|current_login| current_login.identity.expires_at.to_string().into());
     }
     status.credential = Some(memory.credential.clone()).filter(|known| *known != CredentialStatus::default());
     status.last_handled_refresh_at.clone_from(&memory.refreshed);
@@ -79,7 +83,7 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
             clear(all, STALLED);
         }
         // A session that works is not less ready because a login waits.
-        Verdict::Waiting { .. } if shown.decision.serve && holds(all, READY, generation) => {
+        Verdict::Waiting { .. } if shown.decision.serve && is_true(all, READY, generation) => {
             clear(all, RECONCILING);
             clear(all, STALLED);
         }
@@ -100,7 +104,7 @@ fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
 pub fn came(status: &WorkspaceStatus, generation: Option<i64>) -> bool {
     let all = &status.conditions;
     let gone = || conditions::get(all, STALLED).is_some_and(|c| c.reason == reason::REFERENCE_NOT_READY);
-    holds(all, READY, generation) || (holds(all, STALLED, generation) && gone())
+    is_true(all, READY, generation) || (is_true(all, STALLED, generation) && gone())
 }
 
 /// It has waited for longer than what is made together with it takes.
@@ -112,16 +116,16 @@ pub fn waits_long(status: &WorkspaceStatus, now: Timestamp) -> bool {
 /// Says what the API server refuses; a session that works is not less ready.
 pub fn refused(
     status: &mut WorkspaceStatus,
-    told: &Told,
+    told: &Explanation,
     serves: bool,
     generation: Option<i64>,
     now: Timestamp,
 ) {
-    if serves && holds(&status.conditions, READY, generation) {
+    if serves && is_true(&status.conditions, READY, generation) {
         return;
     }
     let all = &mut status.conditions;
-    let Told { reason, message } = told;
+    let Explanation { reason, message } = told;
     for (kind, status) in [(READY, false), (STALLED, true)] {
         conditions::set(all, &Wanted { kind, status, reason, message }, generation, now);
     }
@@ -177,12 +181,12 @@ pub fn guard(
 #[cfg(test)]
 mod tests {
     use emnify::Identity;
-    use emnify_engine::guard::GuardLimit;
+    use emnify_engine::session::guard::GuardLimit;
 
     use super::*;
     use crate::workspace::decide::{Pause, Step};
 
-    fn held() -> Held {
+    fn current_login() -> CurrentLogin {
         let identity = Identity {
             organisation_id: 42,
             organisation_name: "Example".into(),
@@ -190,16 +194,21 @@ mod tests {
             issued_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::MAX,
         };
-        Held { identity, origin: "https://cdn.emnify.net".into(), credential: "a".into(), refused: false }
+        CurrentLogin {
+            identity,
+            origin: "https://cdn.emnify.net".into(),
+            credential: "a".into(),
+            refused: false,
+        }
     }
 
     fn show_verdict(status: &mut WorkspaceStatus, verdict: Verdict, serve: bool, memory: &Memory) {
         let decision = Decision { serve, step: Step::Rest, verdict, wake_at: None };
-        let held = held();
+        let current_login = current_login();
         let shown = Shown {
             decision: &decision,
             memory,
-            held: Some(&held),
+            current_login: Some(&current_login),
             generation: Some(1),
             now: Timestamp::UNIX_EPOCH,
         };
@@ -298,7 +307,7 @@ mod tests {
     #[test]
     fn a_missing_right_stalls_unless_the_session_works() {
         let tell = |status: &mut WorkspaceStatus, serves| {
-            let told = Told { reason: reason::NOT_ALLOWED, message: "secrets is forbidden".into() };
+            let told = Explanation { reason: reason::NOT_ALLOWED, message: "secrets is forbidden".into() };
             refused(status, &told, serves, Some(1), Timestamp::UNIX_EPOCH);
         };
         let mut fresh = WorkspaceStatus::default();

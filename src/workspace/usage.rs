@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::{Lane, wire::usage::MonthlyStats};
-use emnify_engine::{session::Session, tasks::Tasks};
+use emnify_engine::{cluster::tasks::Tasks, session::Session};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::Rng;

@@ -37,7 +37,7 @@ async fn an_edit_overtakes_a_thousand_queued_creates() -> Result<()> {
     // two sorts, which do not share a call however long the queue gathers them
     let of_two_sorts = |n: u64| {
         let mut object = meter(n);
-        object["spec"]["enabled"] = json!(n % 2 == 0);
+        object["spec"]["enabled"] = json!(n.is_multiple_of(2));
         object
     };
     let mut stage = Stage::start(options).await?;

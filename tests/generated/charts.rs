@@ -4,7 +4,6 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use emnify_operator::kinds;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
@@ -17,7 +16,7 @@ const ANNOTATIONS: &str =
 
 /// A template for each definition. Helm leaves them in the cluster, and with them every object, when the release goes.
 pub(super) fn definitions() -> Vec<(String, String)> {
-    kinds::crds()
+    emnify_operator::definitions::crds()
         .into_iter()
         .map(|crd| (format!("{}.yaml", crd.spec.names.plural), definition(crd)))
         .collect()
@@ -28,7 +27,7 @@ fn definition(mut crd: CustomResourceDefinition) -> String {
     own.insert("helm.sh/resource-policy".into(), "keep".into());
     let own: Vec<String> =
         own.iter().flat_map(|(key, value)| [key, value]).map(|t| format!("{t:?}")).collect();
-    let text = escape(&kinds::yaml(&crd));
+    let text = escape(&emnify_operator::definitions::yaml(&crd));
     let (head, rest) = text.split_once("metadata:\n").expect("a definition has a name");
     format!("{head}metadata:\n{}{rest}", ANNOTATIONS.replace("OWN", &own.join(" ")))
 }
@@ -48,7 +47,7 @@ pub(super) fn kustomization() -> (String, String) {
     let mut text = "# Generated: `UPDATE=1 cargo test --test generated`.\n\
                     apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
         .to_owned();
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         writeln!(text, "  - {}.yaml", crd.spec.names.plural).expect("text takes text");
     }
     // Under this name `kubectl apply --filename crds/` does not take it for an object.

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use emnify_operator::{api, kinds};
+use emnify_operator::api;
 use serde_json::{Value, json};
 
 const ACTIONS: [&str; 3] = ["refresh", "suspend", "resume"];
 
 fn all_kinds() -> impl Iterator<Item = String> {
-    kinds::crds().into_iter().map(|crd| crd.spec.names.kind)
+    emnify_operator::definitions::crds().into_iter().map(|crd| crd.spec.names.kind)
 }
 
 /// Keys name a kind each: a key of a config map cannot hold the wildcard, and Argo CD finds actions by kind only.
@@ -74,7 +74,7 @@ pub(super) fn flux() -> String {
 pub(super) fn kustomize() -> String {
     let mut found: BTreeMap<(&str, String), Vec<Value>> = BTreeMap::new();
     let kinds: Vec<String> = all_kinds().collect();
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         let kind = crd.spec.names.kind.clone();
         let schema = crd.spec.versions[0].schema.as_ref().expect("a kind has a schema");
         let schema = serde_json::to_value(&schema.open_api_v3_schema).expect("a schema is JSON");

@@ -11,12 +11,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use emnify_operator::{kinds, rights::Scope};
+use emnify_operator::rbac::Scope;
 
 #[test]
 fn crds_are_up_to_date() {
-    let files =
-        kinds::crds().into_iter().map(|crd| (format!("{}.yaml", crd.spec.names.plural), kinds::yaml(&crd)));
+    let files = emnify_operator::definitions::crds()
+        .into_iter()
+        .map(|crd| (format!("{}.yaml", crd.spec.names.plural), emnify_operator::definitions::yaml(&crd)));
     up_to_date("crds", "yaml", files.chain([charts::kustomization()]).collect());
 }
 
@@ -103,7 +104,7 @@ fn surplus(folder: &Path, end: &str, wanted: &[(PathBuf, String)]) -> Vec<PathBu
 
 #[test]
 fn every_kind_follows_the_conventions_of_the_api() {
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         let names = &crd.spec.names;
         let kind = &names.kind;
         assert_eq!(crd.spec.group, "emnify.io", "{kind}");

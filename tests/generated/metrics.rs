@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use emnify_operator::observe::metrics::METRICS;
+use emnify_operator::telemetry::metrics::METRICS;
 use serde_json::Value;
 
 /// One line per metric.

@@ -4,14 +4,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits};
 use emnify_engine::{
-    caller::{Access, Caller},
-    chance,
-    directory::{Entry, WorkspaceKey},
-    engine::{Builder, Engine},
-    fleet::Fleet,
-    kind::Managed,
-    shared::EngineSettings,
-    tasks::Ended,
+    cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
+    kind::{Managed, set::ObjectSet, spec::WorkspaceKey},
+    run::{Builder, Engine},
+    session::{Access, caller::Caller, chance},
 };
 use emnify_harness::seed::of_this_test;
 use emnify_operator::kinds::{self, Visitor};
@@ -34,7 +30,7 @@ impl Visitor for Register {
         self.0 = builder.with::<K>();
     }
 
-    fn visit_fleet<F: Fleet>(&mut self) {
+    fn visit_set<F: ObjectSet>(&mut self) {
         let builder = std::mem::replace(
             &mut self.0,
             Builder::new(Cluster::default().client(), EngineSettings::default()),
@@ -50,7 +46,7 @@ pub(crate) fn registered() -> BTreeSet<String> {
         fn visit<K: Managed>(&mut self) {
             self.0.insert(K::KIND.to_owned());
         }
-        fn visit_fleet<F: Fleet>(&mut self) {
+        fn visit_set<F: ObjectSet>(&mut self) {
             self.0.insert(F::KIND.to_owned());
         }
     }

@@ -1,10 +1,13 @@
 //! Rules for the repository's own files.
 
+mod imports;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use self::imports::Imports;
 use super::ROOT;
 
 #[test]
@@ -24,7 +27,7 @@ fn no_source_file_is_longer_than_600_lines() {
 }
 
 /// Where tasks may begin: at their owner's, and in the client, whose one task reaches those who wait for it when it panics.
-const OWNERS: [&str; 2] = ["crates/engine/src/tasks.rs", "crates/emnify/src/limits/mod.rs"];
+const OWNERS: [&str; 2] = ["crates/engine/src/cluster/tasks.rs", "crates/emnify/src/limits/mod.rs"];
 
 #[test]
 fn every_task_has_an_owner() {
@@ -42,8 +45,104 @@ fn every_task_has_an_owner() {
     }
     assert!(
         alone.is_empty(),
-        "start it through emnify_engine::tasks::Tasks, so that its panic ends the process: {alone:?}"
+        "start it through emnify_engine::cluster::tasks::Tasks, so that its panic ends the process: {alone:?}"
     );
+}
+
+/// The sources of the workspace's crates.
+const SOURCES: [&str; 6] = [
+    "src",
+    "crates/emnify/src",
+    "crates/engine/src",
+    "crates/simulator/src",
+    "crates/devenv/src",
+    "crates/harness/src",
+];
+
+#[test]
+fn no_files_import_each_other() {
+    let root = Path::new(ROOT);
+    let circles: Vec<_> =
+        SOURCES.iter().flat_map(|folder| Imports::of(root, &root.join(folder)).circles()).collect();
+    assert!(circles.is_empty(), "each file is read after those that it imports: {circles:#?}");
+}
+
+/// Folders of the engine, from the ground up; those of one line know nothing of each other.
+const ENGINE: &[&[&str]] = &[
+    &["kind"],
+    &["session"],
+    &["decide"],
+    &["metrics"],
+    &["cluster"],
+    &["hints"],
+    &["object", "set"],
+    &["run"],
+];
+
+/// The same of the operator; a file of that name is a folder of its own.
+const OPERATOR: &[&[&str]] = &[
+    &["api"],
+    &["kinds", "listen"],
+    &["workspace"],
+    &["definitions"],
+    &["cluster", "crd_skew", "rbac"],
+    &["app"],
+    &["process"],
+    &["cli"],
+];
+
+#[test]
+fn imports_only_run_down() {
+    let root = Path::new(ROOT);
+    let engine = upward(&Imports::of(root, &root.join("crates/engine/src")), "crates/engine/src", ENGINE);
+    assert!(engine.is_empty(), "a floor knows only those below: {engine:#?}");
+    let folders = fs::read_dir(root.join("crates/engine/src")).expect("the engine has sources").flatten();
+    let others: Vec<_> = folders
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "lib.rs" && !ENGINE.concat().contains(&name.as_str()))
+        .collect();
+    assert!(others.is_empty(), "the engine is its floors and nothing else: {others:?}");
+    let operator = upward(&Imports::of(root, &root.join("src")), "src", OPERATOR);
+    assert!(operator.is_empty(), "kinds know no workspace, and nobody knows the wiring: {operator:#?}");
+}
+
+/// Arrows to a floor above, or to a neighbour on the same one.
+fn upward(imports: &Imports, sources: &str, floors: &[&[&str]]) -> Vec<String> {
+    let folder = |file: &Path| {
+        let below = file.strip_prefix(sources).ok()?;
+        let first = Path::new(below.components().next()?.as_os_str()).file_stem()?;
+        Some(first.to_string_lossy().into_owned())
+    };
+    let floor = |folder: &str| floors.iter().position(|floor| floor.contains(&folder));
+    let mut found = Vec::new();
+    for (from, to) in imports.arrows.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to))) {
+        let (Some(a), Some(b)) = (folder(from), folder(to.0)) else { continue };
+        if let (Some(here), Some(there)) = (floor(&a), floor(&b))
+            && (there > here || (there == here && a != b))
+        {
+            found.push(format!("{} -> {} ({})", from.display(), to.0.display(), to.1));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_planted_arrow_is_found() {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("made");
+        fs::write(file, text).expect("written");
+    };
+    write("src/lib.rs", "mod kind; mod run; registry! { run::Engine }");
+    write("src/kind/mod.rs", "mod id; pub use self::id::Id;");
+    write("src/kind/id.rs", "use crate::run::Engine; pub struct Id(Engine);");
+    write("src/run/mod.rs", "pub struct Engine; fn of() { made!(crate::kind::Id) }");
+    let imports = Imports::of(folder.path(), &folder.path().join("src"));
+    let arrow = "src/kind/id.rs -> src/run/mod.rs (run::Engine)";
+    let back = "src/run/mod.rs -> src/kind/id.rs (kind::Id)";
+    assert_eq!(imports.circles(), [[arrow, back]], "also behind a macro and a re-export");
+    assert_eq!(upward(&imports, "src", ENGINE), [arrow]);
 }
 
 /// Hands on every file below `folder`.

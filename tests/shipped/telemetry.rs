@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use emnify_devenv::tools;
-use emnify_operator::observe::metrics::METRICS;
+use emnify_operator::telemetry::metrics::METRICS;
 use regex::Regex;
 use serde_json::Value;
 

@@ -69,7 +69,7 @@ impl From<Refused> for Error {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Breaker {
     /// Nobody else can lead.
     Open,
     /// Until the lease ends.
@@ -79,7 +79,7 @@ enum Door {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
-    door: Door,
+    breaker: Breaker,
     /// What is under way may end, nothing new may start.
     draining: bool,
     /// What must not be done twice may be done from here on.
@@ -89,10 +89,10 @@ struct State {
 impl State {
     /// Requests under way may go on.
     fn lives(&self, now: Moment) -> bool {
-        match self.door {
-            Door::Open => true,
-            Door::Until(end) => !end.is_over(now),
-            Door::Shut => false,
+        match self.breaker {
+            Breaker::Open => true,
+            Breaker::Until(end) => !end.is_over(now),
+            Breaker::Shut => false,
         }
     }
 
@@ -125,27 +125,27 @@ pub struct Gate {
 impl Gate {
     /// Always open: nobody else can lead.
     pub fn open() -> Arc<Self> {
-        Self::new(Door::Open, None)
+        Self::new(Breaker::Open, None)
     }
 
     /// Shut until a lease is won.
     pub fn shut() -> Arc<Self> {
-        Self::new(Door::Shut, None)
+        Self::new(Breaker::Shut, None)
     }
 
     /// Shut as well, and never open while this one is not.
     pub fn shut_within(self: &Arc<Self>) -> Arc<Self> {
-        Self::new(Door::Shut, Some(self.clone()))
+        Self::new(Breaker::Shut, Some(self.clone()))
     }
 
-    fn new(door: Door, within: Option<Arc<Gate>>) -> Arc<Self> {
-        let state = State { door, draining: false, creates_from: None };
+    fn new(breaker: Breaker, within: Option<Arc<Gate>>) -> Arc<Self> {
+        let state = State { breaker, draining: false, creates_from: None };
         Arc::new(Self { state: Mutex::new(state), within, creating: AtomicUsize::new(0) })
     }
 
     /// The lease was won or renewed and is ours until then.
     pub fn open_until(&self, end: Moment) {
-        self.state().door = Door::Until(end);
+        self.state().breaker = Breaker::Until(end);
     }
 
     /// What must not be done twice waits so long, for what the former leader may have under way.
@@ -160,7 +160,7 @@ impl Gate {
 
     /// Nothing may start or go on.
     pub fn close(&self) {
-        self.state().door = Door::Shut;
+        self.state().breaker = Breaker::Shut;
     }
 
     /// What is under way may go on now.

@@ -1,9 +1,20 @@
-//! Reconciles Kubernetes objects against an HTTP API: mirror, plan, dispatch.
+//! Reconciles Kubernetes objects against an HTTP API: mirror, decide, dispatch.
 //!
-//! A kind says what differs between kinds ([`kind::Managed`]); everything else is here, once. [`plan::next_step`]
-//! decides from what is known, purely. A [`controller`] carries out the Kubernetes side of the step and queues the
-//! emnify side in its [`session`], whose senders plan the object again when its turn has come, send one call and feed
-//! the [`mirror`]. Listings keep the mirror; reads of single objects only settle doubts.
+//! A kind says what differs between kinds ([`kind::Managed`]); everything else is here, once. Floors, from the ground up,
+//! each of which knows only those below:
+//!
+//! - [`kind`]: the contract of a kind;
+//! - [`session`]: the state of one organisation: mirror, queue, claims, guard, callers;
+//! - [`decide`]: pure: [`decide::object::next_step`] is the table of the design, [`decide::ready`] makes conditions of it;
+//! - [`metrics`]: what is counted on the way;
+//! - [`cluster`]: the Kubernetes side, once for all kinds;
+//! - [`hints`]: tasks that feed the mirror between two listings;
+//! - `object` and `set`: one object for one emnify object, and one object for many;
+//! - [`run`]: all kinds together.
+//!
+//! A controller of `object` does the Kubernetes side of a step and queues the emnify side in the session, whose senders
+//! decide again when the turn of the object has come, send one call and feed the mirror. Listings keep the mirror; reads of
+//! single objects only settle doubts.
 
 #[cfg(test)]
 extern crate self as emnify_engine;
@@ -13,46 +24,15 @@ extern crate self as emnify_engine;
 mod toy;
 
 #[cfg(test)]
-#[path = "../tests/engine/support/herd.rs"]
-mod herd;
+#[path = "../tests/engine/support/toy_set.rs"]
+mod toy_set;
 
-mod answer;
-pub mod batch;
-pub mod caller;
-pub mod chance;
-pub mod claims;
-pub mod conditions;
-pub mod controller;
-mod counts;
-pub mod decoded;
-pub mod directory;
-pub mod engine;
-pub mod events;
-pub mod fleet;
-pub mod guard;
+pub mod cluster;
+pub mod decide;
 pub mod hints;
 pub mod kind;
-pub mod mark;
-pub mod meters;
-pub mod mirror;
-mod pause;
-pub mod plan;
-pub mod queue;
-pub mod reason;
-pub mod refs;
-pub mod refusal;
-mod rejected;
-mod role;
-pub mod scrub;
-pub mod secrets;
+pub mod metrics;
+mod object;
+pub mod run;
 pub mod session;
-pub mod settle;
-pub mod shared;
-pub mod snapshot;
-pub mod spec;
-pub mod status;
-pub mod tables;
-mod taken;
-pub mod tasks;
-pub mod unserved;
-pub mod verdict;
+mod set;

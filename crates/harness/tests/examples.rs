@@ -5,10 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use emnify_operator::{
-    check::{Checker, Report},
-    kinds,
-};
+use emnify_operator::check::{Checker, Report};
 
 fn manifests(folder: &Path) -> Vec<PathBuf> {
     let entries =
@@ -29,7 +26,7 @@ fn what_the_readme_explains_is_valid() {
     let text = fs::read_to_string(&page).unwrap();
     let found = blocks(&text);
     assert!(!found.is_empty(), "the readme explains a manifest");
-    let checker = Checker::new(&kinds::crds());
+    let checker = Checker::new(&emnify_operator::definitions::crds());
     let mut report = Report::default();
     for block in &found {
         checker.file("README.md", block, &mut report);
@@ -40,7 +37,7 @@ fn what_the_readme_explains_is_valid() {
 
 #[test]
 fn examples_are_valid_and_show_every_kind() {
-    let crds = kinds::crds();
+    let crds = emnify_operator::definitions::crds();
     let checker = Checker::new(&crds);
     let mut report = Report::default();
     let mut all = String::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use emnify_engine::kind::{self, Class, FieldDiff, Verb};
+use emnify_engine::kind::{Class, FieldDiff, Verb, self};
 use jiff::Timestamp;
 use secrecy::SecretString;
 

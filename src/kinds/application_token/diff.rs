@@ -1,19 +1,11 @@
 //! What a token still needs: pure.
 
 use emnify::Jwt;
-use emnify_engine::{
-    kind::{Context, Diff, FieldDiff, Have, Output},
-    secrets::{NONCE, TOKEN_ID},
-    spec::Provenance,
-};
+use emnify_engine::{kind::{Context, Diff, FieldDiff, Have, Output, spec::Provenance}, cluster::secrets::{NONCE, TOKEN_ID}};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    change::Change,
-    rows::{Cidr, Ends, Row, SHORTEST, Want, describe},
-    spec::{ApplicationToken, ApplicationTokenStatus},
-};
+use super::{change::Change, rows::{Cidr, Ends, Row, SHORTEST, Want, describe}, spec::{ApplicationToken, ApplicationTokenStatus}};
 
 /// How the token differs from the spec, and when to look again.
 pub fn diff(
@@ -58,7 +50,7 @@ pub fn diff(
 /// The token itself and every other live one that the object made: those it replaced, and those that a crash between the
 /// create and its note left behind.
 pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationToken>) -> Vec<Change> {
-    let kin = have.parts.kin.iter().flatten().filter(|row| goes_along(row, context.status, context.born));
+    let kin = have.parts.kin.iter().flatten().filter(|row| goes_along(row, context.status, context.object_created));
     let kin = kin.map(|row| row.id).filter(|id| *id != have.row.id);
     let others = |id: &i64| !context.own_tokens.contains(id);
     let kin = kin.filter(others).map(|id| Change::RevokeOld { id });
@@ -66,9 +58,9 @@ pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationTo
 }
 
 /// A token that is revoked with the object: one that it replaced, or made.
-pub fn goes_along(row: &Row, status: Option<&ApplicationTokenStatus>, born: Option<Timestamp>) -> bool {
+pub fn goes_along(row: &Row, status: Option<&ApplicationTokenStatus>, object_created: Option<Timestamp>) -> bool {
     let retiring = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
-    retiring.iter().any(|old| old.id == row.id.to_string()) || made_by_object(row, born)
+    retiring.iter().any(|old| old.id == row.id.to_string()) || made_by_object(row, object_created)
 }
 
 /// Tokens of ours that nobody needs: replaced ones after their grace, and at once those that nobody was given, which a
@@ -87,7 +79,7 @@ fn superfluous(
             Some(old) => {
                 old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok())
             }
-            None if !made_by_object(row, context.born) => continue,
+            None if !made_by_object(row, context.object_created) => continue,
             None => Some(context.now),
         };
         match due {
@@ -99,8 +91,8 @@ fn superfluous(
 }
 
 /// A token with our mark from before this object was left behind on purpose, by an earlier one of the same name.
-fn made_by_object(row: &Row, born: Option<Timestamp>) -> bool {
-    row.nonce.is_some() && born.is_some_and(|born| row.created.is_some_and(|made| made >= born))
+fn made_by_object(row: &Row, object_created: Option<Timestamp>) -> bool {
+    row.nonce.is_some() && object_created.is_some_and(|object_created| row.created.is_some_and(|made| made >= object_created))
 }
 
 /// When the token is due for replacement, and why if that is now.

@@ -7,13 +7,8 @@ use emnify::{
 use emnify_engine::kind::{Have, Id, Inputs, Reply};
 use jiff::Timestamp;
 
-use super::{
-    change::Change,
-    diff,
-    rows::{Ends, Parts, Row},
-    spec::{ApplicationToken, ApplicationTokenStatus},
-};
-use crate::kinds::number;
+use super::{change::Change, diff, rows::{Ends, Parts, Row}, spec::{ApplicationToken, ApplicationTokenStatus}};
+use crate::kinds::common::number;
 
 /// A page without revoked tokens. How many tokens there are in all is left out, since the header counts those too.
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {

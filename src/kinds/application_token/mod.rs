@@ -15,19 +15,11 @@ mod tests;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::{
-    kind::{Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, OutputRef, Reply},
-    spec::{AdoptionPolicy, DeletionPolicy, Intent},
-};
+use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, OutputRef, Reply, spec::{AdoptionPolicy, DeletionPolicy, Intent}};
 use jiff::Timestamp;
 
-use self::{
-    change::Change,
-    rows::{NONCE, Part, Parts, Row, Want, describe},
-};
-pub use self::spec::{
-    ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, JwtSpec, OutputSecret, Retiring,
-};
+use self::{change::Change, rows::{NONCE, Part, Parts, Row, Want, describe}};
+pub use self::spec::{ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, JwtSpec, OutputSecret, Retiring};
 
 impl Managed for ApplicationToken {
     type Row = Row;
@@ -107,8 +99,8 @@ impl Managed for ApplicationToken {
         diff::retire(have, context)
     }
 
-    fn remains(row: &Row, status: Option<&ApplicationTokenStatus>, born: Option<Timestamp>) -> bool {
-        diff::goes_along(row, status, born)
+    fn remains(row: &Row, status: Option<&ApplicationTokenStatus>, object_created: Option<Timestamp>) -> bool {
+        diff::goes_along(row, status, object_created)
     }
 
     fn ends(change: &Change) -> Option<Id> {

@@ -3,10 +3,7 @@
 use std::{net::IpAddr, time};
 
 use emnify::wire::application_token::{self as wire, status};
-use emnify_engine::{
-    kind::{Inputs, Invalid},
-    mark,
-};
+use emnify_engine::kind::{Inputs, Invalid, mark};
 use jiff::Timestamp;
 use kube::ResourceExt;
 

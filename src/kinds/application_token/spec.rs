@@ -1,6 +1,6 @@
 //! What users write, and what they see.
 
-use emnify_engine::spec::{CommonSpec, CommonStatus};
+use emnify_engine::kind::spec::{CommonSpec, CommonStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

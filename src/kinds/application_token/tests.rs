@@ -5,19 +5,11 @@ mod calls;
 use std::{collections::HashMap, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
-use emnify_engine::{
-    kind::{Change as _, Context, Diff, Have, Id, Inputs, Managed, Output, Verb},
-    secrets::{NONCE as NONCE_ANNOTATION, TOKEN_ID},
-    spec::{Intent, Provenance},
-};
+use emnify_engine::{kind::{Change as _, Context, Diff, Have, Id, Inputs, Managed, Output, Verb, spec::{Intent, Provenance}}, cluster::secrets::{NONCE as NONCE_ANNOTATION, TOKEN_ID}};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-use super::{
-    ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, Retiring,
-    change::Change,
-    rows::{Cidr, Parts, Row, Want},
-};
+use super::{ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, Retiring, change::Change, rows::{Cidr, Parts, Row, Want}};
 
 const OWNER: &str = "prod/fleet/ci";
 
@@ -99,7 +91,7 @@ impl Case {
     fn context(&self) -> Context<'_, ApplicationToken> {
         Context {
             now: self.now,
-            born: Some(at(-1)),
+            object_created: Some(at(-1)),
             status: Some(&self.status),
             edited: false,
             factory_test: false,

@@ -103,12 +103,12 @@ pub struct Field {
     /// What emnify has, for people.
     pub old: String,
     /// What it should have.
-    pub set: Set,
+    pub set: FieldChange,
 }
 
 /// New value of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Set {
+pub enum FieldChange {
     /// Name.
     Name(String),
     /// May use the network.
@@ -129,7 +129,7 @@ pub enum Set {
     Space(i64),
 }
 
-impl Set {
+impl FieldChange {
     fn path(&self) -> &'static str {
         match self {
             Self::Name(_) => "name",
@@ -275,7 +275,7 @@ impl Contract for Change {
                 format!("create/{}/{}/{status}/{space}", new.service_profile, new.tariff_profile)
             }
             // Releasing is recorded for single patches only. [R]
-            Self::Patch(Patch(fields)) if fields.iter().all(|f| f.set != Set::Sim(None)) => "patch".into(),
+            Self::Patch(Patch(fields)) if fields.iter().all(|f| f.set != FieldChange::Sim(None)) => "patch".into(),
             // Factory Test only through the SIM itself: two sources disagree about its number in bulk patches. [S]
             Self::SimState { to: SimState::Activated | SimState::Suspended, .. } => "sim-state".into(),
             // Many devices may miss the same tag at once.
@@ -309,7 +309,7 @@ impl Contract for Change {
 
     fn unsettles(&self) -> bool {
         // Another SIM brings its own state.
-        matches!(self, Self::Patch(Patch(fields)) if fields.iter().any(|f| matches!(f.set, Set::Sim(Some(_)))))
+        matches!(self, Self::Patch(Patch(fields)) if fields.iter().any(|f| matches!(f.set, FieldChange::Sim(Some(_)))))
     }
 
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {

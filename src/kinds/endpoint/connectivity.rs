@@ -1,19 +1,10 @@
 //! Where a device is: one read, then events.
 
-use emnify::wire::{
-    connectivity::{Connectivity as Wire, Session},
-    event::Event,
-};
-use emnify_engine::{kind::Heard, reason};
+use emnify::wire::connectivity::{Connectivity as Wire, Session};
+use emnify_engine::kind::reason;
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::rows;
-use crate::kinds::group;
-
-/// Event types that tell of a device without saying where it is: enabled, disabled, SIM released, assigned, activated,
-/// suspended, deleted, in factory test. [P]
-const HINTS: [i64; 8] = [42, 43, 50, 51, 8, 9, 10, 45];
+use crate::kinds::common::group;
 
 /// Where a device was at some time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +104,7 @@ fn cell(session: &Session) -> Option<String> {
 }
 
 /// 3GPP's numbers of radio technologies, in emnify's words.
-fn rat_name(id: i64) -> String {
+pub(super) fn rat_name(id: i64) -> String {
     match id {
         1 => "3G".into(),
         2 => "2G".into(),
@@ -122,43 +113,6 @@ fn rat_name(id: i64) -> String {
         9 => "LTE-M".into(),
         10 => "5G".into(),
         other => format!("RAT {other}"),
-    }
-}
-
-/// What an event says about a device: where it is, or only that something about it changed.
-pub fn hear(event: &Event) -> Option<Heard<Connectivity>> {
-    let of = rows::subject(event.endpoint_id(), event.sim_id())?;
-    let kind = event.kind()?;
-    if HINTS.contains(&kind) {
-        return Some(Heard { of, news: None });
-    }
-    // A rejected session is a warning or of policy control, and leaves the device where it was.
-    let accepted = event.event_severity.unwrap_or(0) == 0 && event.event_source.unwrap_or(0) == 0;
-    let word = match kind {
-        1 | 2 | 5 => "ATTACHED",
-        3 if accepted => "ONLINE",
-        15 | 16 => "OFFLINE",
-        11 => "BLOCKED",
-        _ => return None,
-    };
-    Some(Heard { of, news: Some(place(word, &event.detail, event.timestamp)) })
-}
-
-/// Location events carry the operator itself, session events a country and the session.
-fn place(word: &str, detail: &Value, since: Option<Timestamp>) -> Connectivity {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let operator = detail.get("operator").unwrap_or(detail);
-    let country = detail.get("country").or_else(|| operator.get("country"));
-    let session = detail.get("pdp_context");
-    let rat = session.and_then(|session| session.get("rat_type"));
-    let rat_id = rat.and_then(|rat| rat.as_i64().or_else(|| rat.as_str()?.parse().ok()));
-    Connectivity {
-        word: word.to_owned(),
-        operator: text(operator.get("name")),
-        country: text(country.and_then(|country| country.get("name"))),
-        rat_type: text(rat.and_then(|rat| rat.get("description"))).or_else(|| rat_id.map(rat_name)),
-        cell: None,
-        since,
     }
 }
 

@@ -2,22 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use emnify_engine::{
-    kind::{Diff, FieldDiff, Invalid, Key},
-    spec::Provenance,
-};
+use emnify_engine::kind::{Diff, FieldDiff, Invalid, Key, spec::Provenance};
 use jiff::Timestamp;
 
-use super::{
-    change::{Change, Create, Field, Patch, Set, Traffic},
-    quota,
-    rows::{self, Parts, Row, RowSim, Tag, Want, key, status},
-    spec::{EndpointStatus, SetAllowance},
-};
-use crate::kinds::sim::{
-    SimState,
-    state::{self, Move, status as sim_status},
-};
+use super::{change::{Change, Create, Field, Patch, FieldChange, Traffic}, quota, rows::{Parts, Row, RowSim, Tag, Want, key, status, self}, spec::{EndpointStatus, SetAllowance}};
+use crate::kinds::sim::{SimState, state::{Move, status as sim_status, self}};
 
 /// What a decision depends on besides spec and device.
 #[derive(Clone, Copy, Debug)]
@@ -80,9 +69,9 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
     quotas(want, parts, memory, &mut diff.changes);
     let (state, ends_test) = sim_state(want, row, memory.edited, &mut diff);
     let mut fields = fields(want, row);
-    if row.in_factory_test() && fields.iter().any(|f| matches!(f.set, Set::Enabled(_))) && !want.acknowledged
+    if row.in_factory_test() && fields.iter().any(|f| matches!(f.set, FieldChange::Enabled(_))) && !want.acknowledged
     {
-        fields.retain(|field| !matches!(field.set, Set::Enabled(_)));
+        fields.retain(|field| !matches!(field.set, FieldChange::Enabled(_)));
         // A test that the spec ends anyway is over at the next look.
         if !ends_test {
             diff.illegal = Some(Invalid::new(
@@ -106,19 +95,19 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
 /// Fields of the device itself.
 fn fields(want: &Want, row: &Row) -> Vec<Field> {
     let mut fields = Vec::new();
-    let mut put = |old: String, set: Set| fields.push(Field { old, set });
+    let mut put = |old: String, set: FieldChange| fields.push(Field { old, set });
     if let Some(name) = want.name.as_ref().filter(|name| **name != row.name) {
-        put(row.name.to_string(), Set::Name(name.clone()));
+        put(row.name.to_string(), FieldChange::Name(name.clone()));
     }
     if let Some(id) = want.service_profile.filter(|id| *id != row.service_profile) {
-        put(row.service_profile.to_string(), Set::ServiceProfile(id));
+        put(row.service_profile.to_string(), FieldChange::ServiceProfile(id));
     }
     if let Some(id) = want.tariff_profile.filter(|id| *id != row.tariff_profile) {
-        put(row.tariff_profile.to_string(), Set::TariffProfile(id));
+        put(row.tariff_profile.to_string(), FieldChange::TariffProfile(id));
     }
     let held = row.sim.as_ref().map(|sim| sim.id);
     if let Some(sim) = want.sim.filter(|sim| *sim != held) {
-        put(or_none(held), Set::Sim(sim));
+        put(or_none(held), FieldChange::Sim(sim));
     }
     let lock = want.imei_lock.unwrap_or(row.imei_lock);
     if let Some(imei) = want
@@ -126,15 +115,15 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
         .as_ref()
         .filter(|imei| want.imei_lock == Some(true) && Some(head(imei)) != row.imei.as_deref().map(head))
     {
-        put(row.imei.as_deref().unwrap_or("none").into(), Set::Imei(imei.clone()));
+        put(row.imei.as_deref().unwrap_or("none").into(), FieldChange::Imei(imei.clone()));
     }
     if lock != row.imei_lock {
-        put(row.imei_lock.to_string(), Set::ImeiLock(lock));
+        put(row.imei_lock.to_string(), FieldChange::ImeiLock(lock));
     }
     address(want, row, &mut put);
     let enabled = row.status == status::ENABLED;
     if let Some(wanted) = want.enabled.filter(|wanted| *wanted != enabled) {
-        put(enabled.to_string(), Set::Enabled(wanted));
+        put(enabled.to_string(), FieldChange::Enabled(wanted));
     }
     fields
 }
@@ -142,23 +131,23 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
 /// A SIM that an edit takes off the device is treated like that of a deleted one: nobody would stop its costs later. It is
 /// suspended while it is still on the device, so that a crash between the two leaves nothing undone.
 fn leaving(fields: &[Field], row: &Row, memory: Memory<'_>) -> Option<Change> {
-    let goes = fields.iter().any(|field| matches!(field.set, Set::Sim(_)));
+    let goes = fields.iter().any(|field| matches!(field.set, FieldChange::Sim(_)));
     let sim = row.sim.as_ref().filter(|sim| goes && memory.edited && memory.set_state_of(sim.id))?;
     (sim.status == Some(sim_status::ACTIVATED)).then_some(Change::SuspendLeaving { sim: sim.id })
 }
 
 /// An address is only valid with its space, so both go together.
-fn address(want: &Want, row: &Row, put: &mut impl FnMut(String, Set)) {
+fn address(want: &Want, row: &Row, put: &mut impl FnMut(String, FieldChange)) {
     let moved = want.space.is_some_and(|space| row.space != Some(space));
     let other = want.address.as_ref().is_some_and(|address| row.address.as_deref() != Some(address));
     if !moved && !other {
         return;
     }
     if let Some(address) = &want.address {
-        put(row.address.as_deref().unwrap_or("none").into(), Set::Address(address.clone()));
+        put(row.address.as_deref().unwrap_or("none").into(), FieldChange::Address(address.clone()));
     }
     if let Some(space) = want.space {
-        put(or_none(row.space), Set::Space(space));
+        put(or_none(row.space), FieldChange::Space(space));
     }
 }
 
@@ -185,7 +174,7 @@ fn sim_state(want: &Want, row: &Row, edited: bool, diff: &mut Diff<Change>) -> (
     match state::next(from, state, edited, want.acknowledged) {
         Move::Stay => (None, false),
         Move::To(to) => (Some(Change::SimState { sim: *id, from, to }), from == sim_status::FACTORY_TEST),
-        Move::Held => {
+        Move::CurrentMember => {
             diff.reported.push(FieldDiff::new("sim.state", sim_status::name(from), state));
             (None, false)
         }
@@ -269,7 +258,7 @@ fn surplus_quotas(want: &Want, parts: &Parts, memory: Memory<'_>, changes: &mut 
 pub fn retire(row: &Row, memory: Memory<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     let disable = (row.status == status::ENABLED)
-        .then(|| Change::Patch(Patch(vec![Field { old: "true".into(), set: Set::Enabled(false) }])));
+        .then(|| Change::Patch(Patch(vec![Field { old: "true".into(), set: FieldChange::Enabled(false) }])));
     let Some(sim) = &row.sim else {
         changes.extend(disable);
         changes.push(Change::Delete { holds_sim: false });
@@ -311,12 +300,12 @@ pub fn step_aside(row: &Row, free: &dyn Fn(&Key) -> bool) -> Option<Change> {
     let [a, b, c, host] = old.parse::<Ipv4Addr>().ok()?.octets();
     let others = (host.saturating_add(1)..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
     let aside = others.into_iter().find(|it| free(&Key::new(key::ADDRESS, rows::address(space, it))))?;
-    let address = Field { old: old.to_string(), set: Set::Address(aside) };
-    Some(Change::Patch(Patch(vec![address, Field { old: space.to_string(), set: Set::Space(space) }])))
+    let address = Field { old: old.to_string(), set: FieldChange::Address(aside) };
+    Some(Change::Patch(Patch(vec![address, Field { old: space.to_string(), set: FieldChange::Space(space) }])))
 }
 
 fn released(sim: i64) -> Change {
-    Change::Patch(Patch(vec![Field { old: sim.to_string(), set: Set::Sim(None) }]))
+    Change::Patch(Patch(vec![Field { old: sim.to_string(), set: FieldChange::Sim(None) }]))
 }
 
 /// What a bodiless success means for what we know.
@@ -364,17 +353,17 @@ pub fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
     }
 }
 
-fn assume_field(set: &Set, row: &mut Row) {
+fn assume_field(set: &FieldChange, row: &mut Row) {
     match set {
-        Set::Name(name) => row.name = name.into(),
-        Set::Enabled(true) => row.status = status::ENABLED,
-        Set::Enabled(false) => row.status = status::DISABLED,
-        Set::ServiceProfile(id) => row.service_profile = *id,
-        Set::TariffProfile(id) => row.tariff_profile = *id,
-        Set::Sim(sim) => row.sim = sim.map(|id| RowSim { id, ..RowSim::default() }),
-        Set::Imei(imei) => row.imei = Some(imei.into()),
-        Set::ImeiLock(lock) => row.imei_lock = *lock,
-        Set::Address(address) => row.address = Some(address.into()),
-        Set::Space(id) => row.space = Some(*id),
+        FieldChange::Name(name) => row.name = name.into(),
+        FieldChange::Enabled(true) => row.status = status::ENABLED,
+        FieldChange::Enabled(false) => row.status = status::DISABLED,
+        FieldChange::ServiceProfile(id) => row.service_profile = *id,
+        FieldChange::TariffProfile(id) => row.tariff_profile = *id,
+        FieldChange::Sim(sim) => row.sim = sim.map(|id| RowSim { id, ..RowSim::default() }),
+        FieldChange::Imei(imei) => row.imei = Some(imei.into()),
+        FieldChange::ImeiLock(lock) => row.imei_lock = *lock,
+        FieldChange::Address(address) => row.address = Some(address.into()),
+        FieldChange::Space(id) => row.space = Some(*id),
     }
 }

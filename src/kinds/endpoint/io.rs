@@ -13,13 +13,7 @@ use emnify::{
 };
 use emnify_engine::kind::{Id, LookupRow, Reply};
 
-use super::{
-    Endpoint,
-    change::{Change, Create, Patch, Set, Traffic},
-    quota::{Live, Post},
-    rows::{Part, Parts, Row, RowSim, Tag, TagList, status},
-    spec::SetAllowance,
-};
+use super::{Endpoint, change::{Change, Create, Patch, FieldChange, Traffic}, quota::{Live, Post}, rows::{Part, Parts, Row, RowSim, Tag, TagList, status}, spec::SetAllowance};
 use crate::kinds::sim::SimState;
 
 /// Devices of a page of what changed last: more than people change in 20 s, less than a listing.
@@ -271,17 +265,17 @@ fn wire_patch(patch: &Patch) -> EndpointPatch {
     let mut wire = EndpointPatch::default();
     for field in &patch.0 {
         match &field.set {
-            Set::Name(name) => wire.name = Some(name.clone()),
-            Set::Enabled(true) => wire.status = Some(status::ENABLED.into()),
-            Set::Enabled(false) => wire.status = Some(status::DISABLED.into()),
-            Set::ServiceProfile(id) => wire.service_profile = Some((*id).into()),
-            Set::TariffProfile(id) => wire.tariff_profile = Some((*id).into()),
-            Set::Sim(None) => wire.sim = Some(SimChange::Release),
-            Set::Sim(Some(id)) => wire.sim = Some(SimChange::Assign { id: *id, status: None }),
-            Set::Imei(imei) => wire.imei = Some(Nullable::Set(imei.clone())),
-            Set::ImeiLock(lock) => wire.imei_lock = Some(*lock),
-            Set::Address(address) => wire.ip_address = Some(address.clone()),
-            Set::Space(id) => wire.ip_address_space = Some((*id).into()),
+            FieldChange::Name(name) => wire.name = Some(name.clone()),
+            FieldChange::Enabled(true) => wire.status = Some(status::ENABLED.into()),
+            FieldChange::Enabled(false) => wire.status = Some(status::DISABLED.into()),
+            FieldChange::ServiceProfile(id) => wire.service_profile = Some((*id).into()),
+            FieldChange::TariffProfile(id) => wire.tariff_profile = Some((*id).into()),
+            FieldChange::Sim(None) => wire.sim = Some(SimChange::Release),
+            FieldChange::Sim(Some(id)) => wire.sim = Some(SimChange::Assign { id: *id, status: None }),
+            FieldChange::Imei(imei) => wire.imei = Some(Nullable::Set(imei.clone())),
+            FieldChange::ImeiLock(lock) => wire.imei_lock = Some(*lock),
+            FieldChange::Address(address) => wire.ip_address = Some(address.clone()),
+            FieldChange::Space(id) => wire.ip_address_space = Some((*id).into()),
         }
     }
     wire

@@ -8,6 +8,7 @@
 mod change;
 mod connectivity;
 mod diff;
+mod events;
 mod io;
 pub(crate) mod lookups;
 mod quota;
@@ -24,27 +25,13 @@ use emnify::{
     Api, Cursor, Error, Page,
     wire::event::{Event, Record},
 };
-use emnify_engine::{
-    kind::{
-        Alert, Context, Diff, Facts, Find, Have, Heard, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply,
-        Subject,
-    },
-    spec::{AdoptionPolicy, Intent},
-};
+use emnify_engine::kind::{Alert, Context, Diff, Facts, Find, Have, EventEffect, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply, Subject, spec::{AdoptionPolicy, Intent}};
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 
-pub use self::{
-    change::Change,
-    connectivity::Connectivity,
-    rows::{Part, Parts, Row, Want},
-    spec::{
-        AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim, EndpointSimStatus,
-        EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
-    },
-};
+pub use self::{change::Change, connectivity::Connectivity, rows::{Part, Parts, Row, Want}, spec::{AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim, EndpointSimStatus, EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota}};
 use self::{diff::Memory, rows::key};
-use crate::kinds::{alerts, service_profile::ServiceProfile, sim::state_claim, tariff_profile::TariffProfile};
+use super::{common::alerts, service_profile::ServiceProfile, sim::state_claim, tariff_profile::TariffProfile};
 
 impl Managed for Endpoint {
     type Row = Row;
@@ -92,7 +79,7 @@ impl Managed for Endpoint {
         want::marked_by(row.tags.as_deref()?)
     }
 
-    fn gone(row: &Row) -> bool {
+    fn is_deleted(row: &Row) -> bool {
         row.is_tombstone()
     }
 
@@ -197,8 +184,8 @@ impl Managed for Endpoint {
         news.after(before)
     }
 
-    fn hear(event: &Event) -> Option<Heard<Connectivity>> {
-        connectivity::hear(event)
+    fn on_event(event: &Event) -> Option<EventEffect<Connectivity>> {
+        events::on_event(event)
     }
 
     fn census(
@@ -211,11 +198,11 @@ impl Managed for Endpoint {
     }
 
     fn alert(event: &Event) -> Option<Alert> {
-        alerts::about(rows::subject(event.endpoint_id(), event.sim_id())?, event)
+        alerts::about(events::subject(event.endpoint_id(), event.sim_id())?, event)
     }
 
-    fn concerns(record: &Record) -> Option<Subject> {
-        rows::subject(record.endpoint, record.sim)
+    fn on_record(record: &Record) -> Option<Subject> {
+        events::subject(record.endpoint, record.sim)
     }
 
     fn changed(row: &Row) -> Option<Timestamp> {

@@ -1,18 +1,9 @@
 //! What the status says about a device.
 
-use emnify_engine::{
-    conditions::{self, Wanted},
-    kind::Kind,
-    reason::{self, condition::CONNECTED},
-};
+use emnify_engine::{decide::conditions::{Wanted, self}, kind::{Kind, reason::{condition::CONNECTED, self}}};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    connectivity::{Connectivity, newest},
-    quota,
-    rows::{Parts, Row, RowSim},
-    spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance},
-};
+use super::{connectivity::{Connectivity, newest}, quota, rows::{Parts, Row, RowSim}, spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance}};
 use crate::kinds::sim::state::status as sim_status;
 
 /// Writes everything that can be seen.

@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use emnify_engine::kind::{Id, Key, Subject};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
@@ -147,12 +146,6 @@ impl Row {
     pub fn in_factory_test(&self) -> bool {
         self.sim_is(sim_status::FACTORY_TEST)
     }
-}
-
-/// The device that an event or a record means: the one it names, else the one that holds the SIM it names.
-pub fn subject(endpoint: Option<i64>, sim: Option<i64>) -> Option<Subject> {
-    let by_sim = || sim.map(|sim| Subject::Key(Key::new(key::SIM, sim.to_string())));
-    endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_sim)
 }
 
 /// Value of [`key::LIKENESS`].

@@ -2,15 +2,12 @@
 
 #![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
 
-use emnify_engine::spec::{CommonSpec, CommonStatus};
+use emnify_engine::kind::spec::{CommonSpec, CommonStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, OperatorReference, Reference, Volume},
-    kinds::sim::SimState,
-};
+use crate::{api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, OperatorReference, Reference, Volume}, kinds::sim::SimState};
 
 /// A device in the emnify network.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,23 +1,16 @@
 //! Rules of devices, each a test.
 
 mod diff;
-mod hear;
+mod events;
 mod io;
 mod life;
 mod manifest;
 mod report;
 mod retire;
 
-use emnify_engine::{
-    kind::{Id, Inputs},
-    spec::Provenance,
-};
+use emnify_engine::kind::{Id, Inputs, spec::Provenance};
 
-use super::{
-    Endpoint, EndpointSettings, EndpointSim, EndpointSpec, EndpointStatus,
-    diff::Memory,
-    rows::{Row, RowSim, Tag, Want, status},
-};
+use super::{Endpoint, EndpointSettings, EndpointSim, EndpointSpec, EndpointStatus, diff::Memory, rows::{Row, RowSim, Tag, Want, status}};
 use crate::{api::Reference, kinds::sim::SimState};
 
 const ICCID: &str = "8988303000000010140";

@@ -1,21 +1,10 @@
 //! From a spec to ids: what has to be looked up, and what follows from it.
 
-use emnify_engine::{
-    fleet::Marks,
-    kind::{Id, Input, Inputs, Invalid, Key, Kind, Source},
-    spec::{AdoptionPolicy, CommonSpec},
-};
+use emnify_engine::kind::{set::Marks, Id, Input, Inputs, Invalid, Key, Kind, Source, spec::{AdoptionPolicy, CommonSpec}};
 use kube::ResourceExt;
 
-use super::{
-    lookups, quota,
-    rows::{Tag, Want},
-    spec::{AddressSpace, DataQuota, Endpoint, EndpointSettings, EndpointSim, SmsQuota},
-};
-use crate::{
-    api::{Reference, References, Target},
-    kinds::{lookups::OPERATORS, sim::rows::key as sim_key},
-};
+use super::{lookups, quota, rows::{Tag, Want}, spec::{AddressSpace, DataQuota, Endpoint, EndpointSettings, EndpointSim, SmsQuota}};
+use crate::{api::{Reference, References, Target}, kinds::{common::lookups::OPERATORS, sim::rows::key as sim_key}};
 
 const SERVICE_PROFILE: &str = "serviceProfile";
 const TARIFF_PROFILE: &str = "tariffProfile";

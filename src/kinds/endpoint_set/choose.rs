@@ -5,23 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use emnify_engine::{
-    fleet::{Candidates, Choice, Failure, Held, Pool},
-    kind::{Id, Invalid, Key, Managed},
-    reason,
-};
+use emnify_engine::kind::{set::{Candidates, Choice, Failure, CurrentMember, Pool}, Id, Invalid, Key, Managed, reason};
 
-use super::{
-    list::{self, Entry},
-    spec::{EndpointSet, SimPool, SimSelector},
-};
-use crate::kinds::{
-    endpoint::Endpoint,
-    sim::{
-        Sim,
-        rows::{Row, key},
-    },
-};
+use super::{list::{Entry, self}, spec::{EndpointSet, SimPool, SimSelector}};
+use crate::kinds::{endpoint::Endpoint, sim::{Sim, rows::{Row, key}}};
 
 /// The members that the spec means.
 pub(super) fn choose(object: &EndpointSet, from: &Candidates<'_, EndpointSet>) -> Result<Choice, Invalid> {
@@ -99,7 +86,7 @@ fn selected<'a>(
     let test = Test::new(selector, path, free)?;
     let mut order = Order::new(from.members);
     from.pool.each(&mut |row| {
-        if !Sim::gone(row) && test.passes(row, order.holds(row.id), from.holders) {
+        if !Sim::is_deleted(row) && test.passes(row, order.holds(row.id), from.holders) {
             order.take(row.id, row.iccid.as_deref().map_or(u64::MAX, digits));
         }
     });
@@ -161,7 +148,7 @@ fn digits(iccid: &str) -> u64 {
 
 /// Wanted SIMs in the order of the rollout.
 struct Order<'a> {
-    members: &'a [Held],
+    members: &'a [CurrentMember],
     /// Place of a SIM among the members.
     places: HashMap<i64, usize>,
     kept: Vec<bool>,
@@ -170,7 +157,7 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    fn new(members: &'a [Held]) -> Self {
+    fn new(members: &'a [CurrentMember]) -> Self {
         let places = members.iter().enumerate().map(|(place, member)| (member.pool, place)).collect();
         Self { members, places, kept: vec![false; members.len()], new: Vec::new() }
     }

@@ -13,28 +13,14 @@ mod spec;
 mod tests;
 mod want;
 
-use emnify_engine::{
-    decoded::Undecodable,
-    fleet::{Candidates, Choice, Fleet, Marks, Rollout, Tally, TextRef},
-    kind::{Have, Input, Inputs, Invalid, Key},
-    spec::RefusedMember,
-};
+use emnify_engine::kind::{decoded::Undecodable, set::{Candidates, Choice, ObjectSet, Marks, Rollout, Tally, TextRef}, Have, Input, Inputs, Invalid, Key, spec::RefusedMember};
 use jiff::Timestamp;
 
-pub use self::spec::{
-    ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus, EndpointTemplate,
-    IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim,
-};
-use crate::kinds::{
-    endpoint::{
-        self, Change, Connectivity, Endpoint, EndpointStatus,
-        rows::{Row, Want},
-    },
-    sim::{Sim, SimState, rows::Row as SimRow},
-};
+pub use self::spec::{ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus, EndpointTemplate, IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim};
+use super::{endpoint::{Change, Connectivity, Endpoint, EndpointStatus, rows::{Row, Want}, self}, sim::{Sim, SimState, rows::Row as SimRow}};
 use serde::Deserialize;
 
-impl Fleet for EndpointSet {
+impl ObjectSet for EndpointSet {
     type Member = Endpoint;
     type Pool = Sim;
 
@@ -77,11 +63,11 @@ impl Fleet for EndpointSet {
         Key::new(endpoint::rows::key::SIM, pool.to_string())
     }
 
-    fn holds(row: &Row) -> Option<i64> {
+    fn pool_entry(row: &Row) -> Option<i64> {
         row.sim.as_ref().map(|sim| sim.id)
     }
 
-    fn called(pool: &SimRow) -> String {
+    fn display_name(pool: &SimRow) -> String {
         pool.iccid.as_deref().map_or_else(|| format!("SIM {}", pool.id), Into::into)
     }
 

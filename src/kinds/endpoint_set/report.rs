@@ -1,26 +1,15 @@
 //! What the status says about a set, and what it lets members know.
 
-use emnify_engine::{
-    fleet::Tally,
-    reason,
-    spec::{CommonStatus, Provenance},
-};
+use emnify_engine::kind::{set::Tally, reason, spec::{CommonStatus, Provenance}};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::spec::{ActivationStatus, EndpointSet, EndpointSetStatus, MemberFailure};
-use crate::kinds::{
-    endpoint::{
-        Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance,
-        rows::{Row, status as device},
-        want::{data_quota, sms_quota},
-    },
-    sim::state::status as sim,
-};
+use crate::kinds::{endpoint::{Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance, rows::{Row, status as device}, want::{data_quota, sms_quota}}, sim::state::status as sim};
 
 /// Groups that members are counted in.
 mod group {
-    pub(super) use crate::kinds::group::{CONNECTIVITY, SIM};
+    pub(super) use crate::kinds::common::group::{CONNECTIVITY, SIM};
     pub(super) const SERVICE: &str = "service";
     /// The only name in [`SERVICE`].
     pub(super) const AVAILABLE: &str = "Available";

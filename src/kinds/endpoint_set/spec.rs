@@ -4,21 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::{
-    fleet::KEPT_REFUSALS,
-    spec::{CommonSpec, CommonStatus, RefusedMember},
-};
+use emnify_engine::{decide::refusals::KEPT_REFUSALS, kind::spec::{CommonSpec, CommonStatus, RefusedMember}};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, ObjectName},
-    kinds::{
-        endpoint::{EndpointSettings, QuotaStatus},
-        sim::SimState,
-    },
-};
+use crate::{api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, ObjectName}, kinds::{endpoint::{EndpointSettings, QuotaStatus}, sim::SimState}};
 
 /// A fleet as one object: a device for each of many SIMs, all by one template.
 ///

@@ -1,20 +1,10 @@
 //! From the template to what a member should be.
 
-use emnify_engine::{
-    fleet::{Activations, Rollout},
-    kind::{Input, Inputs, Invalid, Source},
-};
+use emnify_engine::kind::{set::{Activations, Rollout}, Input, Inputs, Invalid, Source};
 use kube::ResourceExt;
 
 use super::{name::NameTemplate, spec::EndpointSet};
-use crate::kinds::{
-    endpoint::{
-        lookups::TAGS,
-        rows::Want,
-        want::{adopts, set_mark_name, settings_inputs, settings_want, tag},
-    },
-    sim::rows::Row as Sim,
-};
+use crate::kinds::{endpoint::{lookups::TAGS, rows::Want, want::{adopts, set_mark_name, settings_inputs, settings_want, tag}}, sim::rows::Row as Sim};
 
 /// What is put before paths of the template.
 const TEMPLATE: &str = "template.";

@@ -10,11 +10,11 @@ use super::rows::{DataLimit, DataRule, Flag, Link};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Makes the profile.
-    Create(Vec<Set>),
+    Create(Vec<FieldChange>),
     /// Sets fields of the profile.
     Patch {
         /// Which.
-        sets: Vec<Set>,
+        sets: Vec<FieldChange>,
         /// Devices with this profile.
         devices: u64,
     },
@@ -77,7 +77,7 @@ pub enum Change {
 
 /// One field that is set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Set {
+pub struct FieldChange {
     /// For people.
     pub diff: FieldDiff,
     /// For emnify.

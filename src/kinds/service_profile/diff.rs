@@ -2,16 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::{
-    kind::{Diff, FieldDiff, Have},
-    spec::CommonStatus,
-};
+use emnify_engine::kind::{Diff, FieldDiff, Have, spec::CommonStatus};
 
-use super::{
-    ServiceProfile,
-    change::{Change, Set, To},
-    rows::{DATA, DataLimit, DataRule, Detail, HaveService, Parts, Row, Want, WantService},
-};
+use super::{ServiceProfile, change::{Change, FieldChange, To}, rows::{DATA, DataLimit, DataRule, Detail, HaveService, Parts, Row, Want, WantService}};
 
 /// A limit or service can only be taken away in the order limit, service; the reverse when they are added [S].
 pub(super) fn diff(want: &Want, have: &Have<ServiceProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
@@ -110,7 +103,7 @@ fn sets(
     have: &Have<ServiceProfile>,
     detail: &Detail,
     status: Option<&CommonStatus>,
-) -> Vec<Set> {
+) -> Vec<FieldChange> {
     let row = &have.row;
     let mut sets = Vec::new();
     if want.name != row.name {
@@ -118,14 +111,14 @@ fn sets(
     }
     if let Some(diff) = want.description.diff(&row.description, status) {
         let to = To::Description(diff.new.clone());
-        sets.push(Set { diff, to, cuts: false });
+        sets.push(FieldChange { diff, to, cuts: false });
     }
     for (flag, on) in &want.flags {
         // A switch that neither listing nor detail shows cannot differ; writing it again and again would not show either.
         let Some(known) = row.flags.get(flag).or_else(|| detail.flags.get(flag)) else { continue };
         if known != on {
             let one = set(flag.path(), known, on, To::Flag(*flag, *on));
-            sets.push(Set { cuts: flag.cuts_at() == Some(*on), ..one });
+            sets.push(FieldChange { cuts: flag.cuts_at() == Some(*on), ..one });
         }
     }
     for (link, id) in &want.links {
@@ -137,8 +130,8 @@ fn sets(
     sets
 }
 
-fn set(path: &str, old: impl std::fmt::Display, new: impl std::fmt::Display, to: To) -> Set {
-    Set { diff: FieldDiff::new(path, old, new), to, cuts: false }
+fn set(path: &str, old: impl std::fmt::Display, new: impl std::fmt::Display, to: To) -> FieldChange {
+    FieldChange { diff: FieldDiff::new(path, old, new), to, cuts: false }
 }
 
 fn id_text(id: Option<i64>) -> String {

@@ -10,12 +10,8 @@ use emnify::{
 };
 use emnify_engine::kind::{Id, Reply};
 
-use super::{
-    ServiceProfile,
-    change::{Change, Set, To},
-    rows::{DataLimit, DataRule, Detail, Flag, Flags, HaveService, Link, Links, Part, Parts, Row},
-};
-use crate::kinds::number;
+use super::{ServiceProfile, change::{Change, FieldChange, To}, rows::{DataLimit, DataRule, Detail, Flag, Flags, HaveService, Link, Links, Part, Parts, Row}};
+use crate::kinds::common::number;
 
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
     Ok(api.list_service_profiles(at).await?.map(|profile| row(&profile)))
@@ -74,7 +70,7 @@ async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<S
     Ok(Reply::default())
 }
 
-fn write(sets: &[Set]) -> ServiceProfileWrite {
+fn write(sets: &[FieldChange]) -> ServiceProfileWrite {
     let mut body = ServiceProfileWrite::default();
     for set in sets {
         match &set.to {

@@ -15,18 +15,11 @@ mod want;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::{
-    kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply},
-    mark,
-    spec::{AdoptionPolicy, Intent},
-};
+use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, mark, spec::{AdoptionPolicy, Intent}};
 
-use self::{
-    change::Change,
-    rows::{DATA, Part, Parts, Row, Want},
-};
+use self::{change::Change, rows::{DATA, Part, Parts, Row, Want}};
+use super::common::MARK;
 pub use self::spec::{DataLimit, Service, ServiceLimit, ServiceProfile, ServiceProfileSpec, ServiceProfileStatus};
-use crate::kinds::MARK;
 
 impl Managed for ServiceProfile {
     type Row = Row;

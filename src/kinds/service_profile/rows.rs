@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 pub use emnify::wire::traffic_limit::DATA;
 use emnify_engine::kind::Table;
 
-use crate::kinds::{description::Description, lookups};
+use crate::kinds::common::{description::Description, lookups};
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $flag:ident = $path:literal, $listed:literal, $cuts:expr;)*) => {

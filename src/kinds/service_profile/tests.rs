@@ -1,16 +1,9 @@
 use std::sync::Arc;
 
-use emnify_engine::{
-    kind::{Change as _, Find, Have, Inputs, Key, Managed, Verb},
-    spec::{CommonStatus, Provenance},
-};
+use emnify_engine::kind::{Change as _, Find, Have, Inputs, Key, Managed, Verb, spec::{CommonStatus, Provenance}};
 use serde_json::{Value, json};
 
-use super::{
-    ServiceProfile,
-    change::Change,
-    rows::{DATA, DataLimit, DataRule, Detail, Flag, HaveService, Link, Part, Parts, Row, Want},
-};
+use super::{ServiceProfile, change::Change, rows::{DATA, DataLimit, DataRule, Detail, Flag, HaveService, Link, Part, Parts, Row, Want}};
 
 fn object(spec: Value) -> ServiceProfile {
     let mut spec = spec;

@@ -4,14 +4,8 @@ use std::collections::BTreeMap;
 
 use emnify_engine::kind::{Input, Inputs, Invalid, Source};
 
-use super::{
-    rows::{DATA, DataRule, Flag, Flags, Link, Links, Want, WantService},
-    spec::{Service, ServiceLimit, ServiceProfileSpec},
-};
-use crate::{
-    api::{ClearableExternalReference, ExternalReference, Member, References, Target},
-    kinds::{description::Description, lookups},
-};
+use super::{rows::{DATA, DataRule, Flag, Flags, Link, Links, Want, WantService}, spec::{Service, ServiceLimit, ServiceProfileSpec}};
+use crate::{api::{ClearableExternalReference, ExternalReference, Member, References, Target}, kinds::common::{description::Description, lookups}};
 
 /// A reference field, clearable or not.
 enum Field<'a> {

@@ -2,10 +2,7 @@
 
 use emnify_engine::kind::{Diff, FieldDiff, Invalid};
 
-use super::{
-    rows::{Row, SetState, Want},
-    state::{Move, next, status},
-};
+use super::{rows::{Row, SetState, Want}, state::{Move, next, status}};
 
 /// The one change a SIM may need: its state. `edited`: the spec changed since the SIM was last in step.
 pub fn diff(want: &Want, row: &Row, edited: bool) -> Diff<SetState> {
@@ -20,7 +17,7 @@ pub fn diff(want: &Want, row: &Row, edited: bool) -> Diff<SetState> {
     match next(row.status, state, edited, want.acknowledged) {
         Move::Stay => {}
         Move::To(to) => diff.changes.push(SetState { from: row.status, to }),
-        Move::Held => diff.reported.push(FieldDiff::new("state", status::name(row.status), state)),
+        Move::CurrentMember => diff.reported.push(FieldDiff::new("state", status::name(row.status), state)),
         Move::Passing(why) => diff.waiting = Some(format!("state: {why}")),
         Move::Illegal(why) => diff.illegal = Some(Invalid::new("state", why)),
     }

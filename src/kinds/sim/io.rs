@@ -8,12 +8,12 @@ use emnify::{
         sim::{LARGEST_PAGE, Sim as Wire},
     },
 };
-use emnify_engine::kind::{Heard, Id, Reply, Subject};
+use emnify_engine::kind::{EventEffect, Id, Reply, Subject};
 
-use super::{
-    EVENTS, Sim,
-    rows::{Row, SetState},
-};
+use super::{Sim, rows::{Row, SetState}};
+
+/// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
+pub(super) const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
 
 /// One page of the listing.
 pub async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
@@ -63,7 +63,7 @@ pub async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Rep
 }
 
 /// Events only hint: the listing says what came of them.
-pub fn hear(event: &Event) -> Option<Heard<()>> {
+pub fn on_event(event: &Event) -> Option<EventEffect<()>> {
     let id = event.sim.as_ref()?.id?;
-    EVENTS.contains(&event.kind()?).then_some(Heard { of: Subject::Id(Id::Int(id)), news: None })
+    EVENTS.contains(&event.kind()?).then_some(EventEffect { of: Subject::Id(Id::Int(id)), news: None })
 }

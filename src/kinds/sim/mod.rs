@@ -17,24 +17,12 @@ use emnify::{
     Api, Cursor, Error, Page,
     wire::event::{Event, Record},
 };
-use emnify_engine::{
-    kind::{Alert, Context, Diff, Facts, Find, Have, Heard, Id, Inputs, Invalid, Key, Managed, Reply, Subject},
-    spec::{AdoptionPolicy, Intent},
-};
+use emnify_engine::kind::{Alert, Context, Diff, Facts, Find, Have, EventEffect, Id, Inputs, Invalid, Key, Managed, Reply, Subject, spec::{AdoptionPolicy, Intent}};
 
-use crate::kinds::alerts;
+use self::{rows::{Row, SetState, Want, key}, state::status};
+use super::common::alerts;
 
-use self::{
-    rows::{Row, SetState, Want, key},
-    state::status,
-};
-pub use self::{
-    spec::{Sim, SimSpec, SimStatus},
-    state::SimState,
-};
-
-/// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
-const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
+pub use self::{spec::{Sim, SimSpec, SimStatus}, state::SimState};
 
 /// The right to set the state of the SIM with this id. `Sim` and `Endpoint` compete for it.
 pub fn state_claim(sim: i64) -> Key {
@@ -77,7 +65,7 @@ impl Managed for Sim {
         }
     }
 
-    fn gone(row: &Row) -> bool {
+    fn is_deleted(row: &Row) -> bool {
         row.is_tombstone()
     }
 
@@ -129,19 +117,19 @@ impl Managed for Sim {
         status.activation_date = row.activated.map(|at| at.to_string());
     }
 
-    fn hear(event: &Event) -> Option<Heard<()>> {
-        io::hear(event)
+    fn on_event(event: &Event) -> Option<EventEffect<()>> {
+        io::on_event(event)
     }
 
     fn census(row: &Row, _: Option<&()>, _: Option<&()>, put: &mut dyn FnMut(&'static str, &str)) {
-        put(crate::kinds::group::SIM, &state::status::name(row.status));
+        put(crate::kinds::common::group::SIM, &state::status::name(row.status));
     }
 
     fn alert(event: &Event) -> Option<Alert> {
         alerts::about(Subject::Id(Id::Int(event.sim.as_ref()?.id?)), event)
     }
 
-    fn concerns(record: &Record) -> Option<Subject> {
+    fn on_record(record: &Record) -> Option<Subject> {
         record.sim.map(|id| Subject::Id(Id::Int(id)))
     }
 

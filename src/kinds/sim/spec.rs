@@ -2,7 +2,7 @@
 
 #![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
 
-use emnify_engine::spec::{CommonSpec, CommonStatus};
+use emnify_engine::kind::spec::{CommonSpec, CommonStatus};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

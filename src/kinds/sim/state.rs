@@ -64,7 +64,7 @@ pub enum Move {
     /// Set this state; further ones may follow.
     To(SimState),
     /// Differs, and only an edit of the spec may change that: SIMs are never activated as drift.
-    Held,
+    CurrentMember,
     /// In a state that this version does not know, or that emnify passes through: what it waits for.
     Passing(String),
     /// emnify has no such transition, or it needs a consent that is missing.
@@ -87,7 +87,7 @@ pub fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move
             if edited {
                 Move::To(want)
             } else {
-                Move::Held
+                Move::CurrentMember
             }
         }
         (Suspended, status::ACTIVATED) => Move::To(Suspended),
@@ -102,7 +102,7 @@ pub fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move
              or set Activated first"
                 .into(),
         ),
-        (FactoryTest, status::SUSPENDED) if !edited => Move::Held,
+        (FactoryTest, status::SUSPENDED) if !edited => Move::CurrentMember,
         (FactoryTest, status::SUSPENDED) => Move::Illegal(
             "the SIM is Suspended and emnify starts FactoryTest on Issued SIMs only; set Suspended or Activated".into(),
         ),
@@ -190,7 +190,7 @@ mod tests {
         for (have, want) in
             [(2, Activated), (0, Activated), (4, Activated), (0, FactoryTest), (2, FactoryTest)]
         {
-            assert_eq!(next(have, want, false, true), Move::Held, "{have} -> {want} is not an edit");
+            assert_eq!(next(have, want, false, true), Move::CurrentMember, "{have} -> {want} is not an edit");
         }
         assert_eq!(next(status::ACTIVATED, Suspended, false, false), Move::To(Suspended));
     }

@@ -1,13 +1,7 @@
 use emnify_engine::kind::{Change, Inputs, Managed};
 use kube::{CustomResourceExt, core::object::HasSpec};
 
-use super::{
-    Sim, SimSpec, SimState,
-    diff::diff,
-    rows::{Row, SetState},
-    state::status,
-    state_claim,
-};
+use super::{Sim, SimSpec, SimState, diff::diff, rows::{Row, SetState}, state::status, state_claim};
 
 const ICCID: &str = "8988303000000010140";
 

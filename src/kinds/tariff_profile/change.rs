@@ -8,11 +8,11 @@ use emnify_engine::kind::{Change as _, Class, FieldDiff, Verb};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Makes the profile.
-    Create(Vec<Set>),
+    Create(Vec<FieldChange>),
     /// Sets fields of the profile.
     Patch {
         /// Which.
-        sets: Vec<Set>,
+        sets: Vec<FieldChange>,
         /// Devices with this profile.
         devices: u64,
     },
@@ -71,7 +71,7 @@ pub enum Change {
 
 /// One field that is set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Set {
+pub struct FieldChange {
     /// For people.
     pub diff: FieldDiff,
     /// For emnify.

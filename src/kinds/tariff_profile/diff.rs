@@ -2,16 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emnify_engine::{
-    kind::{Diff, FieldDiff, Have, Invalid},
-    spec::CommonStatus,
-};
+use emnify_engine::kind::{Diff, FieldDiff, Have, Invalid, spec::CommonStatus};
 
-use super::{
-    TariffProfile,
-    change::{Change, Set, To},
-    rows::{Blocked, Parts, Row, Want, WantZone, Zone, Zones},
-};
+use super::{TariffProfile, change::{Change, FieldChange, To}, rows::{Blocked, Parts, Row, Want, WantZone, Zone, Zones}};
 
 /// A tariff goes first, because it wipes the zones; the zones follow at once, selections before deselections.
 pub(super) fn diff(want: &Want, have: &Have<TariffProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
@@ -45,9 +38,9 @@ pub(super) fn create(want: &Want) -> Option<Change> {
     let tariff = want.tariff?;
     let description = want.description.created();
     Some(Change::Create(vec![
-        Set { diff: FieldDiff::new("name", "-", &want.name), to: To::Name(want.name.clone()) },
-        Set { diff: FieldDiff::new("description", "-", &description), to: To::Description(description) },
-        Set { diff: FieldDiff::new("tariff", "-", tariff), to: To::Tariff(tariff) },
+        FieldChange { diff: FieldDiff::new("name", "-", &want.name), to: To::Name(want.name.clone()) },
+        FieldChange { diff: FieldDiff::new("description", "-", &description), to: To::Description(description) },
+        FieldChange { diff: FieldDiff::new("tariff", "-", tariff), to: To::Tariff(tariff) },
     ]))
 }
 
@@ -105,20 +98,20 @@ fn select(zones: &mut Zones, id: i64, on: bool) {
     }
 }
 
-fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<Set> {
+fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<FieldChange> {
     let mut sets = Vec::new();
     if want.name != row.name {
         let diff = FieldDiff::new("name", &row.name, &want.name);
-        sets.push(Set { diff, to: To::Name(want.name.clone()) });
+        sets.push(FieldChange { diff, to: To::Name(want.name.clone()) });
     }
     if let Some(diff) = want.description.diff(&row.description, status) {
         let to = To::Description(diff.new.clone());
-        sets.push(Set { diff, to });
+        sets.push(FieldChange { diff, to });
     }
     let known = row.tariff.as_ref().map(|(id, _)| *id);
     if let Some(tariff) = want.tariff.filter(|tariff| Some(*tariff) != known) {
         let old = known.map_or_else(|| "none".to_owned(), |id| id.to_string());
-        sets.push(Set { diff: FieldDiff::new("tariff", old, tariff), to: To::Tariff(tariff) });
+        sets.push(FieldChange { diff: FieldDiff::new("tariff", old, tariff), to: To::Tariff(tariff) });
     }
     sets
 }

@@ -6,12 +6,8 @@ use emnify::{
 };
 use emnify_engine::kind::{Id, Reply};
 
-use super::{
-    TariffProfile,
-    change::{Change, Set, To},
-    rows::{Blocked, Part, Parts, Row, Zone, Zones},
-};
-use crate::kinds::number;
+use super::{TariffProfile, change::{Change, FieldChange, To}, rows::{Blocked, Part, Parts, Row, Zone, Zones}};
+use crate::kinds::common::number;
 
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
     Ok(api.list_tariff_profiles(at).await?.map(row))
@@ -70,7 +66,7 @@ async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<T
     Ok(Reply::default())
 }
 
-fn write(sets: &[Set]) -> TariffProfileWrite {
+fn write(sets: &[FieldChange]) -> TariffProfileWrite {
     let mut body = TariffProfileWrite::default();
     for set in sets {
         match &set.to {

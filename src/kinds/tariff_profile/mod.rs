@@ -15,18 +15,11 @@ mod want;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::{
-    kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply},
-    mark,
-    spec::{AdoptionPolicy, Intent},
-};
+use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, mark, spec::{AdoptionPolicy, Intent}};
 
 pub use self::spec::{BlockedOperator, InclusiveVolume, TariffProfile, TariffProfileSpec, TariffProfileStatus};
-use self::{
-    change::Change,
-    rows::{Part, Parts, Row, Want, Zones},
-};
-use crate::kinds::MARK;
+use self::{change::Change, rows::{Part, Parts, Row, Want, Zones}};
+use super::common::MARK;
 
 impl Managed for TariffProfile {
     type Row = Row;

@@ -3,11 +3,7 @@ use std::sync::Arc;
 use emnify_engine::kind::{Change as _, Diff, Have, Inputs, Managed};
 use serde_json::{Value, json};
 
-use super::{
-    TariffProfile, TariffProfileStatus,
-    change::Change,
-    rows::{Blocked, Part, Parts, Row, Want, Zone, Zones},
-};
+use super::{TariffProfile, TariffProfileStatus, change::Change, rows::{Blocked, Part, Parts, Row, Want, Zone, Zones}};
 
 fn object(spec: Value) -> TariffProfile {
     let mut spec = spec;

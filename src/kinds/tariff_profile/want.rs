@@ -4,14 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emnify_engine::kind::{Input, Inputs, Invalid, Source};
 
-use super::{
-    rows::{Want, WantZone},
-    spec::{BlockedOperator, InclusiveVolume, TariffProfileSpec},
-};
-use crate::{
-    api::{Member, References, Target},
-    kinds::{description::Description, lookups},
-};
+use super::{rows::{Want, WantZone}, spec::{BlockedOperator, InclusiveVolume, TariffProfileSpec}};
+use crate::{api::{Member, References, Target}, kinds::common::{description::Description, lookups}};
 
 impl TariffProfileSpec {
     /// What has to be looked up. Rate zones are not: only the profile's own detail knows them.

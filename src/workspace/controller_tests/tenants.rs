@@ -1,13 +1,14 @@
 //! Two tenants in one cluster: what one of them writes never gives it the login, or the organisation, of another.
 
-use emnify_engine::guard::GuardLimit;
+use emnify_engine::session::{Access, guard::GuardLimit};
 use secrecy::ExposeSecret;
 
 use super::*;
 use crate::workspace::{
-    credentials::{Keepsake, Secrets},
-    kept::TYPE,
+    credentials::{Secrets, TrustedDevice},
+    session_secret::TYPE,
 };
+use std::collections::BTreeMap;
 
 const SALT: &str = "a salt that the tenant wrote";
 const SOON: Duration = Duration::from_secs(60);
@@ -15,10 +16,10 @@ const SOON: Duration = Duration::from_secs(60);
 /// What an earlier release would have kept beside the credentials: every word of it is the tenant's.
 fn forged(namespace: &str, token: &str, jwt: &str) -> Value {
     let workspace = Cluster::with(&[(namespace, token)]).workspace(namespace);
-    let keepsake = Keepsake { salt: SALT.to_owned().into(), fingerprint: "f".to_owned().into() };
+    let trusted_device = TrustedDevice { salt: SALT.to_owned().into(), fingerprint: "f".to_owned().into() };
     let data = BTreeMap::from([("token".to_owned(), token.as_bytes().to_vec())]);
     let secrets = Secrets::from([("emnify".to_owned(), Some(data))]);
-    let offer = workspace.spec.access.credentials.offer(&secrets, &keepsake, None).unwrap();
+    let offer = workspace.spec.access.credentials.offer(&secrets, &trusted_device, None).unwrap();
     let encoded = |text: &str| data_encoding::BASE64.encode(text.as_bytes());
     json!({
         "type": TYPE,

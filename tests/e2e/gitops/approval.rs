@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use emnify_engine::reason::annotation;
+use emnify_engine::kind::reason::annotation;
 use emnify_harness::stage::{Options, Stage, condition};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Who owns which fields, and what a tool's next sync leaves alone.
 
-use emnify_engine::{reason::annotation, status::MANAGER};
+use emnify_engine::{cluster::status::MANAGER, kind::reason::annotation};
 use emnify_harness::stage::{Options, Stage};
 use serde_json::{Value, json};
 

@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use emnify_harness::stage::{Process, Stage, crds};
-use emnify_operator::kinds;
 use serde_json::json;
 
 use super::{Release, SYSTEM, chart, helm, kubectl, own, ready, until};
@@ -72,7 +71,8 @@ async fn an_older_definition_is_told_and_upgraded_under_a_running_operator() -> 
 
 /// All of them at once, while the operator runs with rights in one namespace only.
 async fn all_definitions_go(stage: &Stage) -> Result<()> {
-    let names: Vec<String> = kinds::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let names: Vec<String> =
+        emnify_operator::definitions::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     kubectl(stage, &[&["delete", "crd", "--wait=false"], &names[..]].concat()).await?;
     let gone = async || {

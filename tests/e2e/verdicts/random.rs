@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use emnify_operator::kinds;
 use rand::{Rng, rngs::StdRng, seq::IndexedRandom};
 use regex::Regex;
 use serde::Deserialize as _;
@@ -59,7 +58,7 @@ pub(super) fn examples() -> Vec<Base> {
         base.name = format!("base-{index}");
         base.object["metadata"]["name"] = base.name.as_str().into();
     }
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         let plural = &crd.spec.names.plural;
         assert!(bases.iter().any(|base| base.plural == *plural), "{plural} has an example");
     }
@@ -67,7 +66,9 @@ pub(super) fn examples() -> Vec<Base> {
 }
 
 fn base(mut object: Value) -> Option<Base> {
-    let crd = kinds::crds().into_iter().find(|crd| object["kind"] == crd.spec.names.kind.as_str())?;
+    let crd = emnify_operator::definitions::crds()
+        .into_iter()
+        .find(|crd| object["kind"] == crd.spec.names.kind.as_str())?;
     let schema = crd.spec.versions[0].schema.as_ref()?.open_api_v3_schema.as_ref()?;
     let mut schema = serde_json::to_value(schema).ok()?;
     let properties = schema["properties"].as_object_mut()?;
@@ -229,7 +230,7 @@ fn any(rng: &mut StdRng, schema: &Value, depth: usize) -> Value {
 }
 
 fn text(rng: &mut StdRng, schema: &Value) -> Value {
-    if let Some(values) = schema["pattern"].as_str().and_then(kinds::definition::values)
+    if let Some(values) = schema["pattern"].as_str().and_then(emnify_operator::definitions::values)
         && rng.random_bool(0.95)
     {
         return (*values.choose(rng).expect("there are some")).into();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use emnify_operator::kinds::definition;
+use emnify_operator::definitions;
 use serde_json::Value;
 
 /// Fields and rules of one schema.
@@ -117,7 +117,7 @@ fn kind(field: &Value) -> String {
 fn limits(field: &Value) -> String {
     let mut all = Vec::new();
     let listed = field["enum"].as_array().map(|values| values.iter().filter_map(Value::as_str).collect());
-    let listed: Option<Vec<&str>> = field["pattern"].as_str().and_then(definition::values).or(listed);
+    let listed: Option<Vec<&str>> = field["pattern"].as_str().and_then(definitions::values).or(listed);
     if let Some(values) = &listed {
         let values: Vec<_> = values.iter().map(|v| format!("`{v}`")).collect();
         all.push(format!("One of {}.", values.join(", ")));

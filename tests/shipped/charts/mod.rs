@@ -156,7 +156,7 @@ fn charts_have_the_version_of_the_operator() {
 async fn the_chart_of_definitions_holds_each_as_it_is_and_helm_keeps_it() {
     let annotations = "annotations: {argocd.argoproj.io/sync-options: ServerSideApply=true}\n";
     let crds = objects(&text("emnify-operator-crds", &[annotations]).await);
-    let wanted = emnify_operator::kinds::crds();
+    let wanted = emnify_operator::definitions::crds();
     assert_eq!(crds.len(), wanted.len(), "one for each kind");
     for crd in wanted {
         let crd = serde_json::to_value(crd).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use emnify_operator::rights::Scope;
+use emnify_operator::rbac::Scope;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ async fn users_of_the_cluster_see_and_change_our_kinds_through_its_own_roles() {
                 && rule.resources.iter().flatten().any(|found| found == resource)
         })
     };
-    for crd in emnify_operator::kinds::crds().iter().filter(|crd| crd.spec.scope == "Namespaced") {
+    for crd in emnify_operator::definitions::crds().iter().filter(|crd| crd.spec.scope == "Namespaced") {
         let plural = &crd.spec.names.plural;
         assert!(may(&aggregated("view"), "list", plural), "who may view sees {plural}");
         for role in ["edit", "admin"] {

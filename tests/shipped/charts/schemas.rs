@@ -2,7 +2,6 @@
 
 use std::{fs, path::Path};
 
-use emnify_operator::kinds;
 use k8s_openapi::{
     Resource,
     api::{
@@ -38,7 +37,7 @@ pub(super) fn write(folder: &Path) {
     kubernetes::<Role>(folder);
     kubernetes::<RoleBinding>(folder);
     kubernetes::<CustomResourceDefinition>(folder);
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         defined(folder, &serde_json::to_value(crd).unwrap());
     }
     for name in ["servicemonitors", "prometheusrules"] {

@@ -2,10 +2,7 @@
 
 use std::{fs, path::Path};
 
-use emnify_operator::{
-    check::{Checker, Report},
-    kinds,
-};
+use emnify_operator::check::{Checker, Report};
 use serde::Deserialize;
 use serde_yaml::Value;
 
@@ -13,7 +10,7 @@ use super::{ROOT, pages};
 
 #[test]
 fn every_manifest_in_the_docs_passes_check() {
-    let checker = Checker::new(&kinds::crds());
+    let checker = Checker::new(&emnify_operator::definitions::crds());
     let (mut report, mut unreadable) = (Report::default(), Vec::new());
     for page in pages() {
         for code in &page.code {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use emnify_engine::reason::{self, annotation, condition};
+use emnify_engine::kind::reason::{self, annotation, condition};
 use serde_yaml::Value;
 
 use super::{Page, ROOT, page::Heading};

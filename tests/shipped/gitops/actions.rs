@@ -1,6 +1,6 @@
 //! The actions of Argo CD's menu, seen through the patch that it makes of them.
 
-use emnify_engine::reason::annotation;
+use emnify_engine::kind::reason::annotation;
 use serde_json::{Value, json};
 
 use super::argo::Customization;

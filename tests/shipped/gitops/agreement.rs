@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use emnify_operator::kinds;
-
 use super::{
     argo::Customization,
     flux::{Expressions, Status, kstatus},
@@ -59,7 +57,7 @@ fn every_login_has_its_health() {
 
 #[test]
 fn a_new_object_holds_up_what_comes_after_it() {
-    for crd in kinds::crds() {
+    for crd in emnify_operator::definitions::crds() {
         let kind = crd.spec.names.kind;
         let fresh = situations::fresh(&kind);
         assert_eq!(Customization::of(&kind).health(&fresh).0, "Progressing", "{kind}");

@@ -1,11 +1,13 @@
 //! Objects in every state that the operator's own code can bring them into.
 
 use emnify_engine::{
-    guard::{GuardLimit, Trip},
-    kind::{Id, Kind as _, Managed, Status as _},
-    plan::{Step, Told},
-    reason, settle,
-    verdict::{Effect, Waiting},
+    decide::{
+        error_policy::{Effect, Waiting},
+        known::{Explanation, Step},
+        ready,
+    },
+    kind::{Id, Kind as _, Managed, Status as _, reason},
+    session::guard::{GuardLimit, Trip},
 };
 use emnify_operator::{
     kinds::{ApplicationToken, Endpoint, ServiceProfile, Sim, TariffProfile},
@@ -93,8 +95,8 @@ fn of_kind<K: Managed>(all: &mut Vec<Situation>) {
     }
 }
 
-fn told(reason: &'static str) -> Told {
-    Told { reason, message: WHY.into() }
+fn told(reason: &'static str) -> Explanation {
+    Explanation { reason, message: WHY.into() }
 }
 
 fn settled<K: Managed>(before: Before, step: &Step<K>, reason: &str, effect: Effect) -> Situation {
@@ -118,7 +120,7 @@ fn settled<K: Managed>(before: Before, step: &Step<K>, reason: &str, effect: Eff
 /// The status after an earlier look and this one.
 fn after<K: Managed>(before: Before, step: &Step<K>) -> K::Status {
     let mut status = left_by::<K>(before);
-    settle::conditions(step, Some(NOW), &mut status, Timestamp::UNIX_EPOCH);
+    ready::conditions(step, Some(NOW), &mut status, Timestamp::UNIX_EPOCH);
     status
 }
 
@@ -127,12 +129,12 @@ fn left_by<K: Managed>(before: Before) -> K::Status {
     match before {
         Before::Nothing => {}
         Before::Ready { generation } => {
-            settle::up_to_date(status.common_mut(), Some(generation), Timestamp::UNIX_EPOCH);
+            ready::up_to_date(status.common_mut(), Some(generation), Timestamp::UNIX_EPOCH);
             status.common_mut().observed_generation = Some(generation);
         }
         Before::Stalled => {
             let step = Step::<K>::Stall(told(reason::REJECTED));
-            settle::conditions(&step, Some(NOW - 1), &mut status, Timestamp::UNIX_EPOCH);
+            ready::conditions(&step, Some(NOW - 1), &mut status, Timestamp::UNIX_EPOCH);
         }
     }
     status
@@ -144,7 +146,7 @@ pub(super) fn of_an_endpoint() -> Vec<Situation> {
     let ready = json!(left_by::<Endpoint>(now));
     let mut drifted = left_by::<Endpoint>(now);
     let common = drifted.common_mut();
-    settle::differs(common, &told(reason::DRIFTED), true, Some(NOW), Timestamp::UNIX_EPOCH);
+    ready::differs(common, &told(reason::DRIFTED), true, Some(NOW), Timestamp::UNIX_EPOCH);
     let would_create = Step::<Endpoint>::Differs { have: None, told: told(reason::WOULD_CREATE) };
     let suspend = Step::<Endpoint>::Wait(told(reason::SUSPENDED), Waiting::Keep);
     let deleting = Step::<Endpoint>::Wait(told(reason::DELETING), Waiting::Working);
@@ -279,7 +281,8 @@ fn shown(mut status: WorkspaceStatus, verdict: Verdict) -> WorkspaceStatus {
         Decision { serve: status.observed_generation.is_some(), step: Login::Rest, verdict, wake_at: None };
     let memory = Memory::default();
     let now = Timestamp::UNIX_EPOCH;
-    let shown = Shown { decision: &decision, memory: &memory, held: None, generation: Some(NOW), now };
+    let shown =
+        Shown { decision: &decision, memory: &memory, current_login: None, generation: Some(NOW), now };
     status::show(&shown, &mut status);
     status
 }

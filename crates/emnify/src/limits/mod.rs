@@ -5,9 +5,9 @@
 //! by [`Lane`], first come first served within a lane, and lanes of low urgency leave a reserve of the burst untouched.
 //! After a 429 or 503 nobody gets a turn for a while.
 
+mod breaker;
 mod bucket;
 mod class;
-mod door;
 mod ledger;
 mod month;
 mod queue;
@@ -88,7 +88,7 @@ impl HostLimits {
 
     /// An answer to a request granted at `granted` was not a pause.
     pub(crate) fn served(&self, granted: Instant) {
-        self.lock().door.served(granted);
+        self.lock().breaker.served(granted);
     }
 
     /// The host asked for a pause.

@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
 use super::bucket::Bucket;
 use super::class::Class;
-use super::door::Door;
 use super::month::{Month, MonthSnapshot};
 use super::snapshot::{LimitsSnapshot, WindowSnapshot};
 use crate::lane::Lane;
@@ -51,7 +51,7 @@ struct Waiter {
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    pub(super) door: Door,
+    pub(super) breaker: Breaker,
     ip: Bucket,
     login: Bucket,
     classes: HashMap<(i64, Class), Bucket>,
@@ -68,7 +68,7 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(share: f64, now: Instant) -> Self {
         Self {
-            door: Door::open(now),
+            breaker: Breaker::open(now),
             ip: Bucket::full((IP.0 * share).max(1.0), IP.1 * share, now),
             login: Bucket::full((LOGIN.0 * share).max(1.0), LOGIN.1 * share, now),
             classes: HashMap::new(),
@@ -121,7 +121,8 @@ impl Queue {
 
     /// Grants what can be granted. Returns when to look again; `None` when nobody waits.
     pub(super) fn grant(&mut self, now: Instant) -> Option<Instant> {
-        let next = if self.door.open_at() > now { self.door.open_at() } else { self.grant_by_lane(now) };
+        let next =
+            if self.breaker.open_at() > now { self.breaker.open_at() } else { self.grant_by_lane(now) };
         (!self.waiting.is_empty()).then_some(next)
     }
 
@@ -230,8 +231,8 @@ impl Queue {
 
     /// The host counts more than we do, so no burst is left when the door opens.
     pub(super) fn throttled(&mut self, granted: Instant, retry_after: Option<Duration>, now: Instant) {
-        self.door.throttled(granted, retry_after, now);
-        self.ip.drain(self.door.open_at());
+        self.breaker.throttled(granted, retry_after, now);
+        self.ip.drain(self.breaker.open_at());
     }
 
     pub(super) fn snapshot(&mut self, now: Instant) -> LimitsSnapshot {
@@ -256,7 +257,7 @@ impl Queue {
         LimitsSnapshot {
             available: self.ip.level(now).max(0.0),
             burst: self.ip.burst(),
-            closed_for: self.door.open_at().saturating_duration_since(now),
+            closed_for: self.breaker.open_at().saturating_duration_since(now),
             waiting,
             windows,
             months: months.collect(),

@@ -9,11 +9,11 @@ use emnify::{
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    log::{Gap, Log, MOST_PAGES, Next, Reading},
-    pace::Reader,
+use super::log::{Gap, Log, MOST_PAGES, Next, Reading};
+use crate::{
+    cluster::context::Shared,
+    session::{Session, caller::Caller, pace::Reader},
 };
-use crate::{caller::Caller, session::Session, shared::Shared};
 
 /// As many rows as the API gives; it clamps. [D]
 const ROWS: u32 = 1000;
@@ -27,7 +27,7 @@ const NOT_LISTED: [u8; 2] = [1, 0];
 /// Never ends.
 pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
     shared.opened().await;
-    while !shared.directory.sessions().iter().any(|s| Arc::ptr_eq(s, &session)) {
+    while !shared.workspaces.sessions().iter().any(|s| Arc::ptr_eq(s, &session)) {
         sleep(BEFORE_USE).await;
     }
     let mut tail = Tail {
@@ -137,7 +137,7 @@ impl Tail {
             self.session.hints.note(event, *at);
         }
         if !events.is_empty() {
-            self.shared.kinds().for_each(|kind| kind.hear(&self.session, events));
+            self.shared.kinds().for_each(|kind| kind.on_events(&self.session, events));
         }
     }
 }

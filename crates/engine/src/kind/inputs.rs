@@ -122,7 +122,7 @@ impl Inputs {
 
     /// Our mark for this object, as it ends a description.
     pub fn mark(&self) -> String {
-        crate::mark::of(&self.installation, &self.object)
+        crate::kind::mark::of(&self.installation, &self.object)
     }
 }
 

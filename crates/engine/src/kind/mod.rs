@@ -1,7 +1,15 @@
 //! The contract of a kind: what differs between kinds, and nothing else.
 
+pub mod census;
 mod change;
+pub mod decoded;
 mod inputs;
+pub mod mark;
+pub mod object_key;
+pub mod reason;
+pub mod relations;
+pub mod set;
+pub mod spec;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,11 +29,11 @@ use kube::{CustomResourceExt, core::NamespaceResourceScope};
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent};
 pub use self::{
     change::{BatchKey, Change, Class, Diff, FieldDiff, Verb},
     inputs::{Input, Inputs, Invalid, LookupRow, Source, Table},
 };
-use crate::spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent};
 
 /// Identity of an emnify object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,7 +166,7 @@ macro_rules! kind {
         impl $crate::kind::Kind for $kind {
             type Status = $status;
             const KIND: &'static str = stringify!($kind);
-            fn common(&self) -> &$crate::spec::CommonSpec {
+            fn common(&self) -> &$crate::kind::spec::CommonSpec {
                 &self.spec.common
             }
             fn status(&self) -> Option<&$status> {
@@ -166,10 +174,10 @@ macro_rules! kind {
             }
         }
         impl $crate::kind::Status for $status {
-            fn common(&self) -> &$crate::spec::CommonStatus {
+            fn common(&self) -> &$crate::kind::spec::CommonStatus {
                 &self.common
             }
-            fn common_mut(&mut self) -> &mut $crate::spec::CommonStatus {
+            fn common_mut(&mut self) -> &mut $crate::kind::spec::CommonStatus {
                 &mut self.common
             }
         }
@@ -254,7 +262,7 @@ impl<K: Managed> Default for Reply<K> {
 
 /// What an event of the emnify log says about an object of a kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Heard<P> {
+pub struct EventEffect<P> {
     /// What it speaks of.
     pub of: Subject,
     /// What may be stored at once, when newer than what is known.
@@ -266,7 +274,7 @@ pub struct Heard<P> {
 pub struct Alert {
     /// What it speaks of.
     pub of: Subject,
-    /// A constant of [`crate::reason`].
+    /// A constant of [`crate::kind::reason`].
     pub reason: &'static str,
     /// For people.
     pub note: String,
@@ -302,7 +310,7 @@ pub trait Managed: Kind {
     const RENEWS: bool = false;
     /// [`Managed::census`] counts something.
     const COUNTED: bool = false;
-    /// [`Managed::hear`] may hear something.
+    /// [`Managed::on_event`] may hear something.
     const LISTENS: bool = false;
     /// Kinds of which emnify deletes no object while one of this kind uses it: see [`Managed::uses`].
     const USES: &'static [&'static str] = &[];
@@ -318,7 +326,7 @@ pub trait Managed: Kind {
         None
     }
     /// The listing still shows it, but it is deleted or revoked for good: it counts in the sweep and is absent otherwise.
-    fn gone(_row: &Self::Row) -> bool {
+    fn is_deleted(_row: &Self::Row) -> bool {
         false
     }
     /// The object of `kind`, one of [`Managed::USES`], that the row uses.
@@ -380,7 +388,7 @@ pub trait Managed: Kind {
     /// The calls that retire the object, in order; each may be repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
     /// The object made this one as well, and it is retired with it, also where the one that it is bound to is gone. The
-    /// mark on the row names the object; `born` is when that was made.
+    /// mark on the row names the object; `object_created` is when that was made.
     fn remains(_row: &Self::Row, _status: Option<&Self::Status>, _born: Option<Timestamp>) -> bool {
         false
     }
@@ -417,7 +425,7 @@ pub trait Managed: Kind {
         news
     }
     /// What an event says, if it speaks of this kind.
-    fn hear(_event: &Event) -> Option<Heard<Self::News>> {
+    fn on_event(_event: &Event) -> Option<EventEffect<Self::News>> {
         None
     }
     /// What an event warns of, if it concerns this kind.
@@ -425,7 +433,7 @@ pub trait Managed: Kind {
         None
     }
     /// The object that a record of a data stream names, if it is of this kind.
-    fn concerns(_record: &Record) -> Option<Subject> {
+    fn on_record(_record: &Record) -> Option<Subject> {
         None
     }
     /// When the row was last changed by anybody, where [`Managed::recent`] sorts by it.
@@ -465,7 +473,7 @@ pub struct Context<'a, K: Managed> {
     /// Wall clock.
     pub now: Timestamp,
     /// When the Kubernetes object was created.
-    pub born: Option<Timestamp>,
+    pub object_created: Option<Timestamp>,
     /// Last status, for what the operator alone knows (a quota's allowance, tokens in their grace time).
     pub status: Option<&'a K::Status>,
     /// The spec changed since this object was last in step: wanted states may be applied again.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emnify_engine::guard::{GuardLimit, GuardState};
+use emnify_engine::session::guard::{GuardLimit, GuardState};
 use serde_json::json;
 
 use crate::support::{Stage, clock, emnify::Fault, named};
@@ -125,7 +125,7 @@ async fn nothing_is_disturbed_while_the_count_cannot_be_written() {
 async fn a_restart_begins_no_new_window_of_activations() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=6);
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1, 2, 3, 4, 5, 6], "perMinute": 2}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1, 2, 3, 4, 5, 6], "perMinute": 2}));
     stage.until("the first are there", |s| s.emnify.devices().len() == 2).await;
     let stage = stage.restart().await;
     stage.pass(20).await;
@@ -138,15 +138,15 @@ async fn a_tripped_guard_is_a_stall_in_the_counts_of_objects_and_sets_alike() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=3);
     enabled(&stage, &["a", "b"]).await;
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1, 2, 3]}));
-    stage.until("the set is there", |s| s.condition_of("Herd", "h", "Ready").0 == "True").await;
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1, 2, 3]}));
+    stage.until("the set is there", |s| s.condition_of("ToySet", "h", "Ready").0 == "True").await;
     limit(&stage, 0);
     stage.cluster.delete("a");
-    stage.cluster.delete_a("Herd", "h");
+    stage.cluster.delete_a("ToySet", "h");
     let stalled = |s: &Stage, kind, name| s.condition_of(kind, name, "Stalled").1 == "GuardTripped";
-    stage.until("both are held up", |s| stalled(s, "Toy", "a") && stalled(s, "Herd", "h")).await;
-    let looks = stage.engine.shared.meters.snapshot().looks;
-    for kind in ["Toy", "Herd"] {
+    stage.until("both are held up", |s| stalled(s, "Toy", "a") && stalled(s, "ToySet", "h")).await;
+    let looks = stage.engine.shared.metrics.snapshot().looks;
+    for kind in ["Toy", "ToySet"] {
         let tripped: Vec<_> =
             looks.keys().filter(|l| l.kind == kind && l.reason == "GuardTripped").map(|l| l.step).collect();
         assert_eq!(tripped, ["Stall"], "{kind}: a person must act, which is no wait");

@@ -211,7 +211,7 @@ async fn a_pushed_record_makes_its_object_read_again() {
     stage.until("what changed last was just read", |s| s.emnify.asked(LISTING).len() > listed).await;
     stage.emnify.edit(device, "name", json!("changed in the portal"));
     let changed = tokio::time::Instant::now();
-    stage.engine.shared.stale(&[
+    stage.engine.shared.on_records(&[
         record(device),
         record(999),
         Record { organisation: Some(7), ..record(device) },
@@ -241,7 +241,7 @@ async fn what_names_an_object_by_another_number_alone_reaches_it() {
     let before = reads(&stage);
     stage.emnify.event_with(event((1 << 50) + 2, 51));
     stage.until("a hint makes it read again", |s| reads(s) == before + 1).await;
-    stage.engine.shared.stale(&[Record { organisation: Some(42), endpoint: None, sim: Some(250) }]);
+    stage.engine.shared.on_records(&[Record { organisation: Some(42), endpoint: None, sim: Some(250) }]);
     stage.until("so does a record", |s| reads(s) == before + 2).await;
     stage.emnify.event_with(json!({"id": (1_i64 << 50) + 3, "timestamp": clock::now().to_string(),
         "event_type": {"id": 51}, "sim": {"id": 7}}));
@@ -255,8 +255,8 @@ async fn a_flood_of_pushed_records_is_not_one_read_each() {
     let before = (reads(&stage), stage.emnify.asked(LISTING).len());
     for round in 0..600 {
         let all: Vec<Record> = (1..=30).map(record).collect();
-        stage.engine.shared.stale(&all);
-        stage.engine.shared.stale(&[record(1 + round % 30)]);
+        stage.engine.shared.on_records(&all);
+        stage.engine.shared.on_records(&[record(1 + round % 30)]);
         stage.pass(1).await;
     }
     let single = reads(&stage) - before.0;

@@ -1,6 +1,6 @@
 //! Two hosts, each with an organisation of the same id: two vendors' sandboxes, or the platform and a stand-in for it.
 
-use emnify_engine::{caller::Access, directory::Entry};
+use emnify_engine::{cluster::workspaces::Entry, session::Access};
 use serde_json::json;
 
 use crate::support::{OTHER_HOST, Stage, elsewhere, emnify::Emnify, named};

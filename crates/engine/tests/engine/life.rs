@@ -1,6 +1,6 @@
 //! From apply to delete.
 
-use emnify_engine::{directory::Entry, kind::FINALIZER};
+use emnify_engine::{cluster::workspaces::Entry, kind::FINALIZER};
 use serde_json::json;
 
 use crate::support::{Stage, emnify::Fault, named, workspace};

@@ -131,10 +131,10 @@ async fn who_is_suspended_lets_go_of_nothing_and_the_other_says_so() {
 async fn a_set_and_one() -> Stage {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=2);
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
     stage.cluster.apply("a", toy("a", None));
     stage.ready("a").await;
-    stage.until("the set is Ready", |s| s.condition_of("Herd", "h", "Ready").0 == "True").await;
+    stage.until("the set is Ready", |s| s.condition_of("ToySet", "h", "Ready").0 == "True").await;
     stage.pass(40).await;
     stage
 }
@@ -143,7 +143,7 @@ async fn a_set_and_one() -> Stage {
 async fn what_a_set_lets_go_of_an_object_takes_in_either_order() {
     for set_first in [true, false] {
         let stage = a_set_and_one().await;
-        let of_the_set = || stage.cluster.apply_a("Herd", "h", json!({"chips": []}));
+        let of_the_set = || stage.cluster.apply_a("ToySet", "h", json!({"chips": []}));
         if set_first {
             of_the_set();
         }
@@ -166,7 +166,7 @@ async fn what_an_object_lets_go_of_a_set_takes_in_either_order() {
         stage.cluster.apply("a", toy("a", Some("2")));
         stage.ready("a").await;
         stage.pass(40).await;
-        let of_the_set = || stage.cluster.apply_a("Herd", "h", json!({"chips": [1, 2]}));
+        let of_the_set = || stage.cluster.apply_a("ToySet", "h", json!({"chips": [1, 2]}));
         if set_first {
             of_the_set();
         }
@@ -175,7 +175,7 @@ async fn what_an_object_lets_go_of_a_set_takes_in_either_order() {
             of_the_set();
         }
         stage.pass(60).await;
-        assert_eq!(stage.condition_of("Herd", "h", "Ready").0, "True", "set first: {set_first}");
+        assert_eq!(stage.condition_of("ToySet", "h", "Ready").0, "True", "set first: {set_first}");
         assert_eq!(stage.emnify.devices().len(), 3, "its member is there");
         stage.stop().await;
     }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::support::{Stage, cluster::Cluster, named};
 
 fn paths(namespace: &str) -> Vec<String> {
-    let plurals = ["toys", "chips", "herds"];
+    let plurals = ["toys", "chips", "toysets"];
     plurals.iter().map(|p| format!("/apis/emnify.io/v1alpha1/namespaces/{namespace}/{p}")).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Whose an emnify object is when several objects mean it.
 
-use emnify_engine::directory::Entry;
+use emnify_engine::cluster::workspaces::Entry;
 use serde_json::json;
 
 use crate::support::{Stage, named, workspace};

@@ -42,7 +42,7 @@ fn scraped_and_pushed(stage: &Stage) {
         assert!(done.is_ok() || !BUG.get().is_empty(), "{task}: nothing panics by itself");
     };
     within("metrics", &|| drop(stage.engine.session(&stage.session)));
-    within("push receiver", &|| shared.stale(&[record]));
+    within("push receiver", &|| shared.on_records(&[record]));
 }
 
 /// The same of a set: members that are made, adopted, refused, released and retired, and a set that cannot be read.
@@ -52,16 +52,16 @@ async fn live_together(stage: &Stage) {
         .emnify
         .add(json!({"name": "old", "imei": "2", "status": {"id": 0}, "created": "2020-01-01T00:00:00Z"}));
     stage.emnify.refuse("toy-5");
-    let herd = |chips: &[i64]| json!({"chips": chips, "adoptionPolicy": "IfUnowned", "perMinute": 99});
-    stage.cluster.apply_a("Herd", "h", herd(&[1, 2, 3, 5]));
+    let toy_set = |chips: &[i64]| json!({"chips": chips, "adoptionPolicy": "IfUnowned", "perMinute": 99});
+    stage.cluster.apply_a("ToySet", "h", toy_set(&[1, 2, 3, 5]));
     stage.pass(300).await;
     stage.emnify.event(1, 11, 2, 0);
     stage.pass(60).await;
-    stage.cluster.apply_a("Herd", "h", herd(&[3]));
+    stage.cluster.apply_a("ToySet", "h", toy_set(&[3]));
     stage.pass(120).await;
-    stage.cluster.apply_a("Herd", "h", json!({"chips": "many"}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": "many"}));
     stage.pass(60).await;
-    stage.cluster.delete_a("Herd", "h");
+    stage.cluster.delete_a("ToySet", "h");
     stage.pass(400).await;
 }
 
@@ -118,25 +118,25 @@ async fn a_panic_in_any_function_of_a_kind_ends_the_process_with_its_words() {
 async fn a_panic_in_any_function_of_a_set_ends_the_process_with_its_words() {
     let mut told = Vec::new();
     for (function, task) in [
-        ("Herd::inputs", "Herd"),
-        ("Herd::base", "Herd"),
-        ("Herd::member", "Herd"),
-        ("Herd::text", "Herd"),
-        ("Herd::choose", "Herd"),
-        ("Herd::rollout", "Herd"),
-        ("Herd::key", "Herd"),
-        ("Herd::holds", "Herd|sender of organisation 42"),
-        ("Herd::called", "sender of organisation 42"),
-        ("Herd::marks", "Herd|sender of organisation 42"),
-        ("Herd::memory", "Herd"),
-        ("Herd::release", "Herd|sender of organisation 42"),
-        ("Herd::count", "Herd"),
-        ("Herd::activated", "Herd"),
-        ("Herd::keep_activated", "Herd"),
-        ("Herd::refused", "Herd"),
-        ("Herd::keep_refused", "Herd"),
-        ("Herd::report", "Herd"),
-        ("Herd::salvage", "Herd"),
+        ("ToySet::inputs", "ToySet"),
+        ("ToySet::base", "ToySet"),
+        ("ToySet::member", "ToySet"),
+        ("ToySet::text", "ToySet"),
+        ("ToySet::choose", "ToySet"),
+        ("ToySet::rollout", "ToySet"),
+        ("ToySet::key", "ToySet"),
+        ("ToySet::holds", "ToySet|sender of organisation 42"),
+        ("ToySet::called", "sender of organisation 42"),
+        ("ToySet::marks", "ToySet|sender of organisation 42"),
+        ("ToySet::memory", "ToySet"),
+        ("ToySet::release", "ToySet|sender of organisation 42"),
+        ("ToySet::count", "ToySet"),
+        ("ToySet::activated", "ToySet"),
+        ("ToySet::keep_activated", "ToySet"),
+        ("ToySet::refused", "ToySet"),
+        ("ToySet::keep_refused", "ToySet"),
+        ("ToySet::report", "ToySet"),
+        ("ToySet::salvage", "ToySet"),
     ] {
         let stage = Stage::new().await;
         BUG.set(function);

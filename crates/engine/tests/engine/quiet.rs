@@ -19,8 +19,8 @@ async fn what_is_applied_in_the_wrong_order_warns_of_nothing() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=2);
     stage.cluster.apply("b", json!({"name": "b", "follows": "a"}));
-    let herd = json!({"chips": [1, 2], "follows": "a"});
-    stage.cluster.apply_a("Herd", "h", herd);
+    let toy_set = json!({"chips": [1, 2], "follows": "a"});
+    stage.cluster.apply_a("ToySet", "h", toy_set);
     stage.pass(20).await;
     assert_eq!(stage.condition("b", "Ready").1, "ReferenceNotReady", "the condition says so at once");
     stage.cluster.apply("a", named("a"));
@@ -35,7 +35,7 @@ async fn what_is_applied_in_the_wrong_order_warns_of_nothing() {
 async fn what_lasts_is_told_after_half_a_minute_though_nothing_else_happens() {
     let stage = Stage::new().await;
     stage.cluster.apply("b", json!({"name": "b", "follows": "a"}));
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [], "follows": "a"}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [], "follows": "a"}));
     stage.pass(28).await;
     assert_eq!(stage.warnings(), []);
     stage.pass(5).await;

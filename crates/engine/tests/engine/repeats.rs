@@ -1,6 +1,6 @@
 //! Nothing is repeated without a pause, whatever fails and whoever asks for more.
 
-use emnify_engine::reason;
+use emnify_engine::kind::reason;
 use serde_json::{Value, json};
 
 use crate::support::{Stage, emnify::Fault, named};
@@ -53,17 +53,17 @@ const OF_A_HERD: &[Asks] = &[
     Asks {
         name: "create",
         request: "POST /api/v1/endpoint",
-        begin: |s| s.cluster.apply_a("Herd", "h", json!({"chips": [1, 2]})),
+        begin: |s| s.cluster.apply_a("ToySet", "h", json!({"chips": [1, 2]})),
     },
     Asks {
         name: "change",
         request: "PATCH /api/v1/endpoint/1",
-        begin: |s| s.cluster.apply_a("Herd", "h", json!({"chips": [1], "prefix": "other"})),
+        begin: |s| s.cluster.apply_a("ToySet", "h", json!({"chips": [1], "prefix": "other"})),
     },
     Asks {
         name: "retirement",
         request: "DELETE /api/v1/endpoint/1",
-        begin: |s| s.cluster.delete_a("Herd", "h"),
+        begin: |s| s.cluster.delete_a("ToySet", "h"),
     },
 ];
 
@@ -105,12 +105,12 @@ async fn whatever_fails_for_a_set_is_tried_ever_more_rarely() {
         for (what, fault) in answers() {
             let stage = Stage::new().await;
             stage.emnify.stock(1..=2);
-            stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
+            stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
             stage
-                .until("it is Ready", |s| s.condition_of("Herd", "h", "Ready").1 == reason::UP_TO_DATE)
+                .until("it is Ready", |s| s.condition_of("ToySet", "h", "Ready").1 == reason::UP_TO_DATE)
                 .await;
             stage.pass(40).await;
-            check("herd", asks, what, count(&stage, asks, fault).await);
+            check("set", asks, what, count(&stage, asks, fault).await);
             stage.stop().await;
         }
     }
@@ -169,15 +169,15 @@ async fn a_refused_deletion_is_told_and_tried_again_rarely() {
 async fn a_refused_deletion_of_a_set_is_told_and_tried_again_rarely() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=1);
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
-    stage.until("it is Ready", |s| s.condition_of("Herd", "h", "Ready").1 == reason::UP_TO_DATE).await;
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
+    stage.until("it is Ready", |s| s.condition_of("ToySet", "h", "Ready").1 == reason::UP_TO_DATE).await;
     stage.emnify.fail(&format!("DELETE {OBJECT}"), 2, Fault::Answer(403, error(1104, "not allowed")));
-    stage.cluster.delete_a("Herd", "h");
-    stage.until("it stalls", |s| s.condition_of("Herd", "h", "Stalled").1 == "Rejected").await;
+    stage.cluster.delete_a("ToySet", "h");
+    stage.until("it stalls", |s| s.condition_of("ToySet", "h", "Stalled").1 == "Rejected").await;
     stage.pass(500).await;
     assert_eq!(stage.emnify.asked("DELETE").len(), 1, "what emnify refused is not sent again at once");
     stage.pass(1_500).await;
-    stage.until("it heals by itself", |s| s.cluster.object("Herd", "h").is_none()).await;
+    stage.until("it heals by itself", |s| s.cluster.object("ToySet", "h").is_none()).await;
     assert_eq!(stage.emnify.asked("DELETE").len(), 3);
 }
 
@@ -206,11 +206,11 @@ async fn a_refused_member_heals_by_itself() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=1);
     stage.emnify.fail("POST /api/v1/endpoint", 1, Fault::Answer(422, error(1400, "the SIM is taken")));
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
-    stage.until("it stalls", |s| s.condition_of("Herd", "h", "Stalled").1 == "Rejected").await;
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
+    stage.until("it stalls", |s| s.condition_of("ToySet", "h", "Stalled").1 == "Rejected").await;
     stage.pass(500).await;
     assert_eq!(stage.emnify.asked("POST /api/v1/endpoint").len(), 1);
-    stage.until("it is Ready", |s| s.condition_of("Herd", "h", "Ready").1 == reason::UP_TO_DATE).await;
+    stage.until("it is Ready", |s| s.condition_of("ToySet", "h", "Ready").1 == reason::UP_TO_DATE).await;
 }
 
 /// The name is trimmed, or the request is answered and nothing happens.
@@ -246,19 +246,19 @@ async fn a_correction_that_does_not_stay_is_told_and_sent_rarely() {
 async fn a_correction_of_a_member_that_does_not_stay_is_told_and_sent_rarely() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=1);
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1]}));
-    stage.until("it is Ready", |s| s.condition_of("Herd", "h", "Ready").1 == reason::UP_TO_DATE).await;
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
+    stage.until("it is Ready", |s| s.condition_of("ToySet", "h", "Ready").1 == reason::UP_TO_DATE).await;
     let patch = format!("PATCH {OBJECT}");
     let before = stage.emnify.asked(&patch).len();
     let sent = |s: &Stage| s.emnify.asked(&patch).len() - before;
     stage.emnify.fail(&patch, 3, Fault::Answer(204, Value::Null));
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [1], "prefix": "other"}));
-    stage.until("it stalls", |s| s.condition_of("Herd", "h", "Stalled").1 == "NotTaken").await;
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1], "prefix": "other"}));
+    stage.until("it stalls", |s| s.condition_of("ToySet", "h", "Stalled").1 == "NotTaken").await;
     assert_eq!(sent(&stage), 3, "three times");
     stage.pass(100).await;
     assert_eq!(sent(&stage), 3, "it is not sent for ever");
     stage.until("the slow net tries it", |s| sent(s) == 4).await;
-    stage.until("it is Ready", |s| s.condition_of("Herd", "h", "Ready").1 == reason::UP_TO_DATE).await;
+    stage.until("it is Ready", |s| s.condition_of("ToySet", "h", "Ready").1 == reason::UP_TO_DATE).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emnify::{Gate, Moment};
-use emnify_engine::{directory::Entry, engine::Engine};
+use emnify_engine::{cluster::workspaces::Entry, run::Engine};
 use serde_json::json;
 
 use crate::support::{Stage, cluster::Cluster, emnify::Emnify, named, workspace};
@@ -62,10 +62,10 @@ async fn what_belongs_to_another_shard_is_not_touched() {
     stage.engine.shared.leave(&workspace());
     stage.engine.open();
     stage.cluster.apply("a", named("a"));
-    stage.cluster.apply_a("Herd", "h", json!({}));
+    stage.cluster.apply_a("ToySet", "h", json!({}));
     stage.pass(600).await;
     stage.cluster.delete("a");
-    stage.cluster.annotate_a("Herd", "h", "emnify.io/refresh", "1");
+    stage.cluster.annotate_a("ToySet", "h", "emnify.io/refresh", "1");
     stage.pass(600).await;
     let wrote = stage.cluster.wrote("");
     assert!(wrote.is_empty(), "no status, no finalizer, no event: {wrote:?}");

@@ -67,12 +67,12 @@ async fn a_set_waits_for_its_login_as_an_object_does() {
     let stage = Stage::new().await;
     stage.emnify.stock(1..=20);
     stage.emnify.fail("POST", MANY, Fault::Forbidden);
-    stage.cluster.apply_a("Herd", "h", json!({"chips": (1..=20).collect::<Vec<_>>()}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": (1..=20).collect::<Vec<_>>()}));
     stage.until("the login is known to lack it", |s| !s.caller.lacks().is_empty()).await;
     stage.pass(3_600).await;
     let posts = stage.emnify.asked("POST").len();
     assert!(posts <= 15, "{posts} requests in an hour");
-    assert_eq!(stage.condition_of("Herd", "h", "Ready").1, "Unauthorized");
+    assert_eq!(stage.condition_of("ToySet", "h", "Ready").1, "Unauthorized");
     stage.emnify.heal();
     stage.until("its members are there", |s| s.emnify.devices().len() == 20).await;
     stage.stop().await;

@@ -1,11 +1,10 @@
 //! The custom resource definitions of this build, so that a stage never runs with files of another one.
 
-use emnify_operator::kinds;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 /// Every CRD of the operator.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    kinds::crds()
+    emnify_operator::definitions::crds()
 }
 
 /// All of them in one YAML stream.

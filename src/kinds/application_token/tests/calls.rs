@@ -6,7 +6,7 @@ use emnify::{
 use emnify_simulator::{Fault, Options, Simulator};
 use secrecy::ExposeSecret;
 
-use super::*;
+use crate::kinds::application_token::tests::*;
 
 /// The organisation of the example seed has one token, 501, which the operator logs in with.
 fn platform() -> (Simulator, Api) {
@@ -119,7 +119,7 @@ async fn kin_are_the_other_live_tokens_of_the_same_object() {
     let (new, _) = made(&api, json!({}), "n2").await;
     send(&api, gone.id, Change::RevokeOld { id: gone.id }).await.unwrap();
     let mut parts = Parts::default();
-    ApplicationToken::read_part(&api, &Id::Int(new.id), super::super::rows::Part::Kin, &mut parts)
+    ApplicationToken::read_part(&api, &Id::Int(new.id), crate::kinds::application_token::rows::Part::Kin, &mut parts)
         .await
         .unwrap();
     assert_eq!(parts.kin, Some(vec![old]), "neither revoked ones, nor itself, nor those without our mark");

@@ -1,16 +1,6 @@
 use emnify_engine::kind::{Change as _, Diff};
 
-use super::*;
-use crate::kinds::{
-    endpoint::{
-        AddressSpace, Change, EndpointSimStatus, QuotaStatus, SetAllowance,
-        change::{Create, Field, Patch, Set, Traffic},
-        diff::{assume, diff},
-        quota,
-        rows::Parts,
-    },
-    sim::state::{SimState, status as sim_status},
-};
+use crate::kinds::{endpoint::{tests::*, AddressSpace, Change, EndpointSimStatus, QuotaStatus, SetAllowance, change::{Create, Field, Patch, FieldChange, Traffic}, diff::{assume, diff}, quota, rows::Parts}, sim::state::{SimState, status as sim_status}};
 
 fn decide(want: &Want, row: &Row, edited: bool) -> Diff<Change> {
     diff(want, row, &Parts::default(), memory(&created(), edited))
@@ -217,7 +207,7 @@ fn what_we_made_is_marked_and_what_we_adopted_is_not() {
     assert_eq!(lines(&add), ["tags: add k8s:prod"]);
     assert!(add[0].batch().is_some(), "many devices in one call");
     let mut adopted = created();
-    adopted.common.provenance = Some(emnify_engine::spec::Provenance::Adopted);
+    adopted.common.provenance = Some(emnify_engine::kind::spec::Provenance::Adopted);
     let none = diff(&want, &bare, &Parts::default(), memory(&adopted, false)).changes;
     assert!(none.is_empty(), "the mark would be consent to delete");
     let unknown = Row { tags: None, ..bare };
@@ -301,18 +291,18 @@ fn the_guard_counts_what_may_cut_a_device_off_or_start_billing() {
     let rows = [
         (made(true), 1),
         (made(false), 0),
-        (set(Set::Name("a".into())), 0),
-        (set(Set::Enabled(true)), 0),
-        (set(Set::Enabled(false)), 1),
-        (set(Set::ServiceProfile(1)), 1),
-        (set(Set::TariffProfile(1)), 1),
-        (set(Set::Sim(None)), 1),
-        (set(Set::Sim(Some(1))), 1),
-        (set(Set::Imei("1".into())), 1),
-        (set(Set::ImeiLock(true)), 1),
-        (set(Set::ImeiLock(false)), 0),
-        (set(Set::Address("10.0.0.1".into())), 1),
-        (set(Set::Space(1)), 1),
+        (set(FieldChange::Name("a".into())), 0),
+        (set(FieldChange::Enabled(true)), 0),
+        (set(FieldChange::Enabled(false)), 1),
+        (set(FieldChange::ServiceProfile(1)), 1),
+        (set(FieldChange::TariffProfile(1)), 1),
+        (set(FieldChange::Sim(None)), 1),
+        (set(FieldChange::Sim(Some(1))), 1),
+        (set(FieldChange::Imei("1".into())), 1),
+        (set(FieldChange::ImeiLock(true)), 1),
+        (set(FieldChange::ImeiLock(false)), 0),
+        (set(FieldChange::Address("10.0.0.1".into())), 1),
+        (set(FieldChange::Space(1)), 1),
         (state(SimState::Activated), 1),
         (state(SimState::Suspended), 1),
         (state(SimState::FactoryTest), 1),

@@ -12,13 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use super::*;
-use crate::kinds::endpoint::{
-    Change,
-    change::{Create, Field, Patch, Set, Traffic},
-    quota::{self, diff as quota_diff},
-    rows::{Part, Parts},
-};
+use crate::kinds::endpoint::{tests::*, Change, change::{Create, Field, Patch, FieldChange, Traffic}, quota::{diff as quota_diff, self}, rows::{Part, Parts}};
 
 /// An API that answers as told and remembers what it was asked: `METHOD path?query body`.
 #[derive(Clone, Default)]
@@ -94,10 +88,10 @@ async fn send(script: &Script, changes: impl IntoIterator<Item = Change>) -> Vec
 }
 
 fn create(sim: i64) -> Change {
-    Change::Create(Create { sim: Some(sim), ..super::super::diff::create(&want(|_| ())).unwrap() })
+    Change::Create(Create { sim: Some(sim), ..crate::kinds::endpoint::diff::create(&want(|_| ())).unwrap() })
 }
 
-fn set(set: Set) -> Change {
+fn set(set: FieldChange) -> Change {
     Change::Patch(Patch(vec![Field { old: String::new(), set }]))
 }
 
@@ -119,7 +113,7 @@ async fn one_device_says_explicitly_that_nothing_is_activated() {
 #[tokio::test]
 async fn activation_names_the_state_so_that_no_factory_test_starts() {
     let script = Script::new([(201, json!({"id": 12}))]);
-    let new = super::super::diff::create(&want(|spec| set_state(spec, SimState::Activated))).unwrap();
+    let new = crate::kinds::endpoint::diff::create(&want(|spec| set_state(spec, SimState::Activated))).unwrap();
     send(&script, [Change::Create(new)]).await;
     assert_eq!(script.asked()[0].1["sim"], json!({"id": 70, "activate": true, "status": {"id": 1}}));
 }
@@ -143,7 +137,7 @@ async fn many_devices_are_one_call_and_told_apart_by_their_sims() {
 #[tokio::test]
 async fn patches_of_many_devices_are_one_call() {
     let script = Script::new([(204, Value::Null)]);
-    send(&script, [set(Set::Enabled(false)), set(Set::Name("b".into()))]).await;
+    send(&script, [set(FieldChange::Enabled(false)), set(FieldChange::Name("b".into()))]).await;
     let (line, body) = script.asked().remove(0);
     assert_eq!(line, "PATCH /api/v2/endpoint/multi");
     assert_eq!(body, json!([{"id": 9, "status": {"id": 1}}, {"id": 10, "name": "b"}]));
@@ -152,7 +146,7 @@ async fn patches_of_many_devices_are_one_call() {
 #[tokio::test]
 async fn a_sim_is_released_alone() {
     let script = Script::new([(204, Value::Null)]);
-    send(&script, [set(Set::Sim(None))]).await;
+    send(&script, [set(FieldChange::Sim(None))]).await;
     assert_eq!(script.asked(), [("PATCH /api/v1/endpoint/9".to_owned(), json!({"sim": {"id": null}}))]);
 }
 

@@ -9,16 +9,7 @@ use emnify_engine::kind::{Managed, Source, Table};
 use emnify_simulator::{Dialect, Options, Seed, Signal, Simulator};
 use serde_json::json;
 
-use super::*;
-use crate::kinds::{
-    endpoint::{
-        connectivity::hear,
-        diff::{diff, retire},
-        report::report,
-        rows::Parts,
-    },
-    sim::{self, Sim},
-};
+use crate::kinds::{endpoint::{tests::*, events::on_event, diff::{diff, retire}, report::report, rows::Parts}, sim::{Sim, self}};
 
 const SIM: u64 = 10_000_001;
 
@@ -73,7 +64,7 @@ impl World {
         Endpoint::read(&self.api, self.id.as_ref()?).await.unwrap()
     }
 
-    async fn send(&mut self, change: super::super::Change) {
+    async fn send(&mut self, change: crate::kinds::endpoint::Change) {
         let batch = [(self.id.clone(), change)];
         let sent = Endpoint::send(&self.api, &batch).await;
         let reply = sent.unwrap_or_else(|error| panic!("{}: {error}", batch[0].1)).remove(0);
@@ -221,7 +212,7 @@ async fn a_device_that_moves_is_heard_and_shown() {
     let api = api(&simulator);
     let mut object = device(json!({}));
     let (row, mut parts) = (row(1), Parts::default());
-    Endpoint::read_part(&api, &Id::Int(11_000_001), super::super::Part::Connectivity, &mut parts)
+    Endpoint::read_part(&api, &Id::Int(11_000_001), crate::kinds::endpoint::Part::Connectivity, &mut parts)
         .await
         .unwrap();
     let mut status = EndpointStatus::default();
@@ -233,7 +224,7 @@ async fn a_device_that_moves_is_heard_and_shown() {
         simulator.device(11_000_001, signal).unwrap();
         let log = api.list_events(Cursor::first(), None, Listing::all().sort("id")).await.unwrap().items;
         let news =
-            log.iter().filter_map(hear).filter_map(|heard| heard.news).reduce(|old, new| new.after(&old));
+            log.iter().filter_map(on_event).filter_map(|heard| heard.news).reduce(|old, new| new.after(&old));
         object.status = Some(status.clone());
         report(&object, &row, &parts, news.as_ref(), &mut status);
         let shown = status.connectivity.as_ref().unwrap();

@@ -1,22 +1,9 @@
-use emnify_engine::{
-    kind::{Change as _, Find, Inputs, Managed, Source},
-    spec::{AdoptionPolicy, Intent},
-};
+use emnify_engine::kind::{Change as _, Find, Inputs, Managed, Source, spec::{AdoptionPolicy, Intent}};
 use kube::CustomResourceExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::*;
-use crate::{
-    api::OperatorReference,
-    kinds::{
-        endpoint::{
-            AddressSpace, Change, DataQuota,
-            rows::{self, Part, key},
-        },
-        sim::Sim,
-    },
-};
+use crate::{kinds::{endpoint::{tests::*, AddressSpace, Change, DataQuota, rows::{Part, key, self}}, sim::Sim}, api::OperatorReference};
 
 fn manifest(spec: &Value) -> bool {
     let object = json!({
@@ -90,7 +77,7 @@ fn lists_merge_and_columns_are_shown() {
 
 #[test]
 fn a_device_cannot_be_made_without_profiles_but_can_be_adopted() {
-    let missing = |change: fn(&mut EndpointSpec)| super::super::want::want(&endpoint(change), &inputs());
+    let missing = |change: fn(&mut EndpointSpec)| crate::kinds::endpoint::want::want(&endpoint(change), &inputs());
     let invalid = missing(|spec| spec.settings.tariff_profile = None).unwrap_err();
     assert_eq!(invalid.path, "tariffProfile", "the message names the field");
     let adopted = missing(|spec| {
@@ -100,15 +87,15 @@ fn a_device_cannot_be_made_without_profiles_but_can_be_adopted() {
     assert!(adopted.is_ok(), "what exists has profiles");
     let mut bound = endpoint(|spec| spec.settings.service_profile = None);
     bound.status = Some(created());
-    assert!(super::super::want::want(&bound, &inputs()).is_ok(), "unset is unmanaged once it exists");
+    assert!(crate::kinds::endpoint::want::want(&bound, &inputs()).is_ok(), "unset is unmanaged once it exists");
 }
 
 #[test]
 fn a_bad_iccid_and_an_unknown_sim_name_the_field() {
     let typo = endpoint(|spec| spec.sim.get_or_insert_default().iccid = Some("8988".into()));
-    assert_eq!(super::super::want::want(&typo, &inputs()).unwrap_err().path, "sim.iccid");
+    assert_eq!(crate::kinds::endpoint::want::want(&typo, &inputs()).unwrap_err().path, "sim.iccid");
     assert!(typo.inputs().iter().all(|input| input.path != "sim.iccid"), "it is not looked for");
-    let unknown = super::super::want::want(&endpoint(|_| ()), &Inputs::default()).unwrap_err();
+    let unknown = crate::kinds::endpoint::want::want(&endpoint(|_| ()), &Inputs::default()).unwrap_err();
     assert_eq!(unknown.path, "sim.iccid");
 }
 

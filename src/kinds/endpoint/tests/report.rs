@@ -1,11 +1,7 @@
-use emnify_engine::{conditions, reason::condition::CONNECTED};
+use emnify_engine::{decide::conditions, kind::reason::condition::CONNECTED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::*;
-use crate::kinds::{
-    endpoint::{Connectivity, DataQuota, quota::Live, report::report, rows::Parts},
-    sim::state::status as sim_status,
-};
+use crate::kinds::{endpoint::{tests::*, Connectivity, DataQuota, quota::Live, report::report, rows::Parts}, sim::state::status as sim_status};
 
 fn seen(word: &str, since: Option<&str>) -> Connectivity {
     let since = since.map(|at| at.parse().unwrap());

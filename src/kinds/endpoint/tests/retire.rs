@@ -2,15 +2,7 @@ use std::sync::Arc;
 
 use emnify_engine::kind::{Have, Key, Managed};
 
-use super::*;
-use crate::kinds::{
-    endpoint::{
-        EndpointSimStatus,
-        diff::{assume, retire, step_aside},
-        rows::{Parts, key},
-    },
-    sim::state::status as sim_status,
-};
+use crate::kinds::{endpoint::{tests::*, EndpointSimStatus, diff::{assume, retire, step_aside}, rows::{Parts, key}}, sim::state::status as sim_status};
 
 const SUSPEND: &str = "sim.state: Activated -> Suspended";
 const DISABLE: &str = "enabled: true -> false";

@@ -1,7 +1,7 @@
 use kube::CustomResourceExt;
 use serde::Deserialize;
 
-use super::*;
+use crate::kinds::endpoint_set::tests::*;
 
 /// What the rules of the CRD say about a set with this spec.
 fn refused(spec: &Value) -> Option<String> {

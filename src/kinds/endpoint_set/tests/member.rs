@@ -1,10 +1,6 @@
-use emnify_engine::{
-    fleet::{Activations, Rollout},
-    kind::{Change as _, Managed, Source},
-};
+use emnify_engine::kind::{set::{Activations, Rollout}, Change as _, Managed, Source};
 
-use super::*;
-use crate::kinds::endpoint::rows::RowSim;
+use crate::kinds::{endpoint_set::tests::*, endpoint::rows::RowSim};
 
 fn want(spec: &Value) -> Want {
     let set = set(spec);
@@ -149,5 +145,5 @@ fn a_device_is_let_go_by_taking_off_the_tag_of_this_set() {
     let changes = set(&json!({})).release(&have(&row));
     assert_eq!(changes, [Change::RemoveTags(vec![tag("k8s:eu/prod/meters")])]);
     assert!(set(&json!({})).release(&have(&Row::default())).is_empty());
-    assert_eq!(EndpointSet::holds(&row), Some(42));
+    assert_eq!(EndpointSet::pool_entry(&row), Some(42));
 }

@@ -1,13 +1,8 @@
 use std::collections::BTreeMap;
 
-use emnify_engine::{
-    fleet::Failure,
-    reason,
-    spec::Provenance,
-};
+use emnify_engine::kind::{set::Failure, reason, spec::Provenance};
 
-use super::*;
-use crate::kinds::endpoint::rows::{RowSim, status as device};
+use crate::kinds::{endpoint_set::tests::*, endpoint::rows::{RowSim, status as device}};
 
 fn row(status: i64, sim: i64) -> Row {
     Row { status, sim: Some(RowSim { id: 1, status: Some(sim), ..RowSim::default() }), ..Row::default() }

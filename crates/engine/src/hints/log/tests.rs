@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
-use super::*;
+use crate::hints::log::*;
 
 #[path = "../../../../harness/src/seed.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of the workspace")]
@@ -53,7 +53,7 @@ impl Server {
             page: at.page,
             pages,
             total: self.counts.then_some(all.len() as u64),
-            server_time: Some(super::tests::at(now)),
+            server_time: Some(self::at(now)),
             unreadable: vec![],
             nameless: 0,
             cut: false,

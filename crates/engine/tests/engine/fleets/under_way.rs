@@ -5,15 +5,15 @@ use std::time::Duration;
 use emnify_engine::kind::Managed;
 use serde_json::json;
 
-use super::{BULK, herd, stocked, with};
+use super::{BULK, stocked, toy_set, with};
 use crate::support::{
     Stage,
     cluster::Cluster,
     emnify::{Emnify, Fault},
-    herd::Chip,
+    toy_set::Chip,
 };
 
-const STATUS: &str = "PATCH /apis/emnify.io/v1alpha1/namespaces/ns/herds/h/status";
+const STATUS: &str = "PATCH /apis/emnify.io/v1alpha1/namespaces/ns/toysets/h/status";
 
 fn serials(stage: &Stage) -> Vec<String> {
     let mut all: Vec<String> =
@@ -25,17 +25,17 @@ fn serials(stage: &Stage) -> Vec<String> {
 /// A bulk create that takes effect ten seconds after it was sent.
 async fn creating(stage: &Stage, spec: serde_json::Value) {
     stage.emnify.fail(BULK, 1, Fault::Slow(Duration::from_secs(10)));
-    stage.cluster.apply_a("Herd", "h", spec);
+    stage.cluster.apply_a("ToySet", "h", spec);
     stage.until("the create is under way", |s| s.emnify.asked(BULK).len() == 1).await;
 }
 
 /// A complete listing that the set has looked at.
 async fn swept<K: Managed>(stage: &Stage) {
-    let shelf = stage.session.shelf::<K>();
-    let before = shelf.mirror.complete_since();
-    shelf.sweep.notify_one();
-    stage.until("it is listed", |_| shelf.mirror.complete_since() > before).await;
-    stage.cluster.annotate_a("Herd", "h", "example.org/note", "look");
+    let kind_state = stage.session.kind_state::<K>();
+    let before = kind_state.mirror.complete_since();
+    kind_state.sweep.notify_one();
+    stage.until("it is listed", |_| kind_state.mirror.complete_since() > before).await;
+    stage.cluster.annotate_a("ToySet", "h", "example.org/note", "look");
     stage.pass(2).await;
 }
 
@@ -46,9 +46,9 @@ async fn a_create_under_way_keeps_its_seat() {
     creating(&stage, json!({"replicas": 3})).await;
     stage.emnify.stock(1..=4);
     swept::<Chip>(&stage).await;
-    stage.herd_ready().await;
+    stage.toy_set_ready().await;
     assert_eq!(serials(&stage), ["5", "6", "7"], "chips that would come first now change nothing");
-    assert_eq!(stage.herd_status("desired"), 3);
+    assert_eq!(stage.toy_set_status("desired"), 3);
     assert!(stage.emnify.devices().iter().all(|d| d["tags"] == "made [k8s prod/ns/h]"));
 }
 
@@ -60,12 +60,12 @@ async fn what_nobody_wants_any_more_when_its_create_is_answered_goes() {
         stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Slow(Duration::from_secs(slow)));
         let fault = if lost { Fault::LostAnswer } else { Fault::Slow(Duration::from_secs(10)) };
         stage.emnify.fail(BULK, 1, fault);
-        stage.cluster.apply_a("Herd", "h", herd(1..=4));
+        stage.cluster.apply_a("ToySet", "h", toy_set(1..=4));
         stage.until("the create is under way", |s| s.emnify.asked(BULK).len() == 1).await;
         stage.pass(gap).await;
-        stage.cluster.apply_a("Herd", "h", herd(1..=2));
+        stage.cluster.apply_a("ToySet", "h", toy_set(1..=2));
         stage.pass(20).await;
-        stage.herd_ready().await;
+        stage.toy_set_ready().await;
         stage.until("what is left over is gone", |s| s.emnify.devices().len() == 2).await;
         assert_eq!(serials(&stage), ["1", "2"], "lost: {lost}, listings {slow} s, edit after {gap} s");
         stage.stop().await;
@@ -77,20 +77,20 @@ async fn what_a_lost_create_made_goes_even_if_the_edit_that_drops_it_names_devic
     let stage = stocked(4).await;
     stage.emnify.fail("GET /api/v1/endpoint", 2, Fault::Slow(Duration::from_secs(25)));
     stage.emnify.fail(BULK, 1, Fault::LostAnswer);
-    stage.cluster.apply_a("Herd", "h", herd(1..=4));
+    stage.cluster.apply_a("ToySet", "h", toy_set(1..=4));
     stage.until("the create took effect", |s| s.emnify.devices().len() == 4).await;
-    stage.cluster.apply_a("Herd", "h", json!({"chips": [9], "prefix": "other"}));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [9], "prefix": "other"}));
     stage.until("what is left over is gone", |s| s.emnify.devices().is_empty()).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_is_deleted_waits_for_its_create() {
     let stage = stocked(3).await;
-    creating(&stage, herd(1..=3)).await;
-    stage.cluster.delete_a("Herd", "h");
+    creating(&stage, toy_set(1..=3)).await;
+    stage.cluster.delete_a("ToySet", "h");
     stage.pass(5).await;
-    assert!(stage.cluster.object("Herd", "h").is_some(), "nobody would know of what it makes");
-    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    assert!(stage.cluster.object("ToySet", "h").is_some(), "nobody would know of what it makes");
+    stage.until("the set is gone", |s| s.cluster.object("ToySet", "h").is_none()).await;
     assert_eq!((stage.emnify.asked(BULK).len(), stage.emnify.devices().len()), (1, 0));
 }
 
@@ -106,9 +106,9 @@ async fn what_a_lost_create_made_goes_with_the_set_even_if_its_list_went_first()
         stage.cluster.put(MAP, map("1 2 3"));
         stage.emnify.fail(BULK, 1, Fault::LostAnswer);
         stage.emnify.add(json!({"name": "a stranger", "imei": "9", "status": {"id": 0}}));
-        stage.cluster.apply_a("Herd", "h", json!({"listedIn": "list"}));
+        stage.cluster.apply_a("ToySet", "h", json!({"listedIn": "list"}));
         stage.until("it took effect", |s| s.emnify.devices().len() == 4).await;
-        stage.cluster.delete_a("Herd", "h");
+        stage.cluster.delete_a("ToySet", "h");
         match text {
             Some(text) => stage.cluster.put(MAP, map(text)),
             None => stage.cluster.put(
@@ -118,7 +118,7 @@ async fn what_a_lost_create_made_goes_with_the_set_even_if_its_list_went_first()
             ),
         }
         let stage = stage.restart().await;
-        stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+        stage.until("the set is gone", |s| s.cluster.object("ToySet", "h").is_none()).await;
         assert_eq!(serials(&stage), ["9"], "with the text {text:?}");
         stage.stop().await;
     }
@@ -127,8 +127,8 @@ async fn what_a_lost_create_made_goes_with_the_set_even_if_its_list_went_first()
 #[tokio::test(start_paused = true)]
 async fn a_doubt_alone_changes_no_count() {
     let stage = stocked(8).await;
-    stage.cluster.apply_a("Herd", "h", herd(1..=8));
-    stage.herd_ready().await;
+    stage.cluster.apply_a("ToySet", "h", toy_set(1..=8));
+    stage.toy_set_ready().await;
     stage.pass(60).await;
     let before = stage.cluster.wrote(STATUS).len();
     (1..=4).for_each(|id| stage.emnify.event(id, 99, id, 0));
@@ -144,7 +144,7 @@ async fn a_doubt_alone_changes_no_count() {
     stage.until("they are read", |s| reads(s) == 8).await;
     stage.pass(60).await;
     assert_eq!(stage.cluster.wrote(STATUS).len(), before, "nor is it after a second start");
-    assert_eq!((stage.herd_status("ready"), stage.herd_status("enabled")), (json!(8), json!(8)));
+    assert_eq!((stage.toy_set_status("ready"), stage.toy_set_status("enabled")), (json!(8), json!(8)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,22 +159,22 @@ async fn members_without_the_tag_of_their_set_go_with_it_after_a_restart_too() {
         let stage = stocked(4).await;
         stage.cluster.apply("a", json!({"name": "a", "serial": "4"}));
         stage.ready("a").await;
-        stage.cluster.apply_a("Herd", "h", herd(1..=3));
-        stage.herd_ready().await;
+        stage.cluster.apply_a("ToySet", "h", toy_set(1..=3));
+        stage.toy_set_ready().await;
         stage.pass(60).await;
         let emnify = stage.emnify.clone();
         let stage = if restart {
             let meanwhile = |cluster: &Cluster| {
                 strip(&emnify);
-                cluster.delete_a("Herd", "h");
+                cluster.delete_a("ToySet", "h");
             };
             stage.restart_after(meanwhile).await
         } else {
             strip(&emnify);
-            stage.cluster.delete_a("Herd", "h");
+            stage.cluster.delete_a("ToySet", "h");
             stage
         };
-        stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+        stage.until("the set is gone", |s| s.cluster.object("ToySet", "h").is_none()).await;
         assert_eq!(stage.names(), ["a"], "what it made goes with it, nothing of others (restart: {restart})");
         stage.stop().await;
     }
@@ -185,31 +185,31 @@ async fn a_set_that_never_came_to_be_takes_nothing_along() {
     let stage = stocked(2).await;
     // left behind by somebody else of this installation
     stage.emnify.add(json!({"name": "left", "imei": "1", "tags": "made", "created": "2020-01-01T00:00:00Z"}));
-    stage.cluster.apply_a("Herd", "h", herd(1..=2));
-    let stage = stage.restart_after(|cluster| cluster.delete_a("Herd", "h")).await;
-    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    stage.cluster.apply_a("ToySet", "h", toy_set(1..=2));
+    let stage = stage.restart_after(|cluster| cluster.delete_a("ToySet", "h")).await;
+    stage.until("the set is gone", |s| s.cluster.object("ToySet", "h").is_none()).await;
     assert!(stage.names().contains(&"left".to_owned()), "it was never a member: {:?}", stage.names());
 }
 
 /// The set leaves the cluster and nobody sees it: a backup tool or a person took its finalizer off.
 fn leaves_unseen(cluster: &Cluster) {
-    let path = "/apis/emnify.io/v1alpha1/namespaces/ns/herds/h";
-    let mut herd = cluster.get(path).unwrap();
-    herd["metadata"]["finalizers"] = json!([]);
-    cluster.put(path, herd);
-    cluster.delete_a("Herd", "h");
+    let path = "/apis/emnify.io/v1alpha1/namespaces/ns/toysets/h";
+    let mut toy_set = cluster.get(path).unwrap();
+    toy_set["metadata"]["finalizers"] = json!([]);
+    cluster.put(path, toy_set);
+    cluster.delete_a("ToySet", "h");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_set_that_left_while_nobody_watched_claims_nothing_any_more() {
     let stage = stocked(2).await;
-    stage.cluster.apply_a("Herd", "h", herd(1..=2));
-    stage.herd_ready().await;
+    stage.cluster.apply_a("ToySet", "h", toy_set(1..=2));
+    stage.toy_set_ready().await;
     stage.cluster.apply("a", json!({"name": "a", "serial": "1", "adoptionPolicy": "Force"}));
     stage.until("it stalls", |s| s.condition("a", "Stalled").1 == "OwnershipConflict").await;
     let writes = stage.emnify.writes();
     stage.cluster.gap(leaves_unseen);
-    assert!(stage.cluster.object("Herd", "h").is_none());
+    assert!(stage.cluster.object("ToySet", "h").is_none());
     stage.ready("a").await;
     assert_eq!(stage.emnify.devices().len(), 2, "what the set left behind is taken over and not made twice");
     assert!(stage.emnify.writes() > writes && stage.emnify.asked("DELETE").is_empty(), "nothing is deleted");
@@ -218,11 +218,11 @@ async fn a_set_that_left_while_nobody_watched_claims_nothing_any_more() {
 #[tokio::test(start_paused = true)]
 async fn a_set_that_begins_to_go_while_nobody_watches_goes_with_its_members() {
     let stage = stocked(3).await;
-    stage.cluster.apply_a("Herd", "h", herd(1..=3));
-    stage.herd_ready().await;
+    stage.cluster.apply_a("ToySet", "h", toy_set(1..=3));
+    stage.toy_set_ready().await;
     stage.pass(60).await;
-    stage.cluster.gap(|cluster| cluster.delete_a("Herd", "h"));
-    stage.until("the set is gone", |s| s.cluster.object("Herd", "h").is_none()).await;
+    stage.cluster.gap(|cluster| cluster.delete_a("ToySet", "h"));
+    stage.until("the set is gone", |s| s.cluster.object("ToySet", "h").is_none()).await;
     assert!(stage.emnify.devices().is_empty());
 }
 
@@ -231,8 +231,8 @@ async fn what_a_set_refers_to_goes_after_a_set_that_left_unseen() {
     let stage = stocked(2).await;
     stage.cluster.apply("a", json!({"name": "a"}));
     stage.ready("a").await;
-    stage.cluster.apply_a("Herd", "h", with(herd(1..=2), "follows", json!("a")));
-    stage.herd_ready().await;
+    stage.cluster.apply_a("ToySet", "h", with(toy_set(1..=2), "follows", json!("a")));
+    stage.toy_set_ready().await;
     stage.cluster.delete("a");
     stage.until("it waits", |s| s.condition("a", "Ready").1 == "InUse").await;
     stage.cluster.gap(leaves_unseen);

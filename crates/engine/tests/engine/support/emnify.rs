@@ -10,8 +10,8 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, TransportError};
 use emnify_engine::{
-    caller::{Access, Caller},
-    directory::WorkspaceKey,
+    kind::spec::WorkspaceKey,
+    session::{Access, caller::Caller},
 };
 use futures::future::BoxFuture;
 use http::{Request, Response};

@@ -3,22 +3,19 @@
 pub(crate) mod clock;
 pub(crate) mod cluster;
 pub(crate) mod emnify;
-pub(crate) mod herd;
 #[path = "../../../../harness/src/seed.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of the workspace")]
 pub(crate) mod seed;
 pub(crate) mod toy;
+pub(crate) mod toy_set;
 
 use std::{sync::Arc, time::Duration};
 
 use emnify_engine::{
-    caller::{Access, Caller},
-    chance,
-    directory::{Entry, WorkspaceKey},
-    engine::{Builder, Engine},
-    session::Session,
-    shared::EngineSettings,
-    tasks::Ended,
+    cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
+    kind::spec::WorkspaceKey,
+    run::{Builder, Engine},
+    session::{Access, Session, caller::Caller, chance},
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -27,8 +24,8 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 use self::{
     cluster::Cluster,
     emnify::Emnify,
-    herd::{Chip, Herd},
     toy::Toy,
+    toy_set::{Chip, ToySet},
 };
 
 /// Longest time, by the paused clock, that anything here may take.
@@ -96,15 +93,15 @@ impl Stage {
             .clock(clock::now)
             .with::<Toy>()
             .with::<Chip>()
-            .with_fleet::<Herd>();
+            .with_fleet::<ToySet>();
         let engine = builder.start(&mut tasks, &stopped);
         let Access { session, caller } = emnify.access(workspace()).await;
         engine.listed().await;
         session.hints.set_position(position);
         engine.serve(&session);
         // both are known from their specs, before either works
-        engine.shared.directory.lives_on(&workspace(), session.host.clone());
-        engine.shared.directory.lives_on(&elsewhere(), OTHER_HOST.to_owned());
+        engine.shared.workspaces.lives_on(&workspace(), session.host.clone());
+        engine.shared.workspaces.lives_on(&elsewhere(), OTHER_HOST.to_owned());
         let entry = Entry {
             state: Ok(Access { session: session.clone(), caller: caller.clone() }),
             allows: None,

@@ -13,12 +13,9 @@ use emnify::{
         event::{Event, Record},
     },
 };
-use emnify_engine::{
-    kind::{
-        self, Alert, BatchKey, Class, Context, Diff, Facts, FieldDiff, Find, Have, Heard, Id, Input, Inputs,
-        Invalid, Key, Managed, OutputRef, Reply, Source, Subject, Verb,
-    },
-    mark, reason,
+use emnify_engine::kind::{
+    self, Alert, BatchKey, Class, Context, Diff, EventEffect, Facts, FieldDiff, Find, Have, Id, Input,
+    Inputs, Invalid, Key, Managed, OutputRef, Reply, Source, Subject, Verb, mark, reason,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -187,8 +184,8 @@ pub(crate) struct ToyWant {
     pub(crate) existing: bool,
     /// Its serial number is changed rather than immutable.
     pub(crate) movable: bool,
-    /// The herd it belongs to, as its mark says.
-    pub(crate) herd: Option<String>,
+    /// The set it belongs to, as its mark says.
+    pub(crate) toy_set: Option<String>,
 }
 
 /// What can be sent.
@@ -326,7 +323,7 @@ impl Managed for Toy {
         mark::split(&row.note).1.map(str::to_owned)
     }
 
-    fn gone(row: &ToyRow) -> bool {
+    fn is_deleted(row: &ToyRow) -> bool {
         may_panic("gone");
         row.status == status::DELETED
     }
@@ -370,7 +367,7 @@ impl Managed for Toy {
             renew: self.spec.renew,
             existing: self.spec.existing,
             movable: self.spec.movable,
-            herd: None,
+            toy_set: None,
         })
     }
 
@@ -415,7 +412,7 @@ impl Managed for Toy {
             diff.changes.push(ToyChange::Follow(row.follows, follows));
         }
         if let Some(mark) =
-            want.herd.as_deref().map(|herd| marks_of(herd, context)).filter(|m| *m != row.note)
+            want.toy_set.as_deref().map(|toy_set| marks_of(toy_set, context)).filter(|m| *m != row.note)
         {
             diff.changes.push(ToyChange::Mark(mark));
         }
@@ -469,7 +466,7 @@ impl Managed for Toy {
         status.online = news.copied().or(status.online);
     }
 
-    fn hear(event: &Event) -> Option<Heard<bool>> {
+    fn on_event(event: &Event) -> Option<EventEffect<bool>> {
         may_panic("hear");
         let of = of(event)?;
         let news = match event.kind() {
@@ -477,7 +474,7 @@ impl Managed for Toy {
             Some(4) => Some(false),
             _ => None,
         };
-        Some(Heard { of, news })
+        Some(EventEffect { of, news })
     }
 
     fn alert(event: &Event) -> Option<Alert> {
@@ -498,7 +495,7 @@ impl Managed for Toy {
         put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
     }
 
-    fn concerns(record: &Record) -> Option<Subject> {
+    fn on_record(record: &Record) -> Option<Subject> {
         may_panic("concerns");
         let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
         record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
@@ -557,8 +554,8 @@ impl Managed for Toy {
     }
 }
 
-/// What a member of a herd carries; that we made it is consent to delete it.
-fn marks_of(herd: &str, context: &Context<'_, Toy>) -> String {
+/// What a member of a set of toys carries; that we made it is consent to delete it.
+fn marks_of(toy_set: &str, context: &Context<'_, Toy>) -> String {
     let made = context.status.is_some_and(|s| s.common.provenance == Some(Provenance::Created));
-    if made { format!("made [k8s {herd}]") } else { format!("[k8s {herd}]") }
+    if made { format!("made [k8s {toy_set}]") } else { format!("[k8s {toy_set}]") }
 }

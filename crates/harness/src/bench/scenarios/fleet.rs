@@ -97,17 +97,14 @@ fn progress(status: &Json) -> String {
 
 #[cfg(test)]
 mod tests {
-    use emnify_operator::{
-        check::{Checker, Report},
-        kinds,
-    };
+    use emnify_operator::check::{Checker, Report};
 
     use super::*;
 
     #[test]
     fn the_set_is_valid() {
         let mut report = Report::default();
-        Checker::new(&kinds::crds()).file("fleet", &manifest(DEVICES), &mut report);
+        Checker::new(&emnify_operator::definitions::crds()).file("fleet", &manifest(DEVICES), &mut report);
         let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
         assert!(findings.is_empty() && report.objects == 1, "the API server would refuse it: {findings:#?}");
     }

@@ -1,0 +1,197 @@
+//! What a spec needs from outside, looked up: other objects, rows of mirrors, lookup tables. The same for every kind.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use emnify::Lane;
+use tokio::time::sleep;
+
+use super::context::Shared;
+use crate::{
+    decide::{error_policy::Verdict, known::Wanted, object::some_of},
+    kind::{
+        Id, Input, Inputs, Invalid, Source, Table,
+        object_key::Named,
+        relations::{Located, RefState},
+    },
+    session::{Session, lookups::Lookup, pause},
+};
+
+/// The longest pause before a lookup table that could not be read is tried again.
+const MOST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Why an input has no value yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// A table or a mirror is not read yet; who asked is woken when it is.
+    Observing(String),
+    /// A reference is missing, deleting, or has no id in this session.
+    ReferenceNotReady(String),
+    /// It cannot have one.
+    Invalid(Invalid),
+}
+
+impl<W> From<Unresolved> for Wanted<W> {
+    fn from(why: Unresolved) -> Self {
+        match why {
+            Unresolved::Observing(what) => Self::Observing(what),
+            Unresolved::ReferenceNotReady(what) => Self::ReferenceNotReady(what),
+            Unresolved::Invalid(invalid) => Self::Invalid(invalid),
+        }
+    }
+}
+
+/// No values yet.
+pub(crate) fn nothing(shared: &Shared, who: &Named, nonce: Option<String>) -> Inputs {
+    Inputs::new(&shared.settings.installation, format!("{}/{}", who.namespace, who.name), nonce)
+}
+
+/// Looks up what `who` needs; the values found before the first that has none come along.
+pub(crate) fn inputs(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    who: &Named,
+    wanted: Vec<Input>,
+    nonce: Option<String>,
+) -> (Result<(), Unresolved>, Inputs) {
+    let mut inputs = nothing(shared, who, nonce);
+    for Input { path, source } in wanted {
+        match one(shared, session, who, &path, &source) {
+            Ok(Some(id)) => inputs.put(path, id),
+            Ok(None) => {}
+            Err(why) => return (Err(why), inputs),
+        }
+    }
+    (Ok(()), inputs)
+}
+
+fn one(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    who: &Named,
+    path: &str,
+    source: &Source,
+) -> Result<Option<Id>, Unresolved> {
+    match source {
+        Source::Object { kind, name } => object(shared, session, who, path, kind, name).map(Some),
+        Source::Mirror { kind, key } => {
+            let Some(any) = shared.kind(kind) else {
+                return invalid(path, format!("this operator does not serve {kind}"));
+            };
+            match any.locate(session, key, who) {
+                Located::One(id) => Ok(Some(id)),
+                Located::Unread => Err(Unresolved::Observing(format!("{path}: reading the {kind} listing"))),
+                Located::Nothing => invalid(
+                    path,
+                    format!("the organisation has no {kind} with {} {}; correct it", key.name, key.value),
+                ),
+                Located::Several(ids) => several(path, &key.value, &ids),
+            }
+        }
+        Source::Lookup { table, name, optional } => {
+            // names of rows may hold the installation's name
+            let named = name.replace("{installation}", &shared.settings.installation);
+            match session.lookups.find(table, &named) {
+                Lookup::One(id) => Ok(Some(id)),
+                Lookup::Missing if *optional => Ok(None),
+                // whether the API takes both or refuses the second is not known: nobody tries for ever
+                Lookup::Near(written) => invalid(
+                    path,
+                    format!(
+                        "emnify has the {0} \"{written}\", which differs from \"{named}\" in case or blanks only; write it so, or make the other {0} in emnify",
+                        table.name
+                    ),
+                ),
+                Lookup::Missing => {
+                    invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
+                }
+                Lookup::Several(ids) => several(path, name, &ids),
+                Lookup::Failed(message) => {
+                    load(shared, session, who, table);
+                    Err(Unresolved::Observing(format!("{path}: {message}")))
+                }
+                Lookup::Unread => {
+                    load(shared, session, who, table);
+                    Err(Unresolved::Observing(format!("{path}: reading the {} table", table.name)))
+                }
+            }
+        }
+    }
+}
+
+fn object(
+    shared: &Shared,
+    session: &Session,
+    who: &Named,
+    path: &str,
+    kind: &str,
+    name: &str,
+) -> Result<Id, Unresolved> {
+    let state = shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
+    let why = match state {
+        RefState::Bound { id, organisation, host } if session.is_at(&organisation, host.as_deref()) => {
+            return Ok(id);
+        }
+        RefState::Bound { organisation, host: Some(host), .. } if organisation == session.organisation => {
+            format!("{kind} {name} lives on another host ({host}); refer to one of this workspace")
+        }
+        RefState::Bound { organisation, .. } => {
+            format!(
+                "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"
+            )
+        }
+        RefState::Missing => {
+            format!("there is no {kind} {name} in this namespace; create it or correct the name")
+        }
+        RefState::Deleting => format!("{kind} {name} is being deleted"),
+        RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
+    };
+    Err(Unresolved::ReferenceNotReady(format!("{path}: {why}")))
+}
+
+/// Reads a lookup table, once for all who wait for it, and again with growing pauses until it was read.
+fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'static Table) {
+    if !session.lookups.wait_for(table, who.clone()) {
+        return;
+    }
+    let reading = load_until_read(shared.clone(), session.clone(), table);
+    shared.tasks.errand_of(session, &format!("reading of the {} table", table.name), reading);
+}
+
+async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'static Table) {
+    let mut failures = 0u32;
+    loop {
+        let reader = session.reader();
+        let error = match (table.load)(reader.client.api(Lane::Create)).await {
+            Ok(rows) => {
+                for waiter in session.lookups.store(table, Ok(rows)) {
+                    shared.trigger(&waiter, "a table it waits for was read");
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(table = table.name, organisation = session.organisation, %error, "table not read");
+        reader.unheard(&error);
+        failures = failures.saturating_add(1);
+        let waiting = session.lookups.store(table, Err(error.to_string()));
+        let pause = pause::spread(Verdict::from(&error).next.pause(failures).min(MOST_PAUSE));
+        // the first failure is told, and then nothing is new; but some may be gone by now, or want something else
+        let asked = if pause < pause::MINUTE { BTreeSet::new() } else { session.lookups.ask_anew(table) };
+        for waiter in if failures == 1 { waiting } else { asked } {
+            shared.trigger(&waiter, "a table it waits for could not be read");
+        }
+        sleep(pause).await;
+        if session.lookups.ends_unread(table) {
+            return;
+        }
+    }
+}
+
+fn invalid<T>(path: &str, message: String) -> Result<T, Unresolved> {
+    Err(Unresolved::Invalid(Invalid::new(path, message)))
+}
+
+fn several<T>(path: &str, name: &str, ids: &[Id]) -> Result<T, Unresolved> {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    invalid(path, format!("{name} is ambiguous; use one of the ids {}", some_of(&ids)))
+}

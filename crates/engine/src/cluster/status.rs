@@ -1,0 +1,243 @@
+//! Writes statuses, and remembers what was written until the watch echoes it.
+
+use std::{collections::HashMap, time::Duration};
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+    core::NamespaceResourceScope,
+};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::{sync::Semaphore, time::Instant};
+use tracing::Instrument;
+
+use crate::kind::{Kind, decoded::Decoded};
+
+/// Field manager of everything the operator writes.
+pub const MANAGER: &str = "emnify-operator";
+
+/// Parameters of every patch the operator sends. Without a manager the API server would call it `unknown`.
+pub fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }
+}
+
+/// Status writes in flight per process.
+const IN_FLIGHT: usize = 16;
+/// A look that began before the watch echoed a write is over by then.
+const LOOK: Duration = Duration::from_secs(300);
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The object changed or was replaced meanwhile: look again.
+    #[error("the object changed meanwhile")]
+    Changed,
+    /// The API server refused or failed.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+}
+
+/// Last writes by uid, and the door that all kinds share.
+pub struct StatusWriter {
+    client: Client,
+    slots: Semaphore,
+}
+
+impl std::fmt::Debug for StatusWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatusWriter").finish_non_exhaustive()
+    }
+}
+
+impl StatusWriter {
+    /// A writer.
+    pub fn new(client: Client) -> Self {
+        Self { client, slots: Semaphore::new(IN_FLIGHT) }
+    }
+
+    /// Replaces the status of exactly this object, not of a namesake made meanwhile. With `guarded`, also not if
+    /// anything else about it changed. Returns the new resource version and the status as stored.
+    pub async fn write<K>(
+        &self,
+        object: &Decoded<K>,
+        version: &str,
+        status: &K::Status,
+        guarded: bool,
+    ) -> Result<Decoded<K>, WriteError>
+    where
+        K: Kind + kube::Resource<Scope = NamespaceResourceScope>,
+    {
+        let _turn = self.slots.acquire().await.expect("the door is never closed");
+        // what comes back may be as undecodable as what was there before
+        let api: Api<Decoded<K>> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": object.uid()})];
+        if guarded {
+            patch.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
+        }
+        patch.push(json!({"op": "add", "path": "/status", "value": status}));
+        let patch =
+            Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
+        let span = tracing::info_span!(
+            target: emnify::SPANS,
+            "status",
+            otel.name = format_args!("write status of {}", K::KIND),
+            otel.kind = "client",
+            k8s.kind = K::KIND,
+        );
+        let (name, how) = (object.name_any(), patch_params());
+        match api.patch_status(&name, &how, &patch).instrument(span).await {
+            Ok(stored) => Ok(stored),
+            Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
+            Err(kube::Error::Api(e)) if e.code == 422 && !is_schema(&e.message) => Err(WriteError::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A failed `test` and a schema violation are both 422; only the first is ours to retry.
+fn is_schema(message: &str) -> bool {
+    message.contains("is invalid:")
+}
+
+/// What was written last and not seen in the watch yet.
+#[derive(Debug)]
+pub struct Overlay<K: Kind>(Mutex<HashMap<String, Written<K>>>);
+
+#[derive(Debug)]
+struct Written<K: Kind> {
+    version: u64,
+    status: Box<K::Status>,
+    at: Instant,
+}
+
+impl<K: Kind> Default for Overlay<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Kind> Overlay<K> {
+    /// The newest status of an object, and the resource version it belongs to.
+    pub fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
+        let uid = object.uid().unwrap_or_default();
+        let version = object.resource_version().unwrap_or_default();
+        let own = || object.status();
+        let mut written = self.0.lock();
+        match written.get(&uid) {
+            Some(last) if last.version > number(&version) => {
+                (Some(K::Status::clone(&last.status)), last.version.to_string())
+            }
+            Some(_) => {
+                written.remove(&uid);
+                (own(), version)
+            }
+            None => (own(), version),
+        }
+    }
+
+    /// Remembers a write.
+    pub fn wrote(&self, stored: &Decoded<K>) {
+        let (Some(uid), Some(version), Some(status)) =
+            (stored.uid(), stored.resource_version(), stored.status())
+        else {
+            return;
+        };
+        let mut written = self.0.lock();
+        let status = Box::new(status);
+        written.insert(uid, Written { version: number(&version), status, at: Instant::now() });
+    }
+
+    /// Forgets what these objects, as the watch shows them, have long echoed: it would be a second copy of every
+    /// status.
+    pub fn settle<'a>(&self, seen: impl IntoIterator<Item = &'a Decoded<K>>) {
+        let mut written = self.0.lock();
+        for object in seen {
+            let version = number(&object.resource_version().unwrap_or_default());
+            let uid = object.uid().unwrap_or_default();
+            if written.get(&uid).is_some_and(|last| last.version <= version && last.at.elapsed() > LOOK) {
+                written.remove(&uid);
+            }
+        }
+        written.shrink_to_fit();
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().remove(uid);
+    }
+}
+
+/// Resource versions of one resource are comparable numbers (Kubernetes 1.35 makes that official).
+fn number(version: &str) -> u64 {
+    version.parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toy::{Toy, ToySpec, ToyStatus};
+
+    /// A toy as the watch or an answer shows it.
+    fn toy(uid: &str, version: &str, name: &str) -> Decoded<Toy> {
+        let mut toy = Toy::new("a", ToySpec::default());
+        toy.metadata.uid = Some(uid.into());
+        toy.metadata.resource_version = Some(version.into());
+        toy.status = Some(ToyStatus { name: Some(name.into()), ..ToyStatus::default() });
+        Decoded::Valid(Box::new(toy))
+    }
+
+    fn newest(overlay: &Overlay<Toy>, seen: &Decoded<Toy>) -> (Option<String>, String) {
+        let (status, version) = overlay.newest(seen);
+        (status.and_then(|s| s.name), version)
+    }
+
+    #[test]
+    fn our_last_write_covers_the_time_until_the_watch_echoes_it() {
+        let overlay = Overlay::default();
+        let seen = toy("u", "9", "old");
+        assert_eq!(newest(&overlay, &seen), (Some("old".into()), "9".into()));
+        overlay.wrote(&toy("u", "10", "ours"));
+        assert_eq!(newest(&overlay, &seen), (Some("ours".into()), "10".into()), "10 is later than 9");
+        assert_eq!(newest(&overlay, &toy("u", "10", "ours")), (Some("ours".into()), "10".into()));
+        assert_eq!(
+            newest(&overlay, &seen).0,
+            Some("old".into()),
+            "the echo has arrived, so nothing is covered"
+        );
+    }
+
+    #[test]
+    fn a_namesake_never_sees_the_status_of_its_predecessor() {
+        let overlay = Overlay::default();
+        overlay.wrote(&toy("u", "10", "ours"));
+        assert_eq!(newest(&overlay, &toy("other", "9", "its own")).0, Some("its own".into()));
+        overlay.forget("u");
+        assert_eq!(newest(&overlay, &toy("u", "9", "old")).0, Some("old".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_echoed_long_ago_takes_no_room() {
+        let overlay = Overlay::default();
+        overlay.wrote(&toy("echoed", "10", "ours"));
+        overlay.wrote(&toy("late", "20", "ours"));
+        let (old, echo) = (toy("echoed", "9", "old"), toy("echoed", "10", "ours"));
+        overlay.settle([&echo]);
+        assert_eq!(
+            newest(&overlay, &old).0,
+            Some("ours".into()),
+            "a look with the old object may be under way"
+        );
+        tokio::time::advance(LOOK * 2).await;
+        overlay.settle([&echo, &toy("late", "19", "old")]);
+        assert_eq!(newest(&overlay, &old).0, Some("old".into()));
+        assert_eq!(newest(&overlay, &toy("late", "19", "old")).0, Some("ours".into()), "not echoed yet");
+    }
+
+    #[test]
+    fn a_schema_violation_is_not_taken_for_a_change() {
+        assert!(is_schema("Toy.emnify.io \"a\" is invalid: status.name: too long"));
+        assert!(!is_schema("the server rejected our request due to an error in our request"));
+    }
+}

@@ -1,0 +1,384 @@
+//! What one member needs: pure. The rows of the plan's table that can happen to a member, in the same order.
+
+use jiff::Timestamp;
+
+use super::{
+    object::{covers, going, immutable, some_of},
+    refusals, rejected,
+    roster::{Departure, MemberState, Slot, Trouble},
+};
+use crate::{
+    kind::{
+        Change, Context, Have, Id, Kind, Managed, reason,
+        set::{Failure, Marks, MemberChange, MemberRow, MemberWant, ObjectSet, Pool},
+        spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
+    },
+    session::{
+        claims::Owner,
+        mirror::{Known, Mirror},
+        past::appeared,
+    },
+};
+
+type Status<F> = <<F as ObjectSet>::Member as Kind>::Status;
+type Part<F> = <<F as ObjectSet>::Member as Managed>::Part;
+
+/// Says who else has a better right to what a member holds, and to the member; the flag says that it is the set's already.
+pub(crate) type BetterClaim<'a> = dyn Fn(i64, Option<&Id>, bool) -> Option<Owner> + 'a;
+
+/// What members are assessed by; the same for all of them.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about the set")]
+pub(crate) struct AssessContext<'a, F: ObjectSet> {
+    /// What all members share; unknown while a reference has no id.
+    pub(crate) base: Option<&'a MemberWant<F>>,
+    /// Policies of the set.
+    pub(crate) common: &'a CommonSpec,
+    /// What is known of members.
+    pub(crate) members: &'a Mirror<F::Member>,
+    /// What is known of what they hold.
+    pub(crate) pool: &'a dyn Pool<F::Pool>,
+    /// The set.
+    pub(crate) set: &'a F,
+    /// Its mark: `installation/namespace/name`.
+    pub(crate) mark: &'a str,
+    /// The installation's mark.
+    pub(crate) installation: &'a str,
+    /// Status that a member we made sees.
+    pub(crate) made: &'a Status<F>,
+    /// Status that an adopted member sees.
+    pub(crate) adopted: &'a Status<F>,
+    /// Since when creates of ours may have had no answer.
+    pub(crate) intent: Option<Timestamp>,
+    /// Nothing was sent by this process yet, so any create of an open intent may be under way.
+    pub(crate) inherited: bool,
+    /// The organisation activates SIMs into Factory Test.
+    pub(crate) factory_test: bool,
+    /// Wall clock.
+    pub(crate) now: Timestamp,
+    /// So many seats are left as they are.
+    pub(crate) partition: usize,
+    /// The set was in step with this generation: what differs on a member with its mark is drift.
+    pub(crate) calm: bool,
+    /// Others with a better right.
+    pub(crate) rival: &'a BetterClaim<'a>,
+    /// The object here that a mark names is being deleted.
+    pub(crate) goes: &'a dyn Fn(&str) -> bool,
+    /// Ids that the references of the set mean.
+    pub(crate) meant: &'a str,
+    /// The set was made a moment ago: what was applied with it may not have come, or gone, yet.
+    pub(crate) young: bool,
+}
+
+/// What a member needs.
+#[derive(Debug)]
+pub(crate) enum MemberStep<F: ObjectSet> {
+    /// Nothing can be said yet.
+    Wait,
+    /// A read of the member.
+    Read(Id),
+    /// Pieces of the member that no listing shows.
+    ReadParts(Id, Vec<Part<F>>),
+    /// To be made.
+    Create(MemberChange<F>),
+    /// A change.
+    Send(Id, MemberChange<F>),
+    /// Nothing: the partition holds it back.
+    Partitioned(Id),
+    /// Nothing: the difference is reported only.
+    Drifted(Option<Id>),
+    /// Nothing.
+    Settled(Id, Option<Timestamp>),
+    /// A person.
+    Fail(&'static str, String),
+}
+
+/// A need, and whether the set made the member.
+#[derive(Debug)]
+pub(crate) struct Assessed<F: ObjectSet> {
+    pub(crate) need: MemberStep<F>,
+    pub(crate) made: bool,
+    /// It has to be read, and by what was seen of it last it is a member that stands so.
+    pub(crate) recalled: Option<MemberState>,
+}
+
+impl<F: ObjectSet> From<MemberStep<F>> for Assessed<F> {
+    fn from(need: MemberStep<F>) -> Self {
+        Self { need, made: false, recalled: None }
+    }
+}
+
+impl<F: ObjectSet> AssessContext<'_, F> {
+    /// Assesses the seat at `place` of the rollout order. `unsure`: a create of it has no answer.
+    pub(crate) fn slot(&self, place: usize, slot: &Slot, unsure: bool) -> Assessed<F> {
+        let Some(base) = self.base else { return MemberStep::Wait.into() };
+        let want = match self.want(base, slot.pool) {
+            Ok(want) => want,
+            Err((reason, message)) => return MemberStep::Fail(reason, message).into(),
+        };
+        let ids = self.members.find(&F::key(slot.pool));
+        match ids.as_slice() {
+            [] => self.absent(slot, &want, unsure).into(),
+            [id] => match self.members.get(id) {
+                Known::Unknown => MemberStep::Wait.into(),
+                Known::Doubt => self.doubted(place, slot, &want, id),
+                Known::Absent => self.absent(slot, &want, unsure).into(),
+                Known::Present(row) => self.present(place, slot, &want, id, row),
+            },
+            several => {
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let message = format!("several emnify objects hold it: {}", some_of(&ids));
+                MemberStep::Fail(reason::AMBIGUOUS_CREATE, message).into()
+            }
+        }
+    }
+
+    /// What retires a former member; `None` when nothing is left to do. `all`: also what was adopted.
+    pub(crate) fn departure(&self, departure: &Departure) -> MemberStep<F> {
+        let id = Id::Int(departure.id);
+        let row = match self.members.get(&id) {
+            Known::Unknown => return MemberStep::Wait,
+            Known::Doubt => return MemberStep::Read(id),
+            Known::Absent => return MemberStep::Settled(id, None),
+            Known::Present(row) => row,
+        };
+        let (parts, _) = self.members.parts(&id, &[], None);
+        let have = Have { row, parts, output: None };
+        let changes = if self.deletes(departure) {
+            F::Member::retire(&have, &self.context(departure.made, false))
+        } else {
+            self.set.release(&have)
+        };
+        match changes.into_iter().next() {
+            Some(change) => MemberStep::Send(id, change),
+            None => MemberStep::Settled(id, None),
+        }
+    }
+
+    /// The member is deleted in emnify, rather than let go.
+    pub(crate) fn deletes(&self, departure: &Departure) -> bool {
+        match self.common.deletion_policy {
+            Some(policy) => policy == DeletionPolicy::Delete,
+            None => departure.made,
+        }
+    }
+
+    /// Nothing is left to do for a former member.
+    pub(crate) fn has_left(&self, departure: &Departure) -> bool {
+        match self.members.get(&Id::Int(departure.id)) {
+            Known::Absent => true,
+            Known::Present(row) if !self.deletes(departure) => {
+                F::marks(&row).is_some_and(|marks| marks.set != Some(self.mark))
+            }
+            Known::Present(_) | Known::Doubt | Known::Unknown => false,
+        }
+    }
+
+    /// Names of the rights that each member claims besides itself.
+    pub(crate) fn rights(&self, slots: &[Slot]) -> Vec<&'static str> {
+        let want = self.base.and_then(|base| slots.iter().find_map(|slot| self.want(base, slot.pool).ok()));
+        want.map_or_else(Vec::new, |want| F::Member::claims(&want, None).iter().map(|key| key.name).collect())
+    }
+
+    fn want(&self, base: &MemberWant<F>, pool: i64) -> Result<MemberWant<F>, (&'static str, String)> {
+        let mut want = None;
+        self.pool.with(pool, &mut |row| want = Some(self.set.member(base, row)));
+        match want {
+            Some(Ok(want)) => Ok(want),
+            Some(Err(invalid)) => Err((reason::INVALID_SPEC, invalid.to_string())),
+            None => {
+                Err((reason::NOT_FOUND, format!("the organisation has no {} {pool} any more", F::Pool::KIND)))
+            }
+        }
+    }
+
+    fn observes(&self) -> bool {
+        self.common.management() == ManagementPolicy::Observe
+    }
+
+    fn absent(&self, slot: &Slot, want: &MemberWant<F>, unsure: bool) -> MemberStep<F> {
+        if self.members.complete_since().is_none() || unsure || self.inherited {
+            return MemberStep::Wait;
+        }
+        if let Some(owner) = (self.rival)(slot.pool, None, false) {
+            let message =
+                format!("{} already manages the same emnify object; delete one of the two", owner.name);
+            let (reason, message) = self.contested(&owner, message);
+            return MemberStep::Fail(reason, message);
+        }
+        let vanished = slot.settled && self.common.drift() == DriftPolicy::Warn;
+        if self.observes() || vanished {
+            return MemberStep::Drifted(None);
+        }
+        match F::Member::create(want, None) {
+            Some(create) => MemberStep::Create(create),
+            None => MemberStep::Fail(
+                reason::NOT_FOUND,
+                format!("emnify has no such {}, and one cannot be created", F::Member::KIND),
+            ),
+        }
+    }
+
+    /// Whose the member is: `Ok(made)` if it is, or may become, the set's.
+    fn whose(
+        &self,
+        slot: &Slot,
+        want: &MemberWant<F>,
+        id: &Id,
+        row: &MemberRow<F>,
+        marks: Marks<'_>,
+    ) -> Result<bool, (&'static str, String)> {
+        let kind = F::Member::KIND;
+        let known = Id::Int(slot.id) == *id || (slot.id == 0 && slot.made);
+        let ours = marks.made_by == Some(self.installation);
+        if marks.set == Some(self.mark) || known {
+            return Ok(ours || (known && slot.made));
+        }
+        let forced = self.common.adoption_policy == Some(AdoptionPolicy::Force) || self.observes();
+        let stranger = marks.set.or(marks.made_by.filter(|_| !ours));
+        if let Some(owner) = stranger.filter(|_| !forced) {
+            let message = format!(
+                "{kind} {id} is marked as owned by {owner}; set adoptionPolicy: Force to take such members over"
+            );
+            let owner = Owner { name: owner.to_owned(), goes: (self.goes)(owner) };
+            return Err(self.contested(&owner, message));
+        }
+        // an interrupted create of ours: it appeared since, and is what we would have made
+        let since = self.intent.map(appeared);
+        let appeared = since.is_some_and(|since| F::Member::created(row).is_some_and(|at| at >= since));
+        if stranger.is_none() && (ours || (appeared && F::resembles(want, row))) {
+            return Ok(true);
+        }
+        let policy = self.common.adoption_policy.unwrap_or(F::Member::FACTS.adoption);
+        if policy == AdoptionPolicy::Never && !self.observes() {
+            let message = format!(
+                "emnify has it already as {kind} {id}; set adoptionPolicy: IfUnowned to take such members over"
+            );
+            return Err((reason::ALREADY_EXISTS, message));
+        }
+        Ok(false)
+    }
+
+    /// Somebody else has it: whoever is being deleted makes way, and of what is applied together the one that comes may be
+    /// looked at before the one that goes.
+    fn contested(&self, owner: &Owner, message: String) -> (&'static str, String) {
+        match owner.goes {
+            true => (reason::IN_USE, going(owner)),
+            false if self.young => (reason::IN_USE, message),
+            false => (reason::OWNERSHIP_CONFLICT, message),
+        }
+    }
+
+    /// It has to be read. Of a member not looked at before, what was seen last tells how it stands until then.
+    fn doubted(&self, place: usize, slot: &Slot, want: &MemberWant<F>, id: &Id) -> Assessed<F> {
+        let row = self.members.row(id).filter(|row| {
+            let marked = F::marks(row).is_some_and(|marks| marks.set == Some(self.mark));
+            marked && slot.last == MemberState::Unknown
+        });
+        let seen = row.map(|row| self.present(place, slot, want, id, row));
+        let recalled = seen.as_ref().and_then(|seen| match seen.need {
+            MemberStep::Settled(..) => Some(MemberState::Settled),
+            MemberStep::ReadParts(..) => seen.recalled,
+            MemberStep::Partitioned(_) => Some(MemberState::Partitioned),
+            MemberStep::Drifted(Some(_)) => Some(MemberState::Drifted),
+            MemberStep::Send(..) => Some(MemberState::Quiet),
+            _ => None,
+        });
+        Assessed { need: MemberStep::Read(id.clone()), made: seen.is_some_and(|seen| seen.made), recalled }
+    }
+
+    fn present(
+        &self,
+        place: usize,
+        slot: &Slot,
+        want: &MemberWant<F>,
+        id: &Id,
+        row: std::sync::Arc<MemberRow<F>>,
+    ) -> Assessed<F> {
+        let Some(marks) = F::marks(&row) else { return MemberStep::Read(id.clone()).into() };
+        let made = match self.whose(slot, want, id, &row, marks) {
+            Ok(made) => made,
+            Err((reason, message)) => return MemberStep::Fail(reason, message).into(),
+        };
+        let marked = marks.set == Some(self.mark);
+        if let Some(owner) = (self.rival)(slot.pool, Some(id), marked || Id::Int(slot.id) == *id) {
+            let message =
+                format!("{} already manages {} {id}; delete one of the two", owner.name, F::Member::KIND);
+            let (reason, message) = self.contested(&owner, message);
+            return MemberStep::Fail(reason, message).into();
+        }
+        // those without the set's mark are still being brought up
+        if place < self.partition && marked {
+            return Assessed { need: MemberStep::Partitioned(id.clone()), made, recalled: None };
+        }
+        let (parts, missing) = self.members.parts(id, &F::Member::parts(want), None);
+        if !missing.is_empty() {
+            let recalled = (self.calm && marked).then_some(MemberState::Settled);
+            return Assessed { need: MemberStep::ReadParts(id.clone(), missing), made, recalled };
+        }
+        let settled = slot.settled || (self.calm && marked);
+        let have = Have { row, parts, output: None };
+        Assessed { need: self.differs(want, &have, id, made, settled), made, recalled: None }
+    }
+
+    fn differs(
+        &self,
+        want: &MemberWant<F>,
+        have: &Have<F::Member>,
+        id: &Id,
+        made: bool,
+        settled: bool,
+    ) -> MemberStep<F> {
+        let ignored = |path: &str| self.common.ignore_fields.iter().any(|f| covers(f, path));
+        let mut diff = F::Member::diff(want, have, &self.context(made, !settled));
+        diff.changes = diff.changes.into_iter().filter_map(|c| c.strip(&ignored)).collect();
+        diff.immutable.retain(|f| !ignored(&f.path));
+        let warns = self.common.drift() == DriftPolicy::Warn && settled;
+        if self.observes() || warns {
+            let differs = !(diff.changes.is_empty() && diff.immutable.is_empty() && diff.reported.is_empty());
+            return if differs {
+                MemberStep::Drifted(Some(id.clone()))
+            } else {
+                MemberStep::Settled(id.clone(), diff.wake_at)
+            };
+        }
+        if let Some(invalid) = diff.illegal {
+            return MemberStep::Fail(reason::INVALID_SPEC, invalid.to_string());
+        }
+        if !diff.immutable.is_empty() {
+            return MemberStep::Fail(reason::IMMUTABLE_FIELD, immutable(&diff.immutable));
+        }
+        match diff.changes.into_iter().next() {
+            Some(change) => MemberStep::Send(id.clone(), change),
+            None if diff.waiting.is_some() => MemberStep::Wait,
+            None if !diff.reported.is_empty() => MemberStep::Drifted(Some(id.clone())),
+            None => MemberStep::Settled(id.clone(), diff.wake_at),
+        }
+    }
+
+    /// What a refusal of the change is remembered by.
+    pub(crate) fn digest(&self, change: &MemberChange<F>) -> String {
+        rejected::digest(change, self.meant)
+    }
+
+    fn context(&self, made: bool, edited: bool) -> Context<'_, F::Member> {
+        Context {
+            now: self.now,
+            object_created: None,
+            status: Some(if made { self.made } else { self.adopted }),
+            edited,
+            factory_test: self.factory_test,
+            own_tokens: Vec::new(),
+        }
+    }
+
+    /// The name of what a member holds, for people.
+    pub(crate) fn display_name(&self, pool: i64) -> String {
+        refusals::display_name::<F>(self.pool, pool)
+    }
+
+    /// What stands in a member's way, for its failure.
+    pub(crate) fn trouble(&self, pool: i64, reason: &'static str, message: String) -> Trouble {
+        let failure = Failure { member: self.display_name(pool), reason, message };
+        Trouble { failure, refused: None, until: None, tries: 0 }
+    }
+}

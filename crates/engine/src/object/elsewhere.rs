@@ -1,0 +1,122 @@
+//! What an object wants and another one here still has in emnify: who that is, and whether it is about to let go.
+
+use kube::{Resource, ResourceExt};
+
+use super::{
+    Controller,
+    decide::{natural_right, right_of},
+};
+use crate::{
+    cluster::object::{claimant, named, subject},
+    decide::known::{Elsewhere, Seen},
+    kind::{
+        Id, Key, Managed, Status,
+        decoded::Decoded,
+        object_key::Named,
+        spec::{CommonStatus, ManagementPolicy},
+    },
+    session::Session,
+};
+
+impl<K: Managed> Controller<K> {
+    /// The first exclusive thing of `want` that another object of this kind has and no longer claims; the object is woken when
+    /// a call for that one succeeds. One that still claims it is a rival, which is another matter.
+    pub(super) fn elsewhere(
+        &self,
+        session: &Session,
+        object: &Decoded<K>,
+        common: &CommonStatus,
+        want: &K::Want,
+        seen: &Seen<K>,
+    ) -> Option<Elsewhere> {
+        let mirror = &session.kind_state::<K>().mirror;
+        let own = common.id.as_deref().map(Id::parse);
+        for key in &K::exclusive(want) {
+            let ids = mirror.find(key);
+            if own.as_ref().is_some_and(|own| ids.contains(own)) {
+                continue;
+            }
+            let owners = ids.iter().flat_map(|id| {
+                let objects = self.bound_objects(session, id).into_iter();
+                objects.map(move |owner_name| (id, owner_name))
+            });
+            // whoever only looks on has nothing to let go of
+            let manages =
+                |owner_name: &Decoded<K>| owner_name.common().management() != ManagementPolicy::Observe;
+            let other = |owner_name: &Decoded<K>| owner_name.uid() != object.uid() && manages(owner_name);
+            let what = format!("{} {}", key.name, key.value);
+            let Some((id, owner_name)) = owners.into_iter().find(|(_, owner_name)| other(owner_name)) else {
+                let going =
+                    ids.iter().find_map(|id| Some((id, session.claims.letting_go(&right_of::<K>(id))?)));
+                let Some((id, set)) = going else { continue };
+                self.waits(session, id, object);
+                let exchange = Self::gives_up_what_others_want(session, object, want, seen);
+                return Some(Elsewhere { owner_name: set.to_string(), what, stays: false, exchange });
+            };
+            if session.claims.lists(&natural_right::<K>(key), &claimant(&owner_name)) {
+                continue;
+            }
+            self.waits(session, id, object);
+            return Some(Elsewhere {
+                owner_name: named(&owner_name).to_string(),
+                what,
+                stays: self.stays(&owner_name),
+                exchange: Self::gives_up_what_others_want(session, object, want, seen),
+            });
+        }
+        None
+    }
+
+    /// The object is left as it is in emnify for now.
+    fn stays(&self, owner_name: &Decoded<K>) -> bool {
+        let (status, _) = self.overlay.newest(owner_name);
+        let common = status.as_ref().map(|status| status.common().clone()).unwrap_or_default();
+        let subject = subject(owner_name, &common);
+        let settled =
+            common.settled_generation.is_some() && common.settled_generation == owner_name.meta().generation;
+        let idle = subject.suspended || owner_name.valid().is_none() || settled;
+        !subject.deleting && (idle || owner_name.common().management() != ManagementPolicy::Manage)
+    }
+
+    /// Something exclusive that it has in emnify and does not want any more, and that somebody else here claims.
+    fn gives_up_what_others_want(
+        session: &Session,
+        object: &Decoded<K>,
+        want: &K::Want,
+        seen: &Seen<K>,
+    ) -> Option<Key> {
+        let Seen::Present(found) = seen else { return None };
+        let uid = object.uid().unwrap_or_default();
+        let wanted = K::exclusive(want);
+        let mut gives = None;
+        K::keys(&found.have.row, &mut |key| {
+            let kept = wanted.contains(&key);
+            if !kept && gives.is_none() && session.claims.wanted(&natural_right::<K>(&key), &uid) {
+                gives = Some(key);
+            }
+        });
+        gives
+    }
+
+    /// The object is woken when something of this one changes.
+    fn waits(&self, session: &Session, id: &Id, object: &Decoded<K>) {
+        let place = (session.place(), id.clone());
+        self.waiting.lock().entry(place).or_default().insert(named(object));
+    }
+
+    /// Something of the object with this id changed: whoever waits for what it has looks again.
+    pub(super) fn wake_waiting(&self, session: &Session, id: &Id) {
+        let waiting = self.waiting.lock().remove(&(session.place(), id.clone()));
+        for who in waiting.into_iter().flatten() {
+            self.shared.trigger(&who, "another object changed that has what it wants");
+        }
+    }
+
+    /// The object is gone and waits for nothing.
+    pub(super) fn waits_no_more(&self, who: &Named) {
+        self.waiting.lock().retain(|_, waiting| {
+            waiting.remove(who);
+            !waiting.is_empty()
+        });
+    }
+}

@@ -1,0 +1,151 @@
+//! Who acts in a session: the login of one Workspace, with what that Workspace alone allows.
+//!
+//! Workspaces of one organisation share what is known; none of them ever acts with the login, the rights, the guard or the
+//! approvals of another.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use emnify::{Client, Error};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{
+    guard::Guard,
+    role::{Doing, Role},
+};
+use crate::kind::{Managed, reason, spec::WorkspaceKey};
+
+/// The login of one Workspace, and what it allows.
+pub struct Caller {
+    /// The Workspace.
+    pub key: WorkspaceKey,
+    /// The client that is logged in with the Workspace's own credentials.
+    pub client: Client,
+    /// Limit on devices that objects of this Workspace may disturb.
+    pub guard: Guard,
+    pub(crate) role: Role,
+    own_token: AtomicI64,
+    refused: watch::Sender<Option<Error>>,
+}
+
+impl Caller {
+    /// A caller with a client that has logged in.
+    pub fn new(key: WorkspaceKey, client: Client) -> Arc<Self> {
+        let (own_token, refused) = (AtomicI64::new(0), watch::Sender::new(None));
+        Arc::new(Self { key, client, guard: Guard::default(), role: Role::default(), own_token, refused })
+    }
+
+    /// Id of the application token that the client logs in with, also while it has no live login.
+    pub fn own_token(&self) -> Option<i64> {
+        if let Some(id) = self.client.identity().and_then(|identity| identity.application_token_id) {
+            self.own_token.store(id, Ordering::Relaxed);
+        }
+        Some(self.own_token.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    /// A call was refused for the whole login; whoever owns the login looks into it.
+    pub fn report_refusal(&self, error: &Error) {
+        self.refused.send_replace(Some(error.clone()));
+    }
+
+    /// The login works (again).
+    pub fn clear_refusal(&self) {
+        self.refused.send_if_modified(|refused| refused.take().is_some());
+    }
+
+    /// Something about the login is news for the Workspace.
+    pub(crate) fn wake(&self) {
+        self.refused.send_modify(|_| {});
+    }
+
+    /// Follows refusals, and what else is news about the login.
+    pub fn refusals(&self) -> watch::Receiver<Option<Error>> {
+        self.refused.subscribe()
+    }
+
+    /// No refusal is open.
+    pub fn works(&self) -> bool {
+        self.refused.borrow().is_none()
+    }
+
+    /// What separates its calls from those of others: the Workspace's kind and name.
+    pub(crate) fn tag(&self) -> String {
+        format!("{}/{}", self.key.namespace.as_deref().unwrap_or_default(), self.key.name)
+    }
+
+    /// What emnify does not allow the login, each with emnify's words.
+    pub fn lacks(&self) -> Vec<String> {
+        self.role.all()
+    }
+
+    /// It has another login, which may be one to a larger role; true if something was refused to the one before.
+    pub fn renewed(&self) -> bool {
+        self.clear_refusal();
+        self.role.reset()
+    }
+
+    /// The login may read the listing of a kind, as far as is known.
+    pub(crate) fn lists(&self, kind: &'static str) -> bool {
+        !self.role.lacks(&(kind, Doing::List))
+    }
+
+    /// This call may be sent now: nothing of the kind was refused, or it is its turn to find out.
+    pub(crate) fn may_try<K: Managed>(&self, doing: Doing, now: Timestamp) -> bool {
+        self.role.turn(&(K::KIND, doing), now)
+    }
+
+    /// What [`Self::may_try`] allowed was not sent after all.
+    pub(crate) fn not_tried<K: Managed>(&self, doing: Doing, now: Timestamp) {
+        self.role.give_back(&(K::KIND, doing), now);
+    }
+
+    /// Why this is not tried now and until when, if it was refused to the login.
+    pub(crate) fn barred<K: Managed>(&self, doing: Doing, now: Timestamp) -> Option<(String, Timestamp)> {
+        let what = (K::KIND, doing);
+        let until = self.role.pauses(&what, now)?;
+        let message = format!(
+            "emnify does not allow the login of {} to {} {}; the condition {} of the workspace says more",
+            self.key,
+            what.1,
+            K::KIND,
+            reason::condition::RESTRICTED,
+        );
+        Some((message, until))
+    }
+
+    /// A reading failed that is for everybody; whether the login still works is found out by its owner.
+    pub(crate) fn unheard(&self, error: &Error) {
+        if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
+            self.report_refusal(error);
+        }
+    }
+
+    /// A call failed, and perhaps not for the sake of `who` alone.
+    pub(crate) fn failed<K: Managed>(&self, doing: Doing, who: &str, error: &Error, now: Timestamp) {
+        let changes = matches!(doing, Doing::Create | Doing::Update | Doing::Delete);
+        let sure = match error {
+            Error::Unauthorized { status: 403, .. } => true,
+            Error::Rejected { status: 403, .. } if changes => false,
+            Error::Unauthorized { .. } | Error::OtherOrganisation { .. } => {
+                return self.report_refusal(error);
+            }
+            _ => return,
+        };
+        if self.role.refuse((K::KIND, doing), who, sure, &error.to_string(), now) {
+            tracing::warn!(kind = K::KIND, workspace = %self.key, %error, "the login may not do this");
+            self.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("key", &self.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,359 @@
+//! Sets at work: their watches, what is remembered of each, and their part in what all kinds share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use emnify::{
+    Api,
+    wire::event::{Event, Record},
+};
+use futures::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
+use tokio::sync::watch::Receiver;
+
+use super::{
+    claims::{ChangedMembers, SetClaims},
+    state::SetState,
+};
+use crate::{
+    cluster::{
+        context::{AnyKind, Shared},
+        memory::Memory,
+        object::{claimant, fallback_status, home_of, lives_in, named, workspace_key, workspace_of},
+        status::Overlay,
+        watch::{Reconciled, Reconciler, Watches},
+        workspaces::Served,
+    },
+    kind::{
+        Alert, FINALIZER, Id, Key, Kind, Status,
+        decoded::Decoded,
+        object_key::Named,
+        relations::{Located, RefState},
+        set::ObjectSet,
+        spec::WorkspaceKey,
+    },
+    metrics::snapshot::ObjectsSnapshot,
+    session::{
+        Access, Session,
+        caller::Caller,
+        claims::{ClaimSource, Claimant},
+        queue::Ticket,
+    },
+};
+
+/// What is kept of one set, by uid.
+pub(super) struct SetEntry<F: ObjectSet> {
+    pub(super) session: Arc<Session>,
+    /// Who acts for the set in that session.
+    pub(super) caller: Arc<Caller>,
+    pub(super) claims: Arc<SetClaims<F>>,
+    pub(super) touched: Arc<ChangedMembers>,
+    pub(super) set: Arc<Mutex<SetState<F>>>,
+    place: (String, String),
+}
+
+impl<F: ObjectSet> Clone for SetEntry<F> {
+    fn clone(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            caller: self.caller.clone(),
+            claims: self.claims.clone(),
+            touched: self.touched.clone(),
+            set: self.set.clone(),
+            place: self.place.clone(),
+        }
+    }
+}
+
+/// All sets of one kind.
+pub(crate) struct SetController<F: ObjectSet> {
+    pub(super) shared: Arc<Shared>,
+    watches: Watches<F>,
+    pub(super) memory: Memory,
+    pub(super) overlay: Overlay<F>,
+    /// The kind's definition is being deleted.
+    pub(super) terminating: AtomicBool,
+    entry: Mutex<HashMap<String, SetEntry<F>>>,
+}
+
+impl<F: ObjectSet> SetController<F> {
+    /// A controller that watches nothing yet.
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        let watches = Watches::new(&shared.settings.namespaces);
+        Arc::new(Self {
+            shared,
+            watches,
+            memory: Memory::default(),
+            overlay: Overlay::default(),
+            terminating: AtomicBool::new(false),
+            entry: Mutex::default(),
+        })
+    }
+
+    /// Watches and reconciles until `shutdown` says true.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Receiver<bool>) {
+        self.watches.run(&self.shared.client, &self, &shutdown).await;
+    }
+
+    pub(super) fn object(&self, namespace: &str, name: &str) -> Option<Arc<Decoded<F>>> {
+        self.watches.object(namespace, name)
+    }
+
+    pub(super) fn trigger(&self, namespace: &str, name: &str, why: &str) {
+        self.watches.trigger(namespace, name, why);
+    }
+
+    /// What is kept of a set in a session; another session means that nothing is known yet.
+    pub(super) fn keep(&self, object: &Decoded<F>, access: &Access) -> SetEntry<F> {
+        let uid = object.uid().unwrap_or_default();
+        let Access { session, caller } = access;
+        let mut all = self.entry.lock();
+        if let Some(entry) = all.get_mut(&uid).filter(|entry| Arc::ptr_eq(&entry.session, session)) {
+            if !Arc::ptr_eq(&entry.caller, caller) {
+                // another workspace of the same organisation: what is known stays
+                entry.caller.guard.withdraw(&uid);
+                entry.caller = caller.clone();
+            }
+            return entry.clone();
+        }
+        let created = object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default();
+        let entry = SetEntry {
+            session: session.clone(),
+            caller: caller.clone(),
+            claims: Arc::new(SetClaims::new(claimant(object), created, uid.clone(), session)),
+            touched: Arc::default(),
+            set: Arc::new(Mutex::new(SetState::new())),
+            place: (object.namespace().unwrap_or_default(), object.name_any()),
+        };
+        session.claims.add_source(&uid, entry.claims.clone());
+        let before = all.insert(uid.clone(), entry.clone());
+        drop(all);
+        if let Some(before) = before {
+            self.release(&before, &uid);
+        }
+        entry
+    }
+
+    /// The set that an existing object is a member of, and what it holds.
+    fn member(&self, session: &Session, id: &Id) -> Option<(SetEntry<F>, i64)> {
+        let all = self.entry.lock();
+        let mut sets =
+            all.values().filter(|entry| Arc::as_ptr(&entry.session) == std::ptr::from_ref(session));
+        sets.find_map(|entry| {
+            let pool = F::pool_entry(&*entry.session.kind_state::<F::Member>().mirror.row(id)?)?;
+            (Some(entry.claims.member(pool)?) == id.int()).then(|| (entry.clone(), pool))
+        })
+    }
+
+    /// Who else may claim what a set holds.
+    pub(super) fn sharers(&self, uid: &str) -> Vec<Claimant> {
+        let Some(entry) = self.entry.lock().get(uid).cloned() else { return Vec::new() };
+        let mut all = entry.session.claims.claimants(&|right| entry.claims.rank(right).is_some());
+        all.retain(|who| who != entry.claims.claimant());
+        all
+    }
+
+    fn release(&self, entry: &SetEntry<F>, uid: &str) {
+        entry.caller.guard.finish(uid);
+        for next in entry.session.claims.release(uid) {
+            self.shared.trigger(&next.into(), "a claim was released");
+        }
+    }
+
+    /// The set is gone or let go.
+    pub(super) fn forget(&self, uid: &str) {
+        let entry = self.entry.lock().remove(uid);
+        if let Some(entry) = entry {
+            self.release(&entry, uid);
+        }
+        self.memory.forget(uid);
+        self.overlay.forget(uid);
+    }
+
+    fn common(&self, object: &Decoded<F>) -> crate::kind::spec::CommonStatus {
+        let (status, _) = self.overlay.newest(object);
+        status.as_ref().map_or_else(|| fallback_status(object), |status| status.common().clone())
+    }
+}
+
+impl<F: ObjectSet> fmt::Debug for SetController<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FleetController").field("kind", &F::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<F: ObjectSet> Reconciler<F> for SetController<F> {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn served(&self, object: &Decoded<F>) -> Served {
+        workspace_of(&self.shared, object, &self.common(object)).served
+    }
+
+    fn overlay(&self) -> &Overlay<F> {
+        &self.overlay
+    }
+
+    fn reconcile(
+        self: Arc<Self>,
+        object: Arc<Decoded<F>>,
+    ) -> BoxFuture<'static, Result<Reconciled, kube::Error>> {
+        async move { self.reconcile_object(&object).await }.boxed()
+    }
+
+    fn settled(&self, object: &Decoded<F>) -> bool {
+        self.common(object).settled_generation == object.meta().generation
+    }
+
+    fn deleted(&self, object: &Decoded<F>) {
+        for target in self.shared.references.set(&named(object), Vec::new()) {
+            self.shared.trigger(&target, "an object that referred to it is gone");
+        }
+        self.forget(&object.uid().unwrap_or_default());
+    }
+}
+
+/// A controller of sets behind [`AnyKind`].
+pub(crate) struct SetHandle<F: ObjectSet>(pub(crate) Arc<SetController<F>>);
+
+impl<F: ObjectSet> AnyKind for SetHandle<F> {
+    fn reference(&self, namespace: &str, name: &str) -> RefState {
+        let Some(object) = self.0.object(namespace, name) else { return RefState::Missing };
+        match object.meta().deletion_timestamp {
+            // a set that leaves still uses what it refers to
+            Some(_) => RefState::Deleting,
+            None => match home_of(&self.0.shared, &object, &self.0.common(&object)) {
+                Some((organisation, host)) => {
+                    RefState::Bound { id: Id::Text(name.to_owned()), organisation, host }
+                }
+                None => RefState::Unbound,
+            },
+        }
+    }
+
+    fn locate(&self, _: &Arc<Session>, _: &Key, _: &Named) -> Located {
+        Located::Nothing
+    }
+
+    fn trigger(&self, namespace: &str, name: &str, why: &str) {
+        self.0.trigger(namespace, name, why);
+    }
+
+    fn trigger_all(&self, workspace: &WorkspaceKey) {
+        for object in self.0.watches.objects() {
+            let namespace = object.namespace().unwrap_or_default();
+            if workspace.namespace.as_ref().is_none_or(|n| *n == namespace) {
+                self.0.trigger(&namespace, &object.name_any(), "its workspace changed");
+            }
+        }
+    }
+
+    fn allowed_again(&self, workspace: &WorkspaceKey) {
+        for object in self.0.watches.objects() {
+            if let Some(access) = self.0.access_of(&object).ok().filter(|a| a.caller.key == *workspace) {
+                let entry = self.0.keep(&object, &access);
+                let mut set = entry.set.lock();
+                set.roster.failures.retain(|_, trouble| trouble.refused.is_none());
+                set.forgiven = true;
+            }
+        }
+        self.trigger_all(workspace);
+    }
+
+    /// Sets are asked what they hold from the moment their session is used.
+    fn claim_all(&self, access: &Access) {
+        for object in self.0.watches.objects() {
+            if lives_in(&self.0.shared, &object, &self.0.common(&object), &access.session) {
+                self.0.keep(&object, access);
+            }
+        }
+    }
+
+    fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {
+        self.0.clone().dispatch(session, api, ticket).boxed()
+    }
+
+    fn alerted(&self, kind: &str, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
+        if kind != F::Member::KIND {
+            return;
+        }
+        let Some((entry, pool)) = self.0.member(session, id) else { return };
+        let Some(object) = self.0.object(&entry.place.0, &entry.place.1) else { return };
+        let entry = entry.session.kind_state::<F::Pool>().mirror.row(&Id::Int(pool));
+        let called = entry.map_or_else(|| pool.to_string(), |row| F::display_name(&row));
+        let note = format!("{called}: {}", alert.note);
+        self.0.shared.events.say_once(&*object, alert.reason, &note, &alert.key, at);
+    }
+
+    fn name(&self) -> &'static str {
+        F::KIND
+    }
+
+    /// Members are heard of through their own kind.
+    fn listens(&self) -> bool {
+        false
+    }
+
+    fn follow(&self, _: &Arc<Session>) {}
+
+    fn on_events(&self, _: &Arc<Session>, _: &[(Event, Timestamp)]) {}
+
+    fn on_records(&self, _: &Arc<Session>, _: &[Record]) {}
+
+    fn sweep_since(&self, _: &Session, _: Timestamp) {}
+
+    fn row_changed(&self, kind: &str, session: &Session, id: &Id) {
+        if kind != F::Member::KIND {
+            return;
+        }
+        let all = self.0.entry.lock();
+        for entry in all.values().filter(|entry| Arc::as_ptr(&entry.session) == std::ptr::from_ref(session)) {
+            let row = entry.session.kind_state::<F::Member>().mirror.row(id);
+            let pool = row.as_ref().and_then(|row| F::pool_entry(row));
+            let ours = pool.is_some_and(|pool| entry.claims.member(pool).is_some());
+            let marked = row.as_ref().and_then(|row| F::marks(row)?.set).is_some();
+            // without a row only the sets themselves know whose it was
+            if (ours || marked || row.is_none()) && entry.touched.add(pool.filter(|_| ours), id.int()) {
+                self.0.trigger(&entry.place.0, &entry.place.1, "members changed");
+            }
+        }
+    }
+
+    fn count(&self, _: &Session) -> Option<usize> {
+        None
+    }
+
+    fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
+        ObjectsSnapshot::count(&self.0.watches.objects(), now, |_| None)
+    }
+
+    fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
+        let depends = |object: &Decoded<F>| {
+            let common = self.0.common(object);
+            common.organisation_id.is_some()
+                && object.finalizers().iter().any(|f| f == FINALIZER)
+                && workspace_key(&self.0.shared, object, &common) == *workspace
+        };
+        let told = |object: &Decoded<F>| {
+            format!("{} {}/{}", F::KIND, object.namespace().unwrap_or_default(), object.name_any())
+        };
+        self.0.watches.objects().iter().filter(|o| depends(o)).map(|o| told(o)).collect()
+    }
+
+    fn listed(&self) -> bool {
+        self.0.watches.listed()
+    }
+}
+
+impl<F: ObjectSet> SetController<F> {
+    /// The session a set works in, and who acts for it there.
+    pub(super) fn access_of(&self, object: &Decoded<F>) -> Result<Access, String> {
+        workspace_of(&self.shared, object, &self.common(object)).state
+    }
+}
