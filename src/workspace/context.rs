@@ -73,7 +73,7 @@ pub struct WorkspaceController {
 pub(super) type Show = Box<dyn Fn() -> Vec<WorkspaceSnapshot> + Send + Sync>;
 
 impl WorkspaceController {
-    /// A desk without offices.
+    /// A controller that knows no workspace yet.
     pub fn new(
         engine: Engine,
         settings: Settings,

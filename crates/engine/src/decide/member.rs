@@ -43,9 +43,9 @@ pub(crate) struct AssessContext<'a, F: ObjectSet> {
     pub(crate) mark: &'a str,
     /// The installation's mark.
     pub(crate) installation: &'a str,
-    /// Status that a member we made sees.
+    /// The status that rules are shown for a member that the set made.
     pub(crate) made: &'a Status<F>,
-    /// Status that an adopted member sees.
+    /// The status that rules are shown for a member that the set adopted.
     pub(crate) adopted: &'a Status<F>,
     /// Since when creates of ours may have had no answer.
     pub(crate) intent: Option<Timestamp>,
@@ -55,7 +55,7 @@ pub(crate) struct AssessContext<'a, F: ObjectSet> {
     pub(crate) factory_test: bool,
     /// Wall clock.
     pub(crate) now: Timestamp,
-    /// So many seats are left as they are.
+    /// So many slots are left as they are.
     pub(crate) partition: usize,
     /// The set was in step with this generation: what differs on a member with its mark is drift.
     pub(crate) calm: bool,
@@ -92,12 +92,12 @@ pub(crate) enum MemberStep<F: ObjectSet> {
     Fail(&'static str, String),
 }
 
-/// A need, and whether the set made the member.
+/// What a member needs, and whether the set made it.
 #[derive(Debug)]
 pub(crate) struct Assessed<F: ObjectSet> {
     pub(crate) need: MemberStep<F>,
     pub(crate) made: bool,
-    /// It has to be read, and by what was seen of it last it is a member that stands so.
+    /// The state that the member had when it was last seen, where it has to be read before anything else is known.
     pub(crate) recalled: Option<MemberState>,
 }
 
@@ -108,7 +108,9 @@ impl<F: ObjectSet> From<MemberStep<F>> for Assessed<F> {
 }
 
 impl<F: ObjectSet> AssessContext<'_, F> {
-    /// Assesses the seat at `place` of the rollout order. `unsure`: a create of it has no answer.
+    /// Assesses the slot at `place` of the rollout order, by the rows of the table that can happen to a member, first match
+    /// wins. `unsure`: a create of it has no answer, so that absence proves nothing before a listing begun after its
+    /// deadline.
     pub(crate) fn slot(&self, place: usize, slot: &Slot, unsure: bool) -> Assessed<F> {
         let Some(base) = self.base else { return MemberStep::Wait.into() };
         let want = match self.want(base, slot.pool) {

@@ -68,7 +68,7 @@ pub(crate) struct Slot {
     pub(crate) id: i64,
     /// Where it stands.
     pub(crate) stand: MemberState,
-    /// Where it stood before the last doubt.
+    /// The state of the member before it was last in doubt.
     pub(crate) last: MemberState,
     /// The set created it.
     pub(crate) made: bool,
@@ -145,7 +145,7 @@ pub(crate) struct Roster {
     pub(crate) slots: Vec<Slot>,
     /// Members that are no longer wanted, newest first.
     pub(crate) departures: Vec<Departure>,
-    /// What is wrong, by what the member holds (by its negated id for leavers). Only those that fail are here.
+    /// What is wrong, by what the member holds (by its negated id for departures). Only those that fail are here.
     pub(crate) failures: BTreeMap<i64, Trouble>,
     /// Members of failed calls share calls with their own half only, until they are through.
     pub(crate) retry_groups: HashMap<i64, RetryGroup>,
@@ -155,7 +155,7 @@ pub(crate) struct Roster {
     pub(crate) disturbed: HashMap<i64, Timestamp>,
     /// Corrections that emnify accepted lately, by member as in `failures`.
     pub(crate) accepted: HashMap<(i64, u64), Accepted>,
-    /// Members that the guard counts, by what they hold (leavers by their negated id).
+    /// Members that the guard counts, by what they hold (departures by their negated id).
     pub(crate) counts: HashMap<i64, Counted>,
     /// Activations sent in the window.
     pub(crate) activated: VecDeque<(Timestamp, u64)>,
@@ -270,7 +270,7 @@ impl Roster {
         self.failures.range(..0).count()
     }
 
-    /// Number of seats that stand so.
+    /// Number of slots that stand so.
     pub(crate) fn count(&self, stand: MemberState) -> u64 {
         self.slots.iter().filter(|slot| slot.stand == stand).map(|_| 1).sum()
     }

@@ -317,23 +317,24 @@ pub trait Managed: Kind {
     /// Its rows say how many use them: see [`Managed::with_users`].
     const USED: bool = false;
 
-    /// Id of a row.
+    /// Id of a row, such as `42` of the device 42.
     fn id(row: &Self::Row) -> Id;
-    /// Keys of a row, for the mirror's index.
+    /// Keys of a row, for the mirror's index: a device is found by its mark, its SIM and its address.
     fn keys(row: &Self::Row, put: &mut dyn FnMut(Key));
     /// Mark on the row, if it has one: `installation/namespace/name`, or only `installation` where marks are shared.
     fn mark(_row: &Self::Row) -> Option<String> {
         None
     }
-    /// The listing still shows it, but it is deleted or revoked for good: it counts in the sweep and is absent otherwise.
+    /// The row is deleted or revoked for good, and the listing shows it still, as it does a revoked token: it counts in the
+    /// sweep and is absent otherwise.
     fn is_deleted(_row: &Self::Row) -> bool {
         false
     }
-    /// The object of `kind`, one of [`Managed::USES`], that the row uses.
+    /// The object of `kind`, one of [`Managed::USES`], that the row uses: of a device, the id of its service profile.
     fn uses(_row: &Self::Row, _kind: &str) -> Option<Id> {
         None
     }
-    /// The row with that number of users; `None` if it says so already.
+    /// The row with that number of users, such as a service profile with its `used_count`; `None` if it says so already.
     fn with_users(_row: &Self::Row, _users: i64) -> Option<Self::Row> {
         None
     }
@@ -341,17 +342,17 @@ pub trait Managed: Kind {
     fn created(_row: &Self::Row) -> Option<Timestamp> {
         None
     }
-    /// Fields that need something from outside.
+    /// Fields that need something from outside, such as the id of the object that `spec.serviceProfile.name` names.
     fn inputs(&self) -> Vec<Input> {
         Vec::new()
     }
-    /// The Secret it writes, if any.
+    /// The Secret that the object writes, if any: that of an ApplicationToken.
     fn output(&self) -> Option<OutputRef> {
         None
     }
-    /// Turns the spec into what emnify should hold.
+    /// The spec as what emnify should hold, with the ids of everything that it names; what the spec leaves out stays out.
     fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
-    /// How to find the object when its id is not known, best first.
+    /// How to find the object when its id is not known, best first: a device by its SIM, then by our mark.
     fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
     /// What only one object can have in emnify, such as a device its SIM and its address: the natural keys that it is found
     /// by, unless there are more.
@@ -364,11 +365,13 @@ pub trait Managed: Kind {
     fn likely(_want: &Self::Want) -> Option<Key> {
         None
     }
-    /// Rights that objects of different kinds may compete for, such as the state of one SIM; same precedence as ownership.
+    /// Rights that objects of different kinds may compete for, such as the state of one SIM, which `Sim` and `Endpoint` both
+    /// set. The older object wins, as with ownership.
     fn claims(_want: &Self::Want, _row: Option<&Self::Row>) -> Vec<Key> {
         Vec::new()
     }
-    /// Pieces that must be known before the diff; empty when the listing is enough.
+    /// Pieces that must be known before the diff, such as the quota of a device whose spec sets one; empty when the listing
+    /// is enough.
     fn parts(_want: &Self::Want) -> Vec<Self::Part> {
         Vec::new()
     }
@@ -376,23 +379,25 @@ pub trait Managed: Kind {
     fn parts_to_retire(_status: Option<&Self::Status>) -> Vec<Self::Part> {
         Vec::new()
     }
-    /// Pieces that are read once after binding and only for the report.
+    /// Pieces that are read once after binding and only for the report, such as where a device is.
     fn extras(_status: Option<&Self::Status>) -> Vec<Self::Part> {
         Vec::new()
     }
-    /// The change that makes the object; `None` where the API cannot.
+    /// The change that makes the object; `None` where the API cannot, as with SIMs.
     fn create(want: &Self::Want, intent: Option<&Intent>) -> Option<Self::Change>;
     /// What differs, as calls. Only fields that the spec sets may differ. [`Context::edited`] tells an edit of the
     /// spec from drift.
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
-    /// The calls that retire the object, in order; each may be repeated after a crash.
+    /// The calls that retire the object, in order: a device lets go of its SIM, which is suspended, and is deleted. Each may be
+    /// repeated after a crash.
     fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
-    /// The object made this one as well, and it is retired with it, also where the one that it is bound to is gone. The
+    /// The row was made by the object too, as the predecessor of a rotated token is, and is retired with it, also where the
+    /// one that it is bound to is gone. The
     /// mark on the row names the object; `object_created` is when that was made.
     fn remains(_row: &Self::Row, _status: Option<&Self::Status>, _born: Option<Timestamp>) -> bool {
         false
     }
-    /// The change ends this one, and not the one that it is sent for.
+    /// The id that the change ends, where that is not the one that it is sent for: revoking a predecessor of a token.
     fn ends(_change: &Self::Change) -> Option<Id> {
         None
     }
@@ -402,11 +407,11 @@ pub trait Managed: Kind {
     fn vacate(_have: &Have<Self>, _key: &Key, _free: &dyn Fn(&Key) -> bool) -> Option<Self::Change> {
         None
     }
-    /// What a bodiless success of a change means for what we know.
+    /// What a bodiless success of a change means for what we know: after `enabled: false` the row says so.
     fn assume(change: &Self::Change, row: &mut Self::Row, parts: &mut Self::Parts);
     /// Called when a renewed object was made, with the id it replaces, before the new id is bound.
     fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
-    /// Writes what users want to see into the status.
+    /// Writes what users want to see into the status, such as the address of a device.
     fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
     /// When what it stands for ends, as its status tells, unless it is renewed before.
     fn expires(&self) -> Option<Timestamp> {

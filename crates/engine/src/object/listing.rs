@@ -45,7 +45,7 @@ enum Swept {
 }
 
 impl<K: Managed> Controller<K> {
-    /// The shelf of this kind; the first call starts the sweeper.
+    /// The kind state of this kind; the first call starts the sweeper.
     pub(super) fn demand(self: &Arc<Self>, session: &Arc<Session>) -> Arc<KindState<K>> {
         let kind_state = session.kind_state::<K>();
         if !kind_state.swept.swap(true, Ordering::Relaxed) {

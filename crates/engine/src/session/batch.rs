@@ -66,12 +66,12 @@ impl std::fmt::Display for RetryGroup {
     }
 }
 
-/// Hands out cohorts.
+/// Hands out retry groups.
 #[derive(Debug, Default)]
 pub struct RetryGroups(std::sync::atomic::AtomicU64);
 
 impl RetryGroups {
-    /// The cohort of each of `items` items of a failed batch, in order: two halves, or one that stays alone.
+    /// The retry group of each of `items` items of a failed batch, in order: two halves, or one that stays alone.
     pub fn halve(&self, items: usize) -> Vec<RetryGroup> {
         let (first, second) = (self.next(), self.next());
         let middle = items.div_ceil(2);

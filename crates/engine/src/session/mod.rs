@@ -230,7 +230,7 @@ impl Session {
         self.organisation == organisation && host.is_none_or(|host| host == self.host)
     }
 
-    /// The shelf of a kind, made on first use.
+    /// The kind state of a kind, made on first use.
     pub fn kind_state<K: Managed>(&self) -> Arc<KindState<K>> {
         let mut kind_states = self.kind_states.lock();
         let any = kind_states

@@ -16,7 +16,7 @@ use crate::{
 /// One member's share of a call.
 #[derive(Debug)]
 pub(crate) struct CallItem<F: ObjectSet> {
-    /// What it holds; for a leaver its negated id.
+    /// What it holds; for a departure its negated id.
     pub(crate) key: i64,
     /// Its own id, if it exists.
     pub(crate) id: Option<Id>,

@@ -276,7 +276,7 @@ impl<F: ObjectSet> SetController<F> {
             view.find_stripped(set, &self.shared.settings.installation, &assess_inputs, &rival);
             // what the last creates made is known now, and has to go as well
             set.dissolve(view.mark, &view.members.mirror);
-            // seats are not assessed while a reference is missing, and would bring back whoever is gone
+            // slots are not assessed while a reference is missing, and would bring back whoever is gone
             set.roster.departures.retain(|departure| !context.has_left(departure));
         }
         self.tell_rights(session, entry, set, &context);
@@ -312,7 +312,7 @@ impl<F: ObjectSet> SetController<F> {
         }
     }
 
-    /// Others hear what the set claims now, and what it has let go of.
+    /// Claims of the set are told to other objects: those that now have a rival, and those that wait for what it let go of.
     fn tell_rights(
         &self,
         session: &Session,
@@ -382,7 +382,7 @@ struct View<'a, F: ObjectSet> {
     pool: &'a KindState<F::Pool>,
 }
 
-/// What the measure of a set borrows.
+/// What an [`AssessContext`] borrows.
 struct AssessInputs<F: ObjectSet> {
     base: Base<F>,
     meant: String,

@@ -180,7 +180,7 @@ impl<F: ObjectSet> SetController<F> {
         let now = self.shared.now();
         let added = {
             let mut set = lock(call.entry);
-            // until the answer nobody knows what was made, whatever happens to the seats meanwhile
+            // until the answer nobody knows what was made, whatever happens to the slots meanwhile
             let unsure = Unsure { proof: proof(now), refused: false };
             set.roster.unsure.extend(items.iter().filter(|l| l.id.is_none()).map(|l| (l.key, unsure)));
             call_item::sent(&mut set.roster, &items, &call.rollout, now)

@@ -300,7 +300,7 @@ fn leaving<F: ObjectSet>(roster: &Roster, context: &AssessContext<'_, F>) -> usi
     roster.departures.iter().filter(fresh).count()
 }
 
-/// A leaver that is counted, or was as the member that it has been.
+/// A departure that is counted, or was as the member that it has been.
 fn counts(roster: &Roster, departure: &Departure) -> bool {
     roster.counts.contains_key(&-departure.id)
         || (departure.pool > 0 && roster.counts.contains_key(&departure.pool))

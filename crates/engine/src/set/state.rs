@@ -159,7 +159,7 @@ impl<F: ObjectSet> SetState<F> {
         self.unmet = choice.unmet;
         let dropped = self.roster.choose(&choice.members);
         let wanted: HashSet<i64> = choice.members.into_iter().collect();
-        // what a call made whose seat went meanwhile: nobody else knows of it
+        // what a call made whose slot went meanwhile: nobody else knows of it
         let sent = begun.into_iter().filter(|b| self.roster.unsure.contains_key(&b.pool));
         let sent: Vec<Departure> = sent.map(|b| made(b.id, b.pool)).collect();
         let leaves = marked.into_iter().chain(sent).filter(|l| !wanted.contains(&l.pool));
@@ -272,7 +272,7 @@ impl<F: ObjectSet> SetState<F> {
         begun
     }
 
-    /// Creates under way keep their seats, as the newest members: what they take may be shown as taken before they are.
+    /// Creates under way keep their slots, as the newest members: what they take may be shown as taken before they are.
     fn seat_beginnings(&self, current: &mut Vec<CurrentMember>) {
         let mut begun: Vec<CurrentMember> =
             self.roster.begun().map(|s| CurrentMember { pool: s.pool, id: i64::MAX }).collect();
