@@ -50,11 +50,11 @@ pub fn diff(
 /// The token itself and every other live one that the object made: those it replaced, and those that a crash between the
 /// create and its note left behind.
 pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationToken>) -> Vec<Change> {
-    let kin = have.parts.kin.iter().flatten().filter(|row| goes_along(row, context.status, context.object_created));
-    let kin = kin.map(|row| row.id).filter(|id| *id != have.row.id);
+    let siblings = have.parts.siblings.iter().flatten().filter(|row| goes_along(row, context.status, context.object_created));
+    let siblings = siblings.map(|row| row.id).filter(|id| *id != have.row.id);
     let others = |id: &i64| !context.own_tokens.contains(id);
-    let kin = kin.filter(others).map(|id| Change::RevokeOld { id });
-    kin.chain(Some(have.row.id).filter(others).map(|id| Change::Revoke { id })).collect()
+    let siblings = siblings.filter(others).map(|id| Change::RevokeOld { id });
+    siblings.chain(Some(have.row.id).filter(others).map(|id| Change::Revoke { id })).collect()
 }
 
 /// A token that is revoked with the object: one that it replaced, or made.
@@ -72,8 +72,8 @@ fn superfluous(
 ) -> (Vec<Change>, Option<Timestamp>) {
     let retiring = context.status.map(|status| status.retiring.as_slice()).unwrap_or_default();
     let (mut revoke, mut later) = (Vec::new(), None);
-    let kin = have.parts.kin.iter().flatten();
-    for row in kin.filter(|row| row.id != have.row.id && !context.own_tokens.contains(&row.id)) {
+    let siblings = have.parts.siblings.iter().flatten();
+    for row in siblings.filter(|row| row.id != have.row.id && !context.own_tokens.contains(&row.id)) {
         let due = match retiring.iter().find(|old| old.id == row.id.to_string()) {
             Some(old) if old.undelivered => Some(context.now),
             Some(old) => {

@@ -37,8 +37,8 @@ pub(super) async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
 pub(super) async fn read_kin(api: &Api, id: &Id, into: &mut Parts) -> Result<(), Error> {
     let rows = all(api).await?;
     let owner = rows.iter().find(|row| Id::Int(row.id) == *id).and_then(|row| row.owner.clone());
-    let kin = |row: &Row| owner.is_some() && row.owner == owner && Id::Int(row.id) != *id;
-    into.kin = Some(rows.into_iter().filter(kin).collect());
+    let siblings = |row: &Row| owner.is_some() && row.owner == owner && Id::Int(row.id) != *id;
+    into.siblings = Some(rows.into_iter().filter(siblings).collect());
     Ok(())
 }
 
@@ -135,8 +135,8 @@ pub(super) fn report(
     }
     let jwt = want.jwt.as_ref().and_then(|(key, _)| diff::held_jwt(key, output));
     status.jwt_expires_at = jwt.map(|jwt| jwt.identity.expires_at.to_string().into());
-    if let Some(kin) = &have.parts.kin {
-        status.retiring.retain(|old| kin.iter().any(|row| row.id.to_string() == old.id));
+    if let Some(siblings) = &have.parts.siblings {
+        status.retiring.retain(|old| siblings.iter().any(|row| row.id.to_string() == old.id));
     }
     for old in &mut status.retiring {
         let end = old.since.get("status.retiring").ok().and_then(|since| since.checked_add(want.grace).ok());

@@ -117,8 +117,8 @@ impl Managed for ApplicationToken {
                 *row = seen;
             }
             Change::RevokeOld { id } => {
-                if let Some(kin) = &mut parts.kin {
-                    kin.retain(|row| row.id != *id);
+                if let Some(siblings) = &mut parts.siblings {
+                    siblings.retain(|row| row.id != *id);
                 }
             }
             Change::Create { .. } | Change::MintJwt { .. } | Change::Revoke { .. } => {}

@@ -83,7 +83,7 @@ pub enum Part {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// Tokens that the same object made: predecessors, and what a crash left behind.
-    pub kin: Option<Vec<Row>>,
+    pub siblings: Option<Vec<Row>>,
 }
 
 /// What the spec asks for.

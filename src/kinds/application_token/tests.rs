@@ -47,7 +47,7 @@ fn jwt(id: i64, issued: Timestamp, ends: Timestamp) -> String {
 struct Case {
     now: Timestamp,
     row: Row,
-    kin: Vec<Row>,
+    siblings: Vec<Row>,
     data: Vec<(&'static str, String)>,
     token_id: Option<&'static str>,
     nonce: Option<&'static str>,
@@ -64,7 +64,7 @@ impl Default for Case {
         Self {
             now: at(1),
             row: row(7, "n1"),
-            kin: vec![],
+            siblings: vec![],
             data: vec![("token", "hush".into())],
             token_id: Some("7"),
             nonce: Some("n1"),
@@ -83,7 +83,7 @@ impl Case {
             self.data.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into())).collect();
         Have {
             row: Arc::new(self.row.clone()),
-            parts: Arc::new(Parts { kin: Some(self.kin.clone()) }),
+            parts: Arc::new(Parts { siblings: Some(self.siblings.clone()) }),
             output: Some(Arc::new(Output { data, annotations: annotations.collect() })),
         }
     }
@@ -243,7 +243,7 @@ fn a_token_is_replaced_at_its_age() {
 
 #[test]
 fn a_replaced_token_works_until_its_grace_is_over() {
-    let mut case = Case { kin: vec![row(6, "n0")], now: at(10), ..Case::default() };
+    let mut case = Case { siblings: vec![row(6, "n0")], now: at(10), ..Case::default() };
     case.status.retiring = vec![retiring(6, at(9), false)];
     let diff = case.diff(json!({"gracePeriod": "2h"}));
     assert!(settled(&diff), "workloads may still use it");
@@ -254,12 +254,12 @@ fn a_replaced_token_works_until_its_grace_is_over() {
 
 #[test]
 fn a_token_that_nobody_was_given_is_revoked_at_once() {
-    let mut case = Case { kin: vec![row(6, "n0")], ..Case::default() };
+    let mut case = Case { siblings: vec![row(6, "n0")], ..Case::default() };
     assert_eq!(said(&case.diff(json!({}))), ["revoke the earlier application token 6"], "leaked by a crash");
     case.status.retiring = vec![retiring(6, case.now, true)];
     assert_eq!(said(&case.diff(json!({}))).len(), 1, "replaced because its value never arrived");
     let orphan = Row { created: Some(at(-2)), ..row(5, "old") };
-    case = Case { kin: vec![orphan], ..Case::default() };
+    case = Case { siblings: vec![orphan], ..Case::default() };
     assert!(settled(&case.diff(json!({}))), "an earlier object of this name left it behind on purpose");
 }
 
@@ -275,7 +275,7 @@ fn a_replacement_remembers_whether_the_old_value_was_delivered() {
 
 #[test]
 fn the_operators_own_token_is_never_revoked() {
-    let mut case = Case { own_tokens: vec![7], kin: vec![row(6, "n0")], ..Case::default() };
+    let mut case = Case { own_tokens: vec![7], siblings: vec![row(6, "n0")], ..Case::default() };
     case.status.retiring = vec![retiring(6, at(0), false)];
     assert_eq!(case.retire(), ["revoke the earlier application token 6"]);
     case.own_tokens = vec![6];
@@ -286,7 +286,7 @@ fn the_operators_own_token_is_never_revoked() {
 
 #[test]
 fn deletion_revokes_predecessors_first() {
-    let mut case = Case { kin: vec![row(6, "n0")], ..Case::default() };
+    let mut case = Case { siblings: vec![row(6, "n0")], ..Case::default() };
     case.status.retiring = vec![retiring(6, at(0), false)];
     assert_eq!(case.retire(), ["revoke the earlier application token 6", "revoke application token 7"]);
     let last = ApplicationToken::retire(&case.have(), &case.context()).pop().unwrap();
@@ -297,7 +297,7 @@ fn deletion_revokes_predecessors_first() {
 fn deletion_revokes_what_a_crash_left_behind_and_not_what_an_earlier_object_left_on_purpose() {
     let before = Row { created: Some(at(-5)), ..row(4, "n-9") };
     let unmarked = Row { nonce: None, ..row(3, "") };
-    let case = Case { kin: vec![row(6, "n0"), before, unmarked], ..Case::default() };
+    let case = Case { siblings: vec![row(6, "n0"), before, unmarked], ..Case::default() };
     assert_eq!(case.retire(), ["revoke the earlier application token 6", "revoke application token 7"]);
 }
 
@@ -378,9 +378,9 @@ fn an_adopted_token_is_described_and_left_alone() {
 
 #[test]
 fn a_revoked_predecessor_is_forgotten() {
-    let mut parts = Parts { kin: Some(vec![row(6, "n0")]) };
+    let mut parts = Parts { siblings: Some(vec![row(6, "n0")]) };
     ApplicationToken::assume(&Change::RevokeOld { id: 6 }, &mut row(7, "n1"), &mut parts);
-    assert_eq!(parts.kin, Some(vec![]), "or it would be revoked again and again");
+    assert_eq!(parts.siblings, Some(vec![]), "or it would be revoked again and again");
     let case = Case::default();
     let mut status =
         ApplicationTokenStatus { retiring: vec![retiring(6, at(0), false)], ..case.status.clone() };
@@ -390,7 +390,7 @@ fn a_revoked_predecessor_is_forgotten() {
 
 #[test]
 fn the_status_tells_where_and_until_when_but_never_what() {
-    let mut case = Case { kin: vec![row(6, "n0")], ..Case::default() };
+    let mut case = Case { siblings: vec![row(6, "n0")], ..Case::default() };
     case.data.push(("jwt", jwt(7, at(0), at(100))));
     case.row.expires = Some(at(500));
     let mut status =

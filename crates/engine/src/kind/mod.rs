@@ -346,7 +346,7 @@ pub trait Managed: Kind {
     fn inputs(&self) -> Vec<Input> {
         Vec::new()
     }
-    /// The Secret that the object writes, if any: that of an ApplicationToken.
+    /// The Secret that the object writes, if any: that of an `ApplicationToken`.
     fn output(&self) -> Option<OutputRef> {
         None
     }

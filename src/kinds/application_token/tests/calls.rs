@@ -122,7 +122,7 @@ async fn kin_are_the_other_live_tokens_of_the_same_object() {
     ApplicationToken::read_part(&api, &Id::Int(new.id), crate::kinds::application_token::rows::Part::Kin, &mut parts)
         .await
         .unwrap();
-    assert_eq!(parts.kin, Some(vec![old]), "neither revoked ones, nor itself, nor those without our mark");
+    assert_eq!(parts.siblings, Some(vec![old]), "neither revoked ones, nor itself, nor those without our mark");
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +151,7 @@ async fn a_token_whose_answer_was_lost_is_found_and_replaced() {
     let (new, token) = made(&api, json!({}), "n2").await;
     let id = new.id.to_string();
     let after = Case {
-        kin: vec![case.row.clone()],
+        siblings: vec![case.row.clone()],
         row: new,
         data: vec![("token", token)],
         token_id: Some(id.leak()),

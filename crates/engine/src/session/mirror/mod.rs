@@ -93,7 +93,7 @@ impl<K: Managed> Default for PartsEntry<K> {
 #[derive(Debug)]
 struct Inner<K: Managed> {
     /// Moment zero.
-    object_created: Instant,
+    began: Instant,
     rows: Table<K>,
     gone: HashMap<Id, Grave>,
     parts: HashMap<Id, PartsEntry<K>>,
@@ -129,7 +129,7 @@ pub struct Mirror<K: Managed>(RwLock<Inner<K>>);
 impl<K: Managed> Default for Mirror<K> {
     fn default() -> Self {
         Self(RwLock::new(Inner {
-            object_created: Instant::now(),
+            began: Instant::now(),
             rows: Table::default(),
             gone: HashMap::new(),
             parts: HashMap::new(),
@@ -279,7 +279,7 @@ impl<K: Managed> Mirror<K> {
     pub fn read_at(&self, id: &Id, part: K::Part) -> Option<Instant> {
         let inner = self.read();
         let (_, at) = inner.parts.get(id)?.as_of.iter().find(|(known, _)| *known == part)?;
-        Some(inner.object_created + Duration::from_nanos(u64::try_from(*at).unwrap_or_default()))
+        Some(inner.began + Duration::from_nanos(u64::try_from(*at).unwrap_or_default()))
     }
 
     /// The piece was not read since the start, and nothing says that it changed.
@@ -424,9 +424,9 @@ impl<K: Managed> Mirror<K> {
 
 impl<K: Managed> Inner<K> {
     fn moment(&self, at: Instant) -> Moment {
-        match at.checked_duration_since(self.object_created) {
+        match at.checked_duration_since(self.began) {
             Some(since) => nanos(since),
-            None => -nanos(self.object_created.duration_since(at)),
+            None => -nanos(self.began.duration_since(at)),
         }
     }
 
