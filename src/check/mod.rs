@@ -22,13 +22,12 @@ use serde_json::Value;
 
 pub use self::report::{Finding, Report};
 use self::{
-    document::{Located, Node},
+    document::{Located, Node, group},
     files::{Source, Unit},
     report::finding,
     schema::Problem,
 };
 use crate::api::{GROUP, VERSION};
-use crate::check::document::group;
 
 /// The schemas to check against.
 #[derive(Debug)]

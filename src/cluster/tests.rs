@@ -13,13 +13,17 @@ use kube::{
 };
 use tokio::net::TcpListener;
 
-use crate::cluster::*;
+use super::*;
 
 /// Parts of an answer, after which nothing comes and nothing ends.
 fn hangs_after(parts: Vec<String>) -> impl HttpBody<Data = Bytes, Error = Infallible> + Send + 'static {
     let parts = futures::stream::iter(parts).map(|part| Ok(Frame::data(Bytes::from(part))));
     StreamBody::new(parts.chain(futures::stream::pending()))
 }
+
+/// A listing with nothing in it.
+const LIST: &str =
+    r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
 
 /// A config map as a watch shows it.
 fn added(name: &str, version: u32) -> String {
@@ -37,8 +41,6 @@ fn names(event: &Event<ConfigMap>) -> Option<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_falls_silent_goes_on_by_another_connection() {
-    const LIST: &str =
-        r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
     let asked = Arc::new(Mutex::new(Vec::<String>::new()));
     let log = asked.clone();
     let server = tower::service_fn(move |request: Request<Body>| {
@@ -96,8 +98,6 @@ async fn bookmarks_keep_a_quiet_watch_alive() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_of_what_nothing_happens_to_is_silent_and_that_is_no_fault() {
-    const LIST: &str =
-        r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"1"},"items":[]}"#;
     let watches = Arc::new(AtomicUsize::new(0));
     let count = watches.clone();
     let server = tower::service_fn(move |request: Request<Body>| {

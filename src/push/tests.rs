@@ -8,7 +8,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use tower::ServiceExt;
 
-use crate::push::*;
+use super::*;
 
 struct Receiver {
     router: Router,

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::release_finalizers::*;
+use super::*;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/emnify-system/leases";
 const PAGE: usize = 2;

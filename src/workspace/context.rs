@@ -12,10 +12,10 @@ use super::{
     books::Books,
     budget::Rarely,
     decide::Memory,
+    served::NamespaceLabels,
     session_secret::{Copied, CurrentLogin, Login},
     sessions::Sessions,
 };
-use crate::workspace::served::NamespaceLabels;
 use crate::{leader::Lead, settings::Settings, telemetry::metrics::WorkspaceSnapshot};
 
 /// Secrets are read again this often, so that a changed credential is tried within 30 s.

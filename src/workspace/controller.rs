@@ -28,17 +28,15 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    context::{WorkspaceController, WorkspaceState},
     event_position,
     reconcile::Reconcile,
     served::Alarm,
+    served::{Served, key_of},
     session_store::SessionStore,
     spec::{WorkspaceObject, WorkspaceStatus},
     status,
 };
-use crate::workspace::context::WorkspaceController;
-use crate::workspace::context::WorkspaceState;
-use crate::workspace::served::Served;
-use crate::workspace::served::key_of;
 use crate::{
     api::Date,
     settings::Namespaces,

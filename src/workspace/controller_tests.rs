@@ -23,13 +23,11 @@ use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::*;
-use crate::leader::Lead;
-use crate::settings::RunArgs;
-use crate::settings::Settings;
-use crate::workspace::Workspace;
-use crate::workspace::context::LOOK;
-use crate::workspace::served::NamespaceLabels;
-use crate::workspace::sessions::Sessions;
+use crate::{
+    leader::Lead,
+    settings::{RunArgs, Settings},
+    workspace::{Workspace, context::LOOK, served::NamespaceLabels, sessions::Sessions},
+};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 

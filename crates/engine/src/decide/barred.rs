@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A step that was refused to the login is not taken now.
-pub(crate) fn held_back<K: Managed>(
+pub(crate) fn defer<K: Managed>(
     step: &Step<K>,
     caller: &Caller,
     now: Timestamp,

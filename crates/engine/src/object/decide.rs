@@ -542,7 +542,7 @@ fn defer<K: Managed>(
             until,
         );
     }
-    match caller.and_then(|caller| barred::held_back(&step, caller, now)) {
+    match caller.and_then(|caller| barred::defer(&step, caller, now)) {
         Some((told, until)) => (Step::Wait(told, Waiting::Keep), Some(until)),
         None => (step, None),
     }

@@ -6,7 +6,7 @@ use emnify::{
 use emnify_simulator::{Fault, Options, Simulator};
 use secrecy::ExposeSecret;
 
-use crate::kinds::application_token::tests::*;
+use super::*;
 
 /// The organisation of the example seed has one token, 501, which the operator logs in with.
 fn platform() -> (Simulator, Api) {

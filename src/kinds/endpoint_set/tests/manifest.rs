@@ -1,7 +1,7 @@
 use kube::CustomResourceExt;
 use serde::Deserialize;
 
-use crate::kinds::endpoint_set::tests::*;
+use super::*;
 
 /// What the rules of the CRD say about a set with this spec.
 fn refused(spec: &Value) -> Option<String> {

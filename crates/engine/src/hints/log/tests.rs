@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
-use crate::hints::log::*;
+use super::*;
 
 #[path = "../../../../harness/src/seed.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared by all tests of the workspace")]

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, HashSet};
 
-use crate::session::guard::*;
+use super::*;
 
 const START: Timestamp = Timestamp::constant(1_777_636_800, 0);
 const WINDOW: Duration = Duration::from_secs(60);

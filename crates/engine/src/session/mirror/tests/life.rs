@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::model::{Listing, Model};
-use crate::session::mirror::tests::*;
+use super::*;
 
 const LIVES: u64 = 500;
 const STEPS: usize = 100;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::session::mirror::tests::*;
+use super::*;
 
 /// What the newest knowledge says of an id.
 struct Fact {

@@ -1,6 +1,6 @@
 //! What a listing with rows that cannot be read does not prove.
 
-use crate::session::mirror::tests::*;
+use super::*;
 
 /// A complete listing, begun at this second, of rows that can be read, of ids of rows that cannot, and of others.
 fn listed(mirror: &Mirror<Toy>, began: i64, rows: Vec<ToyRow>, odd: &[i64], nameless: usize) -> Vec<Id> {

@@ -1,4 +1,4 @@
-use crate::session::scrub::rotation::*;
+use super::*;
 
 /// A rotation, and a clock that only the test moves.
 struct Walk {
