@@ -55,7 +55,7 @@ pub async fn run(settings: Settings, client: Client, shutdown: watch::Receiver<b
         Namespaces::Only(names) => names.iter().next().map(|name| Api::namespaced(client.clone(), name)),
         Namespaces::All => None,
     };
-    let workspaces = workspaces.unwrap_or_else(|| Api::all(client.clone()));
+    let workspaces: Api<Workspace> = workspaces.unwrap_or_else(|| Api::all(client.clone()));
     tokio::select! {
         result = live(settings, client, heard, shutdown) => result,
         // a new process lists what is there; calls under way end with this one, as in a crash

@@ -1,9 +1,10 @@
-//! The definition of every kind, workspaces included, with what derived ones lack: words for the kind itself, and one
-//! answer to null.
+//! The definition of every kind, workspaces included, with what derived ones lack: what all kinds share, words for the kind
+//! itself, and one answer to null.
 
 use emnify_engine::kind::{Managed, set::ObjectSet};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 
@@ -12,8 +13,35 @@ use crate::{
     workspace::{ClusterWorkspace, Workspace},
 };
 
+/// What `kubectl get` takes for all kinds.
+const CATEGORY: &str = "emnify";
+
 /// The description of every `spec`; what the kind is stands one level above.
 const SPEC: &str = "What is wanted. What a field that is left out means, its line says.";
+
+/// Gives a definition what all have: the category, and around its own columns those that are read first and last.
+/// `identified` is a kind whose objects are one emnify object each.
+fn common(mut definition: CustomResourceDefinition, identified: bool) -> CustomResourceDefinition {
+    definition.spec.names.categories = Some(vec![CATEGORY.to_owned()]);
+    let column = |name: &str, type_: &str, path: &str| CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: type_.to_owned(),
+        json_path: path.to_owned(),
+        ..CustomResourceColumnDefinition::default()
+    };
+    for version in &mut definition.spec.versions {
+        let own = version.additional_printer_columns.take().unwrap_or_default();
+        let mut columns = vec![
+            column("Ready", "string", r#".status.conditions[?(@.type=="Ready")].status"#),
+            column("Reason", "string", r#".status.conditions[?(@.type=="Ready")].reason"#),
+        ];
+        columns.extend(own);
+        columns.extend(identified.then(|| column("Id", "string", ".status.id")));
+        columns.push(column("Age", "date", ".metadata.creationTimestamp"));
+        version.additional_printer_columns = Some(columns);
+    }
+    definition
+}
 
 /// A definition as it is shipped.
 ///
@@ -75,15 +103,15 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     struct Collect(Vec<CustomResourceDefinition>);
     impl Visitor for Collect {
         fn visit<K: Managed>(&mut self) {
-            self.0.push(<K as CustomResourceExt>::crd());
+            self.0.push(common(<K as CustomResourceExt>::crd(), true));
         }
         fn visit_set<F: ObjectSet>(&mut self) {
-            self.0.push(<F as CustomResourceExt>::crd());
+            self.0.push(common(<F as CustomResourceExt>::crd(), false));
         }
     }
     let mut all = Collect(Vec::new());
     for_each(&mut all);
-    all.0.extend([Workspace::crd(), ClusterWorkspace::crd()]);
+    all.0.extend([Workspace::crd(), ClusterWorkspace::crd()].map(|crd| common(crd, false)));
     all.0.into_iter().map(finished).collect()
 }
 

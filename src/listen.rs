@@ -77,7 +77,7 @@ async fn serve_within(
             }
         };
         if let Some(seat) = peers.seat(peer.ip(), limits) {
-            open.spawn(connection(stream, peer, routes.clone(), end.clone(), limits, seat));
+            open.spawn(connection((stream, peer), routes.clone(), end.clone(), limits, seat));
         }
     }
     let _in_time = timeout(LAST_WORDS, open.join_all()).await.is_ok();
@@ -85,8 +85,7 @@ async fn serve_within(
 
 /// One connection, to its end.
 async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
+    (stream, peer): (TcpStream, SocketAddr),
     routes: Router,
     mut shutdown: watch::Receiver<bool>,
     limits: Limits,

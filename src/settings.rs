@@ -2,6 +2,8 @@
 
 pub mod allowed_hosts;
 pub mod lead;
+pub mod log_filter;
+pub mod shard;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -13,8 +15,8 @@ use jiff::SignedDuration;
 use self::{
     allowed_hosts::{HostRefused, Hosts},
     lead::{LeadArgs, LeadError, LeadSettings},
+    log_filter::NoLevels,
 };
-use crate::telemetry::levels::{self, NoLevels};
 
 /// What was typed after `run`; each flag has an environment variable.
 #[derive(Args, Clone, Debug)]
@@ -228,7 +230,7 @@ impl Settings {
                 .map_err(|_| SettingsError::AdminAddr(args.admin_addr.clone()))?,
             push: push(args)?,
             log_format: args.log_format,
-            log_filter: levels::filter(&args.log_level).map(|_| args.log_level.clone())?,
+            log_filter: log_filter::filter(&args.log_level).map(|_| args.log_level.clone())?,
             otlp_endpoint: otlp(args)?,
             operator_namespace: name("--operator-namespace", &args.operator_namespace)?,
             lead: LeadSettings::new(&args.lead, &name("--lease-name", &args.lead.lease_name)?)?,

@@ -16,11 +16,12 @@ pub use self::count::CountOrPercent;
 pub use self::operator::OperatorReference;
 pub use self::quantity::Volume;
 pub use self::reference::{
-    ClearableExternalReference, ClearableReference, ExternalReference, Member, Reference, References, Target,
+    ClearableReference, ExternalReference, ExternalTextReference, Member, Reference, References, Target,
+    TextReference,
 };
 pub use self::secret::SecretKeyRef;
 pub use self::text::{
-    DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName,
+    DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName, TextId,
 };
 pub use emnify_engine::kind::spec::OBJECT_NAME;
 

@@ -4,95 +4,86 @@ use emnify_engine::kind::{Id, Input, Inputs, Invalid, Key, Source, Table};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NumericId, ObjectName};
+use super::{NumericId, ObjectName, TextId};
 
-/// Another object by its name here, its emnify id, or its name in emnify. Exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    cel,
-    validation = Rule::new("(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) == 1")
-        .message("set exactly one of name, id, externalName")
-)]
-pub struct Reference {
-    /// Name of the object in this namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<ObjectName>,
-    /// Id in emnify.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<NumericId>,
-    /// Name in emnify; it must be unique there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub external_name: Option<String>,
+/// A reference: `id` and `external_name`, before them a `name` where objects can be meant, after them `none` where nothing can.
+/// The rule counts the members that the message names.
+macro_rules! union_reference {
+    (
+        $(#[$about:meta])*
+        $union:ident[$($name:ident)?] of $Id:ident: $external:literal $(, $none:ident: $nothing:literal)?;
+        $members:literal = $rule:literal
+    ) => {
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+        #[serde(rename_all = "camelCase")]
+        #[x_kube(cel, validation = Rule::new($rule).message(concat!("set exactly one of ", $members)))]
+        $(#[x_kube(
+            validation = Rule::new("!has(self.none) || self.none")
+                .message(concat!(stringify!($none), " can only be true; leave the whole field out to leave it unmanaged"))
+        )])?
+        $(#[$about])*
+        pub struct $union {
+            $(
+                /// Name of the object in this namespace.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $name: Option<ObjectName>,
+            )?
+            /// Id in emnify.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub id: Option<$Id>,
+            #[doc = $external]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(length(min = 1, max = 255))]
+            pub external_name: Option<String>,
+            $(
+                #[doc = $nothing]
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $none: Option<bool>,
+            )?
+        }
+
+        impl References for $union {
+            fn member(&self) -> Option<Member<'_>> {
+                only([
+                    $(self.$name.as_ref().map(|name| Member::Object(name.as_str())),)?
+                    self.id.as_ref().map(|id| Member::Id(id.as_str())),
+                    self.external_name.as_deref().map(Member::External),
+                    $(self.$none.filter(|none| *none).map(|_| Member::None),)?
+                ])
+            }
+        }
+    };
 }
 
-/// Another object by its name here, its emnify id, or its name in emnify; or `none: true` for no object at all.
-/// Exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    cel,
-    validation = Rule::new("(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) + (has(self.none) ? 1 : 0) == 1")
-        .message("set exactly one of name, id, externalName, none"),
-    validation = Rule::new("!has(self.none) || self.none")
-        .message("none can only be true; leave the whole field out to leave it unmanaged")
-)]
-pub struct ClearableReference {
-    /// Name of the object in this namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<ObjectName>,
-    /// Id in emnify.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<NumericId>,
-    /// Name in emnify; it must be unique there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub external_name: Option<String>,
-    /// `true`: no object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub none: Option<bool>,
+union_reference! {
+    /// Another object by its name here, its emnify id, or its name in emnify. Exactly one.
+    Reference[name] of NumericId: "Name in emnify; it must be unique there.";
+    "name, id, externalName" = "(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) == 1"
 }
 
-/// Something that only emnify has, by its id or its name there. Exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    cel,
-    validation = Rule::new("has(self.id) != has(self.externalName)")
-        .message("set exactly one of id, externalName")
-)]
-pub struct ExternalReference {
-    /// Id in emnify.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<NumericId>,
-    /// Name in emnify, without regard to case; it must be unique there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub external_name: Option<String>,
+union_reference! {
+    /// Another object by its name here, its emnify id, or its name in emnify; or `none: true` for no object at all.
+    /// Exactly one.
+    ClearableReference[name] of NumericId: "Name in emnify; it must be unique there.", none: "`true`: no object.";
+    "name, id, externalName, none" = "(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) + (has(self.none) ? 1 : 0) == 1"
 }
 
-/// Something that only emnify has, by its id or its name there; or `none: true` for nothing. Exactly one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    cel,
-    validation = Rule::new("(has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) + (has(self.none) ? 1 : 0) == 1")
-        .message("set exactly one of id, externalName, none"),
-    validation = Rule::new("!has(self.none) || self.none")
-        .message("none can only be true; leave the whole field out to leave it unmanaged")
-)]
-pub struct ClearableExternalReference {
-    /// Id in emnify.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<NumericId>,
-    /// Name in emnify, without regard to case; it must be unique there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub external_name: Option<String>,
-    /// `true`: nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub none: Option<bool>,
+union_reference! {
+    /// Something that only emnify has, by its id or its name there. Exactly one.
+    ExternalReference[] of NumericId: "Name in emnify, without regard to case; it must be unique there.";
+    "id, externalName" = "has(self.id) != has(self.externalName)"
+}
+
+union_reference! {
+    /// Another object by its name here, its emnify id, or its name in emnify. Exactly one.
+    TextReference[name] of TextId: "Name in emnify; it must be unique there.";
+    "name, id, externalName" = "(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.externalName) ? 1 : 0) == 1"
+}
+
+union_reference! {
+    /// Something that only emnify has, by its id or its name there. Exactly one.
+    ExternalTextReference[] of TextId: "Name in emnify, without regard to case; it must be unique there.";
+    "id, externalName" = "has(self.id) != has(self.externalName)"
 }
 
 /// The member that a reference sets.
@@ -101,7 +92,7 @@ pub enum Member<'a> {
     /// An object in this namespace.
     Object(&'a str),
     /// An id in emnify.
-    Id(&'a NumericId),
+    Id(&'a str),
     /// A name in emnify.
     External(&'a str),
     /// Explicitly nothing.
@@ -140,7 +131,7 @@ pub trait References {
     /// The id it means; `None` for `none: true`.
     fn int(&self, path: &str, from: &Inputs) -> Result<Option<i64>, Invalid> {
         match self.member() {
-            Some(Member::Id(id)) => id.int(path).map(Some),
+            Some(Member::Id(id)) => NumericId::from(id).int(path).map(Some),
             Some(Member::None) => Ok(None),
             Some(Member::Object(_) | Member::External(_)) => match from.id(path) {
                 Some(Id::Int(id)) => Ok(Some(*id)),
@@ -148,6 +139,29 @@ pub trait References {
                 None => Err(Invalid::new(path, "could not be resolved to an id")),
             },
             None => Err(Invalid::new(path, "set exactly one member of the reference")),
+        }
+    }
+
+    /// What has to be looked up in a table whose rows are called by their ids too, and say of themselves what is needed to
+    /// check the spec. An id that the table does not have is taken as it is.
+    fn known(&self, path: &str, table: &'static Table) -> Option<Input> {
+        let (name, optional) = match self.member()? {
+            Member::Id(id) => (id, true),
+            Member::External(name) => (name, false),
+            Member::Object(_) | Member::None => return None,
+        };
+        Some(Input::new(path, Source::Lookup { table, name: name.to_owned(), optional }))
+    }
+
+    /// The id it means, where ids are texts.
+    fn text(&self, path: &str, from: &Inputs) -> Result<String, Invalid> {
+        match self.member() {
+            Some(Member::Id(id)) => Ok(id.to_owned()),
+            Some(Member::Object(_) | Member::External(_)) => match from.id(path) {
+                Some(id) => Ok(id.to_string()),
+                None => Err(Invalid::new(path, "could not be resolved to an id")),
+            },
+            Some(Member::None) | None => Err(Invalid::new(path, "set exactly one member of the reference")),
         }
     }
 
@@ -161,43 +175,6 @@ pub trait References {
 fn only<'a>(members: impl IntoIterator<Item = Option<Member<'a>>>) -> Option<Member<'a>> {
     let mut set = members.into_iter().flatten();
     set.next().filter(|_| set.next().is_none())
-}
-
-impl References for Reference {
-    fn member(&self) -> Option<Member<'_>> {
-        only([
-            self.name.as_ref().map(|name| Member::Object(name.as_str())),
-            self.id.as_ref().map(Member::Id),
-            self.external_name.as_deref().map(Member::External),
-        ])
-    }
-}
-
-impl References for ClearableReference {
-    fn member(&self) -> Option<Member<'_>> {
-        only([
-            self.name.as_ref().map(|name| Member::Object(name.as_str())),
-            self.id.as_ref().map(Member::Id),
-            self.external_name.as_deref().map(Member::External),
-            self.none.filter(|none| *none).map(|_| Member::None),
-        ])
-    }
-}
-
-impl References for ExternalReference {
-    fn member(&self) -> Option<Member<'_>> {
-        only([self.id.as_ref().map(Member::Id), self.external_name.as_deref().map(Member::External)])
-    }
-}
-
-impl References for ClearableExternalReference {
-    fn member(&self) -> Option<Member<'_>> {
-        only([
-            self.id.as_ref().map(Member::Id),
-            self.external_name.as_deref().map(Member::External),
-            self.none.filter(|none| *none).map(|_| Member::None),
-        ])
-    }
 }
 
 #[cfg(test)]
@@ -220,14 +197,34 @@ mod tests {
     }
 
     #[test]
+    fn an_id_may_be_a_text_and_what_the_table_says_of_it_is_asked_for_too() {
+        static EVENTS: Table = Table {
+            name: "event",
+            folds: true,
+            keep: std::time::Duration::ZERO,
+            load: |_| Box::pin(async { Ok(Vec::new()) }),
+        };
+        let by_id = ExternalTextReference { id: Some("a-1".into()), ..ExternalTextReference::default() };
+        let input = by_id.known("event", &EVENTS).unwrap();
+        assert!(matches!(input.source, Source::Lookup { name, optional: true, .. } if name == "a-1"));
+        assert_eq!(
+            by_id.text("event", &Inputs::default()),
+            Ok("a-1".to_owned()),
+            "also where the table lacks it"
+        );
+        let by_name = TextReference { name: Some("a".into()), ..TextReference::default() };
+        let mut found = Inputs::default();
+        assert!(by_name.text("event", &found).is_err());
+        found.put("event", Id::Text("b-2".into()));
+        assert_eq!(by_name.text("event", &found), Ok("b-2".to_owned()));
+    }
+
+    #[test]
     fn none_is_a_member_and_only_true() {
         let check = |value: serde_json::Value| ClearableReference::validate_cel(&value, None).is_ok();
         assert!(check(json!({"none": true})));
         assert!(!check(json!({"none": false})), "unset says unmanaged, not false");
         assert!(!check(json!({"none": true, "name": "a"})));
-        let external =
-            |value: serde_json::Value| ClearableExternalReference::validate_cel(&value, None).is_ok();
-        assert!(external(json!({"none": true})) && !external(json!({"none": false})));
     }
 
     #[test]

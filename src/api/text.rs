@@ -39,6 +39,8 @@ macro_rules! text {
 text! {
     /// Numeric id of an emnify object, quoted: `"123"`.
     NumericId = r"^[0-9]{1,18}$", 18;
+    /// Id of an emnify object whose ids are texts, such as a UUID.
+    TextId = r"^[A-Za-z0-9-]{1,64}$", 64;
     /// Name of a Kubernetes object: lower-case letters, digits, dashes, and single dots between them.
     ObjectName = OBJECT_NAME, 253;
     /// Name of a namespace: lower-case letters, digits and dashes between them.

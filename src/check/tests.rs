@@ -93,7 +93,7 @@ fn the_examples_pass() {
 #[test]
 fn rules_are_evaluated_with_their_messages() {
     let found = printed(&profile("  name: a\n  dns: {id: '1', none: true}\n"));
-    assert_eq!(found, ["a.yaml:6: spec.dns: set exactly one of id, externalName, none"]);
+    assert_eq!(found, ["a.yaml:6: spec.dns: set exactly one of name, id, externalName, none"]);
 }
 
 #[test]

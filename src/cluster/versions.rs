@@ -1,12 +1,11 @@
 //! The API server's version only grows. Where etcd is restored from a backup it goes back, and watches that go on from
 //! where they were hear nothing until it has caught up: edits and deletions meanwhile are never seen.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use kube::{Api, api::ListParams};
+use serde::de::DeserializeOwned;
 use tokio::time::{MissedTickBehavior, interval};
-
-use crate::workspace::Workspace;
 
 /// How often the version is asked for. No restore takes less time, and none goes back by less.
 const EVERY: Duration = Duration::from_secs(15);
@@ -23,7 +22,7 @@ pub struct WentBack {
 }
 
 /// Returns when the version went back. It is that of a listing of one object, which the API server reads as it is now.
-pub async fn went_back(api: Api<Workspace>) -> WentBack {
+pub async fn went_back<K: Clone + Debug + DeserializeOwned>(api: Api<K>) -> WentBack {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before = 0;
@@ -54,6 +53,7 @@ mod tests {
     };
 
     use http::{Request, Response};
+    use k8s_openapi::api::core::v1::ConfigMap;
     use kube::{Client, client::Body};
     use tokio::time::timeout;
     use tower::BoxError;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     /// An API server that says these versions one after another, the last one for ever, and nothing where there is none.
-    fn says(versions: &'static [&'static str]) -> (Api<Workspace>, Arc<AtomicUsize>) {
+    fn says(versions: &'static [&'static str]) -> (Api<ConfigMap>, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = asked.clone();
         let server = tower::service_fn(move |_: Request<Body>| {

@@ -5,6 +5,8 @@
 
 pub mod common;
 #[cfg(test)]
+pub(crate) mod laws;
+#[cfg(test)]
 mod profiles_tests;
 
 use emnify_engine::kind::{Managed, set::ObjectSet};
@@ -33,8 +35,31 @@ macro_rules! kinds {
 kinds! {
     service_profile::ServiceProfile,
     tariff_profile::TariffProfile,
+    dns_config::DnsConfig,
+    api_callback::ApiCallback,
+    api_secret::ApiSecret,
+    ip_address_space::IpAddressSpace,
+    tag::Tag,
+    custom_event::CustomEvent,
+    automation::Automation,
+    data_stream::DataStream,
+    user::User,
     sim::Sim,
     endpoint::Endpoint,
     application_token::ApplicationToken;
     fleets: endpoint_set::EndpointSet,
+}
+
+/// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`].
+pub fn sensitive() -> Vec<&'static str> {
+    struct Sensitive(Vec<&'static str>);
+    impl Visitor for Sensitive {
+        fn visit<K: Managed>(&mut self) {
+            self.0.extend(K::SENSITIVE.then_some(K::KIND));
+        }
+        fn visit_set<F: ObjectSet>(&mut self) {}
+    }
+    let mut all = Sensitive(Vec::new());
+    for_each(&mut all);
+    all.0
 }

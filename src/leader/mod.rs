@@ -1,13 +1,12 @@
 //! Who may act. Of the replicas of a shard one leads ([`election`]), and of all shards one serves an organisation
 //! ([`organisation_lease`]); both are Leases ([`lease`], [`leases`]) that open and shut an [`emnify::Gate`]. Requests to emnify ask the
-//! gate in the client, writes to Kubernetes in [`fenced_client`]. [`shard`] says which workspaces are ours.
+//! gate in the client, writes to Kubernetes in [`fenced_client`]. [`Shard`] says which workspaces are ours.
 
 pub mod election;
 pub mod fenced_client;
 pub mod lease;
 pub mod leases;
 pub mod organisation_lease;
-pub mod shard;
 
 #[cfg(test)]
 mod tests;
@@ -17,8 +16,8 @@ use std::{env, sync::Arc};
 use emnify::Gate;
 use kube::Client;
 
-use self::{election::Election, organisation_lease::Claims, shard::Shard};
-use crate::settings::Settings;
+use self::{election::Election, organisation_lease::Claims};
+use crate::settings::{Settings, shard::Shard};
 
 /// This process's part among replicas and shards.
 #[derive(Debug)]

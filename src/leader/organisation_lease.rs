@@ -20,8 +20,8 @@ use sha2::{Digest, Sha256};
 use super::{
     lease::{Before, Observer},
     leases::{Leases, Mine, Taken},
-    shard::Shard,
 };
+use crate::settings::shard::Shard;
 
 /// A claim that was not renewed for so long may be taken by another shard: its Deployment is gone.
 const DURATION: Duration = Duration::from_secs(120);

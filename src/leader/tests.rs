@@ -20,9 +20,8 @@ use tower::BoxError;
 use super::{
     election::{Election, Lost},
     organisation_lease::Claims,
-    shard::Shard,
 };
-use crate::settings::lead::Terms;
+use crate::settings::{lead::Terms, shard::Shard};
 
 const SECOND: Duration = Duration::from_secs(1);
 const TERMS: Terms = Terms {

@@ -74,10 +74,13 @@ async fn a_record_or_an_array_of_both_kinds_is_taken() {
     let event =
         json!({"id": 2, "event_type": {"id": 42}, "endpoint": {"id": "10"}, "organisation": {"id": 42}});
     assert_eq!(receiver.post(usage.to_string()).await, StatusCode::NO_CONTENT, "one record");
-    let one = Record { organisation: Some(42), endpoint: Some(9), sim: Some(4) };
+    let one = Record { organisation: Some(42), endpoint: Some(9), sim: Some(4), ..Record::default() };
     assert_eq!(receiver.taken(), [one]);
     assert_eq!(receiver.post(json!([usage, event]).to_string()).await, StatusCode::NO_CONTENT);
-    assert_eq!(receiver.taken(), [one, Record { organisation: Some(42), endpoint: Some(10), sim: None }]);
+    assert_eq!(
+        receiver.taken(),
+        [one, Record { organisation: Some(42), endpoint: Some(10), ..Record::default() }]
+    );
     for method in ["PUT", "PATCH"] {
         let request = good().method(method).body(Body::from("[]")).unwrap();
         assert_eq!(receiver.send(request).await, StatusCode::NO_CONTENT, "{method}");

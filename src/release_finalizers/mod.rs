@@ -103,8 +103,8 @@ impl ReleaseArgs {
             }
         }
         let mut tally = Tally::default();
-        for (family, namespace) in self.places() {
-            self.release_all(client, &family, namespace.as_deref(), &mut tally, out, notes).await?;
+        for place in self.places() {
+            self.release_all(client, &place, &mut tally, out, notes).await?;
         }
         writeln!(notes, "{}", tally.summary())?;
         Ok(tally.code())
@@ -125,13 +125,12 @@ impl ReleaseArgs {
     async fn release_all(
         &self,
         client: &Client,
-        family: &Family,
-        namespace: Option<&str>,
+        (family, namespace): &(Family, Option<String>),
         tally: &mut Tally,
         out: &mut impl Write,
         notes: &mut impl Write,
     ) -> Result<()> {
-        let held = objects::held(client, family, namespace).await;
+        let held = objects::held(client, family, namespace.as_deref()).await;
         let held = held.with_context(|| format!("{} cannot be listed", family.resource.plural))?;
         let yes = self.yes;
         let mut results = stream::iter(held)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
-use crate::leader::shard::{InvalidSelector, Shard};
+use super::shard::{InvalidSelector, Shard};
 
 /// Replicas and shards.
 #[derive(Args, Clone, Debug)]

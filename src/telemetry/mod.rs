@@ -22,7 +22,7 @@ use tracing_subscriber::{
 };
 
 use self::levels::Levels;
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LogFormat, Settings, log_filter};
 
 /// What has not been sent by then is lost.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ pub struct Telemetry {
 /// Starts logging to standard error and, where there is an endpoint, tracing. Call once per process.
 pub fn start(settings: &Settings) -> Result<Telemetry> {
     let traces = settings.otlp_endpoint.as_deref().map(|to| traces::provider(to, settings)).transpose()?;
-    let (filter, handle) = reload::Layer::<_, Registry>::new(levels::filter(&settings.log_filter)?);
+    let (filter, handle) = reload::Layer::<_, Registry>::new(log_filter::filter(&settings.log_filter)?);
     // in a file colour codes are noise, and searches miss what stands between them
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(true);
     let lines = match settings.log_format {

@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify_engine::{
-    cluster::{context::Shared, refusal, status::patch_params},
+    cluster::{
+        context::Shared,
+        follow::Trigger,
+        refusal,
+        status::{StatusWriter, WriteError},
+    },
     session::{caller::Caller, guard::GuardState},
 };
-use kube::{Api, ResourceExt, api::Patch, runtime::reflector::ObjectRef};
+use kube::{Api, ResourceExt, runtime::reflector::ObjectRef};
 use serde_json::json;
 use tokio::{task::AbortHandle, time::sleep};
 
-use super::served::{Alarm, Served};
+use super::served::Served;
 
 /// Counts that come in so soon after each other share a write.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -34,23 +39,23 @@ impl Books {
         shared: &Shared,
         object: &W,
         caller: &Arc<Caller>,
-        alarm: &Alarm<W>,
+        trigger: &Trigger<W>,
     ) -> Self {
         let api = W::api(shared.client.clone(), object.namespace().as_deref());
         let (name, uid) = (object.name_any(), object.uid());
-        let (reference, alarm, of) = (ObjectRef::from_obj(object), alarm.clone(), caller.clone());
+        let (reference, trigger, of) = (ObjectRef::from_obj(object), trigger.clone(), caller.clone());
+        let writer = shared.writer.clone();
         let mut moves = of.guard.moves();
         let task = shared.tasks.endless("books of a guard", async move {
             let mut shown = None;
             while moves.changed().await.is_ok() {
-                while !write(&api, &name, uid.as_deref(), &of).await {
+                while !write(&writer, &api, (&name, uid.as_deref()), &of).await {
                     sleep(AGAIN).await;
                 }
                 let trip = of.guard.tripped();
                 if trip != shown {
                     shown = trip;
-                    // the receiver only goes away on shutdown
-                    let _sent = alarm.send(reference.clone()).is_ok();
+                    trigger.send(reference.clone(), "the guard counted a device");
                 }
                 sleep(TOGETHER).await;
             }
@@ -66,21 +71,25 @@ impl Drop for Books {
 }
 
 /// True if the state is written, or there is nothing left to write it to.
-async fn write<W: Served>(api: &Api<W>, name: &str, uid: Option<&str>, caller: &Caller) -> bool {
+async fn write<W: Served>(
+    writer: &StatusWriter,
+    api: &Api<W>,
+    workspace: (&str, Option<&str>),
+    caller: &Caller,
+) -> bool {
     let _pen = caller.guard.pen.lock().await;
     let (state, version) = caller.guard.state();
     // each field by name: a merge would keep those that are left out
     let state = state.map(|GuardState { trip, tripped, done, begun }| {
         json!({"trip": trip, "tripped": tripped, "done": done, "begun": begun})
     });
-    let patch = json!({"metadata": {"uid": uid}, "status": {"guard": state}});
-    match api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await {
+    match writer.merge(api, workspace, &json!({"guard": state})).await {
         Ok(_) => caller.guard.kept(version),
         // a namesake or nothing: the watch tells
-        Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => {}
-        Err(error) => {
+        Err(WriteError::Changed) => {}
+        Err(WriteError::Kube(error)) => {
             let error = refusal::brief(&error);
-            tracing::warn!(workspace = name, error, "the guard's count was not written");
+            tracing::warn!(workspace = workspace.0, error, "the guard's count was not written");
             return false;
         }
     }

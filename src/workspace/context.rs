@@ -11,7 +11,9 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{
     books::Books,
     budget::Rarely,
-    decide::Memory,
+    decide::{Memory, Problem},
+    passwords::Passwords,
+    second_factor::{Checked, SecondFactor},
     served::NamespaceLabels,
     session_secret::{Copied, CurrentLogin, Login},
     sessions::Sessions,
@@ -37,6 +39,14 @@ pub(super) struct WorkspaceState {
     pub(super) survey: Option<(u32, Timestamp)>,
     /// Number of the last event about the organisation that was told.
     pub(super) noted: u64,
+    /// Passwords that were sent.
+    pub(super) passwords: Passwords,
+    /// The second factor that the operator made.
+    pub(super) second_factor: Option<SecondFactor>,
+    /// It was found to be in order.
+    pub(super) factor_checked: Option<Checked>,
+    /// It was not, and is tried again then.
+    pub(super) factor_pause: Option<(Timestamp, Problem)>,
     pub(super) opened: bool,
     /// The Secrets of the credentials, as last read.
     pub(super) read: Copied,

@@ -1,37 +1,36 @@
 //! The controller of workspaces: reads Secrets, does what [`super::decide`] says, publishes the session, writes status.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use emnify_engine::{
     cluster::{
-        gap::Gap,
+        follow::{Followed, Follower, Trigger},
+        object,
         refusal::{self, Line},
-        status::patch_params,
+        status::WriteError,
         unserved,
     },
     kind::{FINALIZER, spec::WorkspaceKind},
     metrics::snapshot::readiness,
 };
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, future::BoxFuture};
 use kube::{
     ResourceExt,
-    api::Patch,
-    runtime::{
-        Predicate, PredicateConfig, WatchStreamExt, applier,
-        controller::{Action, Config, trigger_self},
-        predicates, reflector,
-        reflector::ObjectRef,
-        watcher,
-    },
+    runtime::{controller::Action, watcher},
 };
-use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::{
     context::{WorkspaceController, WorkspaceState},
     event_position,
     reconcile::Reconcile,
-    served::Alarm,
     served::{Served, key_of},
     session_store::SessionStore,
     spec::{WorkspaceObject, WorkspaceStatus},
@@ -42,6 +41,9 @@ use crate::{
     settings::Namespaces,
     telemetry::metrics::{Snapshot, WorkspaceSnapshot},
 };
+
+/// Workspaces are few, and wait for emnify.
+const ANY_NUMBER: u16 = 0;
 
 /// A look ends by itself: each of its requests has a deadline, and a login waits five minutes for its turn at most. One
 /// that does not is ended, or the workspace would never be looked at again.
@@ -108,119 +110,30 @@ impl WorkspaceController {
         futures::future::join_all(running).map(drop)
     }
 
-    /// What is known of a workspace before its first look.
-    fn heard<W: Served>(&self, event: &watcher::Event<W>, scope: Option<&str>, listed: &mut bool) {
-        if let (watcher::Event::InitDone, Some(namespace)) = (event, scope) {
-            self.engine.shared.unserved.served(namespace, W::KIND.as_str());
-        }
-        let workspaces = &self.engine.shared.workspaces;
-        match event {
-            watcher::Event::InitApply(object) if self.lead.shard.serves(object.labels()) => {
-                workspaces.expect(key_of(object));
-                if let Ok(url) = self.settings.hosts.admit(object.access().base_url.as_deref()) {
-                    workspaces.lives_on(&key_of(object), url.origin());
-                }
-            }
-            watcher::Event::InitApply(object) => {
-                // nobody looks before everything is listed, so nobody has to be told
-                let _was_ours = workspaces.leave(key_of(object));
-            }
-            watcher::Event::InitDone if !std::mem::replace(listed, true) => {
-                self.unlisted.send_modify(|n| *n -= 1);
-            }
-            watcher::Event::Delete(object) => self.close(object),
-            watcher::Event::Init | watcher::Event::InitDone | watcher::Event::Apply(_) => {}
-        }
-    }
-
-    /// A namespace that is gone or forbidden does not hold up the others.
-    fn not_heard<W: Served>(
-        &self,
-        error: &watcher::Error,
-        scope: Option<&str>,
-        listed: &mut bool,
-        line: &mut Line,
-    ) {
-        let refusal = scope.zip(unserved::refusal(error));
-        let Some((namespace, why)) = refusal else {
-            let error = refusal::brief_watch(error);
-            if line.is_news(&error) {
-                tracing::warn!(kind = W::KIND.as_str(), error, "not watched");
-            }
-            return;
-        };
-        self.engine.shared.unserved.refused(namespace, W::KIND.as_str(), why);
-        if !std::mem::replace(listed, true) {
-            self.unlisted.send_modify(|n| *n -= 1);
-        }
-    }
-
-    async fn follow<W: Served>(self: Arc<Self>, scope: Option<String>, mut shutdown: watch::Receiver<bool>) {
-        let client = self.engine.shared.client.clone();
-        let (store, writer) = reflector::store::<W>();
-        let shown = store.clone();
+    async fn follow<W: Served>(self: Arc<Self>, scope: Option<String>, shutdown: watch::Receiver<bool>) {
+        let followed = Followed::<W>::default();
+        let shown = followed.store.clone();
         self.shows
             .lock()
             .push(Box::new(move || shown.state().iter().map(|object| shown_as(&**object)).collect()));
-        let changed = predicates::generation
-            .combine(predicates::annotations)
-            .combine(predicates::labels)
-            .combine(predicates::finalizers);
-        let (hearing, mut listed, mut line) = (self.clone(), false, Line::default());
-        let (closing, kept, mut gap) = (self.clone(), store.clone(), Gap::default());
-        let (alarm, alarms) = mpsc::unbounded_channel::<ObjectRef<W>>();
-        let look = alarm.clone();
-        let events = watcher(W::api(client, scope.as_deref()), watcher::Config::default())
-            .default_backoff()
-            .inspect(move |event| match event {
-                Ok(event) => hearing.heard(event, scope.as_deref(), &mut listed),
-                Err(error) => hearing.not_heard::<W>(error, scope.as_deref(), &mut listed, &mut line),
-            })
-            .reflect(writer)
-            .inspect_ok(move |event| {
-                let Some(missed) = gap.observe(event, &kept) else { return };
-                missed.gone.iter().for_each(|object| closing.close(&**object));
-                for object in missed.changed {
-                    // the receiver only goes away on shutdown
-                    let _sent = look.send(ObjectRef::from_obj(&*object)).is_ok();
-                }
-            })
-            .touched_objects()
-            .predicate_filter(changed, PredicateConfig::default());
-        let foreign =
-            futures::stream::unfold(alarms, |mut rx| async { rx.recv().await.map(|r| (Ok(r.into()), rx)) });
-        let end = async move {
-            // an error means that the sender is gone, which is a shutdown too
-            let _ended = shutdown.wait_for(|s| *s).await.is_ok();
-        };
-        let queue = futures::stream::select(trigger_self(events, ()).boxed(), foreign.boxed())
-            .take_until(Box::pin(end));
-        applier(
-            move |object: Arc<W>, controller: Arc<Self>| {
-                let alarm = alarm.clone();
-                Box::pin(async move { controller.reconcile(&*object, &alarm).await })
-            },
-            |_, error: &kube::Error, _| {
-                tracing::warn!(%error, "workspace not reconciled");
-                Action::requeue(Duration::from_secs(5))
-            },
-            self.clone(),
-            store.clone(),
-            Box::pin(queue),
-            Config::default(),
-        )
-        .for_each(|_| async {})
-        .await;
-        for object in store.state() {
+        let api = W::api(self.engine.shared.client.clone(), scope.as_deref());
+        let follower = Arc::new(OfScope {
+            controller: self.clone(),
+            scope,
+            trigger: followed.trigger().clone(),
+            listed: AtomicBool::new(false),
+            line: Mutex::default(),
+        });
+        followed.run(api, follower, ANY_NUMBER, shutdown).await;
+        for object in followed.store.state() {
             self.keep_position(&*object).await;
         }
     }
 
     /// The next process reads the event log from where this one ended.
     async fn keep_position<W: Served>(&self, object: &W) {
-        let access = self.state(&key_of(object)).lock().await.access.clone();
-        if let Some(access) = access {
-            event_position::write(self.engine.shared.client.clone(), object, &access.session).await;
+        if let Some(session) = self.sessions.of(&key_of(object)) {
+            event_position::write(&self.engine.shared, object, &session).await;
         }
     }
 
@@ -232,35 +145,36 @@ impl WorkspaceController {
         }
     }
 
-    async fn reconcile<W: Served>(&self, object: &W, alarm: &Alarm<W>) -> Result<Action, kube::Error> {
+    /// One look at one workspace; when to look again.
+    async fn reconcile<W: Served>(&self, object: &W, trigger: &Trigger<W>) -> Action {
         if !self.lead.shard.serves(object.labels()) {
             self.hand_over(object);
-            return Ok(Action::await_change());
+            return Action::await_change();
         }
         let ours = object.finalizers().iter().any(|f| f == FINALIZER);
         if object.meta().deletion_timestamp.is_some() && !ours {
-            return Ok(Action::await_change());
+            return Action::await_change();
         }
         let state = self.state(&key_of(object));
         let mut state = state.lock().await;
         let mut status = object.status().cloned().unwrap_or_default();
         let look = async {
             if ours {
-                self.attend(object, &mut state, &mut status, alarm).await
+                self.attend(object, &mut state, &mut status, trigger).await
             } else {
                 self.set_finalizer(object, true).await
             }
         };
         let Ok(done) = tokio::time::timeout(ENDLESS, look).await else {
             tracing::warn!(workspace = %object.name_any(), "a look did not end, and is taken anew");
-            return Ok(Action::requeue(Duration::from_secs(1)));
+            return Action::requeue(Duration::from_secs(1));
         };
         match done {
             Ok(action) => {
                 state.failures = 0;
-                Ok(action)
+                action
             }
-            Err(error) => Ok(self.failed(object, &mut state, status, &error).await),
+            Err(error) => self.failed(object, &mut state, status, &error).await,
         }
     }
 
@@ -269,9 +183,9 @@ impl WorkspaceController {
         object: &W,
         state: &mut WorkspaceState,
         status: &mut WorkspaceStatus,
-        alarm: &Alarm<W>,
+        trigger: &Trigger<W>,
     ) -> Result<Action, kube::Error> {
-        Reconcile::take(self, object, state, status, alarm).await?.work(state, status).await
+        Reconcile::take(self, object, state, status, trigger).await?.work(state, status).await
     }
 
     /// A look failed at the API server: says why, and returns when to look again.
@@ -301,19 +215,9 @@ impl WorkspaceController {
         object: &W,
         present: bool,
     ) -> Result<Action, kube::Error> {
-        let mut finalizers: Vec<String> =
-            object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
-        finalizers.extend(present.then(|| FINALIZER.to_owned()));
-        let version = object.resource_version();
-        let patch =
-            json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+        let version = object.resource_version().unwrap_or_default();
         let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
-        match api.patch_metadata(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await {
-            Ok(_) => Ok(Action::await_change()),
-            Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),
-            Err(kube::Error::Api(e)) if e.code == 409 => Ok(Action::requeue(Duration::from_secs(1))),
-            Err(error) => Err(error),
-        }
+        object::set_finalizer(&api, object, &version, present).await
     }
 
     pub(super) async fn write<W: Served>(
@@ -324,20 +228,78 @@ impl WorkspaceController {
         if object.status() == Some(status) {
             return Ok(());
         }
-        let patch = json!([
-            {"op": "test", "path": "/metadata/uid", "value": object.uid()},
-            {"op": "add", "path": "/status", "value": status},
-        ]);
-        let patch = Patch::<serde_json::Value>::Json(
-            serde_json::from_value(patch).expect("these are JSON patch operations"),
-        );
         let api = W::api(self.engine.shared.client.clone(), object.namespace().as_deref());
-        match api.patch_status(&object.name_any(), &patch_params(), &patch).await {
-            Ok(_) => Ok(()),
+        match self.engine.shared.writer.write(&api, object, None, status).await {
             // a namesake or nothing: the watch tells
-            Err(kube::Error::Api(e)) if e.code == 404 => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) | Err(WriteError::Changed) => Ok(()),
+            Err(WriteError::Kube(error)) => Err(error),
         }
+    }
+}
+
+/// Workspaces of one kind in one namespace, or in all.
+struct OfScope<W: Served> {
+    controller: Arc<WorkspaceController>,
+    scope: Option<String>,
+    trigger: Trigger<W>,
+    /// Everything is known.
+    listed: AtomicBool,
+    line: Mutex<Line>,
+}
+
+impl<W: Served> OfScope<W> {
+    /// Nobody waits for this scope any more.
+    fn is_listed(&self) {
+        if !self.listed.swap(true, Ordering::Relaxed) {
+            self.controller.unlisted.send_modify(|n| *n -= 1);
+        }
+    }
+}
+
+impl<W: Served> Follower<W> for OfScope<W> {
+    /// What is known of a workspace before its first look.
+    fn heard(&self, event: &watcher::Event<W>) {
+        let workspaces = &self.controller.engine.shared.workspaces;
+        match event {
+            watcher::Event::InitApply(object) if self.controller.lead.shard.serves(object.labels()) => {
+                workspaces.expect(key_of(object));
+                let base_url = object.access().base_url.as_deref();
+                if let Ok(url) = self.controller.settings.hosts.admit(base_url) {
+                    workspaces.lives_on(&key_of(object), url.origin());
+                }
+            }
+            watcher::Event::InitApply(object) => {
+                // nobody looks before everything is listed, so nobody has to be told
+                let _was_ours = workspaces.leave(key_of(object));
+            }
+            watcher::Event::InitDone => {
+                if let Some(namespace) = &self.scope {
+                    self.controller.engine.shared.unserved.served(namespace, W::KIND.as_str());
+                }
+                self.is_listed();
+            }
+            watcher::Event::Init | watcher::Event::Apply(_) | watcher::Event::Delete(_) => {}
+        }
+    }
+
+    /// A namespace that is gone or forbidden does not hold up the others.
+    fn not_heard(&self, error: &watcher::Error) {
+        if let Some((namespace, why)) = self.scope.as_deref().zip(unserved::refusal(error)) {
+            self.controller.engine.shared.unserved.refused(namespace, W::KIND.as_str(), why);
+            return self.is_listed();
+        }
+        let error = refusal::brief_watch(error);
+        if self.line.lock().is_news(&error) {
+            tracing::warn!(kind = W::KIND.as_str(), error, "not watched");
+        }
+    }
+
+    fn gone(&self, object: &W) {
+        self.controller.close(object);
+    }
+
+    fn reconcile(self: Arc<Self>, object: Arc<W>) -> BoxFuture<'static, Action> {
+        async move { self.controller.reconcile(&*object, &self.trigger).await }.boxed()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Workspaces looked at for hours of paused time: one whose token is wrong, and several that have to do with each other.
 
+#[path = "controller_tests/people.rs"]
+mod people;
 #[path = "controller_tests/tenants.rs"]
 mod tenants;
 
@@ -260,6 +262,11 @@ impl Stage {
     }
 
     fn controller(cluster: &Arc<Cluster>, platform: &Arc<Platform>) -> Arc<WorkspaceController> {
+        Self::on(&cluster.client(), platform.clone())
+    }
+
+    /// A process with these ways to the cluster and to emnify.
+    fn on(client: &kube::Client, transport: Arc<dyn Transport>) -> Arc<WorkspaceController> {
         #[derive(clap::Parser)]
         struct Typed {
             #[command(flatten)]
@@ -270,25 +277,26 @@ impl Stage {
             "--installation",
             "test",
             "--leader-elect=false",
+            "--allowed-base-url=https://cdn.emnify.net",
+            "--allowed-base-url=https://portal.emnify.net",
         ])
         .unwrap();
-        let builder = Builder::new(cluster.client(), EngineSettings::default()).clock(clock);
+        let builder = Builder::new(client.clone(), EngineSettings::default()).clock(clock);
         let engine = builder.start(&mut JoinSet::new(), &watch::Sender::new(false).subscribe());
-        let transport: Arc<dyn Transport> = platform.clone();
         let settings = Settings::new(&typed.run).unwrap();
-        let lead = Lead::new(&settings, &cluster.client(), "me");
+        let lead = Lead::new(&settings, client, "me");
         let sessions = Sessions::new(engine.clone(), transport, 1.0, lead.clone());
         WorkspaceController::new(engine, settings, sessions, NamespaceLabels::default(), lead)
     }
 
     /// Looks as often as the controller does, or more often; calls of objects and listings go on meanwhile.
     async fn pass(&self, time: Duration) {
-        let (alarm, _alarms) = mpsc::unbounded_channel();
+        let followed = Followed::<Workspace>::default();
         let end = Instant::now() + time;
         while Instant::now() < end {
             for namespace in &self.namespaces {
                 let workspace = self.cluster.workspace(namespace);
-                self.controller.reconcile(&workspace, &alarm).await.unwrap();
+                self.controller.reconcile(&workspace, followed.trigger()).await;
                 if let Some(Access { caller, .. }) = self.access(namespace).await
                     && let Err(error) = caller.client.api(Lane::Hints).services().await
                 {
@@ -312,6 +320,13 @@ impl Stage {
             logins.iter().filter(|at| **at >= from && **at < end).count()
         };
         logins.iter().map(|from| within(*from)).max().unwrap_or_default()
+    }
+
+    /// What a person has to act on.
+    fn stalled(&self) -> String {
+        let status = self.cluster.workspace("ns").status.unwrap_or_default();
+        let stalled = status.conditions.iter().find(|c| c.type_ == "Stalled" && c.status == "True");
+        stalled.map(|condition| condition.message.clone()).unwrap_or_default()
     }
 
     /// Conditions that say `Unauthorized`, by type.

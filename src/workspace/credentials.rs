@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use data_encoding::HEXLOWER;
 use emnify::Credentials;
-use emnify_engine::kind::Invalid;
+use emnify_engine::kind::{
+    Invalid,
+    secret::{self, one_line},
+};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
-use super::spec::{CredentialsSpec, UserSpec};
+use super::{
+    second_factor::{self, SecondFactor},
+    spec::{CredentialsSpec, UserSpec},
+};
 use crate::api::SecretKeyRef;
 
 /// Values of the Secrets that credentials come from: by Secret name, `None` where the Secret does not exist.
@@ -45,10 +49,12 @@ pub struct CredentialSet {
     pub credentials: Credentials,
     /// What is compared.
     pub digests: Digests,
+    /// The same user with the password of before.
+    pub previous: Option<Credentials>,
 }
 
 /// Salted digests of an offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digests {
     /// Which credential it is, whatever code registers the device.
     pub credential: String,
@@ -58,6 +64,12 @@ pub struct Digests {
     pub probing: bool,
     /// Field to name in messages.
     pub path: &'static str,
+    /// The credential with the password of before, where there is another one.
+    pub previous: Option<String>,
+    /// The spec says which workspace of the user it is.
+    pub switches: bool,
+    /// Secret with the key of the second factor that the operator manages.
+    pub second_factor: Option<String>,
 }
 
 impl Digests {
@@ -75,6 +87,8 @@ impl CredentialsSpec {
     pub const TOKEN: &str = "spec.credentials.applicationTokenSecretRef";
     /// Where a user's password is in the spec.
     pub const PASSWORD: &str = "spec.credentials.user.passwordSecretRef";
+    /// Where the password of before is in the spec.
+    pub const PREVIOUS: &str = "spec.credentials.user.previousPasswordSecretRef";
     const USERNAME: &str = "spec.credentials.user.usernameSecretRef";
     const TOTP: &str = "spec.credentials.user.mfa.totpSecretRef";
     const CODE: &str = "spec.credentials.user.mfa.trustedDevice.codeSecretRef";
@@ -87,12 +101,14 @@ impl CredentialsSpec {
             self.application_token_secret_ref.as_ref(),
             user.and_then(|user| user.username_secret_ref.as_ref()),
             user.map(|user| &user.password_secret_ref),
+            user.and_then(|user| user.previous_password_secret_ref.as_ref()),
             mfa.and_then(|mfa| mfa.totp_secret_ref.as_ref()),
             mfa.and_then(|mfa| mfa.trusted_device.as_ref()).map(|device| &device.code_secret_ref),
         ]
         .into_iter()
         .flatten()
         .map(|key| key.name.as_str())
+        .chain(mfa.and_then(|mfa| mfa.managed.as_ref()).map(|managed| managed.secret_name.as_str()))
         .collect()
     }
 
@@ -111,8 +127,13 @@ impl CredentialsSpec {
                     code: None,
                     probing: true,
                     path: Self::TOKEN,
+                    ..Digests::default()
                 };
-                Ok(CredentialSet { credentials: Credentials::ApplicationToken(token), digests })
+                Ok(CredentialSet {
+                    credentials: Credentials::ApplicationToken(token),
+                    digests,
+                    previous: None,
+                })
             }
             (None, Some(user)) => user.offer(secrets, kept, used_code),
             _ => {
@@ -145,6 +166,7 @@ impl UserSpec {
         let mfa = self.mfa.as_ref();
         let totp_key = mfa.and_then(|mfa| mfa.totp_secret_ref.as_ref());
         let totp_key = totp_key.map(|key| required(secrets, key, CredentialsSpec::TOTP)).transpose()?;
+        let managed = mfa.and_then(|mfa| mfa.managed.as_ref());
         let device = mfa.and_then(|mfa| mfa.trusted_device.as_ref());
         let code = match device {
             Some(device) => code(secrets, &device.code_secret_ref)?,
@@ -154,21 +176,73 @@ impl UserSpec {
         let offered = code_digest.as_deref().is_some_and(|code| Some(code) != used_code);
         let second = SecretString::from(if device.is_some() { "device" } else { "none" });
         let second = totp_key.as_ref().unwrap_or(&second);
+        let of = |password: &SecretString| digest(kept, "user", &[&username, password, second]);
+        let credential = of(&password);
+        let before = self.previous(secrets)?.map(|before| (of(&before), before));
+        let before = before.filter(|(other, _)| *other != credential);
         let digests = Digests {
-            credential: digest(kept, "user", &[&username, &password, second]),
+            previous: before.as_ref().map(|(digest, _)| digest.clone()),
+            credential,
             code: code_digest,
             probing: false,
             path,
+            switches: self.switch_to.is_some(),
+            second_factor: managed.map(|managed| managed.secret_name.to_string()),
         };
-        let credentials = Credentials::User {
+        // the key is no part of the credential: it is made, and goes, while that stays
+        let totp_key =
+            totp_key.or_else(|| managed.and_then(|to| managed_key(secrets, to.secret_name.as_str())));
+        let with = |password: SecretString, mfa_code: Option<SecretString>| Credentials::User {
             username: username.expose_secret().to_owned(),
             password,
-            totp_key,
+            totp_key: totp_key.clone(),
             trusted_device: device.map(|_| kept.fingerprint.clone()),
-            mfa_code: code.filter(|_| offered),
+            mfa_code,
         };
-        Ok(CredentialSet { credentials, digests })
+        let previous = before.map(|(_, password)| with(password, None));
+        Ok(CredentialSet { credentials: with(password, code.filter(|_| offered)), digests, previous })
     }
+
+    /// The password of before, as long as its Secret is there: it may go when it is not needed.
+    fn previous(&self, secrets: &Secrets) -> Result<Option<SecretString>, Invalid> {
+        let Some(key) = &self.previous_password_secret_ref else { return Ok(None) };
+        let text = text(secrets, key, CredentialsSpec::PREVIOUS)?;
+        let text = text.map(|text| one_line(text.expose_secret()).to_owned());
+        Ok(text.filter(|text| !text.is_empty()).map(Into::into))
+    }
+}
+
+/// The key that the operator put into a Secret.
+fn managed_key(secrets: &Secrets, name: &str) -> Option<SecretString> {
+    let value = secrets.get(name)?.as_ref()?.get(second_factor::KEY)?.clone();
+    String::from_utf8(value)
+        .ok()
+        .map(|key| key.trim().to_owned())
+        .filter(|key| !key.is_empty())
+        .map(Into::into)
+}
+
+/// As long as emnify has the second factor, a login needs its key, also when the spec does not name it any more.
+pub fn with_factor(mut offer: CredentialSet, factor: Option<&SecondFactor>) -> CredentialSet {
+    let Some(factor) = factor else { return offer };
+    for credentials in [Some(&mut offer.credentials), offer.previous.as_mut()].into_iter().flatten() {
+        if let Credentials::User { totp_key, trusted_device: None, .. } = credentials {
+            totp_key.get_or_insert_with(|| factor.key.clone());
+        }
+    }
+    offer
+}
+
+/// The Secret that the spec names may be lost; the key is not, and the Secret is written again after the login. True if it is lost.
+pub fn stand_in(factor: Option<&SecondFactor>, values: &mut Secrets) -> bool {
+    let Some(factor) = factor else { return false };
+    let Some(data) = values.get_mut(&factor.secret) else { return false };
+    let lost = data.as_ref().is_none_or(|data| data.get(second_factor::KEY).is_none_or(Vec::is_empty));
+    if lost {
+        let key = factor.key.expose_secret().as_bytes().to_vec();
+        data.get_or_insert_default().insert(second_factor::KEY.to_owned(), key);
+    }
+    lost
 }
 
 /// The code, once the Secret with it is there: registration happens once, and the Secret may go away afterwards.
@@ -217,21 +291,8 @@ fn missing(secrets: &Secrets, key: &SecretKeyRef, path: &str) -> Lack {
     Lack { invalid: Invalid::new(path, message), absent }
 }
 
-/// Without the line break that editors and `echo` put at the end.
-fn one_line(text: &str) -> &str {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    text.strip_suffix('\r').unwrap_or(text)
-}
-
 fn digest(kept: &TrustedDevice, flow: &str, values: &[&SecretString]) -> String {
-    let mut hash = Sha256::new();
-    let values = values.iter().map(|value| value.expose_secret());
-    for value in [kept.salt.expose_secret(), flow].into_iter().chain(values) {
-        // With lengths, so that no two lists of values hash alike.
-        hash.update(value.len().to_be_bytes());
-        hash.update(value.as_bytes());
-    }
-    HEXLOWER.encode(&hash.finalize()[..12])
+    secret::digest(&kept.salt, flow, values.iter().map(|value| value.expose_secret()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     credentials::{Digests, Lack},
+    passwords::Passwords,
     session_secret::Foreign,
     spec::{Cause, CredentialStatus, Organisation, Refused},
 };
@@ -38,6 +39,8 @@ pub struct Facts<'a> {
     pub current_login: Option<&'a CurrentLogin>,
     /// What earlier attempts taught.
     pub memory: &'a Memory,
+    /// Passwords that were sent.
+    pub passwords: &'a Passwords,
     /// The Secrets were there for this generation of the spec: what is missing now was taken away.
     pub came: bool,
     /// Value of the annotation `emnify.io/refresh`.
@@ -75,13 +78,15 @@ impl From<Foreign> for Problem {
     }
 }
 
-/// What earlier attempts taught. The first two survive a restart in the status.
+/// What earlier attempts taught. All but the pause survives a restart in the status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// Accepted and refused credentials.
     pub credential: CredentialStatus,
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     pub refreshed: Option<String>,
+    /// Where the organisation was found: the objects of the workspace live there.
+    pub lives_at: Option<String>,
     /// No login before this time.
     pub pause: Option<Pause>,
 }
@@ -121,6 +126,10 @@ pub enum Step {
     Refresh,
     /// A login with what the Secrets hold now, beside the session at hand.
     Login,
+    /// A login with the password of before.
+    LoginBefore,
+    /// The password is changed to the new one, with the session at hand, which is one with the password of before.
+    ChangePassword,
 }
 
 /// What the conditions say; `Ready` is kept where a session goes on working.
@@ -162,6 +171,9 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
         Ok(origin) => origin,
         Err(message) => return stalled(None, reason::INVALID_SPEC, format!("spec.baseUrl: {message}"), None),
     };
+    if let Some(home) = facts.memory.lives_at.as_deref().filter(|home| *home != origin && !forced(facts)) {
+        return stalled(None, reason::WORKSPACE_CHANGED, moved(home, origin), None);
+    }
     let current_login =
         facts.current_login.filter(|current_login| current_login.usable(origin, facts.pinned, facts.now));
     let offer = match facts.offer {
@@ -191,12 +203,24 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
     }
 }
 
+/// An id says nothing at another address.
+fn moved(home: &str, origin: &str) -> String {
+    format!(
+        "spec.baseUrl: the objects of this workspace live at {home}, and this is {origin}; set it back, or, if the same organisation is \
+         found there, confirm it with a new value of the annotation {}",
+        reason::annotation::REFRESH
+    )
+}
+
 /// Lets a step through unless an earlier attempt says that it is useless or too early.
 fn gate(facts: &Facts<'_>, current_login: Option<&CurrentLogin>, offer: &Digests, step: Step) -> Decision {
     let attempt = offer.attempt(facts.memory.credential.used_code.as_deref());
-    let refused = facts.memory.credential.refused.as_ref().filter(|refused| refused.credential == attempt);
-    if let Some(refused) = refused.filter(|refused| stands(refused, facts)) {
-        let message = mend(refused, offer, facts.pinned);
+    let refused = refusal(facts, &attempt);
+    if let Some(refused) = refused.as_ref().filter(|refused| stands(refused, facts)) {
+        if let Some(decision) = rotate(facts, current_login, offer, refused) {
+            return decision;
+        }
+        let message = mend(refused, offer, facts);
         let reason = match refused.cause {
             Cause::OtherOrganisation => reason::WORKSPACE_CHANGED,
             Cause::Credential | Cause::SecondFactor => reason::UNAUTHORIZED,
@@ -207,18 +231,85 @@ fn gate(facts: &Facts<'_>, current_login: Option<&CurrentLogin>, offer: &Digests
         let decision = stalled(current_login, reason, message, probe);
         return if due { Decision { step, wake_at: None, ..decision } } else { decision };
     }
-    let pause = facts.memory.pause.as_ref().filter(|pause| facts.now < pause.until);
-    if let Some(pause) = pause {
-        let verdict = Verdict::Waiting { reason: pause.reason, message: pause.message.clone() };
-        return Decision {
-            serve: current_login.is_some(),
-            step: Step::Rest,
-            verdict,
-            wake_at: Some(pause.until),
-        };
+    if let Some(decision) = paused(facts, current_login) {
+        return decision;
+    }
+    let worked = facts.memory.credential.accepted.as_ref() == Some(&offer.credential);
+    let by_password = !offer.probing && step == Step::Login;
+    if by_password && !forced(facts) && !facts.passwords.may_send(&attempt, worked) {
+        return stalled(current_login, reason::UNAUTHORIZED, doubt(offer), None);
     }
     let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message: "logging in to emnify".into() };
     Decision { serve: current_login.is_some(), step, verdict, wake_at: None }
+}
+
+/// A pause after logins that failed without a verdict.
+fn paused(facts: &Facts<'_>, current_login: Option<&CurrentLogin>) -> Option<Decision> {
+    let pause = facts.memory.pause.as_ref().filter(|pause| facts.now < pause.until)?;
+    let verdict = Verdict::Waiting { reason: pause.reason, message: pause.message.clone() };
+    Some(Decision { serve: current_login.is_some(), step: Step::Rest, verdict, wake_at: Some(pause.until) })
+}
+
+/// What is known to have been refused: by the status, or where a crash came before that, by the session's Secret.
+fn refusal(facts: &Facts<'_>, attempt: &str) -> Option<Refused> {
+    let told = facts.memory.credential.refused.as_ref().filter(|refused| refused.credential == attempt);
+    let passwords = facts.passwords;
+    // the status is written after the session's Secret
+    let told = told.filter(|refused| refused.cause != Cause::Credential || !passwords.outdated(attempt));
+    // with another password to go on with, one that may have been refused is not tried a second time
+    let before = facts.offer.ok().and_then(|offer| offer.previous.as_deref());
+    let goes_on = before.is_some_and(|before| {
+        passwords.may_send(before, false)
+            || facts.current_login.is_some_and(|login| login.credential == before)
+    });
+    let said_no = passwords.refused(attempt) || (goes_on && passwords.in_doubt(attempt));
+    told.cloned().or_else(|| {
+        said_no.then(|| Refused {
+            credential: attempt.to_owned(),
+            cause: Cause::Credential,
+            organisation: None,
+            wanted: None,
+            at: facts.now.to_string().into(),
+        })
+    })
+}
+
+/// The new password was refused, and there is the one of before: with that the new one is put in its place.
+fn rotate(
+    facts: &Facts<'_>,
+    current_login: Option<&CurrentLogin>,
+    offer: &Digests,
+    refused: &Refused,
+) -> Option<Decision> {
+    let previous = offer.previous.as_deref().filter(|_| refused.cause == Cause::Credential)?;
+    if facts.memory.credential.change_refused.as_deref() == Some(&pair(&offer.credential, previous)) {
+        return None;
+    }
+    let step = match current_login {
+        Some(login) if login.credential == previous => Step::ChangePassword,
+        _ if facts.passwords.may_send(previous, false) => Step::LoginBefore,
+        _ => return None,
+    };
+    if let Some(decision) = paused(facts, current_login) {
+        return Some(decision);
+    }
+    let message = "changing the password to the new one".to_owned();
+    let verdict = Verdict::Waiting { reason: reason::PROGRESSING, message };
+    Some(Decision { serve: current_login.is_some(), step, verdict, wake_at: None })
+}
+
+/// Two credentials, as `status.credential.changeRefused` holds them.
+pub fn pair(new: &str, previous: &str) -> String {
+    format!("{new}/{previous}")
+}
+
+/// Nobody knows whether the password was refused.
+fn doubt(offer: &Digests) -> String {
+    format!(
+        "{}: it is not known what emnify said to the last two logins as this user, and a third refusal would lock the user out;          see that the Secret is right, then set a new value of the annotation {} to try again",
+        offer.path,
+        reason::annotation::REFRESH
+    )
 }
 
 /// Whether a refusal still says something: not when the refresh annotation asks anew, nor when the spec now names the
@@ -226,7 +317,10 @@ fn gate(facts: &Facts<'_>, current_login: Option<&CurrentLogin>, offer: &Digests
 fn stands(refused: &Refused, facts: &Facts<'_>) -> bool {
     let wanted =
         |organisation: &Organisation| facts.pinned.is_some_and(|id| id.to_string() == organisation.id);
-    !forced(facts) && !refused.organisation.as_ref().is_some_and(wanted)
+    let same = |before: &String| facts.pinned.is_some_and(|id| id.to_string() == *before);
+    !forced(facts)
+        && !refused.organisation.as_ref().is_some_and(wanted)
+        && refused.wanted.as_ref().is_none_or(same)
 }
 
 fn forced(facts: &Facts<'_>) -> bool {
@@ -255,9 +349,17 @@ fn stalled(
 }
 
 /// The field and what to do about it.
-fn mend(refused: &Refused, offer: &Digests, pinned: Option<i64>) -> String {
-    let path = offer.path;
+fn mend(refused: &Refused, offer: &Digests, facts: &Facts<'_>) -> String {
+    let (path, pinned) = (offer.path, facts.pinned);
     match (refused.cause, &refused.organisation) {
+        (Cause::OtherOrganisation, Some(found)) if offer.switches => format!(
+            "spec.credentials.user.switchTo: this user, whose login is one to organisation {} ({}), is no active member of {}; invite \
+             the user there, then set a new value of the annotation {}, or name another organisation",
+            found.id,
+            found.name,
+            pinned.unwrap_or_default(),
+            reason::annotation::REFRESH
+        ),
         (Cause::OtherOrganisation, Some(found)) => {
             let pinned = pinned.map_or_else(|| "another one".to_owned(), |id| id.to_string());
             format!(
@@ -266,6 +368,12 @@ fn mend(refused: &Refused, offer: &Digests, pinned: Option<i64>) -> String {
                 found.id, found.name, found.id
             )
         }
+        (Cause::SecondFactor, _) if offer.second_factor.is_some() => format!(
+            "spec.credentials.user.mfa.managed: emnify asks for a second factor, and Secret {} does not hold its key; restore the \
+             Secret, or have an Administrator remove the second factor of this user, then set a new value of the annotation {}",
+            offer.second_factor.as_deref().unwrap_or_default(),
+            reason::annotation::REFRESH
+        ),
         (Cause::SecondFactor, _) => {
             "spec.credentials.user.mfa: emnify asks for a second factor; set totpSecretRef to the \
                                      user's base32 key, or put a fresh six-digit code into the Secret of \
@@ -277,6 +385,20 @@ fn mend(refused: &Refused, offer: &Digests, pinned: Option<i64>) -> String {
                 "{path}: emnify refuses this application token; put one that is neither revoked nor expired into the Secret"
             )
         }
+        _ if offer.previous.as_deref().is_some_and(|before| {
+            facts.memory.credential.change_refused.as_deref() == Some(&pair(&offer.credential, before))
+        }) =>
+        {
+            format!(
+                "{path}: emnify refuses to change the password from that of previousPasswordSecretRef to this one; put a stronger \
+                 one into the Secret, or the one that is in force"
+            )
+        }
+        _ if offer.previous.is_some() => format!(
+            "{path}: emnify refuses this user, and what previousPasswordSecretRef holds is no help; put the right password into \
+             one of the two Secrets. If one of them was right all along, change the annotation {} to try again",
+            reason::annotation::REFRESH
+        ),
         _ => format!(
             "{path}: emnify refuses this user; put the right password (or code) into the Secret. If the Secret was right \
              all along, change the annotation {} to try again",
@@ -294,7 +416,9 @@ pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memor
     memory.refreshed = facts.refresh.map(str::to_owned).or(memory.refreshed);
     let attempt = offer.attempt(memory.credential.used_code.as_deref());
     let refused = |cause, organisation| {
-        Some(Refused { credential: attempt.clone(), cause, organisation, at: facts.now.to_string().into() })
+        let wanted = facts.pinned.filter(|_| cause == Cause::OtherOrganisation).map(|id| id.to_string());
+        let at = facts.now.to_string().into();
+        Some(Refused { credential: attempt.clone(), cause, organisation, wanted, at })
     };
     match outcome {
         Ok(identity) if facts.pinned.is_none_or(|pinned| pinned == identity.organisation_id) => {
@@ -302,21 +426,25 @@ pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memor
                 accepted: Some(offer.credential.clone()),
                 refused: None,
                 used_code: offer.code.clone().or(memory.credential.used_code),
+                previous_obsolete: offer.previous.is_some().then_some(true),
+                change_refused: None,
             };
             memory.pause = None;
+            memory.lives_at = facts.origin.ok().map(str::to_owned);
             return (memory, true);
         }
         Ok(identity) => {
             let found = Organisation {
                 id: identity.organisation_id.to_string(),
                 name: identity.organisation_name.clone(),
+                base_url: None,
             };
             memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
             memory.pause = None;
         }
         // the client is pinned too, and threw the token away
         Err(Error::OtherOrganisation { found, name, .. }) => {
-            let found = Organisation { id: found.to_string(), name: name.clone() };
+            let found = Organisation { id: found.to_string(), name: name.clone(), base_url: None };
             memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
             memory.pause = None;
         }
@@ -332,7 +460,7 @@ pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memor
 }
 
 /// Whether the failure says something about the credential.
-fn judge(error: &Error) -> Option<Cause> {
+pub fn judge(error: &Error) -> Option<Cause> {
     match error {
         Error::Unauthorized { .. } if locked(error) => None,
         Error::Unauthorized { status: 0, .. } => Some(Cause::SecondFactor),
@@ -354,7 +482,8 @@ fn locked(error: &Error) -> bool {
     matches!(error, Error::Unauthorized { message, .. } if message.contains("TooManyRequests"))
 }
 
-fn pause(memory: &Memory, now: Timestamp, error: &Error) -> Pause {
+/// The pause after a login that failed for this.
+pub fn pause(memory: &Memory, now: Timestamp, error: &Error) -> Pause {
     let failures = memory.pause.as_ref().map_or(0, |pause| pause.failures).saturating_add(1);
     let doubled = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
     let (length, reason, message) = match error {

@@ -17,6 +17,7 @@ fn token(digest: &str) -> Digests {
         code: None,
         probing: true,
         path: "spec.credentials.applicationTokenSecretRef",
+        ..Digests::default()
     }
 }
 
@@ -52,6 +53,7 @@ struct Case {
     offer: Result<Digests, Problem>,
     current_login: Option<CurrentLogin>,
     memory: Memory,
+    passwords: Passwords,
     came: bool,
     refresh: Option<&'static str>,
 }
@@ -66,6 +68,7 @@ impl Default for Case {
             offer: Ok(token("a")),
             current_login: Some(current_login("a")),
             memory: Memory::default(),
+            passwords: Passwords::default(),
             came: false,
             refresh: None,
         }
@@ -82,6 +85,7 @@ impl Case {
             offer: self.offer.as_ref(),
             current_login: self.current_login.as_ref(),
             memory: &self.memory,
+            passwords: &self.passwords,
             came: self.came,
             refresh: self.refresh,
         }
@@ -384,4 +388,63 @@ fn messages_are_the_same_every_time() {
         first,
         "a message with a time in it would write the status at every probe"
     );
+}
+
+#[test]
+fn another_organisation_to_switch_to_is_another_attempt_and_the_same_one_is_not() {
+    let switching = || Digests { switches: true, ..user("a") };
+    let mut case = Case { offer: Ok(switching()), current_login: None, ..Case::default() };
+    let found = Error::OtherOrganisation { pinned: 42, found: 7, name: "Own".into() };
+    assert!(!case.learn(&Err(found)));
+    let told = case.decide();
+    assert_eq!((told.step, reason_of(&told)), (Step::Rest, Some(reason::WORKSPACE_CHANGED)));
+    let Verdict::Stalled { message, .. } = &told.verdict else { panic!("somebody must act: {told:?}") };
+    assert!(
+        message
+            .starts_with("spec.credentials.user.switchTo: this user, whose login is one to organisation 7"),
+        "{message}"
+    );
+    case.pinned = Some(43);
+    assert_eq!(case.decide().step, Step::Login, "what was refused for 42 says nothing of 43");
+}
+
+#[test]
+fn a_refused_password_is_followed_by_the_one_before_and_that_by_the_change() {
+    let both = || Digests { previous: Some("old".into()), ..user("new") };
+    let mut case = Case { offer: Ok(both()), current_login: None, ..Case::default() };
+    assert_eq!(case.decide().step, Step::Login, "the new one first: it may be in force already");
+    case.passwords.sends("new");
+    assert_eq!(case.decide().step, Step::LoginBefore, "after a crash it is not sent a second time");
+    case.passwords.was_refused("new");
+    assert!(!case.learn(&Err(refusal())));
+    assert_eq!(case.decide().step, Step::LoginBefore);
+    case.current_login = Some(current_login("old"));
+    assert_eq!(case.decide().step, Step::ChangePassword, "a login of the one before is enough");
+    assert!(case.decide().serve, "which serves meanwhile");
+    case.memory.credential.change_refused = Some(pair("new", "old"));
+    let told = case.decide();
+    assert_eq!((told.step, reason_of(&told)), (Step::Rest, Some(reason::UNAUTHORIZED)));
+    case.memory.credential.change_refused = None;
+    case.current_login = None;
+    case.passwords.sends("old");
+    let told = case.decide();
+    assert_eq!(
+        (told.step, reason_of(&told)),
+        (Step::Rest, Some(reason::UNAUTHORIZED)),
+        "a third is never sent"
+    );
+    case.refresh = Some("1");
+    assert_eq!(case.decide().step, Step::Login, "unless a person says so");
+}
+
+#[test]
+fn lost_answers_end_with_a_question_unless_the_password_worked_before() {
+    let mut case = Case { offer: Ok(user("a")), current_login: None, ..Case::default() };
+    case.passwords.sends("a");
+    assert_eq!(case.decide().step, Step::Login);
+    case.passwords.sends("a");
+    let told = case.decide();
+    assert_eq!((told.step, reason_of(&told)), (Step::Rest, Some(reason::UNAUTHORIZED)));
+    case.memory.credential.accepted = Some("a".into());
+    assert_eq!(case.decide().step, Step::Login, "an outage asks nobody");
 }

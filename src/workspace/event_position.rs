@@ -1,11 +1,11 @@
 //! Where the event log was read to, kept in the status so that a restart reads what it missed.
 
 use emnify_engine::{
-    cluster::{refusal, status::patch_params},
+    cluster::{context::Shared, refusal, status::WriteError},
     session::Session,
 };
 use jiff::{SignedDuration, Timestamp};
-use kube::{ResourceExt, api::Patch};
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::{
@@ -38,13 +38,13 @@ fn told(position: Timestamp) -> EventsStatus {
 }
 
 /// Writes the position at the end of the process.
-pub(super) async fn write<W: Served>(client: kube::Client, object: &W, session: &Session) {
+pub(super) async fn write<W: Served>(shared: &Shared, object: &W, session: &Session) {
     let Some(position) = session.hints.position() else { return };
-    let status = json!({"events": told(position)});
-    let patch = json!({"metadata": {"uid": object.uid()}, "status": status});
-    let api = W::api(client, object.namespace().as_deref());
-    let written = api.patch_status(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await;
-    if let Err(error) = written {
+    let api = W::api(shared.client.clone(), object.namespace().as_deref());
+    let (name, uid) = (object.name_any(), object.uid());
+    let of = (name.as_str(), uid.as_deref());
+    let written = shared.writer.merge(&api, of, &json!({"events": told(position)})).await;
+    if let Err(WriteError::Kube(error)) = written {
         let error = refusal::brief(&error);
         tracing::warn!(workspace = object.name_any(), error, "position in the event log not kept");
     }

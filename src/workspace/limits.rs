@@ -27,9 +27,11 @@ impl Access {
     pub fn terms(&self, status: Option<&WorkspaceStatus>) -> Result<Terms, Invalid> {
         let known =
             status.and_then(|status| status.organisation.as_ref()).and_then(|found| found.id.parse().ok());
-        let pinned = match &self.organisation_id {
-            Some(id) => Some(id.int("spec.organisationId")?),
-            None => known,
+        let switch_to = self.credentials.user.as_ref().and_then(|user| user.switch_to.as_ref());
+        let pinned = match (&self.organisation_id, switch_to) {
+            (Some(id), _) => Some(id.int("spec.organisationId")?),
+            (None, Some(id)) => Some(id.int("spec.credentials.user.switchTo")?),
+            (None, None) => known,
         };
         Ok(Terms { guard: self.guarded()?, budget_percent: self.share()?, sweep: self.sweep()?, pinned })
     }
@@ -76,7 +78,8 @@ mod tests {
     fn terms(mut spec: Value, known: Option<&str>) -> Result<Terms, Invalid> {
         spec["credentials"] = json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}});
         let access: Access = serde_json::from_value(spec).unwrap();
-        let organisation = known.map(|id| Organisation { id: id.into(), name: "Example".into() });
+        let organisation =
+            known.map(|id| Organisation { id: id.into(), name: "Example".into(), base_url: None });
         access.terms(Some(&WorkspaceStatus { organisation, ..WorkspaceStatus::default() }))
     }
 
@@ -89,6 +92,16 @@ mod tests {
             Some(43),
             "the spec decides"
         );
+    }
+
+    #[test]
+    fn a_workspace_to_switch_to_is_the_one_that_is_pinned() {
+        let person =
+            json!({"username": "a@b.c", "passwordSecretRef": {"name": "s", "key": "p"}, "switchTo": "44"});
+        let access: Access = serde_json::from_value(json!({"credentials": {"user": person}})).unwrap();
+        let organisation = Some(Organisation { id: "42".into(), name: "Own".into(), base_url: None });
+        let status = WorkspaceStatus { organisation, ..WorkspaceStatus::default() };
+        assert_eq!(access.terms(Some(&status)).unwrap().pinned, Some(44), "whatever the login before was to");
     }
 
     #[test]

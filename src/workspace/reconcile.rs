@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use emnify::{BaseUrl, Client, Credentials, Error, Lane, Pace};
 use emnify_engine::{
-    cluster::workspaces::Entry,
+    cluster::{follow::Trigger, workspaces::Entry},
     kind::{
         Invalid,
         reason::{self, annotation},
@@ -23,7 +23,7 @@ use super::{
     books::Books,
     budget,
     context::{LOOK, WorkspaceController, WorkspaceState},
-    credentials::{CredentialSet, Secrets},
+    credentials::{CredentialSet, Secrets, stand_in, with_factor},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     event_position,
     limits::Terms,
@@ -31,10 +31,12 @@ use super::{
     served::Served,
     session_secret::{Copied, Login, SessionSecret},
     session_store::{Opened, SessionStore},
-    spec::{Counts, WorkspaceStatus},
+    spec::WorkspaceStatus,
     status::{self, Shown},
 };
-use crate::workspace::served::Alarm;
+
+/// A password that is refused, the one before, the change, and the login with the new one.
+const MOST_STEPS: usize = 4;
 
 /// How soon a workspace looks again whose organisation another shard serves: it may be about to let go.
 const CONFLICT: SignedDuration = SignedDuration::from_secs(5);
@@ -45,16 +47,16 @@ const MOST_SURVEY: Duration = Duration::from_secs(3_600);
 
 /// One look at one workspace, from its Secrets to its status.
 pub(super) struct Reconcile<'a, W: Served> {
-    controller: &'a WorkspaceController,
-    object: &'a W,
-    key: WorkspaceKey,
-    store: SessionStore,
-    kept: SessionSecret,
-    url: Result<BaseUrl, String>,
-    terms: Terms,
-    offer: Result<CredentialSet, Problem>,
-    now: Timestamp,
-    alarm: &'a Alarm<W>,
+    pub(super) controller: &'a WorkspaceController,
+    pub(super) object: &'a W,
+    pub(super) key: WorkspaceKey,
+    pub(super) store: SessionStore,
+    pub(super) kept: SessionSecret,
+    pub(super) url: Result<BaseUrl, String>,
+    pub(super) terms: Terms,
+    pub(super) offer: Result<CredentialSet, Problem>,
+    pub(super) now: Timestamp,
+    trigger: &'a Trigger<W>,
 }
 
 impl<'a, W: Served> Reconcile<'a, W> {
@@ -64,7 +66,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
         object: &'a W,
         state: &mut WorkspaceState,
         status: &WorkspaceStatus,
-        alarm: &'a Alarm<W>,
+        trigger: &'a Trigger<W>,
     ) -> Result<Self, kube::Error> {
         let key = super::served::key_of(object);
         let client = &controller.engine.shared.client;
@@ -72,10 +74,18 @@ impl<'a, W: Served> Reconcile<'a, W> {
         let Opened { mut kept, foreign, former } = store.open().await?;
         let first = !state.opened;
         if first {
+            state.passwords.clone_from(&kept.passwords);
+            state.second_factor.clone_from(&kept.second_factor);
             state.memory.credential = status.credential.clone().unwrap_or_default();
             state.memory.refreshed.clone_from(&status.last_handled_refresh_at);
         }
-        let values = read_all(controller, object, state, &kept).await?;
+        if let (None, Some(organisation)) = (&state.memory.lives_at, &status.organisation) {
+            state.memory.lives_at.clone_from(&organisation.base_url);
+        }
+        let mut values = read_all(controller, object, state, &kept).await?;
+        if stand_in(state.second_factor.as_ref(), &mut values) {
+            state.factor_checked = None;
+        }
         if object.meta().deletion_timestamp.is_some() && foreign.is_none() {
             keep_copy(&store, &mut kept, &values).await?;
         }
@@ -85,7 +95,10 @@ impl<'a, W: Served> Reconcile<'a, W> {
         let offer = match (foreign, wrong) {
             (Some(foreign), _) => Err(foreign.into()),
             (None, Some(invalid)) => Err(Problem::stays(reason::INVALID_SPEC, invalid.to_string())),
-            (None, None) => spec.offer(&values, &kept.trusted_device, used_code).map_err(Problem::from),
+            (None, None) => spec
+                .offer(&values, &kept.trusted_device, used_code)
+                .map(|offer| with_factor(offer, state.second_factor.as_ref()))
+                .map_err(Problem::from),
         };
         let url =
             controller.settings.hosts.admit(object.access().base_url.as_deref()).map_err(|e| e.to_string());
@@ -99,7 +112,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
             terms,
             offer,
             now: controller.engine.now(),
-            alarm,
+            trigger,
         };
         if former {
             look.take_over().await?;
@@ -156,12 +169,20 @@ impl<'a, W: Served> Reconcile<'a, W> {
         status: &mut WorkspaceStatus,
     ) -> Result<Action, kube::Error> {
         let mut decision = self.decide(state);
-        if decision.step != Step::Rest {
+        for _ in 0..MOST_STEPS {
+            if decision.step == Step::Rest {
+                break;
+            }
             self.log_in(decision.step, state).await?;
             decision = self.decide(state);
         }
+        decision.step = Step::Rest;
+        if let (Verdict::Ready, Ok(offer)) = (&decision.verdict, &self.offer) {
+            state.memory.credential.previous_obsolete = offer.previous.is_some().then_some(true);
+        }
         decision = self.claimed(state, decision).await?;
         self.publish(&decision, state);
+        self.second_factor(state, &mut decision).await?;
         if self.object.meta().deletion_timestamp.is_some() {
             let Some(waiting) = self.leave() else {
                 self.store.remove().await?;
@@ -283,6 +304,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
             offer: self.offer.as_ref().map(|o| &o.digests),
             current_login: None,
             memory: &state.memory,
+            passwords: &state.passwords,
             came: self.object.status().is_some_and(|s| status::came(s, self.object.meta().generation)),
             refresh: annotations.get(annotation::REFRESH).map(String::as_str),
         }
@@ -291,37 +313,36 @@ impl<'a, W: Served> Reconcile<'a, W> {
     /// Logs in or refreshes, learns from the outcome, and swaps the token only if it may be used.
     async fn log_in(&self, step: Step, state: &mut WorkspaceState) -> Result<(), kube::Error> {
         let (Ok(offer), Ok(url)) = (&self.offer, &self.url) else { return Ok(()) };
+        if self.password_step(step, state).await? {
+            return Ok(());
+        }
         let client = match (&state.access, step) {
             (Some(access), Step::Refresh) => access.caller.client.clone(),
             _ => self.controller.sessions.client(url.clone(), offer.credentials.clone(), self.terms.pinned),
         };
-        let outcome = client.login().await;
+        let outcome = self.outcome(step, &client, offer, state).await?;
         let origin = url.origin();
         let (memory, usable) = learn(&self.facts(state, Ok(&origin)), &offer.digests, outcome.as_ref());
         state.memory = memory;
         tracing::info!(workspace = %self.object.name_any(), ok = usable, "login");
         let Some(jwt) = client.token().filter(|_| usable) else { return Ok(()) };
-        let login = Login { jwt, origin, credential: offer.digests.credential.clone() };
-        let kept = SessionSecret { login: Some(login.clone()), ..self.kept.clone() };
-        self.store.store(&kept).await?;
-        if state.login.as_ref().is_some_and(|before| before.place() == login.place())
-            && state.access.is_some()
-        {
-            self.join(state, client, login, &offer.credentials);
-        } else {
-            // it has to be claimed first
-            (state.login, state.access, state.refused) = (Some(login), None, false);
-        }
-        Ok(())
+        self.enter(client, jwt, offer.digests.credential.clone(), &offer.credentials, state).await
     }
 
-    fn join(&self, state: &mut WorkspaceState, client: Client, login: Login, credentials: &Credentials) {
+    pub(super) fn join(
+        &self,
+        state: &mut WorkspaceState,
+        client: Client,
+        login: Login,
+        credentials: &Credentials,
+    ) {
         let position = event_position::kept(self.object.status());
         match self.controller.sessions.join(&self.key, client, &login.jwt, credentials, position) {
             Ok(access) => {
                 if let Some(gate) = &state.gate {
                     access.caller.client.set_gate(gate.clone());
                 }
+                access.caller.set_salt(self.kept.trusted_device.salt.clone());
                 state.access = Some(access);
             }
             Err(error) => tracing::warn!(%error, "token not taken over"),
@@ -343,7 +364,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
                 let caller = &access.caller;
                 if state.books.as_ref().is_none_or(|books| !books.are_of(caller)) {
                     let shared = &self.controller.engine.shared;
-                    state.books = Some(Books::keep(shared, self.object, caller, self.alarm));
+                    state.books = Some(Books::keep(shared, self.object, caller, self.trigger));
                 }
                 Ok(access.clone())
             }
@@ -378,7 +399,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
             state.refused = true;
             caller.clear_refusal();
         }
-        let (alarm, object) = (self.alarm.clone(), ObjectRef::from_obj(self.object));
+        let (trigger, object) = (self.trigger.clone(), ObjectRef::from_obj(self.object));
         let mut counted = session.counted();
         self.controller.engine.shared.tasks.errand_of(session, "refusals and counts", async move {
             let news = tokio::select! {
@@ -388,8 +409,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
                 changed = counted.changed() => changed.is_ok(),
             };
             if news {
-                // the receiver only goes away on shutdown
-                let _sent = alarm.send(object).is_ok();
+                trigger.send(object, "its login was refused");
             }
         });
     }
@@ -469,19 +489,8 @@ impl<'a, W: Served> Reconcile<'a, W> {
     }
 
     fn count(&self, session: &Session, status: &mut WorkspaceStatus) {
-        let shared = &self.controller.engine.shared;
-        let count = |kind: &str| {
-            let n = shared.kind(kind)?.count(session)?;
-            i64::try_from(n).ok()
-        };
-        let known = status.counts.clone().unwrap_or_default();
-        status.counts = Some(Counts {
-            endpoints: count("Endpoint").or(known.endpoints),
-            sims: count("Sim").or(known.sims),
-            service_profiles: count("ServiceProfile").or(known.service_profiles),
-            tariff_profiles: count("TariffProfile").or(known.tariff_profiles),
-            application_tokens: count("ApplicationToken").or(known.application_tokens),
-        });
+        let kinds = self.controller.engine.shared.kinds();
+        status::counts(status, kinds.map(|kind| (kind.name(), kind.count(session))));
     }
 
     /// The month's requests survive a restart, to the thousand.

@@ -7,15 +7,11 @@ use std::{
 };
 
 use emnify_engine::{cluster::workspaces::Allows, kind::spec::WorkspaceKey};
-use kube::{Api, runtime::reflector::ObjectRef};
+use kube::Api;
 use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
 
 use super::spec::{ClusterWorkspace, Workspace, WorkspaceObject};
-
-/// Wakes a workspace outside its rhythm.
-pub(super) type Alarm<W> = mpsc::UnboundedSender<ObjectRef<W>>;
 
 /// A workspace object that this controller can serve.
 pub trait Served: WorkspaceObject + Clone + Debug + DeserializeOwned + Send + Sync + 'static {

@@ -12,7 +12,11 @@ use kube::{ResourceExt, api::ObjectMeta};
 use rand::RngCore;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::credentials::{Secrets, TrustedDevice};
+use super::{
+    credentials::{Secrets, TrustedDevice},
+    passwords::Passwords,
+    second_factor::SecondFactor,
+};
 use crate::leader::organisation_lease::Place;
 
 /// Type of the Secret.
@@ -25,6 +29,10 @@ const ORGANISATION: &str = "emnify.io/organisation";
 const CREDENTIAL: &str = "emnify.io/credential";
 /// Uid of the workspace.
 const WORKSPACE: &str = "emnify.io/workspace-uid";
+/// Id of the second factor that the operator made.
+const FACTOR_ID: &str = "emnify.io/second-factor-id";
+/// Secret in which its key is kept for people.
+const FACTOR_SECRET: &str = "emnify.io/second-factor-secret";
 /// Marks Secrets of ours for people; `kubectl get secret -l` finds them.
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -37,6 +45,10 @@ pub struct SessionSecret {
     pub login: Option<Login>,
     /// The Secrets that the credentials come from, copied while the workspace is being deleted: they may go before it.
     pub copied: Copied,
+    /// Passwords that were sent, and what is known of them.
+    pub passwords: Passwords,
+    /// The second factor that the operator made.
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// Values of Secrets by their names.
@@ -147,7 +159,13 @@ impl SessionSecret {
     /// Nothing but new randomness, for a workspace that never logged in.
     pub fn fresh() -> Self {
         let trusted_device = TrustedDevice { salt: random(), fingerprint: random() };
-        Self { trusted_device, login: None, copied: Copied::default() }
+        Self {
+            trusted_device,
+            login: None,
+            copied: Copied::default(),
+            passwords: Passwords::default(),
+            second_factor: None,
+        }
     }
 
     /// Reads the Secret of the workspace with this uid. What is damaged is made anew: that costs one login. A workspace
@@ -161,7 +179,7 @@ impl SessionSecret {
         if secret.annotations().get(WORKSPACE).is_some_and(|uid| uid == workspace) {
             return Ok(kept);
         }
-        Ok(Self { login: None, copied: Copied::default(), ..kept })
+        Ok(Self { login: None, copied: Copied::default(), second_factor: None, ..kept })
     }
 
     /// Reads the Secret of an earlier release, which lies where tenants write: its login proves nothing and has to be
@@ -169,8 +187,11 @@ impl SessionSecret {
     pub fn read_former(secret: &Secret, workspace: &str) -> Option<Self> {
         let owners = secret.metadata.owner_references.iter().flatten();
         let ours = owners.into_iter().any(|reference| reference.uid == workspace);
-        (secret.type_.as_deref() == Some(TYPE) && ours)
-            .then(|| Self { copied: Copied::default(), ..Self::parse(secret) })
+        (secret.type_.as_deref() == Some(TYPE) && ours).then(|| Self {
+            copied: Copied::default(),
+            second_factor: None,
+            ..Self::parse(secret)
+        })
     }
 
     fn parse(secret: &Secret) -> Self {
@@ -188,7 +209,18 @@ impl SessionSecret {
             fingerprint: text("fingerprint").unwrap_or_else(random),
         };
         let copied = text("credentials").and_then(|text| Copied::read(&text)).unwrap_or_default();
-        Self { trusted_device, login: login(), copied }
+        let passwords = text("passwords")
+            .and_then(|text| serde_json::from_str(text.expose_secret()).ok())
+            .unwrap_or_default();
+        let second_factor = || {
+            Some(SecondFactor {
+                secret: note(FACTOR_SECRET)?,
+                id: note(FACTOR_ID)?.parse().ok()?,
+                key: text("totp")?,
+                otpauth: text("otpauth").unwrap_or_else(|| String::new().into()),
+            })
+        };
+        Self { trusted_device, login: login(), copied, passwords, second_factor: second_factor() }
     }
 
     /// The Secret to write, for the workspace with this uid. `owner` is its owner reference, where it can have one.
@@ -208,6 +240,18 @@ impl SessionSecret {
             annotations.insert(ORIGIN.to_owned(), login.origin.clone());
             annotations.insert(CREDENTIAL.to_owned(), login.credential.clone());
             annotations.insert(ORGANISATION.to_owned(), login.jwt.identity.organisation_id.to_string());
+        }
+        let passwords = serde_json::to_string(&self.passwords).expect("digests and flags are JSON");
+        put("passwords", &passwords.into());
+        if let Some(factor) = &self.second_factor {
+            put("totp", &factor.key);
+            put("otpauth", &factor.otpauth);
+            annotations.insert(FACTOR_ID.to_owned(), factor.id.to_string());
+            annotations.insert(FACTOR_SECRET.to_owned(), factor.secret.clone());
+        } else {
+            // a merge leaves what it does not name
+            put("totp", &String::new().into());
+            put("otpauth", &String::new().into());
         }
         if !self.copied.is_empty() {
             put("credentials", &self.copied.write());

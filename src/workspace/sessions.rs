@@ -18,7 +18,7 @@ use emnify_engine::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::usage::Usage;
+use super::{usage::Usage, users::Users};
 use crate::{
     kinds::application_token::ApplicationToken,
     leader::{Lead, organisation_lease::Place},
@@ -46,6 +46,8 @@ pub struct Sessions {
     transport: Arc<dyn Transport>,
     ip_share: f64,
     lead: Arc<Lead>,
+    /// People that workspaces log in as.
+    pub(super) users: Users,
     limits: Mutex<BTreeMap<String, Arc<HostLimits>>>,
     live: Mutex<HashMap<Place, Shared>>,
 }
@@ -53,7 +55,15 @@ pub struct Sessions {
 impl Sessions {
     /// None yet. Every request asks the gate of `lead`.
     pub fn new(engine: Engine, transport: Arc<dyn Transport>, ip_share: f64, lead: Arc<Lead>) -> Self {
-        Self { engine, transport, ip_share, lead, limits: Mutex::default(), live: Mutex::default() }
+        Self {
+            engine,
+            transport,
+            ip_share,
+            lead,
+            users: Users::default(),
+            limits: Mutex::default(),
+            live: Mutex::default(),
+        }
     }
 
     /// A client that has not logged in, and never works for another organisation than the one it is `pinned` to. Clients of
@@ -105,6 +115,12 @@ impl Sessions {
         let users = BTreeMap::from([(who.clone(), Share::default())]);
         live.insert(place, Shared { session: session.clone(), usage, users });
         Ok(Access { session, caller })
+    }
+
+    /// The session that a workspace works in.
+    pub fn of(&self, who: &WorkspaceKey) -> Option<Arc<Session>> {
+        let live = self.live.lock();
+        live.values().find(|shared| shared.users.contains_key(who)).map(|shared| shared.session.clone())
     }
 
     /// Notes the percent of the monthly quota that a workspace allows and how often it wants listings; what holds for the

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::api::{Date, Duration, LabelValue, NamespaceName, NumericId, SecretKeyRef};
+use crate::api::{Date, Duration, LabelValue, NamespaceName, NumericId, ObjectName, SecretKeyRef};
 
 /// An emnify organisation for the objects of one namespace.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,15 +21,11 @@ use crate::api::{Date, Duration, LabelValue, NamespaceName, NumericId, SecretKey
     derive = "PartialEq",
     cel,
     shortname = "emws",
-    category = "emnify",
     validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
     printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
-    printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
-    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Devices", type_ = "integer", json_path = r#".status.counts[?(@.kind=="Endpoint")].count"#),
+    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct WorkspaceSpec {
@@ -48,15 +44,11 @@ pub struct WorkspaceSpec {
     derive = "PartialEq",
     cel,
     shortname = "emcws",
-    category = "emnify",
     validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Organisation", type_ = "string", json_path = ".status.organisation.name"),
     printcolumn(name = "Org id", type_ = "string", json_path = ".status.organisation.id"),
-    printcolumn(name = "Devices", type_ = "integer", json_path = ".status.counts.endpoints"),
-    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Devices", type_ = "integer", json_path = r#".status.counts[?(@.kind=="Endpoint")].count"#),
+    printcolumn(name = "Token expiry", type_ = "string", json_path = ".status.tokenExpiresAt")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterWorkspaceSpec {
@@ -66,8 +58,8 @@ pub struct ClusterWorkspaceSpec {
     /// Namespaces whose objects may use this workspace. Unset: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
-    /// Kinds that may use this workspace, such as `Endpoint`. Unset: every kind but `ApplicationToken`, `User` and
-    /// `Operation`, which would hand out the organisation itself.
+    /// Kinds that may use this workspace, such as `Endpoint`. Unset: every kind but `ApplicationToken`, `Automation`,
+    /// `DataStream`, `User` and `Operation`, which would hand out the organisation itself, or tell of all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 63), regex(pattern = "^[A-Z][A-Za-z]*$")))]
     #[x_kube(merge_strategy = ListMerge::Atomic, validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a kind is in the list twice: remove one"))]
@@ -80,6 +72,11 @@ pub struct ClusterWorkspaceSpec {
 /// What `Workspace` and `ClusterWorkspace` share: organisation, login, limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("!has(self.organisationId) || !has(self.credentials.user) || !has(self.credentials.user.switchTo) || self.organisationId == self.credentials.user.switchTo")
+        .message("organisationId and credentials.user.switchTo name the same organisation: leave one of them out, or write the same id")
+)]
 pub struct Access {
     /// How to log in. A changed Secret is tried within 30 s, and used only if it works for the same organisation.
     pub credentials: CredentialsSpec,
@@ -143,18 +140,26 @@ pub struct UserSpec {
     pub username_secret_ref: Option<SecretKeyRef>,
     /// Password in clear, or its SHA-1 as 40 hexadecimal digits. One line break at the end is ignored.
     pub password_secret_ref: SecretKeyRef,
-    /// Second factor, for users that have one.
+    /// The password that emnify still knows, while that of `passwordSecretRef` is new: if the new one is refused and this one is not, the
+    /// operator changes the password to the new one. `status.credential.previousObsolete` says when it can go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_password_secret_ref: Option<SecretKeyRef>,
+    /// Organisation to work in, where it is not the user's default: the id of a workspace that the user is a member of. Each login is
+    /// switched to it, so that one user serves several workspaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch_to: Option<NumericId>,
+    /// Second factor, for users that have one, or are to have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<MfaSpec>,
 }
 
-/// A TOTP key, or a trusted device. Exactly one.
+/// A TOTP key, a trusted device, or a second factor of the operator's making. Exactly one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     cel,
-    validation = Rule::new("has(self.totpSecretRef) != has(self.trustedDevice)")
-        .message("set exactly one of totpSecretRef, trustedDevice")
+    validation = Rule::new("(has(self.totpSecretRef) ? 1 : 0) + (has(self.trustedDevice) ? 1 : 0) + (has(self.managed) ? 1 : 0) == 1")
+        .message("set exactly one of totpSecretRef, trustedDevice, managed")
 )]
 pub struct MfaSpec {
     /// The base32 key shown when the second factor was set up; the operator makes the codes.
@@ -163,6 +168,18 @@ pub struct MfaSpec {
     /// Registers the operator as a trusted device, which emnify asks for no code for 90 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_device: Option<TrustedDeviceSpec>,
+    /// The operator gives the user a second factor and keeps its key. Taking this out removes the second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<ManagedMfa>,
+}
+
+/// Where the key of a second factor is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedMfa {
+    /// Secret to write to, beside those of the credentials: `totp` is the base32 key, `otpauth` the same for an authenticator. It must not exist, or
+    /// be one that the operator made. The operator never deletes it: without the key nobody logs in as this user.
+    pub secret_name: ObjectName,
 }
 
 /// Registration of the operator as a trusted device.
@@ -245,9 +262,10 @@ pub struct WorkspaceStatus {
     /// The last failure of a login, until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// Objects in emnify, as of the last complete listings.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counts: Option<Counts>,
+    /// Objects in emnify, of each kind that was listed completely, as of the last complete listing.
+    #[serde(default, deserialize_with = "list_or_nothing", skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".into()]))]
+    pub counts: Vec<KindCount>,
     /// Requests of the calendar month, written every ten minutes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetStatus>,
@@ -277,6 +295,10 @@ pub struct Organisation {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Address of the API that it was found at. Another one is used once somebody has confirmed it, by a new value of the
+    /// annotation `emnify.io/refresh`: an organisation of the same id may be another one there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
 }
 
 /// Which credential worked and which was refused, as digests salted with a value in the session's Secret.
@@ -292,6 +314,12 @@ pub struct CredentialStatus {
     /// The code that was last used to register a trusted device; it will not work again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_code: Option<String>,
+    /// `true`: the password of `passwordSecretRef` works, so `previousPasswordSecretRef` and its Secret can go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_obsolete: Option<bool>,
+    /// The two passwords between which emnify refused the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_refused: Option<String>,
 }
 
 /// A credential that was refused.
@@ -305,6 +333,9 @@ pub struct Refused {
     /// Organisation it belongs to, where that is the trouble.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation: Option<Organisation>,
+    /// Organisation that it was tried for, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
     /// When, RFC 3339.
     pub at: Date,
 }
@@ -320,25 +351,22 @@ pub enum Cause {
     OtherOrganisation,
 }
 
-/// Objects in emnify.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How many objects of a kind there are in emnify.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Counts {
-    /// Devices.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoints: Option<i64>,
-    /// SIMs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sims: Option<i64>,
-    /// Service profiles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_profiles: Option<i64>,
-    /// Tariff profiles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tariff_profiles: Option<i64>,
-    /// Application tokens that are not revoked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application_tokens: Option<i64>,
+pub struct KindCount {
+    /// The kind, such as `Endpoint`.
+    pub kind: String,
+    /// How many there are; application tokens that are revoked are none.
+    #[schemars(range(min = 0))]
+    pub count: i64,
+}
+
+/// Counts of an earlier release were an object with a field per kind. They are made anew, so whatever is no list of ours is
+/// none at all: a status that cannot be read would stall the Workspace.
+fn list_or_nothing<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<KindCount>, D::Error> {
+    let counts = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(counts).unwrap_or_default())
 }
 
 /// Requests of a calendar month; emnify allows ten million per organisation.
@@ -451,6 +479,22 @@ mod tests {
             _ => serde_json::from_value::<ClusterWorkspace>(object).unwrap().validate_cel(),
         };
         errors.err().map(|errors| format!("{errors:?}"))
+    }
+
+    #[test]
+    fn a_workspace_with_counts_of_an_earlier_release_is_read_and_its_counts_are_made_anew() {
+        for counts in [json!({"endpoints": 3, "sims": 4}), json!({}), json!(null), json!([{"kind": "Sim"}])] {
+            let status = json!({"observedGeneration": 1, "counts": counts});
+            let object = json!({
+                "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "main"},
+                "spec": {"credentials": token()}, "status": status,
+            });
+            let status = serde_json::from_value::<Workspace>(object).expect("it is readable").status.unwrap();
+            assert_eq!((status.counts.len(), status.observed_generation), (0, Some(1)), "{counts}");
+        }
+        let ours = json!({"counts": [{"kind": "Sim", "count": 4}]});
+        let read: WorkspaceStatus = serde_json::from_value(ours.clone()).unwrap();
+        assert_eq!(json!(read), ours, "what this release writes is kept");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     decide::{Decision, Memory, Verdict},
     session_secret::CurrentLogin,
-    spec::{CredentialStatus, Organisation, WorkspaceStatus},
+    spec::{CredentialStatus, KindCount, Organisation, WorkspaceStatus},
 };
 
 /// A wait that is over sooner is worth no event.
@@ -42,10 +42,11 @@ pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     let Shown { decision, memory, generation, .. } = shown;
     status.observed_generation = *generation;
     let current_login = shown.current_login.filter(|_| decision.serve);
-    if let Some(identity) = current_login.map(|current_login| &current_login.identity) {
+    if let Some(CurrentLogin { identity, origin, .. }) = current_login {
         status.organisation = Some(Organisation {
             id: identity.organisation_id.to_string(),
             name: identity.organisation_name.clone(),
+            base_url: Some(origin.clone()),
         });
     }
     if decision.verdict != Verdict::Suspended {
@@ -61,6 +62,18 @@ pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
         Verdict::Suspended => status.last_error.take(),
     };
     settle(shown, status);
+}
+
+/// Writes how many objects each kind has, in the order of their names; `None` is not counted now, and what was known stays.
+pub fn counts<'a>(status: &mut WorkspaceStatus, kinds: impl Iterator<Item = (&'a str, Option<usize>)>) {
+    let known = std::mem::take(&mut status.counts);
+    let before = |kind: &str| known.iter().find(|known| known.kind == kind).map(|known| known.count);
+    let counts = kinds.filter_map(|(kind, now)| {
+        let count = now.and_then(|now| i64::try_from(now).ok()).or_else(|| before(kind))?;
+        Some(KindCount { kind: kind.to_owned(), count })
+    });
+    status.counts = counts.collect();
+    status.counts.sort_by(|a, b| a.kind.cmp(&b.kind));
 }
 
 fn settle(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
@@ -252,6 +265,17 @@ mod tests {
         assert_eq!(says(&status, READY).as_deref(), Some("True UpToDate"), "the login itself works");
         assert_eq!(restricted(&mut status, &[], Some(1), Timestamp::UNIX_EPOCH), None);
         assert_eq!(says(&status, RESTRICTED), None);
+    }
+
+    #[test]
+    fn each_kind_has_its_count_and_what_is_not_counted_now_keeps_the_last() {
+        let mut status = WorkspaceStatus::default();
+        counts(&mut status, [("Sim", Some(3)), ("EndpointSet", None), ("Endpoint", Some(2))].into_iter());
+        counts(&mut status, [("Sim", None), ("EndpointSet", None), ("Endpoint", Some(0))].into_iter());
+        let told: Vec<_> = status.counts.iter().map(|of| (of.kind.as_str(), of.count)).collect();
+        assert_eq!(told, [("Endpoint", 0), ("Sim", 3)], "a kind that was never counted has no entry");
+        counts(&mut status, [("Endpoint", Some(1))].into_iter());
+        assert_eq!(status.counts.len(), 1, "a kind that is no more has none");
     }
 
     fn ready() -> WorkspaceStatus {

@@ -1,5 +1,6 @@
 //! What somebody changes at the portal: managed fields are set back, others are left alone, and policies hold.
 
+mod contracts;
 mod fields;
 mod policies;
 mod sims;

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{DEVICE, ORGANISATION, Result, apply_ready, holds, id, options, says},
+    support::{DEVICE, ORGANISATION, Result, apply_ready, edited, holds, id, options, says},
 };
 
 const METER: (&str, &str) = ("Endpoint", "meter-1");
@@ -115,8 +115,8 @@ async fn push(port: u16, secret: &str, body: &Value) -> Result<u16> {
     Ok(answer.split(' ').nth(1).context("an answer has a status")?.parse()?)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
+/// A slow stage whose operator takes pushes at a port; the file holds their secret.
+async fn push_stage(name: &str) -> Result<(Stage, u16, tempfile::NamedTempFile)> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), "s3cret\n")?;
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
@@ -125,7 +125,12 @@ async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
         format!("--push-secret-file={}", file.path().display()),
         "--push-header=x-push-secret".to_owned(),
     ];
-    let stage = slow_stage("push", flags).await?;
+    Ok((slow_stage(name, flags).await?, port, file))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
+    let (stage, port, _secret) = push_stage("push").await?;
     let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     let record = |endpoint: u64, organisation: u64| json!({"id": 1, "event_type": {"id": 4711}, "endpoint": {"id": endpoint}, "organisation": {"id": organisation}});
     let strangers = json!([record(id, 7), record(999_999, ORGANISATION), {}]);
@@ -144,6 +149,61 @@ async fn a_push_makes_a_change_seen_at_once() -> Result<()> {
     let read = asked.iter().take(corrected).filter(|entry| entry.query.contains(&format!("id%3A{id}")));
     assert_eq!(read.count(), 1, "the pushed record had the device read");
     assert!(!asked.iter().take(corrected).any(of_last_change), "before anything else showed the change");
+    Ok(())
+}
+
+/// A stream to the operator's own receiver.
+fn to_the_operator(port: u16) -> String {
+    format!(
+        r"
+apiVersion: emnify.io/v1alpha1
+kind: DataStream
+metadata:
+  name: operator
+spec:
+  type: Events
+  destination:
+    webhook:
+      url: http://127.0.0.1:{port}/push
+      batchSize: 100
+      headers:
+        - name: X-Push-Secret
+          valueFrom:
+            name: push
+            key: secret
+"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_of_a_manifest_has_portal_edits_corrected_within_two_seconds() -> Result<()> {
+    let (stage, port, _secret) = push_stage("push-stream").await?;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "push"}, "stringData": {"secret": "s3cret"},
+    });
+    stage.apply(&secret.to_string()).await?;
+    let mut devices = Vec::new();
+    for n in 1..=3 {
+        let (object, name, sim) = (format!("meter-{n}"), format!("Meter {n}"), format!("1000{n}\""));
+        let device = edited(DEVICE, &[("meter-1", &object), ("Meter 1", &name), ("10001\"", &sim)]);
+        devices.push(id(&apply_ready(&stage, "Endpoint", &object, &device).await?)?);
+    }
+    apply_ready(&stage, "DataStream", "operator", &to_the_operator(port)).await?;
+    let portal = PortalClient::open(&stage).await?;
+    let mut took = Vec::new();
+    // each once: what follows a correction of ours is taken for its echo for a while
+    for id in devices {
+        let since = tokio::time::Instant::now();
+        portal.patch(&format!("/api/v1/endpoint/{id}"), json!({"status": {"id": 1}})).await?;
+        let on = |platform: &emnify_simulator::state::Organisation| platform.endpoints[&id].enabled;
+        holds(&stage, "a device that was switched off is switched on again", on, true).await?;
+        took.push(since.elapsed());
+    }
+    took.sort();
+    ensure!(
+        took[1] <= std::time::Duration::from_secs(2),
+        "with a push an edit is corrected at once: {took:?}"
+    );
     Ok(())
 }
 

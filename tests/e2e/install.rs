@@ -16,6 +16,7 @@ use k8s_openapi::api::{
     core::v1::{EnvVar, PodSpec},
 };
 use kube::Api;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::{process::Command, time::Instant};
 
@@ -34,14 +35,13 @@ pub(crate) const RELEASE: &str = "emnify-operator";
 pub(crate) const OBJECTS: &str = include_str!("install/objects.yaml");
 
 /// The same by kind and name.
-const EVERY: [(&str, &str); 6] = [
-    ("ServiceProfile", "meters"),
-    ("TariffProfile", "meters"),
-    ("Endpoint", "meter-1"),
-    ("Sim", "spare"),
-    ("ApplicationToken", "dashboard"),
-    ("EndpointSet", "gateways"),
-];
+pub(crate) fn every() -> Vec<(String, String)> {
+    let documents = serde_yaml::Deserializer::from_str(OBJECTS);
+    let objects = documents.map(|object| Value::deserialize(object).expect("an object is YAML"));
+    let text = |value: &Value| value.as_str().expect("an object has kind and name").to_owned();
+    let ours = objects.filter(|object| object["apiVersion"] == "emnify.io/v1alpha1");
+    ours.map(|object| (text(&object["kind"]), text(&object["metadata"]["name"]))).collect()
+}
 
 /// A control plane of its own whose objects are in the namespace `iot`; no operator runs.
 pub(crate) async fn own(name: &str) -> Result<Stage> {
@@ -173,10 +173,10 @@ pub(crate) async fn ready(stage: &Stage, kind: &str, name: &str) -> Result<Value
     stage.wait_within(PATIENCE, kind, name, "Ready", is_ready).await
 }
 
-/// Waits until every object of [`EVERY`] is.
+/// Waits until every one of [`every`] is.
 pub(crate) async fn all_ready(stage: &Stage) -> Result<()> {
-    for (kind, name) in EVERY {
-        ready(stage, kind, name).await?;
+    for (kind, name) in every() {
+        ready(stage, &kind, &name).await?;
     }
     Ok(())
 }

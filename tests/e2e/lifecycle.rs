@@ -1,7 +1,15 @@
 //! Every kind from `kubectl apply` over an edit to `kubectl delete`.
 
 mod adopted;
+mod automations;
+mod callbacks;
 mod devices;
+mod dns;
+mod keys;
 mod profiles;
+mod spaces;
+mod streams;
+mod tags;
 mod token;
+mod users;
 mod workspaces;

@@ -1,5 +1,7 @@
 //! How the operator logs in: passwords, second factors, tokens that are kept and renewed.
 
+mod person;
+
 use anyhow::Context as _;
 use emnify_harness::stage::{Options, Stage, is_ready};
 use emnify_simulator::{Seed, state::Membership};

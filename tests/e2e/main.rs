@@ -2,6 +2,7 @@
 //! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
 //! through the operator.
 
+mod api_server;
 mod backup;
 mod budget;
 mod bulk;

@@ -96,7 +96,8 @@ async fn values_of_secrets(stage: &Stage) -> Result<BTreeSet<String>> {
     let secrets: Api<Secret> = Api::namespaced(stage.client().clone(), stage.namespace());
     let all = secrets.list(&ListParams::default()).await?;
     let values = all.items.into_iter().flat_map(|secret| secret.data.unwrap_or_default());
-    let values = values.filter(|(key, _)| key != "code").map(|(_, value)| String::from_utf8(value.0));
+    let values = values.filter(|(key, value)| key != "code" && !value.0.is_empty());
+    let values = values.map(|(_, value)| String::from_utf8(value.0));
     Ok(values.collect::<Result<_, _>>()?)
 }
 

@@ -151,13 +151,14 @@ fn as_sent(value: &Value) -> Value {
     }
 }
 
-/// Server-side apply takes an empty map over entries that the same manager had applied for a map that is left out.
+/// Server-side apply takes an empty map or list over entries that the same manager had applied for one that is left out.
 fn empties(from: &Value, to: &Value) -> bool {
     match (from, to) {
         (Value::Object(from), Value::Object(to)) => {
             (!from.is_empty() && to.values().all(Value::is_null))
                 || to.iter().any(|(key, to)| from.get(key).is_some_and(|from| empties(from, to)))
         }
+        (Value::Array(from), Value::Array(to)) => !from.is_empty() && to.is_empty(),
         _ => false,
     }
 }

@@ -116,11 +116,20 @@ fn referents(kind: &str, path: &str, kinds: &[String]) -> Vec<(&'static str, Str
         // the Secret that the operator makes: no manifest holds it
         "secretRef" if kind == "ApplicationToken" => Vec::new(),
         "workspaceRef" => ["Workspace", "ClusterWorkspace"].map(|kind| (api::GROUP, kind.to_owned())).into(),
+        "secretRef" => vec![("", "Secret".to_owned())],
         "configMapRef" => vec![("", "ConfigMap".to_owned())],
+        "mocCallback" => vec![(api::GROUP, "ApiCallback".to_owned())],
         _ if field.ends_with("SecretRef") => vec![("", "Secret".to_owned())],
         _ if kinds.contains(&of_ours) => vec![(api::GROUP, of_ours)],
         _ => {
-            panic!("{kind}: {path}/name names an object of some kind; say here which, or that it names none")
+            // `dns` of a DnsConfig
+            let alike: Vec<_> = kinds.iter().filter(|kind| kind.starts_with(&of_ours)).collect();
+            let [referent] = alike[..] else {
+                panic!(
+                    "{kind}: {path}/name names an object of some kind; say here which, or that it names none"
+                )
+            };
+            vec![(api::GROUP, referent.clone())]
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Files that are made from code: `UPDATE=1 cargo test --test generated` writes them, without it a stale one fails.
 
 mod charts;
+mod coverage;
 mod gitops;
 mod metrics;
+mod pages;
 mod reference;
 
 use std::{
@@ -50,19 +52,29 @@ fn the_tables_of_metrics_and_alerts_are_up_to_date() {
     section("docs/metrics.md", "alerts", &metrics::alerts(&fs::read_to_string(rules).unwrap()));
 }
 
+#[test]
+fn pages_that_list_every_kind_are_up_to_date() {
+    section("docs/introduction.md", "kinds", &pages::table());
+    section("docs/uninstall.md", "kinds", &pages::deletion());
+    section("docs/backup.md", "kinds", &pages::schedule());
+    let (first, last) =
+        ("- [Fields of every kind](reference/common.md)\n", "- [Command line](reference/flags.md)");
+    between("docs/SUMMARY.md", first, last, &pages::contents());
+}
+
 /// The part of a page between the comments `<!-- name: generated -->` and `<!-- name: end -->` is exactly this.
 fn section(page: &str, name: &str, text: &str) {
+    let (begin, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
+    between(page, &begin, &end, &format!("\n{text}\n"));
+}
+
+/// The part of a page between two texts is exactly this.
+fn between(page: &str, begin: &str, end: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     let now = fs::read_to_string(&path).expect("the page is in the repository");
-    let (begin, end) = (format!("<!-- {name}: generated -->\n"), format!("<!-- {name}: end -->"));
-    let (head, rest) = now.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
-    let (_, tail) = rest.split_once(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
-    let wanted = format!("{head}{begin}\n{text}\n{end}{tail}");
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, &wanted).expect("the repository can be written");
-    }
-    let now = fs::read_to_string(&path).expect("the page is in the repository");
-    assert!(now == wanted, "{page}, {name}: run UPDATE=1 cargo test --test generated");
+    let (head, rest) = now.split_once(begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
+    let (_, tail) = rest.split_once(end).unwrap_or_else(|| panic!("{page} has no {end}"));
+    exactly(page, &format!("{head}{begin}{text}{end}{tail}"));
 }
 
 /// A file of a folder that holds others, too.

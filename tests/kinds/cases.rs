@@ -51,6 +51,15 @@ fn profile(name: &str, limits: &[&str]) -> Value {
     json!({"name": name, "services": [{"service": {"externalName": "Data"}}], "dataLimits": limits})
 }
 
+fn event(name: &str) -> Value {
+    json!({"name": name, "template": {"externalName": "Device offline"}, "properties": [{"name": "hours", "value": "24"}]})
+}
+
+fn automation(name: &str) -> Value {
+    let mail = json!({"action": {"externalName": "Send email"}, "properties": [{"name": "email", "value": "a@example.com"}]});
+    json!({"name": name, "event": {"systemEvent": {"externalName": "Device blocked"}}, "actions": [mail]})
+}
+
 pub(crate) const OBJECTS: &[Case] = &[
     Case {
         kind: "ServiceProfile",
@@ -83,7 +92,72 @@ pub(crate) const OBJECTS: &[Case] = &[
         edited: || json!({"description": "Build jobs", "cidr": "203.0.113.0/25"}),
         asks: |_| Some("/application_token"),
     },
+    Case {
+        kind: "DnsConfig",
+        spec: || json!({"primary": "10.0.0.1", "secondary": "10.0.0.2"}),
+        // the pair stays: emnify has no update
+        edited: || json!({"primary": "10.0.0.1", "secondary": "10.0.0.2", "driftPolicy": "Warn"}),
+        asks: |step| (step != Step::Change).then_some("/dns"),
+    },
+    Case {
+        kind: "ApiCallback",
+        spec: || json!({"url": "https://sms.example.com/emnify", "purpose": "Device messages"}),
+        // the callback stays: emnify has no update
+        edited: || json!({"url": "https://sms.example.com/emnify", "driftPolicy": "Warn"}),
+        asks: |step| (step != Step::Change).then_some("/api_callback"),
+    },
+    Case {
+        kind: "CustomEvent",
+        spec: || event("Ready"),
+        // the event stays: emnify has no update
+        edited: || {
+            let mut spec = event("Ready");
+            spec["driftPolicy"] = json!("Warn");
+            spec
+        },
+        asks: |step| (step != Step::Change).then_some("/event/custom"),
+    },
+    Case {
+        kind: "Automation",
+        spec: || automation("blocked"),
+        edited: || automation("blocked devices"),
+        asks: |_| Some("/automation"),
+    },
+    Case {
+        kind: "ApiSecret",
+        spec: || json!({"secretRef": {"name": "signing", "key": "key"}}),
+        // another key in its place
+        edited: || json!({"secretRef": {"name": "signing", "key": "key"}, "purpose": "Device messages"}),
+        asks: |_| Some("/api_secret"),
+    },
+    Case {
+        kind: "IpAddressSpace",
+        spec: || json!({"cidr": "10.192.4.0/24"}),
+        // the space stays: emnify has no update
+        edited: || json!({"cidr": "10.192.4.0/24", "driftPolicy": "Warn"}),
+        asks: |step| (step != Step::Change).then_some("/ip_address_space"),
+    },
+    Case {
+        kind: "Tag",
+        spec: || json!({"name": "attic", "color": "Blue"}),
+        edited: || json!({"name": "loft", "color": "Green"}),
+        asks: |_| Some("/tags"),
+    },
+    Case {
+        kind: "User",
+        spec: || json!({"username": "jo@example.com", "name": "Jo", "roles": ["User"]}),
+        edited: || json!({"username": "jo@example.com", "name": "Jo Doe", "roles": ["User", "Observer"]}),
+        asks: |_| Some("/user"),
+    },
 ];
+
+/// Apart from the others: what emnify accepts is carried out while the clock goes on.
+pub(crate) const STREAMS: &[Case] = &[Case {
+    kind: "DataStream",
+    spec: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 1}}}),
+    edited: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 2}}}),
+    asks: |_| Some("/data_stream"),
+}];
 
 pub(crate) const SETS: &[Case] = &[Case {
     kind: "EndpointSet",

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
 
 mod bulk;
+mod callbacks;
 mod cases;
 #[path = "../../crates/engine/tests/engine/support/clock.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
@@ -10,6 +11,7 @@ mod clock;
 #[path = "../../crates/engine/tests/engine/support/cluster.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod cluster;
+mod keys;
 mod moves;
 mod repeats;
 mod stage;

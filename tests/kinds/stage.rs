@@ -12,6 +12,7 @@ use emnify_engine::{
 use emnify_harness::seed::of_this_test;
 use emnify_operator::kinds::{self, Visitor};
 use emnify_simulator::{Options, Seed, Simulator};
+use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::{clock, cluster::Cluster, wire::Wire};
@@ -55,6 +56,15 @@ pub(crate) fn registered() -> BTreeSet<String> {
     names.0
 }
 
+/// Where the Secret with a signing key lies.
+pub(crate) const SIGNING: &str = "/api/v1/namespaces/ns/secrets/signing";
+
+/// The Secret with this signing key.
+pub(crate) fn secret(key: &str) -> Value {
+    let data = json!({"key": data_encoding::BASE64.encode(key.as_bytes())});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signing", "namespace": "ns"}, "data": data})
+}
+
 /// One process.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
@@ -77,7 +87,9 @@ impl Stage {
         let seed = Seed::from_yaml(include_str!("../e2e/seed.yaml")).unwrap();
         let seed = seed.with_fleet(1001, sims).unwrap();
         let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
-        Self::on(Cluster::default(), wire).await
+        let cluster = Cluster::default();
+        cluster.put(SIGNING, secret("correct horse battery staple"));
+        Self::on(cluster, wire).await
     }
 
     /// The process ends, and another one starts.
@@ -103,6 +115,8 @@ impl Stage {
         ));
         client.login().await.unwrap();
         let access = Access::begin(Caller::new(key.clone(), client), "1001".into());
+        // the Workspace keeps it
+        access.caller.set_salt("salt".to_owned().into());
         engine.listed().await;
         engine.serve(&access.session);
         let entry = Entry { state: Ok(access.clone()), allows: None, generation: Some(1) };

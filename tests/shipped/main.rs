@@ -9,6 +9,7 @@ mod gitops;
 mod kustomize;
 mod layout;
 mod release;
+mod samples;
 mod supply_chain;
 mod telemetry;
 

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::exchange::outcome;
 use crate::lane::Lane;
-use crate::limits::{Ask, Class, Turn};
+use crate::limits::{Ask, Turn};
 
 /// Makes calls in one lane. Cheap to make and to clone.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Api {
     /// Sends `call`: with the live token, once more after one login if that token is refused.
     pub(crate) async fn call(&self, call: Call) -> Result<Reply, Error> {
         let inner = &self.client.inner;
-        let live = inner.auth.token(Reason::Missing, &inner.exchange).await?;
+        let live = inner.auth.token(Reason::Missing, &inner.exchange).await.map_err(not_sent)?;
         let answer = self.send(&call, &live).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             return outcome(&inner.exchange, &call, answer);
@@ -70,7 +70,7 @@ impl Api {
         let Some(reason) = inner.auth.refused(&live, inner.exchange.server_now()) else {
             return outcome(&inner.exchange, &call, answer);
         };
-        let live = inner.auth.token(reason, &inner.exchange).await?;
+        let live = inner.auth.token(reason, &inner.exchange).await.map_err(not_sent)?;
         outcome(&inner.exchange, &call, self.send(&call, &live).await?)
     }
 
@@ -87,7 +87,7 @@ impl Api {
     /// The turn waited for in advance, else a new one. The held one may still have to wait for what it was granted without.
     async fn turn_for(&self, call: &Call, organisation: i64) -> Turn {
         let limits = self.client.limits();
-        let class = Class::of(&call.method, call.route).map(|class| (organisation, class));
+        let class = call.class.map(|class| (organisation, class));
         let month = Some(organisation);
         let held = self.held.lock().take();
         let Some(held) = held else {
@@ -98,6 +98,14 @@ impl Api {
             limits.turn(self.lane, rest).await.spend();
         }
         held
+    }
+}
+
+/// A login whose outcome is not known says nothing of the call that needed it, which was not sent.
+fn not_sent(error: Error) -> Error {
+    match error {
+        Error::Ambiguous { message } => Error::Unavailable { message },
+        other => other,
     }
 }
 

@@ -11,8 +11,10 @@ use serde_json::Value;
 
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::limits::Class;
 use crate::page::{Cursor, Page};
-use crate::wire::lenient;
+use crate::wire::record::record;
+use crate::wire::{EntryId, lenient};
 
 /// A request, without host and token.
 #[derive(Clone)]
@@ -25,14 +27,28 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// Sending it twice is as good as sending it once.
     pub(crate) repeatable: bool,
+    /// The limit of its own that it has.
+    pub(crate) class: Option<Class>,
     /// It carries a secret, so what the API says about it is not repeated.
     pub(crate) sensitive: bool,
+    /// It may count as a failed login, so that losing its answer is not nothing.
+    pub(crate) tells_on: bool,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, route: &'static str) -> Self {
         let repeatable = method != Method::POST;
-        Self { method, route, args: vec![], query: vec![], body: None, repeatable, sensitive: false }
+        Self {
+            method,
+            route,
+            args: vec![],
+            query: vec![],
+            body: None,
+            repeatable,
+            class: None,
+            sensitive: false,
+            tells_on: false,
+        }
     }
 
     pub(crate) fn get(route: &'static str) -> Self {
@@ -86,8 +102,18 @@ impl Call {
         self
     }
 
+    pub(crate) fn limited(mut self, class: impl Into<Option<Class>>) -> Self {
+        self.class = class.into();
+        self
+    }
+
     pub(crate) fn sensitive(mut self) -> Self {
         self.sensitive = true;
+        self
+    }
+
+    pub(crate) fn tells_on(mut self, tells_on: bool) -> Self {
+        self.tells_on = tells_on;
         self
     }
 }
@@ -107,9 +133,9 @@ pub(crate) struct Reply {
 
 /// What a create made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Created {
+pub struct Created<I = i64> {
     /// The new object's id, from `Location` first, else from the body.
-    pub id: i64,
+    pub id: I,
 }
 
 /// Rows of a listing or a table.
@@ -137,11 +163,15 @@ impl<T: DeserializeOwned> From<Vec<Value>> for Rows<T> {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Made {
-    #[serde(deserialize_with = "lenient::id")]
-    id: i64,
-}
+record!(
+    /// A page of v2.
+    struct Envelope {
+        data: Vec<Value>,
+        total: Option<i64>,
+        page: Option<i64>,
+        last_page: Option<i64>,
+    }
+);
 
 impl Reply {
     /// The body as JSON, whatever its content type says.
@@ -163,6 +193,16 @@ impl Reply {
             return self.json().map(|one| vec![one]);
         }
         self.list()
+    }
+
+    /// The only entry of a list, or the object itself.
+    pub(crate) fn only<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let all = self.one_or_many()?;
+        let mut all = all.into_iter();
+        match (all.next(), all.next()) {
+            (Some(one), None) => Ok(one),
+            _ => Err(Error::unreadable(format!("{}: one entry was expected", self.route))),
+        }
     }
 
     /// A page of a listing whose full pages hold `full` rows; `None` for one that is not paged.
@@ -215,13 +255,50 @@ impl Reply {
         }
     }
 
-    /// The same of rows that came in an envelope.
-    pub(crate) fn enveloped<T: DeserializeOwned>(&self, values: Vec<Value>) -> Rows<T> {
-        let rows = Rows::from(values);
-        let unread = rows.unreadable.len() + rows.nameless;
-        self.counters.add_unread(self.route, unread);
-        self.tell_unread(unread);
-        rows
+    /// A page that came in an envelope (v2), where `full` rows were asked for.
+    pub(crate) fn envelope<T: DeserializeOwned>(&self, at: Cursor, full: u32) -> Result<Page<T>, Error> {
+        let envelope: Envelope = self.json()?;
+        let shown = envelope.data.len();
+        let Rows { items, unreadable, nameless } = Rows::from(envelope.data);
+        self.counters.add_unread(self.route, unreadable.len() + nameless);
+        self.tell_unread(unreadable.len() + nameless);
+        let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+        Ok(Page {
+            items,
+            page: number(envelope.page).unwrap_or(at.page),
+            pages: number(envelope.last_page).unwrap_or(1),
+            total: envelope.total.and_then(|total| u64::try_from(total).ok()),
+            server_time: date(&self.headers),
+            unreadable,
+            nameless,
+            cut: envelope.total.is_none() && envelope.last_page.is_none() && shown >= full as usize,
+        })
+    }
+
+    /// A whole listing as an array, as its only object, or as the `data` of an envelope; one that tells of further pages is not
+    /// whole.
+    pub(crate) fn loose<T: DeserializeOwned>(&self, at: Cursor) -> Result<Page<T>, Error> {
+        let (values, cut) = match self.json::<Value>()? {
+            Value::Object(mut fields) => match fields.remove("data") {
+                Some(Value::Array(data)) => {
+                    let pages = fields.get("last_page").and_then(lenient::as_integer);
+                    let total = fields.get("total").and_then(lenient::as_integer);
+                    let more = pages.is_some_and(|pages| pages > 1);
+                    let cut = more || total.is_some_and(|total| usize::try_from(total) != Ok(data.len()));
+                    (data, cut)
+                }
+                Some(one) => (vec![one], false),
+                // an empty object is no object of any kind, and no list either
+                None => (vec![Value::Object(fields)], false),
+            },
+            Value::Array(all) => (all, false),
+            other => (vec![other], false),
+        };
+        let Rows { items, unreadable, nameless } = Rows::from(values);
+        self.counters.add_unread(self.route, unreadable.len() + nameless);
+        self.tell_unread(unreadable.len() + nameless);
+        let server_time = date(&self.headers);
+        Ok(Page { items, page: at.page, pages: 1, total: None, server_time, unreadable, nameless, cut })
     }
 
     /// The body is a page for people, which emnify never answers with: something before it answered instead.
@@ -231,12 +308,12 @@ impl Reply {
 
     /// The id of the object that a create made. Of `Location` only the id is used. A create that names no id took place, but
     /// what it made has to be looked for.
-    pub(crate) fn created(&self) -> Result<Created, Error> {
+    pub(crate) fn created<I: EntryId>(&self) -> Result<Created<I>, Error> {
         let from_location = || {
             let location = self.headers.get(header::LOCATION)?.to_str().ok()?;
-            location.trim_end_matches('/').rsplit('/').next()?.parse().ok()
+            I::located(location.trim_end_matches('/').rsplit('/').next()?)
         };
-        let from_body = || serde_json::from_slice::<Made>(&self.body).ok().map(|made| made.id);
+        let from_body = || I::shown(serde_json::from_slice::<Value>(&self.body).ok()?.get("id")?);
         from_location().or_else(from_body).map(|id| Created { id }).ok_or_else(|| Error::Ambiguous {
             message: "the object was created, but the answer does not name its id".into(),
         })
@@ -303,7 +380,7 @@ mod tests {
         let location = ("location", "https://elsewhere.example/api/v1/endpoint/12");
         assert_eq!(reply(&[location], r#"{"id": 13}"#).created(), Ok(Created { id: 12 }));
         assert_eq!(reply(&[], r#"{"id": 13.0}"#).created(), Ok(Created { id: 13 }), "else from the body");
-        let lost = reply(&[], "").created();
+        let lost = reply(&[], "").created::<i64>();
         assert!(matches!(lost, Err(Error::Ambiguous { .. })), "without an id the new object is looked for");
     }
 
@@ -349,14 +426,29 @@ mod tests {
     }
 
     #[test]
+    fn a_listing_of_unknown_form_is_read_in_each_and_never_taken_for_whole_if_it_is_not() {
+        let loose = |body| {
+            let page = reply(&[], body).loose::<Vec<i64>>(Cursor::first()).unwrap();
+            (page.items.len(), page.nameless, page.cut)
+        };
+        assert_eq!(loose("[]"), (0, 0, false));
+        assert_eq!(loose("[[1], [2]]"), (2, 0, false));
+        assert_eq!(loose(r#"{"data": [[1]]}"#), (1, 0, false));
+        assert_eq!(loose(r#"{"data": [[1]], "last_page": 2}"#), (1, 0, true), "there is more");
+        assert_eq!(loose(r#"{"data": [[1]], "total": 3}"#), (1, 0, true));
+        assert_eq!(loose("{}"), (0, 1, false), "something that cannot be read is not nothing");
+        assert!(reply(&[], "").loose::<i64>(Cursor::first()).is_err());
+    }
+
+    #[test]
     fn a_row_that_cannot_be_read_fails_nobody_else() {
-        #[derive(serde::Deserialize)]
-        struct Row {
-            #[serde(deserialize_with = "lenient::id")]
-            id: i64,
-            #[serde(default, rename = "name")]
-            _name: String,
-        }
+        record!(
+            struct Row {
+                id: i64,
+                #[key("name")]
+                _name: String,
+            }
+        );
         let body = r#"[{"id": 1}, {"id": 7, "id2": 1, "name": {}}, {"id": "x"}, 5]"#;
         let page = reply(&[], body).page::<Row>(Cursor::first(), None).unwrap();
         assert_eq!(page.items.iter().map(|row| row.id).collect::<Vec<_>>(), [1]);

@@ -64,7 +64,8 @@ pub(crate) fn front_door(call: &Call, status: StatusCode) -> Error {
 
 /// Not carried out, as far as one can tell.
 fn failed(call: &Call, message: String) -> Error {
-    if call.repeatable { Error::Unavailable { message } } else { Error::Ambiguous { message } }
+    let harmless = call.repeatable && !call.tells_on;
+    if harmless { Error::Unavailable { message } } else { Error::Ambiguous { message } }
 }
 
 fn without_body(call: &Call, status: StatusCode) -> bool {
@@ -76,7 +77,9 @@ fn without_body(call: &Call, status: StatusCode) -> bool {
 pub(crate) fn unanswered(call: &Call, failure: &TransportError) -> Error {
     match failure {
         TransportError::Connect(message) => Error::Unavailable { message: message.clone() },
-        TransportError::AfterSend(message) if call.method == Method::GET || logs_in(call) => {
+        TransportError::AfterSend(message)
+            if !call.tells_on && (call.method == Method::GET || logs_in(call)) =>
+        {
             Error::Unavailable { message: message.clone() }
         }
         TransportError::AfterSend(message) => Error::Ambiguous { message: message.clone() },

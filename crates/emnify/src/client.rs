@@ -89,9 +89,17 @@ impl Client {
     }
 
     /// Logs in now, whatever token there is, and replaces it: for the first login, for refreshing, and as a probe of refused
-    /// credentials. Callers that come while a login runs share its outcome; a refused login is not repeated.
+    /// credentials. Callers that come while a login runs share its outcome; a refused login is not repeated. Only this sends a
+    /// person's password: a login that ends without a refresh token stays ended until then. [`Error::Ambiguous`] where the
+    /// password may have been refused and the answer was lost; of anything else that is no refusal, it was not looked at.
     pub async fn login(&self) -> Result<Identity, Error> {
         let live = self.inner.auth.token(Reason::Asked, &self.inner.exchange).await?;
+        Ok(live.jwt.identity.clone())
+    }
+
+    /// The same with the refresh token alone, or with an application token.
+    pub async fn renew(&self) -> Result<Identity, Error> {
+        let live = self.inner.auth.token(Reason::Renewal, &self.inner.exchange).await?;
         Ok(live.jwt.identity.clone())
     }
 
@@ -101,6 +109,11 @@ impl Client {
     /// changes nothing, if the live token or an earlier pin names another organisation.
     pub fn pin(&self, organisation: i64) -> Result<(), Error> {
         self.inner.auth.pin(organisation)
+    }
+
+    /// The e-mail address that it logs in with; `None` for an application token.
+    pub fn username(&self) -> Option<String> {
+        self.inner.auth.username()
     }
 
     /// Who the live token speaks for; `None` before the first login.

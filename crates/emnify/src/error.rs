@@ -97,6 +97,23 @@ impl Error {
         }
     }
 
+    /// The same error in other words, where it holds words of emnify.
+    #[must_use]
+    pub fn map_message(mut self, words: impl FnOnce(String) -> String) -> Self {
+        match &mut self {
+            Error::Rejected { message, .. }
+            | Error::NotFound { message }
+            | Error::Capacity { message }
+            | Error::Conflict { message, .. }
+            | Error::Unauthorized { message, .. }
+            | Error::Ambiguous { message }
+            | Error::Unavailable { message }
+            | Error::Unreadable { message } => *message = words(std::mem::take(message)),
+            Error::OtherOrganisation { .. } | Error::Throttled { .. } => {}
+        }
+        self
+    }
+
     pub(crate) fn unreadable(message: impl Into<String>) -> Self {
         Error::Unreadable { message: message.into() }
     }

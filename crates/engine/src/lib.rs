@@ -5,10 +5,10 @@
 //!
 //! - [`kind`]: the contract of a kind;
 //! - [`session`]: the state of one organisation: mirror, queue, claims, guard, callers;
-//! - [`decide`]: pure: [`decide::object::next_step`] is the table of the design, [`decide::ready`] makes conditions of it;
+//! - [`decide`]: pure: `decide::object::next_step` is the table of the design, [`decide::ready`] makes conditions of it;
 //! - [`metrics`]: what is counted on the way;
 //! - [`cluster`]: the Kubernetes side, once for all kinds;
-//! - [`hints`]: tasks that feed the mirror between two listings;
+//! - `hints`: tasks that feed the mirror between two listings;
 //! - `object` and `set`: one object for one emnify object, and one object for many;
 //! - [`run`]: all kinds together.
 //!
@@ -29,7 +29,7 @@ mod toy_set;
 
 pub mod cluster;
 pub mod decide;
-pub mod hints;
+mod hints;
 pub mod kind;
 pub mod metrics;
 mod object;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bench::BenchArgs;
 
@@ -18,21 +18,43 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
-    /// Start a Kubernetes control plane, a simulated emnify and the operator, apply examples/quickstart, and keep
-    /// simulated devices moving until Ctrl-C. Nothing stays behind.
+    /// Start a Kubernetes control plane, a simulated emnify and the operator, apply examples/quickstart or another
+    /// scenario, and keep simulated devices moving until Ctrl-C. Nothing stays behind.
     Demo(DemoArgs),
     /// Measure what the operator costs, against the figures it has to reach. Exit code 1 if one is missed. Needs a
     /// release build: cargo run --release -p emnify-harness -- bench.
     Bench(BenchArgs),
 }
 
+/// What the demo applies: a folder of `examples`.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Five devices, their profiles and a token.
+    Quickstart,
+    /// What a platform team starts from: a fleet as one object with its network, callbacks, streams and people.
+    Platform,
+}
+
+impl Scenario {
+    /// The name of its folder, and of its namespace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quickstart => "quickstart",
+            Self::Platform => "platform",
+        }
+    }
+}
+
 /// Flags of `demo`.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
+    /// What is applied: a folder of examples.
+    #[arg(long, value_enum, default_value = "quickstart")]
+    pub scenario: Scenario,
     /// End as soon as every object is Ready; exit code 1 if that takes longer than the deadline.
     #[arg(long)]
     pub once: bool,
-    /// More devices beside the five of the quickstart.
+    /// More devices beside those of the scenario.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=50_000))]
     pub devices: u32,
     /// Leave logs and state of the control plane and the operator behind, and say where.
@@ -60,7 +82,7 @@ mod tests {
     use clap::ValueEnum as _;
 
     use super::*;
-    use crate::bench::Scenario;
+    use crate::bench::Scenario as Bench;
 
     fn demo(flags: &[&str]) -> Result<DemoArgs, clap::Error> {
         let typed = ["cargo", "demo"].iter().chain(flags);
@@ -81,8 +103,8 @@ mod tests {
     #[test]
     fn scenarios_are_named_or_all() {
         let named = bench(&["create-10000", "create-1000", "create-1000"]).unwrap().scenarios();
-        assert_eq!(named, [Scenario::Create1000, Scenario::Create10000], "cheap ones come first, each once");
-        assert_eq!(bench(&["--all"]).unwrap().scenarios(), Scenario::value_variants());
+        assert_eq!(named, [Bench::Create1000, Bench::Create10000], "cheap ones come first, each once");
+        assert_eq!(bench(&["--all"]).unwrap().scenarios(), Bench::value_variants());
         assert!(bench(&["create-1000", "--quick", "--no-build"]).is_ok(), "flags go with scenarios");
         assert!(bench(&[]).is_err(), "nothing is measured by accident");
         assert!(bench(&["--all", "create-1000"]).is_err(), "one or the other");
@@ -93,6 +115,7 @@ mod tests {
     fn without_flags_the_demo_is_the_quickstart_and_goes_on() {
         let args = demo(&[]).unwrap();
         assert!(!args.once && !args.keep && !args.verbose && args.devices == 0);
+        assert_eq!(args.scenario, Scenario::Quickstart);
     }
 
     #[test]

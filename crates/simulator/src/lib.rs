@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod control;
+mod delivery;
 pub mod fleet;
 pub mod http;
 pub mod operations;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 
-use crate::control;
 use crate::http::serve::Served;
 use crate::http::service;
 use crate::simulator::Simulator;
+use crate::{control, delivery};
 
 impl Simulator {
     /// The API and its control routes as a service in memory. Where a fault cuts the connection, the answer carries
@@ -17,7 +17,12 @@ impl Simulator {
         let shared = Arc::clone(&self.shared);
         control::routes(self.clone()).fallback(move |request: Request| {
             // The platform goes on when its client has gone.
-            let running = tokio::spawn(service::answer(Arc::clone(&shared), request));
+            let (answering, shared) = (service::answer(Arc::clone(&shared), request), Arc::clone(&shared));
+            let running = tokio::spawn(async move {
+                let answer = answering.await;
+                delivery::wake(&shared);
+                answer
+            });
             async move { running.await.expect("answering neither panics nor is aborted") }
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use emnify_engine::kind::{Class, FieldDiff, Verb, self};
+use emnify_engine::kind::{self, Class, FieldDiff, Id, Verb};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -52,6 +52,16 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The id that it ends where that is not the one that it is sent for.
+    pub(super) fn ends_other(&self) -> Option<Id> {
+        match self {
+            Self::RevokeOld { id } => Some(Id::Int(*id)),
+            _ => None,
+        }
+    }
+}
+
 impl kind::Change for Change {
     fn fields(&self) -> Vec<FieldDiff> {
         match self {
@@ -74,6 +84,16 @@ impl kind::Change for Change {
             Self::Describe { .. } | Self::MintJwt { .. } | Self::RevokeOld { .. } => Verb::Update,
             Self::Revoke { .. } => Verb::Delete,
         })
+    }
+
+    fn request(&self) -> String {
+        let fields = kind::request(self.class().verb, &self.fields());
+        match self {
+            Self::Create { description, .. } | Self::Describe { description, .. } => {
+                format!("{} description={description}", fields.unwrap_or_default())
+            }
+            _ => fields.unwrap_or_else(|| self.to_string()),
+        }
     }
 
     fn repeatable(&self) -> bool {

@@ -1,11 +1,18 @@
 //! What a token still needs: pure.
 
 use emnify::Jwt;
-use emnify_engine::{kind::{Context, Diff, FieldDiff, Have, Output, spec::Provenance}, cluster::secrets::{NONCE, TOKEN_ID}};
+use emnify_engine::{
+    cluster::secrets::{NONCE, TOKEN_ID},
+    kind::{Context, Diff, FieldDiff, Have, Output, spec::Provenance},
+};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{change::Change, rows::{Cidr, Ends, Row, SHORTEST, Want, describe}, spec::{ApplicationToken, ApplicationTokenStatus}};
+use super::{
+    change::Change,
+    rows::{Cidr, Ends, Row, SHORTEST, Want, describe},
+    spec::{ApplicationToken, ApplicationTokenStatus},
+};
 
 /// How the token differs from the spec, and when to look again.
 pub fn diff(
@@ -50,7 +57,12 @@ pub fn diff(
 /// The token itself and every other live one that the object made: those it replaced, and those that a crash between the
 /// create and its note left behind.
 pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationToken>) -> Vec<Change> {
-    let siblings = have.parts.siblings.iter().flatten().filter(|row| goes_along(row, context.status, context.object_created));
+    let siblings = have
+        .parts
+        .siblings
+        .iter()
+        .flatten()
+        .filter(|row| goes_along(row, context.status, context.object_created));
     let siblings = siblings.map(|row| row.id).filter(|id| *id != have.row.id);
     let others = |id: &i64| !context.own_tokens.contains(id);
     let siblings = siblings.filter(others).map(|id| Change::RevokeOld { id });
@@ -58,7 +70,11 @@ pub fn retire(have: &Have<ApplicationToken>, context: &Context<'_, ApplicationTo
 }
 
 /// A token that is revoked with the object: one that it replaced, or made.
-pub fn goes_along(row: &Row, status: Option<&ApplicationTokenStatus>, object_created: Option<Timestamp>) -> bool {
+pub fn goes_along(
+    row: &Row,
+    status: Option<&ApplicationTokenStatus>,
+    object_created: Option<Timestamp>,
+) -> bool {
     let retiring = status.map(|status| status.retiring.as_slice()).unwrap_or_default();
     retiring.iter().any(|old| old.id == row.id.to_string()) || made_by_object(row, object_created)
 }
@@ -92,7 +108,8 @@ fn superfluous(
 
 /// A token with our mark from before this object was left behind on purpose, by an earlier one of the same name.
 fn made_by_object(row: &Row, object_created: Option<Timestamp>) -> bool {
-    row.nonce.is_some() && object_created.is_some_and(|object_created| row.created.is_some_and(|made| made >= object_created))
+    row.nonce.is_some()
+        && object_created.is_some_and(|object_created| row.created.is_some_and(|made| made >= object_created))
 }
 
 /// When the token is due for replacement, and why if that is now.

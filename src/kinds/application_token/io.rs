@@ -1,14 +1,20 @@
 //! Calls, and what goes into the status.
 
+use std::collections::BTreeMap;
+
 use emnify::{
     Api, Cursor, Error, Page,
     wire::application_token::{self as wire, ApplicationTokenCreate, ApplicationTokenPatch},
 };
-use emnify_engine::kind::{Have, Id, Inputs, Reply};
+use emnify_engine::kind::{Have, Id, Inputs, Reply, misuse};
 use jiff::Timestamp;
 
-use super::{change::Change, diff, rows::{Ends, Parts, Row}, spec::{ApplicationToken, ApplicationTokenStatus}};
-use crate::kinds::common::number;
+use super::{
+    change::Change,
+    diff,
+    rows::{Ends, Parts, Row},
+    spec::{ApplicationToken, ApplicationTokenStatus},
+};
 
 /// A page without revoked tokens. How many tokens there are in all is left out, since the header counts those too.
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
@@ -42,33 +48,26 @@ pub(super) async fn read_kin(api: &Api, id: &Id, into: &mut Parts) -> Result<(),
     Ok(())
 }
 
-pub(super) async fn send(
-    api: &Api,
-    batch: &[(Option<Id>, Change)],
-) -> Result<Vec<Reply<ApplicationToken>>, Error> {
-    let mut replies = Vec::with_capacity(batch.len());
-    for (id, change) in batch {
-        replies.push(send_one(api, id.as_ref(), change).await?);
-    }
-    Ok(replies)
+pub(super) async fn make(api: &Api, new: &Change) -> Result<Reply<ApplicationToken>, Error> {
+    let Change::Create { description, ends, cidr, key } = new else {
+        return Err(misuse("only a create makes a token"));
+    };
+    let new = ApplicationTokenCreate {
+        description: description.clone(),
+        expires: expiry(*ends, api.client().server_time()),
+        ip: cidr.clone(),
+    };
+    let token = api.create_application_token(&new).await?;
+    Ok(Reply { secret: BTreeMap::from([(key.clone(), token)]), ..Reply::default() })
 }
 
-async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<ApplicationToken>, Error> {
+pub(super) async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<ApplicationToken>, Error> {
     let mut reply = Reply::default();
     match change {
-        Change::Create { description, ends, cidr, key } => {
-            let new = ApplicationTokenCreate {
-                description: description.clone(),
-                expires: expiry(*ends, api.client().server_time()),
-                ip: cidr.clone(),
-            };
-            let token = api.create_application_token(&new).await?;
-            reply.secret.insert(key.clone(), token);
-        }
+        Change::Create { .. } => return Err(misuse("the token is there already")),
         Change::Describe { description, .. } => {
-            let bound = id.ok_or_else(|| Error::NotFound { message: "the token is not bound".into() })?;
             let patch = ApplicationTokenPatch { description: Some(description.clone()), status: None };
-            api.patch_application_token(number(bound)?, &patch).await?;
+            api.patch_application_token(id.number()?, &patch).await?;
         }
         Change::MintJwt { token, key, .. } => {
             let jwt = api.mint_jwt(token.clone()).await.map_err(refused_here)?;

@@ -15,11 +15,20 @@ mod tests;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, OutputRef, Reply, spec::{AdoptionPolicy, DeletionPolicy, Intent}};
+use emnify_engine::kind::{
+    Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, OutputRef, Reply,
+    managed::Renewal,
+    spec::{AdoptionPolicy, DeletionPolicy, Intent},
+};
 use jiff::Timestamp;
 
-use self::{change::Change, rows::{NONCE, Part, Parts, Row, Want, describe}};
-pub use self::spec::{ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, JwtSpec, OutputSecret, Retiring};
+pub use self::spec::{
+    ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, JwtSpec, OutputSecret, Retiring,
+};
+use self::{
+    change::Change,
+    rows::{NONCE, Part, Parts, Row, Want, describe},
+};
 
 impl Managed for ApplicationToken {
     type Row = Row;
@@ -29,7 +38,9 @@ impl Managed for ApplicationToken {
     type Change = Change;
     type News = ();
 
-    const RENEWS: bool = true;
+    const SENSITIVE: bool = true;
+    const RENEWAL: Option<Renewal<Self>> =
+        Some(Renewal { renewed, expires, remains: diff::goes_along, ends: Change::ends_other });
 
     const FACTS: Facts = Facts {
         has_read: false,
@@ -38,7 +49,6 @@ impl Managed for ApplicationToken {
         scrub_every: Duration::from_secs(60 * 60),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
-        max_batch: 1,
     };
 
     fn id(row: &Row) -> Id {
@@ -99,17 +109,6 @@ impl Managed for ApplicationToken {
         diff::retire(have, context)
     }
 
-    fn remains(row: &Row, status: Option<&ApplicationTokenStatus>, object_created: Option<Timestamp>) -> bool {
-        diff::goes_along(row, status, object_created)
-    }
-
-    fn ends(change: &Change) -> Option<Id> {
-        match change {
-            Change::RevokeOld { id } => Some(Id::Int(*id)),
-            _ => None,
-        }
-    }
-
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
         match change {
             Change::Describe { description, .. } => {
@@ -123,23 +122,6 @@ impl Managed for ApplicationToken {
             }
             Change::Create { .. } | Change::MintJwt { .. } | Change::Revoke { .. } => {}
         }
-    }
-
-    fn renewed(status: &mut ApplicationTokenStatus, old: &Id, now: Timestamp) {
-        let id = old.to_string();
-        let since = now.to_string();
-        status.renewed_at = Some(since.clone().into());
-        if status.retiring.iter().all(|retiring| retiring.id != id) {
-            let undelivered = status.token_id.as_ref() != Some(&id);
-            status.retiring.push(Retiring { id, since: since.into(), revoke_after: None, undelivered });
-        }
-    }
-
-    /// A token that rotates is replaced before it ends.
-    fn expires(&self) -> Option<Timestamp> {
-        let rotates = self.spec.rotate_before.is_some() || self.spec.rotate_every.is_some();
-        let status = self.status.as_ref().filter(|_| !rotates)?;
-        status.expires_at.as_ref()?.as_str().parse().ok()
     }
 
     fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut ApplicationTokenStatus) {
@@ -160,7 +142,28 @@ impl Managed for ApplicationToken {
         }
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
-        io::send(api, batch).await
+    async fn make(api: &Api, new: &Change) -> Result<Reply<Self>, Error> {
+        io::make(api, new).await
     }
+
+    async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<Self>, Error> {
+        io::apply(api, id, change).await
+    }
+}
+
+fn renewed(status: &mut ApplicationTokenStatus, old: &Id, now: Timestamp) {
+    let id = old.to_string();
+    let since = now.to_string();
+    status.renewed_at = Some(since.clone().into());
+    if status.retiring.iter().all(|retiring| retiring.id != id) {
+        let undelivered = status.token_id.as_ref() != Some(&id);
+        status.retiring.push(Retiring { id, since: since.into(), revoke_after: None, undelivered });
+    }
+}
+
+/// A token that rotates is replaced before it ends.
+fn expires(token: &ApplicationToken) -> Option<Timestamp> {
+    let rotates = token.spec.rotate_before.is_some() || token.spec.rotate_every.is_some();
+    let status = token.status.as_ref().filter(|_| !rotates)?;
+    status.expires_at.as_ref()?.as_str().parse().ok()
 }

@@ -166,7 +166,9 @@ impl ApplicationToken {
     /// Keys of the token and of the JWT.
     pub fn secret_keys(&self) -> (String, String) {
         let secret = self.spec.secret_ref.clone().unwrap_or_default();
-        let key = |key: Option<DataKey>, default: &str| key.map_or_else(|| default.to_owned(), |key| key.to_string());
+        let key = |key: Option<DataKey>, default: &str| {
+            key.map_or_else(|| default.to_owned(), |key| key.to_string())
+        };
         (key(secret.token_key, "token"), key(secret.jwt_key, "jwt"))
     }
 

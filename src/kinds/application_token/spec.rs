@@ -19,24 +19,11 @@ use crate::api::{DataKey, Date, Duration, ObjectName};
     derive = "Default",
     cel,
     shortname = "emtok",
-    category = "emnify",
     validation = Rule::new("size(self.metadata.name) <= 247 || (has(self.spec.secretRef) && has(self.spec.secretRef.name))")
         .message("the Secret takes this name with -token at the end, and a name has at most 253 characters: shorten it to 247, or set spec.secretRef.name"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.secretName"),
     printcolumn(name = "Expiry", type_ = "string", json_path = ".status.expiresAt"),
-    printcolumn(name = "JWT expiry", type_ = "string", json_path = ".status.jwtExpiresAt"),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "JWT expiry", type_ = "string", json_path = ".status.jwtExpiresAt")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

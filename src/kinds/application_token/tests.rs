@@ -5,11 +5,23 @@ mod calls;
 use std::{collections::HashMap, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
-use emnify_engine::{kind::{Change as _, Context, Diff, Have, Id, Inputs, Managed, Output, Verb, spec::{Intent, Provenance}}, cluster::secrets::{NONCE as NONCE_ANNOTATION, TOKEN_ID}};
+use emnify_engine::{
+    cluster::secrets::{NONCE as NONCE_ANNOTATION, TOKEN_ID},
+    kind::{
+        Change as _, Context, Diff, Have, Id, Inputs, Managed, Output, Verb,
+        spec::{Intent, Provenance},
+    },
+};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-use super::{ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, Retiring, change::Change, rows::{Cidr, Parts, Row, Want}};
+use super::{
+    ApplicationToken, ApplicationTokenSpec, ApplicationTokenStatus, Retiring,
+    change::Change,
+    renewed,
+    rows::{Cidr, Parts, Row, Want},
+};
+use crate::kinds::laws::kind_laws;
 
 const OWNER: &str = "prod/fleet/ci";
 
@@ -37,6 +49,16 @@ fn row(id: i64, nonce: &str) -> Row {
         cidr: None,
     }
 }
+
+kind_laws!(
+    ApplicationToken,
+    there: (row(7, "n1"), Parts { siblings: Some(Vec::new()) }),
+    inputs: Inputs::new("prod", "fleet/ci", Some("n1".into())),
+    bare: json!({"jwt": {"enabled": false}}),
+    // what it asks for depends on the Secret, which its own tests have
+    others: [] as [Value; 0],
+    new: json!({"description": "for the pipeline", "jwt": {"enabled": false}}),
+);
 
 fn jwt(id: i64, issued: Timestamp, ends: Timestamp) -> String {
     let claims = json!({"esc.org": 42, "esc.orgName": "Example", "esc.app": id, "iat": issued.as_second(), "exp": ends.as_second()});
@@ -96,6 +118,8 @@ impl Case {
             edited: false,
             factory_test: false,
             own_tokens: self.own_tokens.clone(),
+            own_users: Vec::new(),
+            as_user: false,
         }
     }
 
@@ -186,7 +210,7 @@ fn a_lost_or_foreign_value_makes_a_new_token() {
 #[test]
 fn at_most_one_token_an_hour_is_made_anew() {
     let mut case = Case { data: vec![], now: at(10), ..Case::default() };
-    ApplicationToken::renewed(&mut case.status, &Id::Int(6), at(10));
+    renewed(&mut case.status, &Id::Int(6), at(10));
     case.now = at(10).checked_add(59.minutes()).unwrap();
     let diff = case.diff(json!({}));
     assert!(
@@ -266,9 +290,9 @@ fn a_token_that_nobody_was_given_is_revoked_at_once() {
 #[test]
 fn a_replacement_remembers_whether_the_old_value_was_delivered() {
     let mut status = Case::default().status;
-    ApplicationToken::renewed(&mut status, &Id::Int(7), at(3));
-    ApplicationToken::renewed(&mut status, &Id::Int(7), at(4));
-    ApplicationToken::renewed(&mut status, &Id::Int(8), at(5));
+    renewed(&mut status, &Id::Int(7), at(3));
+    renewed(&mut status, &Id::Int(7), at(4));
+    renewed(&mut status, &Id::Int(8), at(5));
     let seen: Vec<_> = status.retiring.iter().map(|old| (old.id.as_str(), old.undelivered)).collect();
     assert_eq!(seen, [("7", false), ("8", true)], "each once, and only 7 was in the Secret");
 }
@@ -303,7 +327,11 @@ fn deletion_revokes_what_a_crash_left_behind_and_not_what_an_earlier_object_left
 
 #[test]
 fn nothing_is_revoked_before_it_is_known_which_tokens_the_object_made() {
-    assert_eq!(ApplicationToken::parts_to_retire(None), [super::rows::Part::Kin], "after a restart they are not known");
+    assert_eq!(
+        ApplicationToken::parts_to_retire(None),
+        [super::rows::Part::Kin],
+        "after a restart they are not known"
+    );
 }
 
 #[test]
@@ -340,7 +368,7 @@ fn a_jwt_is_made_when_missing_ending_or_of_another_token() {
 fn a_jwt_is_never_made_from_a_value_of_another_token() {
     let case = Case { token_id: Some("6"), ..Case::default() };
     let mut status = case.status.clone();
-    ApplicationToken::renewed(&mut status, &Id::Int(6), at(1));
+    renewed(&mut status, &Id::Int(6), at(1));
     let diff = Case { status, ..case }.diff(json!({"jwt": {"enabled": true}}));
     assert!(diff.changes.is_empty(), "{:?}", said(&diff));
 }

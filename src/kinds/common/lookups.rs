@@ -7,6 +7,7 @@ use emnify::{
     wire::{
         blocklist::Operator,
         lookup::Service,
+        tariff_profile::TARIFF_PROFILES,
         traffic_limit::{DATA, Period, TrafficLimit},
     },
 };
@@ -40,12 +41,8 @@ pub static ESME_INTERFACE_TYPES: Table =
 /// Tariffs by name, as far as profiles of the organisation have them: no operation lists tariffs [S].
 pub static TARIFFS: Table =
     Table { name: "tariff of the organisation's profiles", folds: true, keep: OWN, load: tariffs };
-/// DNS configurations by `primary, secondary`.
-pub static DNS: Table = Table { name: "DNS configuration", folds: true, keep: OWN, load: dns };
-/// API callbacks by URL.
-pub static API_CALLBACKS: Table = Table { name: "API callback", folds: true, keep: OWN, load: api_callbacks };
-/// API secrets by purpose.
-pub static API_SECRETS: Table = Table { name: "API secret", folds: true, keep: OWN, load: api_secrets };
+/// Types of events by name.
+pub static EVENT_TYPES: Table = Table { name: "event type", folds: true, keep: FIXED, load: event_types };
 
 /// How the table of limits calls one: `<service>: <volume> per <period>`, or without the period.
 pub fn limit_name(service: &str, volume: i64, period: Option<&str>) -> String {
@@ -61,7 +58,8 @@ fn singular(period: &str) -> &str {
 }
 
 fn row(id: i64, names: impl IntoIterator<Item = String>) -> LookupRow {
-    LookupRow { id: id.into(), names: names.into_iter().filter(|name| !name.is_empty()).collect() }
+    let names = names.into_iter().filter(|name| !name.is_empty()).collect();
+    LookupRow { id: id.into(), names, shown: None }
 }
 
 fn operators(api: Api) -> Loading {
@@ -146,9 +144,17 @@ fn esme_interface_types(api: Api) -> Loading {
     .boxed()
 }
 
+fn event_types(api: Api) -> Loading {
+    async move {
+        let all = api.event_types().await?.into_iter();
+        Ok(all.map(|kind| row(kind.id, kind.name)).collect())
+    }
+    .boxed()
+}
+
 fn tariffs(api: Api) -> Loading {
     async move {
-        let profiles = api.list_tariff_profiles(Cursor::first()).await?.items;
+        let profiles = TARIFF_PROFILES.list(&api, Cursor::first()).await?.items;
         let mut rows: Vec<LookupRow> = Vec::new();
         for tariff in profiles.into_iter().filter_map(|profile| profile.tariff) {
             let tariff = row(tariff.id, tariff.name);
@@ -157,30 +163,6 @@ fn tariffs(api: Api) -> Loading {
             }
         }
         Ok(rows)
-    }
-    .boxed()
-}
-
-fn dns(api: Api) -> Loading {
-    async move {
-        let all = api.dns_configs().await?.into_iter();
-        Ok(all.map(|dns| row(dns.id, [format!("{}, {}", dns.primary, dns.secondary)])).collect())
-    }
-    .boxed()
-}
-
-fn api_callbacks(api: Api) -> Loading {
-    async move {
-        let all = api.api_callbacks().await?.into_iter();
-        Ok(all.map(|callback| row(callback.id, [callback.url])).collect())
-    }
-    .boxed()
-}
-
-fn api_secrets(api: Api) -> Loading {
-    async move {
-        let all = api.api_secrets().await?.into_iter();
-        Ok(all.map(|secret| row(secret.id, secret.purpose)).collect())
     }
     .boxed()
 }

@@ -1,13 +1,16 @@
 //! What kinds share.
 
 pub(crate) mod alerts;
-pub(crate) mod description;
+pub(crate) mod events;
 pub mod lookups;
 
-use emnify_engine::kind::Id;
+/// What the tags begin with that mark whose a device is.
+pub(crate) const MARK_PREFIX: &str = "k8s:";
 
-/// Name of the key by which mirrors index our marks.
-pub(crate) const MARK: &str = "mark";
+/// A tag that could be taken for a mark, in whatever spelling.
+pub(crate) fn is_mark(tag: &str) -> bool {
+    tag.trim().to_lowercase().starts_with(MARK_PREFIX)
+}
 
 /// Groups that metrics and sets count objects in.
 pub(crate) mod group {
@@ -19,9 +22,6 @@ pub(crate) mod group {
     pub(crate) const RAT: &str = "rat";
     /// State of SIMs.
     pub(crate) const SIM: &str = "sim";
-}
-
-/// The number that this family of the API takes; an id that is none cannot exist there.
-pub(crate) fn number(id: &Id) -> Result<i64, emnify::Error> {
-    id.int().ok_or_else(|| emnify::Error::NotFound { message: format!("{id} is not a numeric id") })
+    /// State of data streams.
+    pub(crate) const DATA_STREAM: &str = "data stream";
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use emnify_engine::kind::{BatchKey, Change as Contract, Class, FieldDiff, Table, Verb};
+use emnify_engine::kind::{BatchKey, Change as Contract, Class, FieldDiff, Table, Verb, request};
 
-use super::{lookups, quota::Post, rows::Tag};
-use crate::kinds::sim::{SimState, state::status as sim_status};
+use super::{quota::Post, rows::Tag};
+use crate::kinds::{
+    sim::{SimState, state::status as sim_status},
+    tag::names::TAGS,
+};
 
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +94,31 @@ pub struct Create {
     pub address: Option<String>,
     /// Id of the address space.
     pub space: Option<i64>,
+}
+
+impl Create {
+    fn request(&self) -> String {
+        let Self {
+            name,
+            enabled,
+            service_profile,
+            tariff_profile,
+            sim,
+            activate,
+            imei,
+            imei_lock,
+            address,
+            space,
+        } = self;
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let id = |value: &Option<i64>| value.map_or_else(String::new, |id| id.to_string());
+        let (sim, space, imei, address) = (id(sim), id(space), text(imei), text(address));
+        let lock = imei_lock.map_or_else(String::new, |lock| lock.to_string());
+        format!(
+            "create name={name} enabled={enabled} serviceProfile={service_profile} tariffProfile={tariff_profile} sim={sim} \
+             activate={activate} imei={imei} imeiLock={lock} ipAddress={address} ipAddressSpace={space}"
+        )
+    }
 }
 
 /// Changed fields of a device.
@@ -204,7 +232,11 @@ impl Contract for Change {
             Self::Patch(Patch(fields)) => fields.iter().map(Field::diff).collect(),
             Self::SimState { from, to, .. } => vec![FieldDiff::new("sim.state", sim_status::name(*from), to)],
             Self::SuspendLeaving { .. } => {
-                vec![FieldDiff::new("sim.state", sim_status::name(sim_status::ACTIVATED), SimState::Suspended)]
+                vec![FieldDiff::new(
+                    "sim.state",
+                    sim_status::name(sim_status::ACTIVATED),
+                    SimState::Suspended,
+                )]
             }
             Self::CreateTag(name) => vec![FieldDiff::new("tags", "", name)],
             Self::AddTags(added) => tags(added, false),
@@ -244,17 +276,25 @@ impl Contract for Change {
                 Class { verb: Verb::Update, urgent: false, disturbs: u64::from(post.last_added <= 0.0) }
             }
             Self::Delete { .. } => Class { verb: Verb::Delete, urgent: true, disturbs: 1 },
-            Self::CreateTag(_)
-            | Self::AddTags(_)
-            | Self::RemoveTags(_)
-            | Self::UnblockOperator(_) => Class::quiet(Verb::Update),
+            Self::CreateTag(_) | Self::AddTags(_) | Self::RemoveTags(_) | Self::UnblockOperator(_) => {
+                Class::quiet(Verb::Update)
+            }
+        }
+    }
+
+    fn request(&self) -> String {
+        match self {
+            Self::Create(new) => new.request(),
+            other => request(other.class().verb, &other.fields()).unwrap_or_else(|| other.to_string()),
         }
     }
 
     fn repeatable(&self) -> bool {
         match self {
             // A device more, a transition that may be illegal by then, a used volume restored.
-            Self::Create(_) | Self::SimState { .. } | Self::SuspendLeaving { .. } | Self::SetQuota(..) => false,
+            Self::Create(_) | Self::SimState { .. } | Self::SuspendLeaving { .. } | Self::SetQuota(..) => {
+                false
+            }
             Self::Patch(_)
             | Self::CreateTag(_)
             | Self::AddTags(_)
@@ -275,7 +315,9 @@ impl Contract for Change {
                 format!("create/{}/{}/{status}/{space}", new.service_profile, new.tariff_profile)
             }
             // Releasing is recorded for single patches only. [R]
-            Self::Patch(Patch(fields)) if fields.iter().all(|f| f.set != FieldChange::Sim(None)) => "patch".into(),
+            Self::Patch(Patch(fields)) if fields.iter().all(|f| f.set != FieldChange::Sim(None)) => {
+                "patch".into()
+            }
             // Factory Test only through the SIM itself: two sources disagree about its number in bulk patches. [S]
             Self::SimState { to: SimState::Activated | SimState::Suspended, .. } => "sim-state".into(),
             // Many devices may miss the same tag at once.
@@ -296,7 +338,7 @@ impl Contract for Change {
     }
 
     fn refreshes(&self) -> Option<&'static Table> {
-        matches!(self, Self::CreateTag(_)).then_some(&lookups::TAGS)
+        matches!(self, Self::CreateTag(_)).then_some(&TAGS)
     }
 
     fn activates(&self) -> bool {

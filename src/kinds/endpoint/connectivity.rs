@@ -146,7 +146,8 @@ mod tests {
             since: second.map(|second| Timestamp::from_second(second).unwrap()),
             ..Connectivity::default()
         };
-        let word = |event: &Connectivity, read: &Connectivity| newest(Some(event), Some(read)).unwrap().word.clone();
+        let word =
+            |event: &Connectivity, read: &Connectivity| newest(Some(event), Some(read)).unwrap().word.clone();
         assert_eq!(word(&seen("ATTACHED", Some(10)), &seen("ONLINE", Some(20))), "ONLINE");
         assert_eq!(word(&seen("OFFLINE", Some(30)), &seen("ONLINE", Some(20))), "OFFLINE");
         assert_eq!(word(&seen("OFFLINE", Some(20)), &seen("ONLINE", Some(20))), "OFFLINE", "the log goes on");

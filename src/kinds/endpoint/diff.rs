@@ -5,8 +5,16 @@ use std::net::Ipv4Addr;
 use emnify_engine::kind::{Diff, FieldDiff, Invalid, Key, spec::Provenance};
 use jiff::Timestamp;
 
-use super::{change::{Change, Create, Field, Patch, FieldChange, Traffic}, quota, rows::{Parts, Row, RowSim, Tag, Want, key, status, self}, spec::{EndpointStatus, SetAllowance}};
-use crate::kinds::sim::{SimState, state::{Move, status as sim_status, self}};
+use super::{
+    change::{Change, Create, Field, FieldChange, Patch, Traffic},
+    quota,
+    rows::{self, Parts, Row, RowSim, Tag, Want, key, status},
+    spec::{EndpointStatus, SetAllowance},
+};
+use crate::kinds::sim::{
+    SimState,
+    state::{Move, status as sim_status},
+};
 
 /// What a decision depends on besides spec and device.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +60,7 @@ pub fn create(want: &Want) -> Option<Create> {
         service_profile: want.service_profile?,
         tariff_profile: want.tariff_profile?,
         sim,
-        activate: sim.is_some() && want.sim_state == Some(SimState::Activated),
+        activate: sim.is_some() && want.sim_state.is_some_and(|wanted| wanted.activates_at_once()),
         imei: want.imei.clone(),
         imei_lock: want.imei_lock,
         address: want.address.clone(),
@@ -67,9 +75,11 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
     let tags = Tags::of(want, row, memory);
     diff.changes.extend(tags.missing.iter().map(|tag| Change::CreateTag(tag.name.clone())));
     quotas(want, parts, memory, &mut diff.changes);
-    let (state, ends_test) = sim_state(want, row, memory.edited, &mut diff);
+    let (state, ends_test) = sim_state(want, row, memory, &mut diff);
     let mut fields = fields(want, row);
-    if row.in_factory_test() && fields.iter().any(|f| matches!(f.set, FieldChange::Enabled(_))) && !want.acknowledged
+    if row.in_factory_test()
+        && fields.iter().any(|f| matches!(f.set, FieldChange::Enabled(_)))
+        && !want.acknowledged
     {
         fields.retain(|field| !matches!(field.set, FieldChange::Enabled(_)));
         // A test that the spec ends anyway is over at the next look.
@@ -161,7 +171,7 @@ fn head(imei: &str) -> &str {
 }
 
 /// The change of the SIM's state, and whether it ends Factory Test on purpose.
-fn sim_state(want: &Want, row: &Row, edited: bool, diff: &mut Diff<Change>) -> (Option<Change>, bool) {
+fn sim_state(want: &Want, row: &Row, memory: Memory<'_>, diff: &mut Diff<Change>) -> (Option<Change>, bool) {
     let (Some(Some(wanted)), Some(state)) = (want.sim, want.sim_state) else { return (None, false) };
     let Some(RowSim { id, status, .. }) = row.sim.as_ref().filter(|sim| sim.id == wanted) else {
         // It is assigned first.
@@ -171,11 +181,11 @@ fn sim_state(want: &Want, row: &Row, edited: bool, diff: &mut Diff<Change>) -> (
         diff.waiting = Some("sim.state: the state of the newly assigned SIM is not known yet".into());
         return (None, false);
     };
-    match state::next(from, state, edited, want.acknowledged) {
+    match state.next(from, memory.edited, memory.now) {
         Move::Stay => (None, false),
         Move::To(to) => (Some(Change::SimState { sim: *id, from, to }), from == sim_status::FACTORY_TEST),
         Move::CurrentMember => {
-            diff.reported.push(FieldDiff::new("sim.state", sim_status::name(from), state));
+            diff.reported.push(FieldDiff::new("sim.state", sim_status::name(from), state.state));
             (None, false)
         }
         Move::Passing(why) => {
@@ -298,10 +308,14 @@ pub fn release(row: &Row) -> Option<Change> {
 pub fn step_aside(row: &Row, free: &dyn Fn(&Key) -> bool) -> Option<Change> {
     let (space, old) = (row.space?, row.address.as_ref()?);
     let [a, b, c, host] = old.parse::<Ipv4Addr>().ok()?.octets();
-    let others = (host.saturating_add(1)..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
+    let others =
+        (host.saturating_add(1)..=254).chain((1..host).rev()).map(|d| Ipv4Addr::new(a, b, c, d).to_string());
     let aside = others.into_iter().find(|it| free(&Key::new(key::ADDRESS, rows::address(space, it))))?;
     let address = Field { old: old.to_string(), set: FieldChange::Address(aside) };
-    Some(Change::Patch(Patch(vec![address, Field { old: space.to_string(), set: FieldChange::Space(space) }])))
+    Some(Change::Patch(Patch(vec![
+        address,
+        Field { old: space.to_string(), set: FieldChange::Space(space) },
+    ])))
 }
 
 fn released(sim: i64) -> Change {

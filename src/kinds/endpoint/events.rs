@@ -5,7 +5,10 @@ use emnify_engine::kind::{EventEffect, Id, Key, Subject};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{connectivity::{Connectivity, rat_name}, rows::key};
+use super::{
+    connectivity::{Connectivity, rat_name},
+    rows::key,
+};
 
 /// Event types that tell of a device without saying where it is: enabled, disabled, SIM released, assigned, activated,
 /// suspended, deleted, in factory test. [P]

@@ -5,15 +5,20 @@ use emnify::{
     wire::{
         Listing, Nullable,
         endpoint::{Endpoint as Wire, EndpointCreate, EndpointOwn, EndpointPatch, SimAssignment, SimChange},
-        endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
         quota::{Allowance, Quota},
         sim::status as sim_status,
-        tag::TagItem,
+        tag::{TAGS, TagItem, TagWrite},
     },
 };
-use emnify_engine::kind::{Id, LookupRow, Reply};
+use emnify_engine::kind::{Id, LookupRow, Reply, misuse};
 
-use super::{Endpoint, change::{Change, Create, Patch, FieldChange, Traffic}, quota::{Live, Post}, rows::{Part, Parts, Row, RowSim, Tag, TagList, status}, spec::SetAllowance};
+use super::{
+    Endpoint,
+    change::{Change, Create, FieldChange, Patch, Traffic},
+    quota::{Live, Post},
+    rows::{Part, Parts, Row, RowSim, Tag, TagList, status},
+    spec::SetAllowance,
+};
 use crate::kinds::sim::SimState;
 
 /// Devices of a page of what changed last: more than people change in 20 s, less than a listing.
@@ -119,99 +124,52 @@ fn posted(before: Option<&Option<Live>>) -> Option<SetAllowance> {
     before?.as_ref()?.posted.clone()
 }
 
-/// Free addresses for devices like this one: in its space, else in all, because the API chooses.
-pub async fn room(api: &Api, create: &Change) -> Result<Option<usize>, Error> {
-    let Change::Create(new) = create else { return Ok(None) };
-    let spaces = api.ip_address_spaces().await?;
-    let meant = spaces.iter().filter(|space| new.space.is_none_or(|id| space.id == id));
-    let free: Option<i64> = meant.map(|space| space.available_count).sum();
-    Ok(free.map(|free| usize::try_from(free).unwrap_or(0)))
+/// Makes one device.
+pub async fn make(api: &Api, new: &Change) -> Result<Reply<Endpoint>, Error> {
+    let new = created(new)?;
+    let made = api.create_endpoint(&wire_create(new)).await?;
+    let bare = Reply { id: Some(Id::Int(made.id)), ..Reply::default() };
+    Ok(made.shown.map_or(bare, |shown| reply(new, &shown)))
 }
 
-type Batch = [(Option<Id>, Change)];
-
-/// Sends changes of one batch key, or one change.
-pub async fn send(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Error> {
-    let done = |()| batch.iter().map(|_| Reply::default()).collect();
-    match batch {
-        [] => Ok(Vec::new()),
-        [(_, Change::CreateTag(name)), ..] => {
-            let named = created_tag(api, name).await?;
-            Ok(batch.iter().map(|_| Reply { named: named.clone(), ..Reply::default() }).collect())
-        }
-        [(None, Change::Create(new))] => {
-            let made = api.create_endpoint(&wire_create(new)).await?;
-            let bare = Reply { id: Some(Id::Int(made.id)), ..Reply::default() };
-            Ok(vec![made.shown.map_or(bare, |shown| reply(new, &shown))])
-        }
-        [(None, Change::Create(_)), ..] => create_many(api, batch).await,
-        [(_, Change::AddTags(_)), ..] => api.add_tags(&tag_items(batch)?).await.map(done),
-        [(_, Change::RemoveTags(_)), ..] => api.remove_tags(&tag_items(batch)?).await.map(done),
-        [(Some(id), change)] => send_one(api, number(Some(id))?, change).await.map(done),
-        [(_, Change::Delete { .. }), ..] => {
-            let ids = batch.iter().map(|(id, _)| number(id.as_ref())).collect::<Result<Vec<_>, _>>()?;
-            api.delete_endpoints(&ids).await.map(done)
-        }
-        [(_, Change::Patch(_) | Change::SimState { .. }), ..] => {
-            let patches = batch.iter().map(bulk_patch).collect::<Result<Vec<_>, _>>()?;
-            api.patch_endpoints(&patches).await.map(done)
-        }
-        _ => Err(misuse("these changes cannot share a call")),
-    }
-}
-
-/// A change that has a call of its own.
-async fn send_one(api: &Api, id: i64, change: &Change) -> Result<(), Error> {
+/// What a create makes.
+pub(super) fn created(change: &Change) -> Result<&Create, Error> {
     match change {
-        Change::Patch(patch) => api.patch_endpoint(id, &wire_patch(patch)).await,
-        Change::SimState { sim, to, .. } => api.set_sim_status(*sim, to.id()).await,
-        Change::SuspendLeaving { sim } => api.set_sim_status(*sim, SimState::Suspended.id()).await,
-        Change::BlockOperator(operator) => exists(api.block_operator(id, *operator).await),
-        Change::UnblockOperator(operator) => gone(api.unblock_operator(id, *operator).await),
-        Change::SetQuota(Traffic::Data, post) => api.set_data_quota(id, &allowance(post, None)).await,
+        Change::Create(new) => Ok(new),
+        _ => Err(misuse("only a create makes a device")),
+    }
+}
+
+/// Sends one change of one device. Tags are written in bulk only.
+pub async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<Endpoint>, Error> {
+    let id = id.number()?;
+    match change {
+        Change::Create(_) => return Err(misuse("the device is there already")),
+        Change::CreateTag(name) => {
+            return Ok(Reply { named: created_tag(api, name).await?, ..Reply::default() });
+        }
+        Change::AddTags(tags) => api.add_tags(&[tag_item(id, tags)]).await?,
+        Change::RemoveTags(tags) => api.remove_tags(&[tag_item(id, tags)]).await?,
+        Change::Patch(patch) => api.patch_endpoint(id, &wire_patch(patch)).await?,
+        Change::SimState { sim, to, .. } => api.set_sim_status(*sim, to.id()).await?,
+        Change::SuspendLeaving { sim } => api.set_sim_status(*sim, SimState::Suspended.id()).await?,
+        Change::BlockOperator(operator) => exists(api.block_operator(id, *operator).await)?,
+        Change::UnblockOperator(operator) => gone(api.unblock_operator(id, *operator).await)?,
+        Change::SetQuota(Traffic::Data, post) => api.set_data_quota(id, &allowance(post, None)).await?,
         Change::SetQuota(Traffic::Sms, post) => {
-            api.set_sms_quota(id, &allowance(post, Some(SMS_THRESHOLD))).await
+            api.set_sms_quota(id, &allowance(post, Some(SMS_THRESHOLD))).await?;
         }
-        Change::DeleteQuota(Traffic::Data) => gone(api.delete_data_quota(id).await),
-        Change::DeleteQuota(Traffic::Sms) => gone(api.delete_sms_quota(id).await),
+        Change::DeleteQuota(Traffic::Data) => gone(api.delete_data_quota(id).await)?,
+        Change::DeleteQuota(Traffic::Sms) => gone(api.delete_sms_quota(id).await)?,
         // Only the bulk call takes a device with its SIM.
-        Change::Delete { holds_sim: true } => api.delete_endpoints(&[id]).await,
-        Change::Delete { holds_sim: false } => api.delete_endpoint(id).await,
-        Change::Create(_) | Change::CreateTag(_) | Change::AddTags(_) | Change::RemoveTags(_) => {
-            Err(misuse("a change of its own kind of call"))
-        }
+        Change::Delete { holds_sim: true } => api.delete_endpoints(&[id]).await?,
+        Change::Delete { holds_sim: false } => api.delete_endpoint(id).await?,
     }
-}
-
-/// What a bulk call makes of the new devices is told apart by what only one of them can have.
-async fn create_many(api: &Api, batch: &Batch) -> Result<Vec<Reply<Endpoint>>, Error> {
-    let new: Vec<&Create> = batch
-        .iter()
-        .map(|(_, change)| match change {
-            Change::Create(new) => Ok(new),
-            _ => Err(misuse("creates share a call with creates only")),
-        })
-        .collect::<Result<_, _>>()?;
-    let first = new.first().ok_or_else(|| misuse("an empty batch"))?;
-    let EndpointCreate { status, service_profile, tariff_profile, ip_address_space, .. } = wire_create(first);
-    let endpoints = new.iter().map(|new| own(new)).collect();
-    let body = EndpointBatch { status, service_profile, tariff_profile, ip_address_space, endpoints };
-    let made = api.create_endpoints(&body).await?;
-    Ok(new
-        .iter()
-        .map(|new| made.iter().find(|wire| is(wire, new)).map_or_else(Reply::default, |w| reply(new, w)))
-        .collect())
-}
-
-fn is(made: &Wire, new: &Create) -> bool {
-    match (new.sim, &made.sim) {
-        (Some(wanted), Some(shown)) => shown.id == wanted,
-        _ => new.address.is_some() && made.ip_address == new.address,
-    }
+    Ok(Reply::default())
 }
 
 /// A new device as we asked for it and as far as the answer shows it; it cannot have a tag yet.
-fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
+pub(super) fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
     let shown = made.sim.as_ref();
     let row = Row {
         id: made.id,
@@ -235,7 +193,7 @@ fn reply(new: &Create, made: &Wire) -> Reply<Endpoint> {
     Reply { id: Some(Id::Int(made.id)), row: Some(row), ..Reply::default() }
 }
 
-fn wire_create(new: &Create) -> EndpointCreate {
+pub(super) fn wire_create(new: &Create) -> EndpointCreate {
     EndpointCreate {
         status: (if new.enabled { status::ENABLED } else { status::DISABLED }).into(),
         service_profile: new.service_profile.into(),
@@ -245,7 +203,7 @@ fn wire_create(new: &Create) -> EndpointCreate {
     }
 }
 
-fn own(new: &Create) -> EndpointOwn {
+pub(super) fn own(new: &Create) -> EndpointOwn {
     EndpointOwn {
         name: Some(new.name.clone()),
         tags: None,
@@ -261,7 +219,7 @@ fn own(new: &Create) -> EndpointOwn {
     }
 }
 
-fn wire_patch(patch: &Patch) -> EndpointPatch {
+pub(super) fn wire_patch(patch: &Patch) -> EndpointPatch {
     let mut wire = EndpointPatch::default();
     for field in &patch.0 {
         match &field.set {
@@ -281,27 +239,9 @@ fn wire_patch(patch: &Patch) -> EndpointPatch {
     wire
 }
 
-fn bulk_patch((id, change): &(Option<Id>, Change)) -> Result<EndpointBatchPatch, Error> {
-    let patch = match change {
-        Change::Patch(patch) => wire_patch(patch),
-        Change::SimState { sim, to, .. } => EndpointPatch {
-            sim: Some(SimChange::Assign { id: *sim, status: Some(to.id()) }),
-            ..EndpointPatch::default()
-        },
-        _ => return Err(misuse("patches share a call with patches only")),
-    };
-    Ok(EndpointBatchPatch { id: number(id.as_ref())?, patch })
-}
-
-fn tag_items(batch: &Batch) -> Result<Vec<TagItem>, Error> {
-    let items = batch.iter().map(|(id, change)| match change {
-        Change::AddTags(tags) | Change::RemoveTags(tags) => {
-            let tags = tags.iter().filter_map(|tag| tag.id).collect();
-            Ok(TagItem { endpoint: number(id.as_ref())?, tags })
-        }
-        _ => Err(misuse("tag changes share a call with tag changes only")),
-    });
-    items.collect()
+/// The tags of one device in a call for many.
+pub(super) fn tag_item(endpoint: i64, tags: &[Tag]) -> TagItem {
+    TagItem { endpoint, tags: tags.iter().filter_map(|tag| tag.id).collect() }
 }
 
 fn allowance(post: &Post, threshold: Option<f64>) -> Allowance {
@@ -322,9 +262,9 @@ fn whole(percentage: f64) -> i64 {
 }
 
 /// The row of a new tag; `None` for one that is there already, whose id the table tells.
-async fn created_tag(api: &Api, name: &str) -> Result<Option<LookupRow>, Error> {
-    match api.create_tag(name, None).await {
-        Ok(made) => Ok(Some(LookupRow { id: Id::Int(made.id), names: vec![name.to_owned()] })),
+pub(super) async fn created_tag(api: &Api, name: &str) -> Result<Option<LookupRow>, Error> {
+    match TAGS.create(api, &TagWrite::named(name)).await {
+        Ok(made) => Ok(Some(LookupRow { id: Id::Int(made.id), names: vec![name.to_owned()], shown: None })),
         Err(Error::Conflict { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -344,13 +284,4 @@ fn gone(result: Result<(), Error>) -> Result<(), Error> {
         Err(Error::NotFound { .. }) => Ok(()),
         other => other,
     }
-}
-
-fn number(id: Option<&Id>) -> Result<i64, Error> {
-    id.and_then(Id::int).ok_or_else(|| misuse("a change without the id of its device"))
-}
-
-/// Cannot happen while batch keys and this file agree; told as an error because a device must not be guessed.
-fn misuse(what: &str) -> Error {
-    Error::Rejected { status: 0, code: None, message: format!("not sent: {what}") }
 }

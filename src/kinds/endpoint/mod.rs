@@ -5,12 +5,12 @@
 //! [`quota`]. A device is found again by its SIM, else by its address, else (only after an interrupted create) by its
 //! name and profiles.
 
+mod bulk;
 mod change;
 mod connectivity;
 mod diff;
 mod events;
 mod io;
-pub(crate) mod lookups;
 mod quota;
 mod report;
 pub(crate) mod rows;
@@ -21,17 +21,28 @@ pub(crate) mod want;
 
 use std::time::Duration;
 
-use emnify::{
-    Api, Cursor, Error, Page,
-    wire::event::{Event, Record},
+use emnify::{Api, Cursor, Error, Page};
+use emnify_engine::kind::{
+    Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply,
+    managed::{Bulk, Census, Events, ListedAlone, Recent, Uses},
+    spec::{AdoptionPolicy, Intent},
 };
-use emnify_engine::kind::{Alert, Context, Diff, Facts, Find, Have, EventEffect, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply, Subject, spec::{AdoptionPolicy, Intent}};
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use jiff::Timestamp;
 
-pub use self::{change::Change, connectivity::Connectivity, rows::{Part, Parts, Row, Want}, spec::{AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim, EndpointSimStatus, EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota}};
+pub use self::{
+    change::Change,
+    connectivity::Connectivity,
+    rows::{Part, Parts, Row, Want},
+    spec::{
+        AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim,
+        EndpointSimStatus, EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
+    },
+};
 use self::{diff::Memory, rows::key};
-use super::{common::alerts, service_profile::ServiceProfile, sim::state_claim, tariff_profile::TariffProfile};
+use super::{
+    common::alerts, service_profile::ServiceProfile, sim::state_claim, tariff_profile::TariffProfile,
+};
 
 impl Managed for Endpoint {
     type Row = Row;
@@ -41,10 +52,28 @@ impl Managed for Endpoint {
     type Change = Change;
     type News = Connectivity;
 
-    const LISTENS: bool = true;
-    const COUNTED: bool = true;
-    const LISTED_ALONE: bool = true;
-    const USES: &'static [&'static str] = &[ServiceProfile::KIND, TariffProfile::KIND];
+    const EVENTS: Option<Events<Self>> = Some(Events {
+        effect: events::on_event,
+        alert: |event| alerts::about(events::subject(event.endpoint_id(), event.sim_id())?, event),
+        record: |record| events::subject(record.endpoint, record.sim),
+        follow: |before, news| news.after(before),
+    });
+    const CENSUS: Option<Census<Self>> = Some(|_, news, parts, put| {
+        connectivity::census(news, parts.and_then(|parts| parts.connectivity.as_ref()), put);
+    });
+    const RECENT: Option<Recent<Self>> =
+        Some(Recent { page: |api, at| io::recent(api, at).boxed(), changed: |row| row.updated });
+    const USES: &'static [Uses<Self>] = &[
+        Uses { kind: ServiceProfile::KIND, of: |row, _| Some(Id::Int(row.service_profile)) },
+        Uses { kind: TariffProfile::KIND, of: |row, _| Some(Id::Int(row.tariff_profile)) },
+    ];
+    const LISTED_ALONE: Option<ListedAlone<Self>> = Some(ListedAlone { extras });
+    const BULK: Option<Bulk<Self>> = Some(Bulk {
+        most: emnify::wire::endpoint_bulk::LARGEST_BATCH,
+        make: |api, new| bulk::make(api, new).boxed(),
+        apply: |api, changes| bulk::apply(api, changes).boxed(),
+        room: |api, new| bulk::room(api, new).boxed(),
+    });
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -54,7 +83,6 @@ impl Managed for Endpoint {
         scrub_every: Duration::from_secs(6 * 3600),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
-        max_batch: emnify::wire::endpoint_bulk::LARGEST_BATCH,
     };
 
     fn id(row: &Row) -> Id {
@@ -81,12 +109,6 @@ impl Managed for Endpoint {
 
     fn is_deleted(row: &Row) -> bool {
         row.is_tombstone()
-    }
-
-    fn uses(row: &Row, kind: &str) -> Option<Id> {
-        let profiles =
-            [(ServiceProfile::KIND, row.service_profile), (TariffProfile::KIND, row.tariff_profile)];
-        profiles.into_iter().find(|(of, _)| *of == kind).map(|(_, id)| Id::Int(id))
     }
 
     fn created(row: &Row) -> Option<Timestamp> {
@@ -138,13 +160,6 @@ impl Managed for Endpoint {
         wanted.into_iter().filter_map(|(wanted, part)| wanted.then_some(part)).collect()
     }
 
-    fn extras(status: Option<&EndpointStatus>) -> Vec<Part> {
-        match status.and_then(|status| status.connectivity.as_ref()) {
-            None => vec![Part::Connectivity],
-            Some(_) => Vec::new(),
-        }
-    }
-
     fn create(want: &Want, _: Option<&Intent>) -> Option<Change> {
         diff::create(want).map(Change::Create)
     }
@@ -180,41 +195,8 @@ impl Managed for Endpoint {
         report::report(self, &have.row, &have.parts, news, status);
     }
 
-    fn follow(before: &Connectivity, news: Connectivity) -> Connectivity {
-        news.after(before)
-    }
-
-    fn on_event(event: &Event) -> Option<EventEffect<Connectivity>> {
-        events::on_event(event)
-    }
-
-    fn census(
-        _: &Row,
-        news: Option<&Connectivity>,
-        parts: Option<&Parts>,
-        put: &mut dyn FnMut(&'static str, &str),
-    ) {
-        connectivity::census(news, parts.and_then(|parts| parts.connectivity.as_ref()), put);
-    }
-
-    fn alert(event: &Event) -> Option<Alert> {
-        alerts::about(events::subject(event.endpoint_id(), event.sim_id())?, event)
-    }
-
-    fn on_record(record: &Record) -> Option<Subject> {
-        events::subject(record.endpoint, record.sim)
-    }
-
-    fn changed(row: &Row) -> Option<Timestamp> {
-        row.updated
-    }
-
     async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
         io::list(api, at).await
-    }
-
-    fn recent(api: &Api, at: Cursor) -> Option<BoxFuture<'_, Result<Page<Row>, Error>>> {
-        Some(io::recent(api, at).boxed())
     }
 
     async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
@@ -225,12 +207,19 @@ impl Managed for Endpoint {
         io::read_part(api, id, part, into).await
     }
 
-    async fn room(api: &Api, create: &Change) -> Result<Option<usize>, Error> {
-        io::room(api, create).await
+    async fn make(api: &Api, new: &Change) -> Result<Reply<Self>, Error> {
+        io::make(api, new).await
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
-        io::send(api, batch).await
+    async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<Self>, Error> {
+        io::apply(api, id, change).await
+    }
+}
+
+fn extras(status: Option<&EndpointStatus>) -> Vec<Part> {
+    match status.and_then(|status| status.connectivity.as_ref()) {
+        None => vec![Part::Connectivity],
+        Some(_) => Vec::new(),
     }
 }
 

@@ -279,7 +279,11 @@ mod tests {
         assert_eq!(diff(&want(100.0), None, given, after), None, "it has ended: a period is given once");
         assert!(diff(&want(200.0), None, given, after).is_some(), "another allowance is a new one");
         let old = SetAllowance { ends: None, ..post.remember.clone() };
-        assert_eq!(diff(&want(100.0), None, Some(&old), before), None, "whose end nobody knows is not repeated");
+        assert_eq!(
+            diff(&want(100.0), None, Some(&old), before),
+            None,
+            "whose end nobody knows is not repeated"
+        );
         let term = Want::term("q", None, Some(&"2026-06-15T00:00:00Z".into())).unwrap();
         let dated = Want { term, ..want(100.0) };
         let post = diff(&dated, None, None, now()).unwrap();

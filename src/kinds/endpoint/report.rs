@@ -1,9 +1,20 @@
 //! What the status says about a device.
 
-use emnify_engine::{decide::conditions::{Wanted, self}, kind::{Kind, reason::{condition::CONNECTED, self}}};
+use emnify_engine::{
+    decide::conditions::{self, Wanted},
+    kind::{
+        Kind,
+        reason::{self, condition::CONNECTED},
+    },
+};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{connectivity::{Connectivity, newest}, quota, rows::{Parts, Row, RowSim}, spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance}};
+use super::{
+    connectivity::{Connectivity, newest},
+    quota,
+    rows::{Parts, Row, RowSim},
+    spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance},
+};
 use crate::kinds::sim::state::status as sim_status;
 
 /// Writes everything that can be seen.
@@ -18,7 +29,7 @@ pub fn report(
     status.imei = row.imei.as_deref().map(Into::into);
     status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
     status.tags = tags(object, row, &status.tags);
-    status.quota = quotas(object, parts, status.quota.take());
+    status.quota = quotas(object, parts, status.quota.take().map(|quota| *quota)).map(Box::new);
     let unattached = Connectivity { word: "OFFLINE".into(), ..Connectivity::default() };
     let never_attached = status.connectivity.is_none() && made_for(object, row);
     let seen = newest(news, parts.connectivity.as_ref()).or(never_attached.then_some(&unattached));
@@ -118,7 +129,7 @@ fn connectivity(object: &Endpoint, row: &Row, seen: &Connectivity, status: &mut 
         (None, Some(_)) => false,
     });
     if !stale {
-        status.connectivity = Some(fresh);
+        status.connectivity = Some(fresh.into());
     }
     if let Some(shown) = &status.connectivity {
         let reachable = matches!(shown.state.as_str(), "Online" | "Attached");

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use smol_str::SmolStr;
 
 use super::{connectivity::Connectivity, quota};
-use crate::kinds::sim::{SimState, state::status as sim_status};
+use crate::kinds::sim::state::{WantedState, status as sim_status};
 
 pub use emnify::wire::endpoint::status;
 
@@ -200,7 +200,7 @@ pub struct Want {
     /// `Some(None)`: no SIM.
     pub sim: Option<Option<i64>>,
     /// Wanted state of that SIM.
-    pub sim_state: Option<SimState>,
+    pub sim_state: Option<WantedState>,
     /// Digits as written.
     pub imei: Option<String>,
     /// Bound to the IMEI.

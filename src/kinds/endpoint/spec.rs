@@ -2,12 +2,22 @@
 
 #![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
 
-use emnify_engine::kind::spec::{CommonSpec, CommonStatus};
+use emnify_engine::kind::{
+    Dates,
+    spec::{CommonSpec, CommonStatus},
+};
+use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, OperatorReference, Reference, Volume}, kinds::sim::SimState};
+use crate::{
+    api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, OperatorReference, Reference, Volume},
+    kinds::sim::{
+        SimState,
+        period::{self, ActivePeriod},
+    },
+};
 
 /// A device in the emnify network.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,23 +25,11 @@ use crate::{api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, Opera
     group = "emnify.io",
     version = "v1alpha1",
     kind = "Endpoint",
-    plural = "endpoints",
     namespaced,
     status = "EndpointStatus",
     shortname = "emep",
-    category = "emnify",
     derive = "PartialEq",
     cel,
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
     printcolumn(name = "Connectivity", type_ = "string", json_path = ".status.connectivity.state"),
     printcolumn(name = "SIM", type_ = "string", json_path = ".status.sim.state"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
@@ -40,9 +38,7 @@ use crate::{api::{Date, Duration, Eid, Iccid, Imei, NumericId, ObjectName, Opera
         type_ = "string",
         json_path = ".status.connectivity.operator",
         priority = 1
-    ),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -95,7 +91,7 @@ pub struct EndpointSettings {
     pub tariff_profile: Option<Reference>,
     /// Space that the address is from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip_address_space: Option<AddressSpace>,
+    pub ip_address_space: Option<Box<AddressSpace>>,
     /// Tags by name. Missing ones are created. Tags that others put on the device stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(regex(pattern = r"^[^,]+$"), length(min = 1, max = 100)))]
@@ -112,7 +108,8 @@ pub struct EndpointSettings {
     pub operator_blocklist: Option<Vec<OperatorReference>>,
     /// Allowances of data and SMS. The service profile decides whether they are applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Quotas>,
+    // in a box, as what else few devices have: a fleet is held in memory
+    pub quota: Option<Box<Quotas>>,
     /// `true` consents to ending Factory Test, and so to activation and billing, when a change of `enabled` or
     /// `sim.state: Suspended` meets a SIM in Factory Test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,7 +126,8 @@ pub struct EndpointSettings {
     validation = Rule::new("!has(self.none) || self.none")
         .message("none can only be true; leave sim out to leave it unmanaged"),
     validation = Rule::new("!has(self.none) || !has(self.state)")
-        .message("state needs a SIM: remove it, or name the SIM instead of none")
+        .message("state needs a SIM: remove it, or name the SIM instead of none"),
+    validation = Rule::new(period::RULE).message(period::RULE_MESSAGE)
 )]
 pub struct EndpointSim {
     /// ICCID: 19 digits, or 20 with the check digit.
@@ -149,16 +147,23 @@ pub struct EndpointSim {
     /// `state` for the same SIM excludes this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<SimState>,
+    /// When it is active.
+    #[serde(flatten)]
+    pub active: ActivePeriod,
 }
 
-/// An address space by its id or its CIDR. Exactly one.
+/// An address space by its name here, its id or its CIDR. Exactly one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     cel,
-    validation = Rule::new("has(self.id) != has(self.cidr)").message("set exactly one of id, cidr")
+    validation = Rule::new("(has(self.name) ? 1 : 0) + (has(self.id) ? 1 : 0) + (has(self.cidr) ? 1 : 0) == 1")
+        .message("set exactly one of name, id, cidr")
 )]
 pub struct AddressSpace {
+    /// `IpAddressSpace` object in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ObjectName>,
     /// Id in emnify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<NumericId>,
@@ -248,14 +253,14 @@ pub struct EndpointStatus {
     pub sim: Option<EndpointSimStatus>,
     /// Whether the device is reachable, where, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connectivity: Option<ConnectivityStatus>,
+    pub connectivity: Option<Box<ConnectivityStatus>>,
     /// Tags that this object put on the device; removing one from the spec removes it from the device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub tags: Vec<String>,
     /// Allowances that this object has set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<QuotaStatus>,
+    pub quota: Option<Box<QuotaStatus>>,
     /// Shared fields.
     #[serde(flatten)]
     pub common: CommonStatus,
@@ -326,4 +331,10 @@ pub struct SetAllowance {
     pub ends: Option<String>,
 }
 
-emnify_engine::kind!(Endpoint, EndpointStatus);
+impl EndpointSpec {
+    fn dates(&self, now: Timestamp) -> Dates {
+        self.sim.as_ref().map(|sim| sim.active.dates(now)).unwrap_or_default()
+    }
+}
+
+emnify_engine::kind!(Endpoint, EndpointStatus, dates);

@@ -8,10 +8,19 @@ mod manifest;
 mod report;
 mod retire;
 
+use serde_json::json;
+
 use emnify_engine::kind::{Id, Inputs, spec::Provenance};
 
-use super::{Endpoint, EndpointSettings, EndpointSim, EndpointSpec, EndpointStatus, diff::Memory, rows::{Row, RowSim, Tag, Want, status}};
-use crate::{api::Reference, kinds::sim::SimState};
+use super::{
+    Endpoint, EndpointSettings, EndpointSim, EndpointSpec, EndpointStatus,
+    diff::Memory,
+    rows::{Parts, Row, RowSim, Tag, Want, status},
+};
+use crate::{
+    api::Reference,
+    kinds::{laws::kind_laws, sim::SimState},
+};
 
 const ICCID: &str = "8988303000000010140";
 
@@ -62,6 +71,19 @@ fn row(sim_status: i64) -> Row {
         ..Row::default()
     }
 }
+
+kind_laws!(
+    Endpoint,
+    there: (row(1), Parts::default()),
+    inputs: inputs(),
+    bare: json!({"sim": {"iccid": ICCID}, "serviceProfile": {"id": "1"}, "tariffProfile": {"id": "2"}}),
+    others: [
+        json!({"name": "Meter", "enabled": true, "serviceProfile": {"id": "3"}, "tariffProfile": {"id": "2"}, "imeiLock": true}),
+        json!({"sim": {"iccid": ICCID, "state": "Suspended"}, "serviceProfile": {"id": "1"}, "tariffProfile": {"id": "2"}}),
+        json!({"sim": {"none": true}, "serviceProfile": {"id": "1"}, "tariffProfile": {"id": "2"}}),
+    ],
+    new: json!({"name": "of the law", "enabled": false, "serviceProfile": {"id": "101"}, "tariffProfile": {"id": "201"}}),
+);
 
 fn tag(id: i64, name: &str) -> Tag {
     Tag { id: Some(id), name: name.into() }

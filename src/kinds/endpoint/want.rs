@@ -1,10 +1,26 @@
 //! From a spec to ids: what has to be looked up, and what follows from it.
 
-use emnify_engine::kind::{set::Marks, Id, Input, Inputs, Invalid, Key, Kind, Source, spec::{AdoptionPolicy, CommonSpec}};
+use emnify_engine::kind::{
+    Id, Input, Inputs, Invalid, Key, Kind, Source,
+    set::Marks,
+    spec::{AdoptionPolicy, CommonSpec},
+};
 use kube::ResourceExt;
 
-use super::{lookups, quota, rows::{Tag, Want}, spec::{AddressSpace, DataQuota, Endpoint, EndpointSettings, EndpointSim, SmsQuota}};
-use crate::{api::{Reference, References, Target}, kinds::{common::lookups::OPERATORS, sim::rows::key as sim_key}};
+use super::{
+    quota,
+    rows::{Tag, Want},
+    spec::{AddressSpace, DataQuota, Endpoint, EndpointSettings, EndpointSim, SmsQuota},
+};
+use crate::{
+    api::{Reference, References, Target},
+    kinds::{
+        common::{MARK_PREFIX, is_mark, lookups::OPERATORS},
+        ip_address_space::{self, IpAddressSpace},
+        sim::{rows::key as sim_key, state::WantedState},
+        tag::names::TAGS,
+    },
+};
 
 const SERVICE_PROFILE: &str = "serviceProfile";
 const TARIFF_PROFILE: &str = "tariffProfile";
@@ -12,7 +28,6 @@ const SPACE: &str = "ipAddressSpace";
 /// Key of the tag that marks our devices in the inputs; no spec path.
 const MARK: &str = "mark";
 /// How tags that mark devices begin.
-const MARK_PREFIX: &str = "k8s:";
 /// emnify counts data in MB.
 const MEGABYTE: i64 = 1_000_000;
 
@@ -53,15 +68,13 @@ pub fn settings_inputs(settings: &EndpointSettings, at: &str) -> Vec<Input> {
     .into_iter()
     .flatten()
     .collect();
-    if let Some(cidr) = settings.ip_address_space.as_ref().and_then(|space| space.cidr.clone()) {
-        let source = Source::Lookup { table: &lookups::IP_ADDRESS_SPACES, name: cidr, optional: false };
-        inputs.push(Input::new(format!("{at}{SPACE}"), source));
-    }
+    let space = settings.ip_address_space.as_deref().and_then(space_source);
+    inputs.extend(space.map(|source| Input::new(format!("{at}{SPACE}"), source)));
     for name in settings.tags.iter().flatten() {
-        let source = Source::Lookup { table: &lookups::TAGS, name: name.clone(), optional: true };
+        let source = Source::Lookup { table: &TAGS, name: name.clone(), optional: true };
         inputs.push(Input::new(tag_path(at, name), source));
     }
-    let mark = Source::Lookup { table: &lookups::TAGS, name: mark_name("{installation}"), optional: true };
+    let mark = Source::Lookup { table: &TAGS, name: mark_name("{installation}"), optional: true };
     inputs.push(Input::new(MARK, mark));
     for (index, operator) in settings.operator_blocklist.iter().flatten().enumerate() {
         inputs.extend(operator.input(&operator_path(at, index), &OPERATORS));
@@ -89,7 +102,12 @@ pub fn want(object: &Endpoint, from: &Inputs) -> Result<Want, Invalid> {
         name: spec.name.clone(),
         create_name: object.name_any(),
         sim: spec.sim.as_ref().map(|sim| sim_id(sim, from)).transpose()?,
-        sim_state: spec.sim.as_ref().and_then(|sim| sim.state),
+        sim_state: match &spec.sim {
+            Some(sim) => {
+                WantedState::read(sim.state, &sim.active, spec.settings.acknowledge_factory_test_end, "sim.")?
+            }
+            None => None,
+        },
         imei: spec.imei.as_ref().map(ToString::to_string),
         imei_lock: spec.imei_lock,
         address: spec.ip_address.clone(),
@@ -130,11 +148,19 @@ pub fn settings_want(
     })
 }
 
+fn space_source(space: &AddressSpace) -> Option<Source> {
+    let kind = IpAddressSpace::KIND;
+    if let Some(name) = &space.name {
+        return Some(Source::Object { kind, name: name.to_string() });
+    }
+    space.cidr.as_deref().map(|cidr| Source::Mirror { kind, key: ip_address_space::key(cidr) })
+}
+
 fn space_id(space: &AddressSpace, at: &str, from: &Inputs) -> Result<i64, Invalid> {
     let path = format!("{at}{SPACE}");
     match &space.id {
         Some(id) => id.int(&path),
-        None => from.int(&path).ok_or_else(|| Invalid::new(path, "no address space has this CIDR")),
+        None => from.int(&path).ok_or_else(|| Invalid::new(path, "no address space is meant by it")),
     }
 }
 
@@ -204,8 +230,11 @@ pub fn marked_by(tags: &[Tag]) -> Option<String> {
 /// device is.
 fn own_tag(name: &str, at: &str, from: &Inputs) -> Result<Tag, Invalid> {
     let path = tag_path(at, name);
-    if name.trim().to_lowercase().starts_with(MARK_PREFIX) {
-        return Err(Invalid::new(path, "tags that start with k8s: mark the operator's devices and cannot be set"));
+    if is_mark(name) {
+        return Err(Invalid::new(
+            path,
+            "tags that start with k8s: mark the operator's devices and cannot be set",
+        ));
     }
     Ok(tag(name, &path, from))
 }

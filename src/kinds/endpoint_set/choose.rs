@@ -5,10 +5,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use emnify_engine::kind::{set::{Candidates, Choice, Failure, CurrentMember, Pool}, Id, Invalid, Key, Managed, reason};
+use emnify_engine::kind::{
+    Id, Invalid, Key, Managed, reason,
+    set::{Candidates, Choice, CurrentMember, Failure, Pool},
+};
 
-use super::{list::{Entry, self}, spec::{EndpointSet, SimPool, SimSelector}};
-use crate::kinds::{endpoint::Endpoint, sim::{Sim, rows::{Row, key}}};
+use super::{
+    list::{self, Entry},
+    spec::{EndpointSet, SimPool, SimSelector},
+};
+use crate::kinds::{
+    endpoint::Endpoint,
+    sim::{
+        Sim,
+        rows::{Row, key},
+    },
+};
 
 /// The members that the spec means.
 pub(super) fn choose(object: &EndpointSet, from: &Candidates<'_, EndpointSet>) -> Result<Choice, Invalid> {

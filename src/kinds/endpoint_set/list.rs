@@ -30,7 +30,8 @@ pub(super) fn written(text: &str) -> Result<Vec<Entry>, Invalid> {
     let mut entries = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
-        let words = line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).filter(|w| !w.is_empty());
+        let words =
+            line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).filter(|w| !w.is_empty());
         for word in words {
             let place = format!("line {}", index + 1);
             let normal = Iccid::from(word).normal(PATH);

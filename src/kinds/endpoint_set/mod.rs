@@ -13,11 +13,25 @@ mod spec;
 mod tests;
 mod want;
 
-use emnify_engine::kind::{decoded::Undecodable, set::{Candidates, Choice, ObjectSet, Marks, Rollout, Tally, TextRef}, Have, Input, Inputs, Invalid, Key, spec::RefusedMember};
+use emnify_engine::kind::{
+    Have, Input, Inputs, Invalid, Key,
+    decoded::Undecodable,
+    set::{Candidates, Choice, Marks, ObjectSet, Rollout, Tally, TextRef},
+    spec::RefusedMember,
+};
 use jiff::Timestamp;
 
-pub use self::spec::{ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus, EndpointTemplate, IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim};
-use super::{endpoint::{Change, Connectivity, Endpoint, EndpointStatus, rows::{Row, Want}, self}, sim::{Sim, SimState, rows::Row as SimRow}};
+pub use self::spec::{
+    ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus,
+    EndpointTemplate, IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim,
+};
+use super::{
+    endpoint::{
+        self, Change, Connectivity, Endpoint, EndpointStatus,
+        rows::{Row, Want},
+    },
+    sim::{Sim, SimState, rows::Row as SimRow},
+};
 use serde::Deserialize;
 
 impl ObjectSet for EndpointSet {
@@ -31,7 +45,7 @@ impl ObjectSet for EndpointSet {
     /// The state of the SIMs is read on its own: where the set has set it, members that leave are suspended.
     fn salvage(set: &Undecodable) -> Self {
         let state = SimState::deserialize(&set.raw["template"]["sim"]["state"]).ok();
-        let sim = state.map(|state| TemplateSim { state: Some(state) });
+        let sim = state.map(|state| TemplateSim { state: Some(state), ..TemplateSim::default() });
         let template = EndpointTemplate { sim, ..EndpointTemplate::default() };
         let spec = EndpointSetSpec { template, common: set.spec.clone(), ..EndpointSetSpec::default() };
         Self { metadata: set.meta.clone(), spec, status: None }

@@ -96,8 +96,9 @@ fn piece(place: &str) -> Result<Piece<'_>, Invalid> {
 }
 
 fn unknown(place: &str) -> Invalid {
-    let message =
-        format!("{place} means nothing here: use {{iccid}}, {{iccid:last6}} (1 to 18 digits), {{set}} and {{namespace}}");
+    let message = format!(
+        "{place} means nothing here: use {{iccid}}, {{iccid:last6}} (1 to 18 digits), {{set}} and {{namespace}}"
+    );
     Invalid::new(PATH, message)
 }
 

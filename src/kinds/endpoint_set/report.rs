@@ -1,11 +1,22 @@
 //! What the status says about a set, and what it lets members know.
 
-use emnify_engine::kind::{set::Tally, reason, spec::{CommonStatus, Provenance}};
+use emnify_engine::kind::{
+    reason,
+    set::Tally,
+    spec::{CommonStatus, Provenance},
+};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::spec::{ActivationStatus, EndpointSet, EndpointSetStatus, MemberFailure};
-use crate::kinds::{endpoint::{Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance, rows::{Row, status as device}, want::{data_quota, sms_quota}}, sim::state::status as sim};
+use crate::kinds::{
+    endpoint::{
+        Connectivity, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance,
+        rows::{Row, status as device},
+        want::{data_quota, sms_quota},
+    },
+    sim::state::status as sim,
+};
 
 /// Groups that members are counted in.
 mod group {
@@ -104,11 +115,7 @@ fn undated(given: QuotaStatus) -> QuotaStatus {
 }
 
 /// What a member would have in its status if it had one.
-pub(super) fn memory(
-    object: &EndpointSet,
-    status: Option<&EndpointSetStatus>,
-    made: bool,
-) -> EndpointStatus {
+pub(super) fn memory(object: &EndpointSet, status: Option<&EndpointSetStatus>, made: bool) -> EndpointStatus {
     let template = &object.spec.template;
     let ours = template.sim.as_ref().is_some_and(|sim| sim.state.is_some());
     // Left out, tags are nobody's business, as for a single device.
@@ -116,7 +123,7 @@ pub(super) fn memory(
     EndpointStatus {
         sim: ours.then(|| EndpointSimStatus { managed: Some(true), ..EndpointSimStatus::default() }),
         tags: tags.unwrap_or_default(),
-        quota: status.and_then(|status| status.quota.clone()).map(undated),
+        quota: status.and_then(|status| status.quota.clone()).map(|quota| undated(quota).into()),
         common: CommonStatus {
             provenance: Some(if made { Provenance::Created } else { Provenance::Adopted }),
             ..CommonStatus::default()

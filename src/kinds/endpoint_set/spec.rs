@@ -4,12 +4,28 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::{decide::refusals::KEPT_REFUSALS, kind::spec::{CommonSpec, CommonStatus, RefusedMember}};
+use emnify_engine::{
+    decide::refusals::KEPT_REFUSALS,
+    kind::{
+        Dates,
+        spec::{CommonSpec, CommonStatus, RefusedMember},
+    },
+};
+use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, ObjectName}, kinds::{endpoint::{EndpointSettings, QuotaStatus}, sim::SimState}};
+use crate::{
+    api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, ObjectName},
+    kinds::{
+        endpoint::{EndpointSettings, QuotaStatus},
+        sim::{
+            SimState,
+            period::{self, ActivePeriod},
+        },
+    },
+};
 
 /// A fleet as one object: a device for each of many SIMs, all by one template.
 ///
@@ -20,11 +36,9 @@ use crate::{api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, Obj
     group = "emnify.io",
     version = "v1alpha1",
     kind = "EndpointSet",
-    plural = "endpointsets",
     namespaced,
     status = "EndpointSetStatus",
     shortname = "emeps",
-    category = "emnify",
     derive = "PartialEq",
     cel,
     validation = Rule::new("size(self.metadata.name) <= 63").message("the name may have at most 63 characters: it is part of a tag of its devices"),
@@ -32,16 +46,6 @@ use crate::{api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, Obj
         spec_replicas_path = ".spec.pool.replicas",
         status_replicas_path = ".status.replicas",
         label_selector_path = ".status.labelSelector"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
     ),
     printcolumn(name = "Desired", type_ = "integer", json_path = ".status.desiredReplicas"),
     printcolumn(name = "Members", type_ = "integer", json_path = ".status.replicas"),
@@ -52,8 +56,7 @@ use crate::{api::{CountOrPercent, DataKey, Date, Duration, Iccid, NumericId, Obj
         type_ = "integer",
         json_path = ".status.failedReplicas",
         priority = 1
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -107,14 +110,18 @@ pub struct EndpointTemplate {
 }
 
 /// What the SIM of each device should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(cel, validation = Rule::new(period::RULE).message(period::RULE_MESSAGE))]
 pub struct TemplateSim {
     /// Wanted state. `Activated` starts billing. It is applied when the spec changes or a device joins: a SIM that
     /// somebody suspends in the portal is reported and not activated again. Where it is set, the SIM of a device
     /// that the set deletes is suspended. Unset: the state is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<SimState>,
+    /// When they are active.
+    #[serde(flatten)]
+    pub active: ActivePeriod,
 }
 
 /// Which SIMs. Exactly one.
@@ -317,7 +324,13 @@ pub struct MemberFailure {
     pub message: String,
 }
 
-emnify_engine::kind!(EndpointSet, EndpointSetStatus);
+impl EndpointSetSpec {
+    fn dates(&self, now: Timestamp) -> Dates {
+        self.template.sim.as_ref().map(|sim| sim.active.dates(now)).unwrap_or_default()
+    }
+}
+
+emnify_engine::kind!(EndpointSet, EndpointSetStatus, dates);
 
 /// Members that were activated in a minute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,10 +1,20 @@
 //! From the template to what a member should be.
 
-use emnify_engine::kind::{set::{Activations, Rollout}, Input, Inputs, Invalid, Source};
+use emnify_engine::kind::{
+    Input, Inputs, Invalid, Source,
+    set::{Activations, Rollout},
+};
 use kube::ResourceExt;
 
 use super::{name::NameTemplate, spec::EndpointSet};
-use crate::kinds::{endpoint::{lookups::TAGS, rows::Want, want::{adopts, set_mark_name, settings_inputs, settings_want, tag}}, sim::rows::Row as Sim};
+use crate::kinds::{
+    endpoint::{
+        rows::Want,
+        want::{adopts, set_mark_name, settings_inputs, settings_want, tag},
+    },
+    sim::{rows::Row as Sim, state::WantedState},
+    tag::names::TAGS,
+};
 
 /// What is put before paths of the template.
 const TEMPLATE: &str = "template.";
@@ -38,13 +48,17 @@ pub(super) fn base(object: &EndpointSet, from: &Inputs) -> Result<Want, Invalid>
     // A pool makes its devices, and so does a set that may not take over what exists.
     let new = spec.pool.is_some() || !adopts(&spec.common);
     let mut want = settings_want(&spec.template.settings, TEMPLATE, new, from)?;
-    want.sim_state = spec.template.sim.as_ref().and_then(|sim| sim.state);
+    if let Some(sim) = &spec.template.sim {
+        let consent = spec.template.settings.acknowledge_factory_test_end;
+        want.sim_state = WantedState::read(sim.state, &sim.active, consent, &format!("{TEMPLATE}sim."))?;
+    }
     if !from.installation.is_empty() {
         let name = set_mark_name(&from.installation, &place(object));
         let length = name.chars().count();
         if length > LONGEST_TAG {
-            let message =
-                format!("the tag {name} of its devices has {length} characters, {LONGEST_TAG} are allowed: use a shorter name");
+            let message = format!(
+                "the tag {name} of its devices has {length} characters, {LONGEST_TAG} are allowed: use a shorter name"
+            );
             return Err(Invalid::new("metadata.name", message));
         }
         want.tags.get_or_insert_default().push(tag(&name, SET, from));
@@ -54,9 +68,10 @@ pub(super) fn base(object: &EndpointSet, from: &Inputs) -> Result<Want, Invalid>
 
 /// What the member with this SIM should be.
 pub(super) fn member(object: &EndpointSet, base: &Want, sim: &Sim) -> Result<Want, Invalid> {
-    let iccid = sim.iccid.as_deref().ok_or_else(|| {
-        Invalid::new("sims", format!("SIM {} has no ICCID to name its device by", sim.id))
-    })?;
+    let iccid = sim
+        .iccid
+        .as_deref()
+        .ok_or_else(|| Invalid::new("sims", format!("SIM {} has no ICCID to name its device by", sim.id)))?;
     let named = name_template(object)?.map(|template| template.of(iccid));
     Ok(Want {
         create_name: match &named {

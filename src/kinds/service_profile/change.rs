@@ -1,23 +1,19 @@
 //! The calls that bring a service profile closer to its spec.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use emnify_engine::kind::{Change as _, Class, FieldDiff, Verb};
+use emnify_engine::kind::{FieldDiff, RecordChange, SubChange};
 
-use super::rows::{DataLimit, DataRule, Flag, Link};
+use super::rows::{DataLimit, DataRule, Flag, HaveService, Link, Parts, Row};
 
 /// One call.
+pub type Change = RecordChange<Sub>;
+/// One field that is set.
+pub type FieldChange = emnify_engine::kind::FieldChange<To>;
+
+/// A change of a sub-resource.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Makes the profile.
-    Create(Vec<FieldChange>),
-    /// Sets fields of the profile.
-    Patch {
-        /// Which.
-        sets: Vec<FieldChange>,
-        /// Devices with this profile.
-        devices: u64,
-    },
+pub enum Sub {
     /// Switches a service on.
     AddService {
         /// Id of the service.
@@ -68,22 +64,9 @@ pub enum Change {
         id: i64,
         /// What it said.
         rule: DataRule,
-        /// As in [`Change::RemoveLimit`].
+        /// As in [`Sub::RemoveLimit`].
         devices: u64,
     },
-    /// Deletes the profile.
-    Delete,
-}
-
-/// One field that is set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldChange {
-    /// For people.
-    pub diff: FieldDiff,
-    /// For emnify.
-    pub to: To,
-    /// It may cut devices off.
-    pub cuts: bool,
 }
 
 /// A field and its value.
@@ -99,39 +82,38 @@ pub enum To {
     Link(Link, Option<i64>),
 }
 
-impl emnify_engine::kind::Change for Change {
-    fn fields(&self) -> Vec<FieldDiff> {
+impl SubChange for Sub {
+    type To = To;
+    type Row = Row;
+    type Parts = Parts;
+    const NOUN: &'static str = "service profile";
+
+    fn field(&self) -> FieldDiff {
         match self {
-            Self::Create(sets) | Self::Patch { sets, .. } => sets.iter().map(|set| set.diff.clone()).collect(),
-            Self::AddService { service } => vec![FieldDiff::new("services", "-", format!("service {service}"))],
+            Self::AddService { service } => FieldDiff::new("services", "-", format!("service {service}")),
             Self::RemoveService { service, name, .. } => {
-                vec![FieldDiff::new("services", format!("service {service} ({name})"), "-")]
+                FieldDiff::new("services", format!("service {service} ({name})"), "-")
             }
-            Self::SetLimit { path, limit, .. } => vec![FieldDiff::new(path, "-", format!("limit {limit}"))],
-            Self::RemoveLimit { path, limit, .. } => vec![FieldDiff::new(path, format!("limit {limit}"), "-")],
-            Self::AddDataLimit { rule, .. } => vec![FieldDiff::new("dataLimits", "-", rule)],
-            Self::RemoveDataLimit { rule, .. } => vec![FieldDiff::new("dataLimits", rule, "-")],
-            Self::Delete => Vec::new(),
+            Self::SetLimit { path, limit, .. } => FieldDiff::new(path, "-", format!("limit {limit}")),
+            Self::RemoveLimit { path, limit, .. } => FieldDiff::new(path, format!("limit {limit}"), "-"),
+            Self::AddDataLimit { rule, .. } => FieldDiff::new("dataLimits", "-", rule),
+            Self::RemoveDataLimit { rule, .. } => FieldDiff::new("dataLimits", rule, "-"),
         }
     }
 
-    fn class(&self) -> Class {
-        let update = |devices| Class { verb: Verb::Update, urgent: false, disturbs: devices };
+    fn disturbs(&self) -> u64 {
         match self {
-            Self::Create(_) => Class::quiet(Verb::Create),
-            Self::Delete => Class::quiet(Verb::Delete),
-            Self::Patch { sets, devices } if sets.iter().any(|set| set.cuts) => update(*devices),
             Self::RemoveService { devices, .. }
             | Self::SetLimit { devices, .. }
             | Self::AddDataLimit { devices, .. }
             | Self::RemoveLimit { devices, .. }
-            | Self::RemoveDataLimit { devices, .. } => update(*devices),
-            Self::Patch { .. } | Self::AddService { .. } => update(0),
+            | Self::RemoveDataLimit { devices, .. } => *devices,
+            Self::AddService { .. } => 0,
         }
     }
 
     fn repeatable(&self) -> bool {
-        !matches!(self, Self::Create(_) | Self::AddDataLimit { .. })
+        !matches!(self, Self::AddDataLimit { .. })
     }
 
     /// The answer to a new data limit need not name its id.
@@ -139,30 +121,47 @@ impl emnify_engine::kind::Change for Change {
         matches!(self, Self::AddDataLimit { .. })
     }
 
-    fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
+    fn assume(&self, _: &mut Row, parts: &mut Parts) {
         match self {
-            Self::Patch { mut sets, devices } => {
-                sets.retain(|set| !ignored(&set.diff.path));
-                (!sets.is_empty()).then_some(Self::Patch { sets, devices })
+            Self::AddService { service } => {
+                services(parts, |all| {
+                    all.entry(*service).or_default();
+                });
             }
-            Self::Create(_) | Self::Delete => Some(self),
-            other => {
-                let fields = other.fields();
-                (!fields.iter().all(|field| ignored(&field.path))).then_some(other)
+            Self::RemoveService { service, .. } => services(parts, |all| drop(all.remove(service))),
+            Self::SetLimit { service, limit, .. } => {
+                services(parts, |all| all.entry(*service).or_default().limits.push(*limit));
+            }
+            Self::RemoveLimit { service, limit, .. } => {
+                services(parts, |all| all.entry(*service).or_default().limits.retain(|known| known != limit));
+            }
+            Self::AddDataLimit { rule, .. } => {
+                if let Some(limits) = &mut parts.data_limits {
+                    limits.push(DataLimit::from(rule.clone()));
+                }
+            }
+            Self::RemoveDataLimit { id, .. } => {
+                if let Some(limits) = &mut parts.data_limits {
+                    limits.retain(|limit| limit.id != Some(*id));
+                }
             }
         }
     }
-}
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create(_) => f.write_str("create the service profile"),
-            Self::Delete => f.write_str("delete the service profile"),
-            _ => {
-                let fields: Vec<_> = self.fields().iter().map(FieldDiff::to_string).collect();
-                f.write_str(&fields.join(", "))
+    fn assume_set(to: &To, row: &mut Row, parts: &mut Parts) {
+        match (to, parts.detail.as_mut()) {
+            (To::Name(name), _) => row.name.clone_from(name),
+            (To::Description(text), _) => row.description.clone_from(text),
+            (To::Flag(flag, on), detail) => {
+                if flag.listed() {
+                    row.flags.insert(*flag, *on);
+                }
+                if let Some(detail) = detail {
+                    detail.flags.insert(*flag, *on);
+                }
             }
+            (To::Link(link, id), Some(detail)) => drop(detail.links.insert(*link, *id)),
+            (To::Link(..), None) => {}
         }
     }
 }
@@ -184,5 +183,11 @@ impl From<DataRule> for DataLimit {
     /// A limit that was just made: its id is not known before the next read.
     fn from(rule: DataRule) -> Self {
         Self { id: None, rule }
+    }
+}
+
+fn services(parts: &mut Parts, edit: impl FnOnce(&mut BTreeMap<i64, HaveService>)) {
+    if let Some(detail) = &mut parts.detail {
+        edit(&mut detail.services);
     }
 }

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use emnify_engine::kind::{Diff, FieldDiff, Have, spec::CommonStatus};
 
-use super::{ServiceProfile, change::{Change, FieldChange, To}, rows::{DATA, DataLimit, DataRule, Detail, HaveService, Parts, Row, Want, WantService}};
+use super::{
+    ServiceProfile,
+    change::{Change, FieldChange, Sub, To},
+    rows::{DATA, DataLimit, DataRule, Detail, Row, Want, WantService},
+};
 
 /// A limit or service can only be taken away in the order limit, service; the reverse when they are added [S].
 pub(super) fn diff(want: &Want, have: &Have<ServiceProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
@@ -22,9 +26,9 @@ pub(super) fn diff(want: &Want, have: &Have<ServiceProfile>, status: Option<&Com
         None if data_off => calls.data_limits(&[], limits, true),
         None => {}
     }
-    let sets = sets(want, have, detail, status);
-    let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
-    let changes = calls.removals.into_iter().chain(patch).chain(calls.additions).collect();
+    let patch = Change::patch(sets(want, have, detail, status));
+    let (removals, additions) = (calls.removals.into_iter(), calls.additions.into_iter());
+    let changes = removals.map(Change::Sub).chain(patch).chain(additions.map(Change::Sub)).collect();
     Diff { changes, waiting: calls.waiting, ..Diff::default() }
 }
 
@@ -38,63 +42,6 @@ pub(super) fn create(want: &Want) -> Change {
     let links = want.links.iter().filter(|(_, id)| id.is_some());
     sets.extend(links.map(|(link, id)| set(link.path(), "-", id_text(*id), To::Link(*link, *id))));
     Change::Create(sets)
-}
-
-/// What a success means for what is known.
-pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
-    match change {
-        Change::Create(sets) | Change::Patch { sets, .. } => {
-            for set in sets {
-                apply(&set.to, row, parts.detail.as_mut());
-            }
-        }
-        Change::AddService { service } => {
-            services(parts, |all| {
-                all.entry(*service).or_default();
-            });
-        }
-        Change::RemoveService { service, .. } => services(parts, |all| drop(all.remove(service))),
-        Change::SetLimit { service, limit, .. } => {
-            services(parts, |all| all.entry(*service).or_default().limits.push(*limit));
-        }
-        Change::RemoveLimit { service, limit, .. } => {
-            services(parts, |all| all.entry(*service).or_default().limits.retain(|known| known != limit));
-        }
-        Change::AddDataLimit { rule, .. } => {
-            if let Some(limits) = &mut parts.data_limits {
-                limits.push(DataLimit::from(rule.clone()));
-            }
-        }
-        Change::RemoveDataLimit { id, .. } => {
-            if let Some(limits) = &mut parts.data_limits {
-                limits.retain(|limit| limit.id != Some(*id));
-            }
-        }
-        Change::Delete => {}
-    }
-}
-
-fn services(parts: &mut Parts, edit: impl FnOnce(&mut BTreeMap<i64, HaveService>)) {
-    if let Some(detail) = &mut parts.detail {
-        edit(&mut detail.services);
-    }
-}
-
-fn apply(to: &To, row: &mut Row, detail: Option<&mut Detail>) {
-    match (to, detail) {
-        (To::Name(name), _) => row.name.clone_from(name),
-        (To::Description(text), _) => row.description.clone_from(text),
-        (To::Flag(flag, on), detail) => {
-            if flag.listed() {
-                row.flags.insert(*flag, *on);
-            }
-            if let Some(detail) = detail {
-                detail.flags.insert(*flag, *on);
-            }
-        }
-        (To::Link(link, id), Some(detail)) => drop(detail.links.insert(*link, *id)),
-        (To::Link(..), None) => {}
-    }
 }
 
 /// Fields of the profile itself.
@@ -111,14 +58,15 @@ fn sets(
     }
     if let Some(diff) = want.description.diff(&row.description, status) {
         let to = To::Description(diff.new.clone());
-        sets.push(FieldChange { diff, to, cuts: false });
+        sets.push(FieldChange::new(diff, to));
     }
     for (flag, on) in &want.flags {
         // A switch that neither listing nor detail shows cannot differ; writing it again and again would not show either.
         let Some(known) = row.flags.get(flag).or_else(|| detail.flags.get(flag)) else { continue };
         if known != on {
             let one = set(flag.path(), known, on, To::Flag(*flag, *on));
-            sets.push(FieldChange { cuts: flag.cuts_at() == Some(*on), ..one });
+            let disturbs = if flag.cuts_at() == Some(*on) { devices(row) } else { 0 };
+            sets.push(FieldChange { disturbs, ..one });
         }
     }
     for (link, id) in &want.links {
@@ -131,7 +79,7 @@ fn sets(
 }
 
 fn set(path: &str, old: impl std::fmt::Display, new: impl std::fmt::Display, to: To) -> FieldChange {
-    FieldChange { diff: FieldDiff::new(path, old, new), to, cuts: false }
+    FieldChange::new(FieldDiff::new(path, old, new), to)
 }
 
 fn id_text(id: Option<i64>) -> String {
@@ -145,8 +93,8 @@ fn devices(row: &Row) -> u64 {
 /// Calls on sub-resources: those that take away go before the fields of the profile, those that add after them.
 #[derive(Default)]
 struct Calls {
-    removals: Vec<Change>,
-    additions: Vec<Change>,
+    removals: Vec<Sub>,
+    additions: Vec<Sub>,
     waiting: Option<String>,
     devices: u64,
 }
@@ -155,20 +103,25 @@ impl Calls {
     fn services(&mut self, want: &BTreeMap<i64, WantService>, have: &Detail) {
         for (service, known) in have.services.iter().filter(|(id, _)| !want.contains_key(id)) {
             let devices = self.devices;
-            let removal = |limit: &i64| Change::RemoveLimit { path: "services".into(), service: *service, limit: *limit, devices };
+            let removal = |limit: &i64| Sub::RemoveLimit {
+                path: "services".into(),
+                service: *service,
+                limit: *limit,
+                devices,
+            };
             self.removals.extend(known.limits.iter().map(removal));
         }
         for (service, wanted) in want {
             let known = have.services.get(service);
             if known.is_none() {
-                self.additions.push(Change::AddService { service: *service });
+                self.additions.push(Sub::AddService { service: *service });
             }
             self.limit(*service, wanted, known.map_or(&[], |k| &k.limits));
         }
         // Pushed into `removals` after all limits: a service with a limit cannot be switched off.
         for (service, known) in have.services.iter().filter(|(id, _)| !want.contains_key(id)) {
             let (name, devices) = (known.name.clone(), self.devices);
-            self.removals.push(Change::RemoveService { service: *service, name, devices });
+            self.removals.push(Sub::RemoveService { service: *service, name, devices });
         }
     }
 
@@ -178,10 +131,10 @@ impl Calls {
         let path = || format!("{}.limit", wanted.path);
         let devices = if limit.is_some() { self.devices } else { 0 };
         for old in known.iter().filter(|old| Some(**old) != limit) {
-            self.additions.push(Change::RemoveLimit { path: path(), service, limit: *old, devices });
+            self.additions.push(Sub::RemoveLimit { path: path(), service, limit: *old, devices });
         }
         if let Some(limit) = limit.filter(|limit| !known.contains(limit)) {
-            self.additions.push(Change::SetLimit { path: path(), service, limit, devices: self.devices });
+            self.additions.push(Sub::SetLimit { path: path(), service, limit, devices: self.devices });
         }
     }
 
@@ -206,15 +159,16 @@ impl Calls {
                 rule.warning_percent = rule.warning_percent.or(limit.rule.warning_percent);
                 self.additions.push(removal);
             }
-            self.additions.push(Change::AddDataLimit { rule, devices: self.devices });
+            self.additions.push(Sub::AddDataLimit { rule, devices: self.devices });
         }
     }
 
-    fn remove_data_limit(&mut self, limit: &DataLimit, devices: u64) -> Option<Change> {
+    fn remove_data_limit(&mut self, limit: &DataLimit, devices: u64) -> Option<Sub> {
         if limit.id.is_none() {
-            self.waiting = Some("a data limit that was just made is read before it is changed again".to_owned());
+            self.waiting =
+                Some("a data limit that was just made is read before it is changed again".to_owned());
         }
-        limit.id.map(|id| Change::RemoveDataLimit { id, rule: limit.rule.clone(), devices })
+        limit.id.map(|id| Sub::RemoveDataLimit { id, rule: limit.rule.clone(), devices })
     }
 }
 

@@ -4,27 +4,30 @@ use emnify::{
     Api, Cursor, Error, Page,
     wire::{
         Named, Reference,
-        service_profile::{ServiceProfile as Wire, ServiceProfileWrite},
+        service_profile::{SERVICE_PROFILES, ServiceProfile as Wire, ServiceProfileWrite},
         traffic_limit::{self, DataLimitCreate},
     },
 };
-use emnify_engine::kind::{Id, Reply};
+use emnify_engine::kind::{Applied, Id, Reply};
 
-use super::{ServiceProfile, change::{Change, FieldChange, To}, rows::{DataLimit, DataRule, Detail, Flag, Flags, HaveService, Link, Links, Part, Parts, Row}};
-use crate::kinds::common::number;
+use super::{
+    ServiceProfile,
+    change::{Change, FieldChange, Sub, To},
+    rows::{DataLimit, DataRule, Detail, Flag, Flags, HaveService, Link, Links, Part, Parts, Row},
+};
 
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
-    Ok(api.list_service_profiles(at).await?.map(|profile| row(&profile)))
+    Ok(SERVICE_PROFILES.list(api, at).await?.map(|profile| row(&profile)))
 }
 
 pub(super) async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
-    Ok(api.service_profile(number(id)?).await?.as_ref().map(row))
+    Ok(SERVICE_PROFILES.get(api, id.number()?).await?.as_ref().map(row))
 }
 
 pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Result<(), Error> {
-    let id = number(id)?;
+    let id = id.number()?;
     match part {
-        Part::Detail => into.detail = api.service_profile(id).await?.map(detail),
+        Part::Detail => into.detail = SERVICE_PROFILES.get(api, id).await?.map(detail),
         Part::DataLimits => {
             into.data_limits = Some(api.data_limits(id).await?.iter().map(data_limit).collect());
         }
@@ -32,42 +35,37 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
     Ok(())
 }
 
-pub(super) async fn send(
-    api: &Api,
-    batch: &[(Option<Id>, Change)],
-) -> Result<Vec<Reply<ServiceProfile>>, Error> {
-    let mut replies = Vec::new();
-    for (id, change) in batch {
-        replies.push(send_one(api, id.as_ref(), change).await?);
-    }
-    Ok(replies)
+pub(super) async fn make(api: &Api, new: &Change) -> Result<Reply<ServiceProfile>, Error> {
+    let created = SERVICE_PROFILES.create(api, &write(new.created()?)).await?;
+    Ok(Reply { id: Some(created.id.into()), ..Reply::default() })
 }
 
-async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<ServiceProfile>, Error> {
-    if let Change::Create(sets) = change {
-        let created = api.create_service_profile(&write(sets)).await?;
-        return Ok(Reply { id: Some(created.id.into()), ..Reply::default() });
+pub(super) async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<ServiceProfile>, Error> {
+    let id = id.number()?;
+    match change.applied()? {
+        Applied::Patch(sets) => SERVICE_PROFILES.patch(api, id, &write(sets)).await?,
+        Applied::Sub(sub) => send(api, id, sub).await?,
+        Applied::Delete => SERVICE_PROFILES.delete(api, id).await?,
     }
-    let id = number(id.expect("every change but a create is of a bound object"))?;
-    match change {
-        Change::Create(_) => {}
-        Change::Patch { sets, .. } => api.patch_service_profile(id, &write(sets)).await?,
-        Change::AddService { service } => api.add_service(id, *service).await?,
-        Change::RemoveService { service, .. } => api.remove_service(id, *service).await?,
-        Change::SetLimit { service, limit, .. } => api.set_service_limit(id, *service, *limit).await?,
-        Change::RemoveLimit { service, limit, .. } => api.delete_service_limit(id, *service, *limit).await?,
-        Change::AddDataLimit { rule, .. } => {
+    Ok(Reply::default())
+}
+
+async fn send(api: &Api, id: i64, sub: &Sub) -> Result<(), Error> {
+    match sub {
+        Sub::AddService { service } => api.add_service(id, *service).await,
+        Sub::RemoveService { service, .. } => api.remove_service(id, *service).await,
+        Sub::SetLimit { service, limit, .. } => api.set_service_limit(id, *service, *limit).await,
+        Sub::RemoveLimit { service, limit, .. } => api.delete_service_limit(id, *service, *limit).await,
+        Sub::AddDataLimit { rule, .. } => {
             let limit = DataLimitCreate {
                 volume: rule.volume,
                 warning_percent: rule.warning_percent,
                 satellite_only: rule.satellite_only,
             };
-            api.create_data_limit(id, &limit).await?;
+            api.create_data_limit(id, &limit).await.map(drop)
         }
-        Change::RemoveDataLimit { id: limit, .. } => api.delete_data_limit(id, *limit).await?,
-        Change::Delete => api.delete_service_profile(id).await?,
+        Sub::RemoveDataLimit { id: limit, .. } => api.delete_data_limit(id, *limit).await,
     }
-    Ok(Reply::default())
 }
 
 fn write(sets: &[FieldChange]) -> ServiceProfileWrite {

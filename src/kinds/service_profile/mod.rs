@@ -15,11 +15,21 @@ mod want;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, mark, spec::{AdoptionPolicy, Intent}};
+use emnify_engine::kind::{
+    Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Kind as _, Managed, Reply,
+    managed::{Users, Uses},
+    mark,
+    spec::{AdoptionPolicy, Intent},
+};
 
-use self::{change::Change, rows::{DATA, Part, Parts, Row, Want}};
-use super::common::MARK;
-pub use self::spec::{DataLimit, Service, ServiceLimit, ServiceProfile, ServiceProfileSpec, ServiceProfileStatus};
+pub use self::spec::{
+    DataLimit, Service, ServiceLimit, ServiceProfile, ServiceProfileSpec, ServiceProfileStatus,
+};
+use self::{
+    change::Change,
+    rows::{DATA, Link, Part, Parts, Row, Want},
+};
+use super::api_secret::ApiSecret;
 
 impl Managed for ServiceProfile {
     type Row = Row;
@@ -37,10 +47,10 @@ impl Managed for ServiceProfile {
         scrub_every: Duration::from_secs(5 * 60),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
-        max_batch: 1,
     };
 
-    const USED: bool = true;
+    const USERS: Option<Users<Self>> = Some(used_by);
+    const USES: &'static [Uses<Self>] = &[Uses { kind: ApiSecret::KIND, of: signed_with }];
 
     fn id(row: &Row) -> Id {
         Id::Int(row.id)
@@ -49,16 +59,12 @@ impl Managed for ServiceProfile {
     fn keys(row: &Row, put: &mut dyn FnMut(Key)) {
         put(Key::new(Key::NAME, &row.name));
         if let Some(mark) = Self::mark(row) {
-            put(Key::new(MARK, mark));
+            put(Key::new(mark::KEY, mark));
         }
     }
 
     fn mark(row: &Row) -> Option<String> {
         mark::split(&row.description).1.map(str::to_owned)
-    }
-
-    fn with_users(row: &Row, users: i64) -> Option<Row> {
-        (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
     }
 
     fn inputs(&self) -> Vec<Input> {
@@ -70,13 +76,12 @@ impl Managed for ServiceProfile {
     }
 
     fn find(want: &Want, _: Option<&Intent>) -> Vec<Find> {
-        vec![Find::Trace(Key::new(MARK, want.description.owner()))]
+        vec![Find::Trace(Key::new(mark::KEY, want.description.owner()))]
     }
 
     fn parts(want: &Want) -> Vec<Part> {
-        let detail = want.services.is_some()
-            || !want.links.is_empty()
-            || want.flags.keys().any(|flag| !flag.listed());
+        let detail =
+            want.services.is_some() || !want.links.is_empty() || want.flags.keys().any(|flag| !flag.listed());
         let data_off = want.services.as_ref().is_some_and(|all| !all.contains_key(&DATA));
         let limits = want.data_limits.is_some() || data_off;
         detail.then_some(Part::Detail).into_iter().chain(limits.then_some(Part::DataLimits)).collect()
@@ -91,11 +96,12 @@ impl Managed for ServiceProfile {
     }
 
     fn retire(_: &Have<Self>, _: &Context<'_, Self>) -> Vec<Change> {
-        vec![Change::Delete]
+        // emnify deletes none that a device uses
+        vec![Change::Delete { disturbs: 0 }]
     }
 
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
-        diff::assume(change, row, parts);
+        change.assume(row, parts);
     }
 
     fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut ServiceProfileStatus) {
@@ -117,15 +123,22 @@ impl Managed for ServiceProfile {
         io::read_part(api, id, part, into).await
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
-        io::send(api, batch).await
+    async fn make(api: &Api, new: &Change) -> Result<Reply<Self>, Error> {
+        io::make(api, new).await
+    }
+
+    async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<Self>, Error> {
+        io::apply(api, id, change).await
     }
 }
 
-/// What differs, for tests that have no context.
-#[cfg(test)]
-pub(super) fn differences(want: &Want, have: &Have<ServiceProfile>) -> Vec<Change> {
-    let diff = diff::diff(want, have, None);
-    assert_eq!(diff.illegal, None);
-    diff.changes
+/// The row with that number of devices, if it says another.
+fn used_by(row: &Row, users: i64) -> Option<Row> {
+    (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
+}
+
+/// The key that signs calls of its devices, as far as the detail was read.
+fn signed_with(_: &Row, parts: Option<&Parts>) -> Option<Id> {
+    let link = parts?.detail.as_ref()?.links.get(&Link::ApiSecret)?;
+    link.map(Id::Int)
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 pub use emnify::wire::traffic_limit::DATA;
-use emnify_engine::kind::Table;
+use emnify_engine::kind::{Description, Kind as _};
 
-use crate::kinds::common::{description::Description, lookups};
+use crate::{
+    api::Target,
+    kinds::{api_callback::ApiCallback, api_secret::ApiSecret, common::lookups, dns_config::DnsConfig},
+};
 
 macro_rules! flags {
     ($($(#[$doc:meta])* $flag:ident = $path:literal, $listed:literal, $cuts:expr;)*) => {
@@ -198,13 +201,13 @@ pub struct WantService {
 
 impl Link {
     /// Where its names are looked up.
-    pub(super) fn table(self) -> &'static Table {
-        match self {
-            Self::Dns => &lookups::DNS,
-            Self::ApiCallback | Self::MocCallback => &lookups::API_CALLBACKS,
-            Self::ApiSecret => &lookups::API_SECRETS,
+    pub(super) fn target(self) -> Target {
+        Target::Table(match self {
+            Self::Dns => return Target::Kind(DnsConfig::KIND),
+            Self::ApiCallback | Self::MocCallback => return Target::Kind(ApiCallback::KIND),
+            Self::ApiSecret => return Target::Kind(ApiSecret::KIND),
             Self::EsmeInterfaceType => &lookups::ESME_INTERFACE_TYPES,
             Self::BreakoutRegion => &lookups::BREAKOUT_REGIONS,
-        }
+        })
     }
 }

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::{ClearableExternalReference, ExternalReference, Volume};
+use crate::api::{ClearableReference, ExternalReference, Volume};
 
 /// Which services and radio technologies devices may use, within which limits, and how their traffic leaves emnify.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -17,15 +17,10 @@ use crate::api::{ClearableExternalReference, ExternalReference, Volume};
     namespaced,
     status = "ServiceProfileStatus",
     derive = "PartialEq",
-    shortname = "emsp",
-    category = "emnify"
+    shortname = "emsp"
 )]
-#[kube(printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"))]
-#[kube(printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"))]
 #[kube(printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"))]
 #[kube(printcolumn(name = "Devices", type_ = "integer", json_path = ".status.usedCount"))]
-#[kube(printcolumn(name = "Id", type_ = "string", json_path = ".status.id"))]
-#[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceProfileSpec {
     /// Name in emnify.
@@ -85,18 +80,19 @@ pub struct ServiceProfileSpec {
             .message("at most one limit with satelliteOnly and one without")
     )]
     pub data_limits: Option<Vec<DataLimit>>,
-    /// DNS servers, by id or by their addresses such as `1.1.1.1, 9.9.9.9`. Devices see them when they connect anew.
+    /// Resolvers: a `DnsConfig` by its name here, or by id, or by its addresses such as `1.1.1.1, 9.9.9.9`. Devices see them when
+    /// they connect anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dns: Option<ClearableExternalReference>,
-    /// Callback for SMS that devices send, by id or URL.
+    pub dns: Option<ClearableReference>,
+    /// Callback for SMS that devices send: an `ApiCallback` by its name here, or by id, or by its URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_callback: Option<ClearableExternalReference>,
-    /// Secret that callbacks carry, by id or purpose.
+    pub api_callback: Option<ClearableReference>,
+    /// Key that signs calls to the callback: an `ApiSecret` by its name here, or by id, or by its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_secret: Option<ClearableExternalReference>,
-    /// Callback for calls that devices make, by id or URL.
+    pub api_secret: Option<ClearableReference>,
+    /// Callback for calls that devices make: an `ApiCallback` by its name here, or by id, or by its URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moc_callback: Option<ClearableExternalReference>,
+    pub moc_callback: Option<ClearableReference>,
     /// How SMS reach your application, by id or name, as `GET /esme_interface_type` lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub esme_interface_type: Option<ExternalReference>,

@@ -2,21 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use emnify_engine::kind::{Input, Inputs, Invalid, Source};
+use emnify_engine::kind::{Description, Input, Inputs, Invalid, Source};
 
-use super::{rows::{DATA, DataRule, Flag, Flags, Link, Links, Want, WantService}, spec::{Service, ServiceLimit, ServiceProfileSpec}};
-use crate::{api::{ClearableExternalReference, ExternalReference, Member, References, Target}, kinds::common::{description::Description, lookups}};
+use super::{
+    rows::{DATA, DataRule, Flag, Flags, Link, Links, Want, WantService},
+    spec::{Service, ServiceLimit, ServiceProfileSpec},
+};
+use crate::{
+    api::{ClearableReference, ExternalReference, Member, References, Target},
+    kinds::common::lookups,
+};
 
-/// A reference field, clearable or not.
+/// A reference field: to an object here or in emnify, clearable or not.
 enum Field<'a> {
-    Clearable(&'a ClearableExternalReference),
+    Object(&'a ClearableReference),
     Plain(&'a ExternalReference),
 }
 
 impl References for Field<'_> {
     fn member(&self) -> Option<Member<'_>> {
         match self {
-            Self::Clearable(reference) => reference.member(),
+            Self::Object(reference) => reference.member(),
             Self::Plain(reference) => reference.member(),
         }
     }
@@ -28,7 +34,7 @@ impl ServiceProfileSpec {
         let mut inputs: Vec<Input> = self
             .links()
             .into_iter()
-            .filter_map(|(link, field)| field.input(link.path(), Target::Table(link.table())))
+            .filter_map(|(link, field)| field.input(link.path(), link.target()))
             .collect();
         for (at, service) in self.services.iter().flatten().enumerate() {
             let (id, limit) = (service_path(at), limit_path(at));
@@ -50,7 +56,10 @@ impl ServiceProfileSpec {
         let data_limits = self.data_rules()?;
         let limited = data_limits.as_ref().is_some_and(|limits| !limits.is_empty());
         if limited && services.as_ref().is_some_and(|all| !all.contains_key(&DATA)) {
-            return Err(Invalid::new("dataLimits", "add the service Data (id 38) to services, or remove the limits"));
+            return Err(Invalid::new(
+                "dataLimits",
+                "add the service Data (id 38) to services, or remove the limits",
+            ));
         }
         Ok(Want {
             name: self.name.clone(),
@@ -63,7 +72,7 @@ impl ServiceProfileSpec {
     }
 
     fn links(&self) -> Vec<(Link, Field<'_>)> {
-        let clearable = [
+        let objects = [
             (Link::Dns, &self.dns),
             (Link::ApiCallback, &self.api_callback),
             (Link::ApiSecret, &self.api_secret),
@@ -73,9 +82,9 @@ impl ServiceProfileSpec {
             (Link::EsmeInterfaceType, &self.esme_interface_type),
             (Link::BreakoutRegion, &self.breakout_region),
         ];
-        let clearable = clearable.into_iter().filter_map(|(l, r)| Some((l, Field::Clearable(r.as_ref()?))));
+        let objects = objects.into_iter().filter_map(|(l, r)| Some((l, Field::Object(r.as_ref()?))));
         let plain = plain.into_iter().filter_map(|(l, r)| Some((l, Field::Plain(r.as_ref()?))));
-        clearable.chain(plain).collect()
+        objects.chain(plain).collect()
     }
 
     fn flags(&self) -> Flags {
@@ -144,7 +153,7 @@ fn limit_name(service: &Service) -> Option<String> {
     let limit = service.limit.as_ref()?;
     let volume = limit.volume?;
     let service = match service.service.member()? {
-        Member::Id(id) => id.as_str(),
+        Member::Id(id) => id,
         Member::External(name) => name,
         Member::Object(_) | Member::None => return None,
     };

@@ -8,9 +8,9 @@ use emnify::{
         sim::{LARGEST_PAGE, Sim as Wire},
     },
 };
-use emnify_engine::kind::{EventEffect, Id, Reply, Subject};
+use emnify_engine::kind::{EventEffect, Id, Subject};
 
-use super::{Sim, rows::{Row, SetState}};
+use super::rows::Row;
 
 /// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
 pub(super) const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
@@ -45,21 +45,6 @@ fn row(wire: Wire) -> Result<Row, Error> {
         model: wire.model.map(|model| model.id),
         activated: wire.activation_date,
     })
-}
-
-/// Changes of state have no bulk call of their own.
-pub async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Reply<Sim>>, Error> {
-    let mut replies = Vec::with_capacity(batch.len());
-    for (id, change) in batch {
-        let id = id.as_ref().and_then(Id::int).ok_or_else(|| Error::Rejected {
-            status: 0,
-            code: None,
-            message: "not sent: a change without the id of its SIM".into(),
-        })?;
-        api.set_sim_status(id, change.to.id()).await?;
-        replies.push(Reply::default());
-    }
-    Ok(replies)
 }
 
 /// Events only hint: the listing says what came of them.

@@ -5,6 +5,7 @@
 
 mod diff;
 mod io;
+pub mod period;
 pub mod rows;
 mod spec;
 pub mod state;
@@ -13,16 +14,23 @@ mod tests;
 
 use std::time::Duration;
 
-use emnify::{
-    Api, Cursor, Error, Page,
-    wire::event::{Event, Record},
+use emnify::{Api, Cursor, Error, Page};
+use emnify_engine::kind::{
+    Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, Reply, Subject,
+    managed::{Census, Events},
+    spec::{AdoptionPolicy, Intent},
 };
-use emnify_engine::kind::{Alert, Context, Diff, Facts, Find, Have, EventEffect, Id, Inputs, Invalid, Key, Managed, Reply, Subject, spec::{AdoptionPolicy, Intent}};
 
-use self::{rows::{Row, SetState, Want, key}, state::status};
+use self::{
+    rows::{Row, SetState, Want, key},
+    state::{WantedState, status},
+};
 use super::common::alerts;
 
-pub use self::{spec::{Sim, SimSpec, SimStatus}, state::SimState};
+pub use self::{
+    spec::{Sim, SimSpec, SimStatus},
+    state::SimState,
+};
 
 /// The right to set the state of the SIM with this id. `Sim` and `Endpoint` compete for it.
 pub fn state_claim(sim: i64) -> Key {
@@ -37,8 +45,14 @@ impl Managed for Sim {
     type Change = SetState;
     type News = ();
 
-    const LISTENS: bool = true;
-    const COUNTED: bool = true;
+    const EVENTS: Option<Events<Self>> = Some(Events {
+        effect: io::on_event,
+        alert: |event| alerts::about(Subject::Id(Id::Int(event.sim.as_ref()?.id?)), event),
+        record: |record| record.sim.map(|id| Subject::Id(Id::Int(id))),
+        follow: |(), ()| (),
+    });
+    const CENSUS: Option<Census<Self>> =
+        Some(|row, _, _, put| put(crate::kinds::common::group::SIM, &status::name(row.status)));
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -47,7 +61,6 @@ impl Managed for Sim {
         scrub_every: Duration::from_secs(86_400),
         adoption: AdoptionPolicy::IfUnowned,
         needs_intent: false,
-        max_batch: 1,
     };
 
     fn id(row: &Row) -> Id {
@@ -77,8 +90,8 @@ impl Managed for Sim {
             (None, None, Some(imsi)) => Key::new(key::IMSI, imsi.as_str()),
             _ => return Err(Invalid::new("iccid", "set exactly one of iccid, eid, imsi")),
         };
-        let acknowledged = spec.acknowledge_factory_test_end == Some(true);
-        Ok(Want { number, state: spec.state, acknowledged })
+        let state = WantedState::read(spec.state, &spec.active, spec.acknowledge_factory_test_end, "")?;
+        Ok(Want { number, state })
     }
 
     fn find(want: &Want, _: Option<&Intent>) -> Vec<Find> {
@@ -94,7 +107,7 @@ impl Managed for Sim {
     }
 
     fn diff(want: &Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<SetState> {
-        diff::diff(want, &have.row, context.edited)
+        diff::diff(want, &have.row, context.edited, context.now)
     }
 
     fn retire(_: &Have<Self>, _: &Context<'_, Self>) -> Vec<SetState> {
@@ -117,22 +130,6 @@ impl Managed for Sim {
         status.activation_date = row.activated.map(|at| at.to_string());
     }
 
-    fn on_event(event: &Event) -> Option<EventEffect<()>> {
-        io::on_event(event)
-    }
-
-    fn census(row: &Row, _: Option<&()>, _: Option<&()>, put: &mut dyn FnMut(&'static str, &str)) {
-        put(crate::kinds::common::group::SIM, &state::status::name(row.status));
-    }
-
-    fn alert(event: &Event) -> Option<Alert> {
-        alerts::about(Subject::Id(Id::Int(event.sim.as_ref()?.id?)), event)
-    }
-
-    fn on_record(record: &Record) -> Option<Subject> {
-        record.sim.map(|id| Subject::Id(Id::Int(id)))
-    }
-
     async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
         io::list(api, at).await
     }
@@ -145,7 +142,8 @@ impl Managed for Sim {
         match part {}
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, SetState)]) -> Result<Vec<Reply<Self>>, Error> {
-        io::send(api, batch).await
+    async fn apply(api: &Api, id: &Id, change: &SetState) -> Result<Reply<Self>, Error> {
+        api.set_sim_status(id.number()?, change.to.id()).await?;
+        Ok(Reply::default())
     }
 }

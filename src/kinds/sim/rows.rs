@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use emnify_engine::kind::{BatchKey, Change, Class, FieldDiff, Key, Verb};
+use emnify_engine::kind::{Change, Class, FieldDiff, Key, Verb};
 use jiff::Timestamp;
 use smol_str::SmolStr;
 
-use super::state::{SimState, status};
+use super::state::{SimState, WantedState, status};
 
 /// Index keys of a SIM.
 pub mod key {
@@ -64,9 +64,7 @@ pub struct Want {
     /// The number it is known by.
     pub number: Key,
     /// Wanted state; unset is unmanaged.
-    pub state: Option<SimState>,
-    /// Consent to end Factory Test.
-    pub acknowledged: bool,
+    pub state: Option<WantedState>,
 }
 
 /// Sets the state of a SIM: `PATCH /sim/{id}` with the status alone. [R]
@@ -97,9 +95,5 @@ impl Change for SetState {
     fn repeatable(&self) -> bool {
         // Whether a transition from a state to itself is legal is not documented.
         false
-    }
-
-    fn batch(&self) -> Option<BatchKey> {
-        None
     }
 }

@@ -2,12 +2,19 @@
 
 #![allow(clippy::duplicated_attributes, reason = "printed columns have types of the same name")]
 
-use emnify_engine::kind::spec::{CommonSpec, CommonStatus};
+use emnify_engine::kind::{
+    Dates,
+    spec::{CommonSpec, CommonStatus},
+};
+use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::state::SimState;
+use super::{
+    period::{self, ActivePeriod},
+    state::SimState,
+};
 use crate::api::{Eid, Iccid, Imsi};
 
 /// A SIM that the organisation owns. It is adopted by one of its numbers, never created and never deleted; only its
@@ -17,34 +24,21 @@ use crate::api::{Eid, Iccid, Imsi};
     group = "emnify.io",
     version = "v1alpha1",
     kind = "Sim",
-    plural = "sims",
     namespaced,
     status = "SimStatus",
     shortname = "emsim",
-    category = "emnify",
     derive = "PartialEq",
     cel,
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "ICCID", type_ = "string", json_path = ".status.iccid"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointId"),
-    printcolumn(name = "MSISDN", type_ = "string", json_path = ".status.msisdn", priority = 1),
-    printcolumn(name = "Id", type_ = "string", json_path = ".status.id"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "MSISDN", type_ = "string", json_path = ".status.msisdn", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("(has(self.iccid) ? 1 : 0) + (has(self.eid) ? 1 : 0) + (has(self.imsi) ? 1 : 0) == 1")
-        .message("set exactly one of iccid, eid, imsi")
+        .message("set exactly one of iccid, eid, imsi"),
+    validation = Rule::new(period::RULE).message(period::RULE_MESSAGE)
 )]
 pub struct SimSpec {
     /// ICCID: 19 digits, or 20 with the check digit.
@@ -62,6 +56,9 @@ pub struct SimSpec {
     /// excludes this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<SimState>,
+    /// When it is active.
+    #[serde(flatten)]
+    pub active: ActivePeriod,
     /// `true` consents to ending Factory Test, and so to activation and billing, when `state: Suspended` meets a SIM
     /// in Factory Test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,4 +101,10 @@ pub struct SimStatus {
     pub common: CommonStatus,
 }
 
-emnify_engine::kind!(Sim, SimStatus);
+impl SimSpec {
+    fn dates(&self, now: Timestamp) -> Dates {
+        self.active.dates(now)
+    }
+}
+
+emnify_engine::kind!(Sim, SimStatus, dates);

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use emnify_engine::kind::Invalid;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::period::{ActivePeriod, Period};
 
 /// Wanted state of the SIM. `Activated`: in service, and billed in every month in which it was active. `Suspended`: out of
 /// service, free from the first day of the next month. `FactoryTest`: in service and free up to emnify's thresholds, then
@@ -71,12 +75,55 @@ pub enum Move {
     Illegal(String),
 }
 
+/// The wanted state of a SIM, with all that the spec says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedState {
+    /// The state.
+    pub state: SimState,
+    /// When `Activated` holds.
+    pub period: Period,
+    /// Consent to end Factory Test.
+    pub acknowledged: bool,
+}
+
+impl WantedState {
+    /// What a spec says; `path` is put before the names of its fields, `acknowledged` the consent to end Factory Test.
+    ///
+    /// # Errors
+    /// Those of the period.
+    pub fn read(
+        state: Option<SimState>,
+        active: &ActivePeriod,
+        acknowledged: Option<bool>,
+        path: &str,
+    ) -> Result<Option<Self>, Invalid> {
+        let period = active.read(path)?;
+        Ok(state.map(|state| Self { state, period, acknowledged: acknowledged == Some(true) }))
+    }
+
+    /// Whether a SIM may be activated as soon as it is there, whatever the date.
+    pub fn activates_at_once(&self) -> bool {
+        self.state == SimState::Activated && self.period.is_open()
+    }
+
+    /// What to do about a SIM in state `have`. Outside its period an activated SIM is suspended; one that costs nothing is left
+    /// as it is.
+    pub fn next(&self, have: i64, edited: bool, now: Timestamp) -> Move {
+        let rests = self.state == SimState::Activated && !self.period.holds(now);
+        match have {
+            status::ISSUED | status::FACTORY_TEST if rests => Move::Stay,
+            _ if rests => next(have, SimState::Suspended, edited, self.acknowledged),
+            _ => next(have, self.state, edited, self.acknowledged),
+        }
+    }
+}
+
 /// Decides what to do about a wanted state.
 ///
 /// emnify's transitions are 0->1, 0->4, 4->1 and 1<->2 [S]. Activation happens only on an `edited` spec, never as
 /// drift; suspension stops costs and is corrected at any time. Ending Factory Test other than by
 /// `state: Activated` needs to be `acknowledged`, because the SIM is activated on the way.
-pub fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move {
+fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move {
     use SimState::{Activated, FactoryTest, Suspended};
     match (want, have) {
         (Activated, status::ACTIVATED)
@@ -193,5 +240,29 @@ mod tests {
             assert_eq!(next(have, want, false, true), Move::CurrentMember, "{have} -> {want} is not an edit");
         }
         assert_eq!(next(status::ACTIVATED, Suspended, false, false), Move::To(Suspended));
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_contract_begins_and_ends_by_itself_and_starts_nothing_that_somebody_ended() {
+        let period =
+            Period { from: Some(at("2027-01-01T00:00:00Z")), until: Some(at("2027-02-01T00:00:00Z")) };
+        let wanted = WantedState { state: Activated, period, acknowledged: false };
+        let (before, within, after) =
+            (at("2026-12-01T00:00:00Z"), at("2027-01-01T00:00:00Z"), at("2027-02-01T00:00:00Z"));
+        for rests in [before, after] {
+            for free in [status::ISSUED, status::FACTORY_TEST, status::SUSPENDED] {
+                assert_eq!(wanted.next(free, true, rests), Move::Stay, "{free} costs nothing at {rests}");
+            }
+            assert_eq!(wanted.next(status::ACTIVATED, false, rests), Move::To(Suspended), "at {rests}");
+        }
+        for have in [status::ISSUED, status::SUSPENDED] {
+            assert_eq!(wanted.next(have, true, within), Move::To(Activated), "the date counts as an edit");
+            assert_eq!(wanted.next(have, false, within), Move::CurrentMember, "and only once");
+        }
+        assert_eq!(wanted.next(status::ACTIVATED, false, within), Move::Stay);
     }
 }

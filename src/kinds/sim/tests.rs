@@ -1,7 +1,16 @@
 use emnify_engine::kind::{Change, Inputs, Managed};
+use jiff::Timestamp;
 use kube::{CustomResourceExt, core::object::HasSpec};
+use serde_json::json;
 
-use super::{Sim, SimSpec, SimState, diff::diff, rows::{Row, SetState}, state::status, state_claim};
+use super::{
+    Sim, SimSpec, SimState,
+    diff::diff,
+    rows::{Row, SetState},
+    state::status,
+    state_claim,
+};
+use crate::kinds::laws::kind_laws;
 
 const ICCID: &str = "8988303000000010140";
 
@@ -20,6 +29,17 @@ fn keys(row: &Row) -> Vec<String> {
     Sim::keys(row, &mut |key| keys.push(format!("{}={}", key.name, key.value)));
     keys
 }
+
+kind_laws!(
+    Sim,
+    there: (row(status::FACTORY_TEST), ()),
+    inputs: Inputs::default(),
+    bare: json!({"iccid": ICCID}),
+    others: [
+        json!({"iccid": ICCID, "state": "Activated"}),
+        json!({"iccid": ICCID, "state": "Suspended", "acknowledgeFactoryTestEnd": true}),
+    ],
+);
 
 #[test]
 fn exactly_one_number_names_a_sim() {
@@ -62,7 +82,7 @@ fn a_sim_is_never_made_and_never_retired() {
 fn an_unset_state_is_left_alone() {
     let want = sim(|_| ()).want(&Inputs::default()).unwrap();
     for state in 0..5 {
-        let diff = diff(&want, &row(state), true);
+        let diff = diff(&want, &row(state), true, Timestamp::UNIX_EPOCH);
         assert!(diff.changes.is_empty() && diff.illegal.is_none() && diff.reported.is_empty());
     }
     assert!(Sim::claims(&want, Some(&row(0))).is_empty(), "and the right to set it is free");
@@ -71,16 +91,21 @@ fn an_unset_state_is_left_alone() {
 #[test]
 fn a_wanted_state_is_set_reported_or_refused() {
     let want = sim(|spec| spec.state = Some(SimState::Activated)).want(&Inputs::default()).unwrap();
-    let edit = diff(&want, &row(status::SUSPENDED), true);
+    let edit = diff(&want, &row(status::SUSPENDED), true, Timestamp::UNIX_EPOCH);
     assert_eq!(edit.changes, [SetState { from: status::SUSPENDED, to: SimState::Activated }]);
     assert_eq!(edit.changes[0].to_string(), "state: Suspended -> Activated");
-    let drift = diff(&want, &row(status::SUSPENDED), false);
+    let drift = diff(&want, &row(status::SUSPENDED), false, Timestamp::UNIX_EPOCH);
     assert!(drift.changes.is_empty(), "a SIM is not activated as drift");
     assert_eq!(drift.reported[0].to_string(), "state: Suspended -> Activated", "but it is told");
     let want = sim(|spec| spec.state = Some(SimState::Suspended)).want(&Inputs::default()).unwrap();
-    let refused = diff(&want, &row(status::ISSUED), true).illegal.expect("there is no such transition");
+    let refused = diff(&want, &row(status::ISSUED), true, Timestamp::UNIX_EPOCH)
+        .illegal
+        .expect("there is no such transition");
     assert_eq!(refused.path, "state");
-    assert!(diff(&want, &row(status::ACTIVATED), false).changes[0].class().urgent, "suspension stops costs");
+    assert!(
+        diff(&want, &row(status::ACTIVATED), false, Timestamp::UNIX_EPOCH).changes[0].class().urgent,
+        "suspension stops costs"
+    );
     assert_eq!(Sim::claims(&want, Some(&row(0))), [state_claim(7)]);
 }
 
@@ -92,7 +117,7 @@ fn a_bound_sim_does_not_become_another_one() {
     })
     .want(&Inputs::default())
     .unwrap();
-    let diff = diff(&want, &row(status::ACTIVATED), true);
+    let diff = diff(&want, &row(status::ACTIVATED), true, Timestamp::UNIX_EPOCH);
     assert!(diff.changes.is_empty(), "the wrong SIM is not suspended");
     assert_eq!(diff.immutable[0].path, "iccid");
 }

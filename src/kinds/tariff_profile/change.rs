@@ -1,21 +1,30 @@
 //! The calls that bring a tariff profile closer to its spec.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
-use emnify_engine::kind::{Change as _, Class, FieldDiff, Verb};
+use emnify_engine::kind::{FieldDiff, RecordChange, SubChange};
+
+use super::rows::{Blocked, Parts, Row, Zones};
 
 /// One call.
+pub type Change = RecordChange<Sub>;
+/// One field that is set.
+pub type FieldChange = emnify_engine::kind::FieldChange<To>;
+
+/// A field and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Display name.
+    Name(String),
+    /// Description with mark.
+    Description(String),
+    /// Tariff; wipes all rate zones [S].
+    Tariff(i64),
+}
+
+/// A change of a sub-resource.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Makes the profile.
-    Create(Vec<FieldChange>),
-    /// Sets fields of the profile.
-    Patch {
-        /// Which.
-        sets: Vec<FieldChange>,
-        /// Devices with this profile.
-        devices: u64,
-    },
+pub enum Sub {
     /// Selects a rate zone.
     SelectZone {
         /// Its id.
@@ -65,103 +74,98 @@ pub enum Change {
         /// Devices with this profile, which pay for what it covered.
         devices: u64,
     },
-    /// Deletes the profile.
-    Delete,
 }
 
-/// One field that is set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FieldChange {
-    /// For people.
-    pub diff: FieldDiff,
-    /// For emnify.
-    pub to: To,
-}
+impl SubChange for Sub {
+    type To = To;
+    type Row = Row;
+    type Parts = Parts;
+    const NOUN: &'static str = "tariff profile";
 
-/// A field and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum To {
-    /// Display name.
-    Name(String),
-    /// Description with mark.
-    Description(String),
-    /// Tariff; wipes all rate zones [S].
-    Tariff(i64),
-}
-
-impl emnify_engine::kind::Change for Change {
-    fn fields(&self) -> Vec<FieldDiff> {
-        let one = |path: &str, old: String, new: String| vec![FieldDiff::new(path, old, new)];
-        let none = || "-".to_owned();
+    fn field(&self) -> FieldDiff {
         match self {
-            Self::Create(sets) | Self::Patch { sets, .. } => sets.iter().map(|set| set.diff.clone()).collect(),
-            Self::SelectZone { name, .. } => one("rateZones", none(), name.clone()),
-            Self::DeselectZone { name, .. } => one("rateZones", name.clone(), none()),
+            Self::SelectZone { name, .. } => FieldDiff::new("rateZones", "-", name),
+            Self::DeselectZone { name, .. } => FieldDiff::new("rateZones", name, "-"),
             Self::Block { operator, rats, .. } if rats.is_empty() => {
-                one("operatorBlocklist", none(), format!("operator {operator}"))
+                FieldDiff::new("operatorBlocklist", "-", format!("operator {operator}"))
             }
             Self::Block { operator, rats, .. } => {
                 let rats: Vec<_> = rats.iter().map(i64::to_string).collect();
-                one("operatorBlocklist", none(), format!("operator {operator}, RAT types {}", rats.join(", ")))
+                let blocked = format!("operator {operator}, RAT types {}", rats.join(", "));
+                FieldDiff::new("operatorBlocklist", "-", blocked)
             }
-            Self::Unblock { operator } => one("operatorBlocklist", format!("operator {operator}"), none()),
+            Self::Unblock { operator } => {
+                FieldDiff::new("operatorBlocklist", format!("operator {operator}"), "-")
+            }
             Self::UnblockRat { operator, rat } => {
-                one("operatorBlocklist", format!("operator {operator}, RAT type {rat}"), none())
+                FieldDiff::new("operatorBlocklist", format!("operator {operator}, RAT type {rat}"), "-")
             }
-            Self::AssignVolume { volume } => one("inclusiveVolume", none(), volume.to_string()),
-            Self::RemoveVolume { volume, .. } => one("inclusiveVolume", volume.to_string(), none()),
-            Self::Delete => Vec::new(),
+            Self::AssignVolume { volume } => FieldDiff::new("inclusiveVolume", "-", volume),
+            Self::RemoveVolume { volume, .. } => FieldDiff::new("inclusiveVolume", volume, "-"),
         }
     }
 
-    fn class(&self) -> Class {
-        let disturbs = match self {
-            Self::Patch { sets, devices } if sets.iter().any(|set| matches!(set.to, To::Tariff(_))) => *devices,
+    fn disturbs(&self) -> u64 {
+        match self {
             Self::DeselectZone { devices, .. }
             | Self::Block { devices, .. }
             | Self::RemoveVolume { devices, .. } => *devices,
             _ => 0,
-        };
-        let verb = match self {
-            Self::Create(_) => Verb::Create,
-            Self::Delete => Verb::Delete,
-            _ => Verb::Update,
-        };
-        // Without a zone every device of the profile is cut off.
-        Class { verb, urgent: matches!(self, Self::SelectZone { .. }), disturbs }
+        }
     }
 
-    fn repeatable(&self) -> bool {
-        !matches!(self, Self::Create(_))
+    /// Without a zone every device of the profile is cut off.
+    fn urgent(&self) -> bool {
+        matches!(self, Self::SelectZone { .. })
     }
 
-    fn unsettles(&self) -> bool {
-        matches!(self, Self::Patch { sets, .. } if sets.iter().any(|set| matches!(set.to, To::Tariff(_))))
-    }
-
-    fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
+    fn assume(&self, row: &mut Row, parts: &mut Parts) {
         match self {
-            Self::Patch { mut sets, devices } => {
-                sets.retain(|set| !ignored(&set.diff.path));
-                (!sets.is_empty()).then_some(Self::Patch { sets, devices })
+            Self::SelectZone { zone, .. } => select(&mut parts.zones, *zone, true),
+            Self::DeselectZone { zone, .. } => select(&mut parts.zones, *zone, false),
+            Self::AssignVolume { volume } => row.inclusive_volume = Some(*volume),
+            Self::RemoveVolume { .. } => row.inclusive_volume = None,
+            Self::Block { operator, rats, .. } => edit(parts, *operator, |entry| {
+                entry.whole |= rats.is_empty();
+                entry.rats.extend(rats);
+            }),
+            Self::Unblock { operator } => edit(parts, *operator, |entry| entry.whole = false),
+            Self::UnblockRat { operator, rat } => {
+                edit(parts, *operator, |entry| entry.rats.retain(|known| known != rat));
             }
-            Self::Create(_) | Self::Delete => Some(self),
-            other => {
-                let fields = other.fields();
-                (!fields.iter().all(|field| ignored(&field.path))).then_some(other)
+        }
+    }
+
+    fn assume_set(to: &To, row: &mut Row, parts: &mut Parts) {
+        match to {
+            To::Name(name) => row.name.clone_from(name),
+            To::Description(text) => row.description.clone_from(text),
+            To::Tariff(tariff) => {
+                row.tariff = Some((*tariff, None));
+                parts.zones = Zones::Wiped { selected: BTreeSet::new() };
             }
         }
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create(_) => f.write_str("create the tariff profile"),
-            Self::Delete => f.write_str("delete the tariff profile"),
-            _ => {
-                let fields: Vec<_> = self.fields().iter().map(FieldDiff::to_string).collect();
-                f.write_str(&fields.join(", "))
+/// An entry goes when nothing of the operator is blocked any more.
+fn edit(parts: &mut Parts, operator: i64, edit: impl FnOnce(&mut Blocked)) {
+    let Some(list) = &mut parts.blocklist else { return };
+    let entry = list.entry(operator).or_default();
+    edit(entry);
+    if *entry == Blocked::default() {
+        list.remove(&operator);
+    }
+}
+
+fn select(zones: &mut Zones, id: i64, on: bool) {
+    match zones {
+        Zones::Unread => {}
+        Zones::Wiped { selected } if on => drop(selected.insert(id)),
+        Zones::Wiped { selected } => drop(selected.remove(&id)),
+        Zones::Read(all) => {
+            for zone in all.iter_mut().filter(|zone| zone.id == id) {
+                zone.selected = on;
             }
         }
     }

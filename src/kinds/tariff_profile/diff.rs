@@ -4,32 +4,38 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emnify_engine::kind::{Diff, FieldDiff, Have, Invalid, spec::CommonStatus};
 
-use super::{TariffProfile, change::{Change, FieldChange, To}, rows::{Blocked, Parts, Row, Want, WantZone, Zone, Zones}};
+use super::{
+    TariffProfile,
+    change::{Change, FieldChange, Sub, To},
+    rows::{Blocked, Row, Want, WantZone, Zone, Zones},
+};
 
 /// A tariff goes first, because it wipes the zones; the zones follow at once, selections before deselections.
 pub(super) fn diff(want: &Want, have: &Have<TariffProfile>, status: Option<&CommonStatus>) -> Diff<Change> {
     let row = &have.row;
     let devices = u64::try_from(row.used_count).unwrap_or(0);
-    let sets = sets(want, row, status);
+    let sets = sets(want, row, status, devices);
     let wipes = sets.iter().any(|set| matches!(set.to, To::Tariff(_)));
-    let patch = (!sets.is_empty()).then_some(Change::Patch { sets, devices });
+    let patch = Change::patch(sets);
     let (remove, assign) = volume(want, row, devices);
-    let mut diff = Diff::from(remove.into_iter().chain(patch).collect::<Vec<_>>());
+    let mut diff = Diff::from(remove.map(Change::Sub).into_iter().chain(patch).collect::<Vec<_>>());
     let empty = Zones::Wiped { selected: BTreeSet::new() };
     let known = if wipes { &empty } else { &have.parts.zones };
+    let mut subs = Vec::new();
     match zones(want.zones.as_deref(), known, devices) {
-        Verdict::Changes(changes) => diff.changes.extend(changes),
-        Verdict::Waiting(changes, why) => {
-            diff.changes.extend(changes);
+        Verdict::Changes(zones) => subs.extend(zones),
+        Verdict::Waiting(zones, why) => {
+            subs.extend(zones);
             diff.waiting = Some(why);
         }
         Verdict::Illegal(why) => diff.illegal = Some(why),
     }
-    diff.changes.extend(assign);
+    subs.extend(assign);
     if let Some(wanted) = &want.blocklist {
         let none = BTreeMap::new();
-        blocklist(wanted, have.parts.blocklist.as_ref().unwrap_or(&none), devices, &mut diff.changes);
+        blocklist(wanted, have.parts.blocklist.as_ref().unwrap_or(&none), devices, &mut subs);
     }
+    diff.changes.extend(subs.into_iter().map(Change::Sub));
     diff
 }
 
@@ -38,99 +44,47 @@ pub(super) fn create(want: &Want) -> Option<Change> {
     let tariff = want.tariff?;
     let description = want.description.created();
     Some(Change::Create(vec![
-        FieldChange { diff: FieldDiff::new("name", "-", &want.name), to: To::Name(want.name.clone()) },
-        FieldChange { diff: FieldDiff::new("description", "-", &description), to: To::Description(description) },
-        FieldChange { diff: FieldDiff::new("tariff", "-", tariff), to: To::Tariff(tariff) },
+        FieldChange::new(FieldDiff::new("name", "-", &want.name), To::Name(want.name.clone())),
+        FieldChange::new(FieldDiff::new("description", "-", &description), To::Description(description)),
+        FieldChange::new(FieldDiff::new("tariff", "-", tariff), To::Tariff(tariff)),
     ]))
 }
 
-/// What a success means for what is known.
-pub(super) fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
-    match change {
-        Change::Create(sets) | Change::Patch { sets, .. } => {
-            for set in sets {
-                match &set.to {
-                    To::Name(name) => row.name.clone_from(name),
-                    To::Description(text) => row.description.clone_from(text),
-                    To::Tariff(tariff) => {
-                        row.tariff = Some((*tariff, None));
-                        parts.zones = Zones::Wiped { selected: BTreeSet::new() };
-                    }
-                }
-            }
-        }
-        Change::SelectZone { zone, .. } => select(&mut parts.zones, *zone, true),
-        Change::DeselectZone { zone, .. } => select(&mut parts.zones, *zone, false),
-        Change::AssignVolume { volume } => row.inclusive_volume = Some(*volume),
-        Change::RemoveVolume { .. } => row.inclusive_volume = None,
-        Change::Block { operator, rats, .. } => edit(parts, *operator, |entry| {
-            entry.whole |= rats.is_empty();
-            entry.rats.extend(rats);
-        }),
-        Change::Unblock { operator } => edit(parts, *operator, |entry| entry.whole = false),
-        Change::UnblockRat { operator, rat } => {
-            edit(parts, *operator, |entry| entry.rats.retain(|known| known != rat));
-        }
-        Change::Delete => {}
-    }
-}
-
-/// An entry goes when nothing of the operator is blocked any more.
-fn edit(parts: &mut Parts, operator: i64, edit: impl FnOnce(&mut Blocked)) {
-    let Some(list) = &mut parts.blocklist else { return };
-    let entry = list.entry(operator).or_default();
-    edit(entry);
-    if *entry == Blocked::default() {
-        list.remove(&operator);
-    }
-}
-
-fn select(zones: &mut Zones, id: i64, on: bool) {
-    match zones {
-        Zones::Unread => {}
-        Zones::Wiped { selected } if on => drop(selected.insert(id)),
-        Zones::Wiped { selected } => drop(selected.remove(&id)),
-        Zones::Read(all) => {
-            for zone in all.iter_mut().filter(|zone| zone.id == id) {
-                zone.selected = on;
-            }
-        }
-    }
-}
-
-fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>) -> Vec<FieldChange> {
+fn sets(want: &Want, row: &Row, status: Option<&CommonStatus>, devices: u64) -> Vec<FieldChange> {
     let mut sets = Vec::new();
     if want.name != row.name {
         let diff = FieldDiff::new("name", &row.name, &want.name);
-        sets.push(FieldChange { diff, to: To::Name(want.name.clone()) });
+        sets.push(FieldChange::new(diff, To::Name(want.name.clone())));
     }
     if let Some(diff) = want.description.diff(&row.description, status) {
         let to = To::Description(diff.new.clone());
-        sets.push(FieldChange { diff, to });
+        sets.push(FieldChange::new(diff, to));
     }
     let known = row.tariff.as_ref().map(|(id, _)| *id);
     if let Some(tariff) = want.tariff.filter(|tariff| Some(*tariff) != known) {
         let old = known.map_or_else(|| "none".to_owned(), |id| id.to_string());
-        sets.push(FieldChange { diff: FieldDiff::new("tariff", old, tariff), to: To::Tariff(tariff) });
+        let set = FieldChange::new(FieldDiff::new("tariff", old, tariff), To::Tariff(tariff));
+        // it re-prices every device, and wipes the rate zones
+        sets.push(FieldChange { disturbs: devices, unsettles: true, ..set });
     }
     sets
 }
 
 /// emnify refuses a second inclusive volume, and one of another tariff.
-fn volume(want: &Want, row: &Row, devices: u64) -> (Option<Change>, Option<Change>) {
+fn volume(want: &Want, row: &Row, devices: u64) -> (Option<Sub>, Option<Sub>) {
     let have = row.inclusive_volume;
     match want.inclusive_volume {
         Some(want) if want != have => (
-            have.map(|volume| Change::RemoveVolume { volume, devices }),
-            want.map(|volume| Change::AssignVolume { volume }),
+            have.map(|volume| Sub::RemoveVolume { volume, devices }),
+            want.map(|volume| Sub::AssignVolume { volume }),
         ),
         _ => (None, None),
     }
 }
 
 enum Verdict {
-    Changes(Vec<Change>),
-    Waiting(Vec<Change>, String),
+    Changes(Vec<Sub>),
+    Waiting(Vec<Sub>, String),
     Illegal(Invalid),
 }
 
@@ -164,7 +118,7 @@ fn after_wipe(want: &[WantZone], selected: &BTreeSet<i64>) -> Verdict {
     for zone in want {
         match zone {
             WantZone::Id(id) if selected.contains(id) => {}
-            WantZone::Id(id) => changes.push(Change::SelectZone { zone: *id, name: id.to_string() }),
+            WantZone::Id(id) => changes.push(Sub::SelectZone { zone: *id, name: id.to_string() }),
             WantZone::Name(_) => named = true,
         }
     }
@@ -199,13 +153,13 @@ fn resolve(want: &[WantZone], zones: &[Zone]) -> Result<BTreeSet<i64>, Invalid> 
     Ok(ids)
 }
 
-fn selection(want: &BTreeSet<i64>, zones: &[Zone], devices: u64) -> Vec<Change> {
+fn selection(want: &BTreeSet<i64>, zones: &[Zone], devices: u64) -> Vec<Sub> {
     let (mut select, mut deselect) = (Vec::new(), Vec::new());
     for Zone { id, name, selected } in zones {
         let name = name.clone();
         match (want.contains(id), selected) {
-            (true, false) => select.push(Change::SelectZone { zone: *id, name }),
-            (false, true) => deselect.push(Change::DeselectZone { zone: *id, name, devices }),
+            (true, false) => select.push(Sub::SelectZone { zone: *id, name }),
+            (false, true) => deselect.push(Sub::DeselectZone { zone: *id, name, devices }),
             _ => {}
         }
     }
@@ -217,13 +171,13 @@ fn blocklist(
     want: &BTreeMap<i64, Option<BTreeSet<i64>>>,
     have: &BTreeMap<i64, Blocked>,
     devices: u64,
-    changes: &mut Vec<Change>,
+    changes: &mut Vec<Sub>,
 ) {
     let operators: BTreeSet<_> = have.keys().chain(want.keys()).copied().collect();
     let (free, none) = (Blocked::default(), BTreeSet::new());
     for operator in operators {
         let known = have.get(&operator).unwrap_or(&free);
-        let block = |rats| Change::Block { operator, rats, devices };
+        let block = |rats| Sub::Block { operator, rats, devices };
         let rats = match want.get(&operator) {
             Some(None) => {
                 // Single technologies do no harm beside the whole operator.
@@ -233,9 +187,9 @@ fn blocklist(
             Some(Some(rats)) => rats,
             None => &none,
         };
-        changes.extend(known.whole.then_some(Change::Unblock { operator }));
+        changes.extend(known.whole.then_some(Sub::Unblock { operator }));
         let missing: Vec<_> = rats.difference(&known.rats).copied().collect();
         changes.extend((!missing.is_empty()).then(|| block(missing)));
-        changes.extend(known.rats.difference(rats).map(|rat| Change::UnblockRat { operator, rat: *rat }));
+        changes.extend(known.rats.difference(rats).map(|rat| Sub::UnblockRat { operator, rat: *rat }));
     }
 }

@@ -2,26 +2,31 @@
 
 use emnify::{
     Api, Cursor, Error, Page,
-    wire::tariff_profile::{BlockedOperator, RateZone, TariffProfile as Wire, TariffProfileWrite},
+    wire::tariff_profile::{
+        BlockedOperator, RateZone, TARIFF_PROFILES, TariffProfile as Wire, TariffProfileWrite,
+    },
 };
-use emnify_engine::kind::{Id, Reply};
+use emnify_engine::kind::{Applied, Id, Reply};
 
-use super::{TariffProfile, change::{Change, FieldChange, To}, rows::{Blocked, Part, Parts, Row, Zone, Zones}};
-use crate::kinds::common::number;
+use super::{
+    TariffProfile,
+    change::{Change, FieldChange, Sub, To},
+    rows::{Blocked, Part, Parts, Row, Zone, Zones},
+};
 
 pub(super) async fn list(api: &Api, at: Cursor) -> Result<Page<Row>, Error> {
-    Ok(api.list_tariff_profiles(at).await?.map(row))
+    Ok(TARIFF_PROFILES.list(api, at).await?.map(row))
 }
 
 pub(super) async fn read(api: &Api, id: &Id) -> Result<Option<Row>, Error> {
-    Ok(api.tariff_profile(number(id)?).await?.map(row))
+    Ok(TARIFF_PROFILES.get(api, id.number()?).await?.map(row))
 }
 
 pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Result<(), Error> {
-    let id = number(id)?;
+    let id = id.number()?;
     match part {
         Part::Detail => {
-            let zones = api.tariff_profile(id).await?.and_then(|profile| profile.rate_zones);
+            let zones = TARIFF_PROFILES.get(api, id).await?.and_then(|profile| profile.rate_zones);
             into.zones = zones.map_or(Zones::Unread, read_zones);
         }
         Part::Blocklist => {
@@ -31,39 +36,32 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
     Ok(())
 }
 
-pub(super) async fn send(
-    api: &Api,
-    batch: &[(Option<Id>, Change)],
-) -> Result<Vec<Reply<TariffProfile>>, Error> {
-    let mut replies = Vec::new();
-    for (id, change) in batch {
-        replies.push(send_one(api, id.as_ref(), change).await?);
-    }
-    Ok(replies)
+pub(super) async fn make(api: &Api, new: &Change) -> Result<Reply<TariffProfile>, Error> {
+    let created = TARIFF_PROFILES.create(api, &write(new.created()?)).await?;
+    Ok(Reply { id: Some(created.id.into()), ..Reply::default() })
 }
 
-async fn send_one(api: &Api, id: Option<&Id>, change: &Change) -> Result<Reply<TariffProfile>, Error> {
-    if let Change::Create(sets) = change {
-        let created = api.create_tariff_profile(&write(sets)).await?;
-        return Ok(Reply { id: Some(created.id.into()), ..Reply::default() });
-    }
-    let id = number(id.expect("every change but a create is of a bound object"))?;
-    match change {
-        Change::Create(_) => {}
-        Change::Patch { sets, .. } => api.patch_tariff_profile(id, &write(sets)).await?,
-        Change::SelectZone { zone, .. } => api.select_rate_zone(id, *zone).await?,
-        Change::DeselectZone { zone, .. } => api.deselect_rate_zone(id, *zone).await?,
-        Change::Block { operator, rats, .. } if rats.is_empty() => {
-            api.blocklist_operator(id, *operator).await?;
-        }
-        Change::Block { operator, rats, .. } => api.blocklist_rat_types(id, *operator, rats).await?,
-        Change::Unblock { operator } => api.unblocklist_operator(id, *operator).await?,
-        Change::UnblockRat { operator, rat } => api.unblocklist_rat_type(id, *operator, *rat).await?,
-        Change::AssignVolume { volume } => api.assign_inclusive_volume(id, *volume).await?,
-        Change::RemoveVolume { volume, .. } => api.remove_inclusive_volume(id, *volume).await?,
-        Change::Delete => api.delete_tariff_profile(id).await?,
+pub(super) async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<TariffProfile>, Error> {
+    let id = id.number()?;
+    match change.applied()? {
+        Applied::Patch(sets) => TARIFF_PROFILES.patch(api, id, &write(sets)).await?,
+        Applied::Sub(sub) => send(api, id, sub).await?,
+        Applied::Delete => TARIFF_PROFILES.delete(api, id).await?,
     }
     Ok(Reply::default())
+}
+
+async fn send(api: &Api, id: i64, sub: &Sub) -> Result<(), Error> {
+    match sub {
+        Sub::SelectZone { zone, .. } => api.select_rate_zone(id, *zone).await,
+        Sub::DeselectZone { zone, .. } => api.deselect_rate_zone(id, *zone).await,
+        Sub::Block { operator, rats, .. } if rats.is_empty() => api.blocklist_operator(id, *operator).await,
+        Sub::Block { operator, rats, .. } => api.blocklist_rat_types(id, *operator, rats).await,
+        Sub::Unblock { operator } => api.unblocklist_operator(id, *operator).await,
+        Sub::UnblockRat { operator, rat } => api.unblocklist_rat_type(id, *operator, *rat).await,
+        Sub::AssignVolume { volume } => api.assign_inclusive_volume(id, *volume).await,
+        Sub::RemoveVolume { volume, .. } => api.remove_inclusive_volume(id, *volume).await,
+    }
 }
 
 fn write(sets: &[FieldChange]) -> TariffProfileWrite {

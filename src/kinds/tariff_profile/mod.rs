@@ -15,11 +15,20 @@ mod want;
 use std::time::Duration;
 
 use emnify::{Api, Cursor, Error, Page};
-use emnify_engine::kind::{Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply, mark, spec::{AdoptionPolicy, Intent}};
+use emnify_engine::kind::{
+    Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply,
+    managed::Users,
+    mark,
+    spec::{AdoptionPolicy, Intent},
+};
 
-pub use self::spec::{BlockedOperator, InclusiveVolume, TariffProfile, TariffProfileSpec, TariffProfileStatus};
-use self::{change::Change, rows::{Part, Parts, Row, Want, Zones}};
-use super::common::MARK;
+pub use self::spec::{
+    BlockedOperator, InclusiveVolume, TariffProfile, TariffProfileSpec, TariffProfileStatus,
+};
+use self::{
+    change::Change,
+    rows::{Part, Parts, Row, Want, Zones},
+};
 
 impl Managed for TariffProfile {
     type Row = Row;
@@ -37,10 +46,9 @@ impl Managed for TariffProfile {
         scrub_every: Duration::from_secs(5 * 60),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
-        max_batch: 1,
     };
 
-    const USED: bool = true;
+    const USERS: Option<Users<Self>> = Some(used_by);
 
     fn id(row: &Row) -> Id {
         Id::Int(row.id)
@@ -49,16 +57,12 @@ impl Managed for TariffProfile {
     fn keys(row: &Row, put: &mut dyn FnMut(Key)) {
         put(Key::new(Key::NAME, &row.name));
         if let Some(mark) = Self::mark(row) {
-            put(Key::new(MARK, mark));
+            put(Key::new(mark::KEY, mark));
         }
     }
 
     fn mark(row: &Row) -> Option<String> {
         mark::split(&row.description).1.map(str::to_owned)
-    }
-
-    fn with_users(row: &Row, users: i64) -> Option<Row> {
-        (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
     }
 
     fn inputs(&self) -> Vec<Input> {
@@ -70,7 +74,7 @@ impl Managed for TariffProfile {
     }
 
     fn find(want: &Want, _: Option<&Intent>) -> Vec<Find> {
-        vec![Find::Trace(Key::new(MARK, want.description.owner()))]
+        vec![Find::Trace(Key::new(mark::KEY, want.description.owner()))]
     }
 
     fn parts(want: &Want) -> Vec<Part> {
@@ -87,16 +91,18 @@ impl Managed for TariffProfile {
     }
 
     fn retire(_: &Have<Self>, _: &Context<'_, Self>) -> Vec<Change> {
-        vec![Change::Delete]
+        // emnify deletes none that a device uses
+        vec![Change::Delete { disturbs: 0 }]
     }
 
     fn assume(change: &Change, row: &mut Row, parts: &mut Parts) {
-        diff::assume(change, row, parts);
+        change.assume(row, parts);
     }
 
     fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut TariffProfileStatus) {
         status.used_count = Some(have.row.used_count);
-        status.tariff = have.row.tariff.as_ref().map(|(id, name)| name.clone().unwrap_or_else(|| id.to_string()));
+        status.tariff =
+            have.row.tariff.as_ref().map(|(id, name)| name.clone().unwrap_or_else(|| id.to_string()));
         if let Zones::Read(zones) = &have.parts.zones {
             status.rate_zones = zones.iter().filter(|z| z.selected).map(|z| z.name.clone()).collect();
         }
@@ -114,15 +120,16 @@ impl Managed for TariffProfile {
         io::read_part(api, id, part, into).await
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, Change)]) -> Result<Vec<Reply<Self>>, Error> {
-        io::send(api, batch).await
+    async fn make(api: &Api, new: &Change) -> Result<Reply<Self>, Error> {
+        io::make(api, new).await
+    }
+
+    async fn apply(api: &Api, id: &Id, change: &Change) -> Result<Reply<Self>, Error> {
+        io::apply(api, id, change).await
     }
 }
 
-/// What differs, for tests that have no context.
-#[cfg(test)]
-pub(super) fn differences(want: &Want, have: &Have<TariffProfile>) -> Vec<Change> {
-    let diff = diff::diff(want, have, None);
-    assert_eq!(diff.illegal, None);
-    diff.changes
+/// The row with that number of devices, if it says another.
+fn used_by(row: &Row, users: i64) -> Option<Row> {
+    (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
 }

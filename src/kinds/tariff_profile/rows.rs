@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kinds::common::description::Description;
+use emnify_engine::kind::Description;
 
 /// Entry of the listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -16,16 +16,11 @@ use crate::api::{ExternalReference, NumericId, OperatorReference};
     namespaced,
     status = "TariffProfileStatus",
     derive = "PartialEq",
-    shortname = "emtp",
-    category = "emnify"
+    shortname = "emtp"
 )]
-#[kube(printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"))]
-#[kube(printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"))]
 #[kube(printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"))]
 #[kube(printcolumn(name = "Tariff", type_ = "string", json_path = ".status.tariff"))]
 #[kube(printcolumn(name = "Devices", type_ = "integer", json_path = ".status.usedCount"))]
-#[kube(printcolumn(name = "Id", type_ = "string", json_path = ".status.id"))]
-#[kube(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.tariff) || has(self.rateZones)")

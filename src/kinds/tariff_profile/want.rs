@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emnify_engine::kind::{Input, Inputs, Invalid, Source};
+use emnify_engine::kind::{Description, Input, Inputs, Invalid, Source};
 
-use super::{rows::{Want, WantZone}, spec::{BlockedOperator, InclusiveVolume, TariffProfileSpec}};
-use crate::{api::{Member, References, Target}, kinds::common::{description::Description, lookups}};
+use super::{
+    rows::{Want, WantZone},
+    spec::{BlockedOperator, InclusiveVolume, TariffProfileSpec},
+};
+use crate::{
+    api::{Member, NumericId, References, Target},
+    kinds::common::lookups,
+};
 
 impl TariffProfileSpec {
     /// What has to be looked up. Rate zones are not: only the profile's own detail knows them.
@@ -40,7 +46,7 @@ impl TariffProfileSpec {
         let zones = zones.iter().enumerate().map(|(at, zone)| {
             let path = format!("rateZones[{at}]");
             match zone.member() {
-                Some(Member::Id(id)) => id.int(&path).map(WantZone::Id),
+                Some(Member::Id(id)) => NumericId::from(id).int(&path).map(WantZone::Id),
                 Some(Member::External(name)) => Ok(WantZone::Name(name.to_owned())),
                 _ => Err(Invalid::new(path, "set exactly one of id, externalName")),
             }
@@ -58,7 +64,8 @@ fn blocklist(
         let operator = blocked.operator.required(&operator_path(at), from)?;
         let rat = |(rat, name): (usize, &String)| {
             let path = rat_path(at, rat);
-            from.int(&path).ok_or_else(|| Invalid::new(path, format!("emnify has no radio technology {name}")))
+            from.int(&path)
+                .ok_or_else(|| Invalid::new(path, format!("emnify has no radio technology {name}")))
         };
         let rats = blocked.rat_types.as_ref().map(|rats| rats.iter().enumerate().map(rat).collect());
         if all.insert(operator, rats.transpose()?).is_some() {

@@ -338,6 +338,12 @@ pub const METRICS: &[Metric] = &[
     gauge("sims", "SIMs by state, where SIMs are listed", &["organisation", "state"], |now, put| {
         each_named(now, group::SIM, put);
     }),
+    gauge(
+        "data_streams",
+        "Data streams by state, where an object has them listed; Error: emnify cannot deliver",
+        &["organisation", "state"],
+        |now, put| each_named(now, group::DATA_STREAM, put),
+    ),
     // What organisations use and pay, read twice an hour.
     gauge(
         "usage_data_megabytes",

@@ -24,6 +24,7 @@ fn census() -> Census {
     census.add(group::COUNTRY, "Germany");
     census.add(group::RAT, "4G");
     census.add(group::SIM, "Activated");
+    census.add(group::DATA_STREAM, "Running");
     census
 }
 

@@ -133,3 +133,27 @@ async fn a_workspace_that_is_gone_takes_its_login_along() {
     let object = stage.cluster.get(&workspace("ns")).unwrap();
     assert_eq!(object["metadata"]["finalizers"], json!([]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_organisation_of_the_same_id_at_another_address_is_not_taken_for_the_same() {
+    for confirmed in [false, true] {
+        let mut stage = Stage::with(&[("ns", TOKEN)], &[(TOKEN, 42)]);
+        stage.pass(SOON).await;
+        let mut patch =
+            json!({"spec": {"baseUrl": "https://portal.emnify.net"}, "metadata": {"generation": 2}});
+        if confirmed {
+            patch["metadata"]["annotations"] = json!({"emnify.io/refresh": "1"});
+        }
+        merge(stage.cluster.0.lock().get_mut(&workspace("ns")).unwrap(), &patch);
+        stage.restart();
+        stage.pass(SOON).await;
+        assert_eq!(stage.access("ns").await.is_some(), confirmed, "served (confirmed: {confirmed})");
+        let message = stage.stalled();
+        assert_eq!(message.contains("live at https://cdn.emnify.net, and this is"), !confirmed, "{message}");
+        let back = json!({"spec": {"baseUrl": null}, "metadata": {"generation": 3}});
+        merge(stage.cluster.0.lock().get_mut(&workspace("ns")).unwrap(), &back);
+        stage.pass(SOON).await;
+        let message = stage.stalled();
+        assert_eq!(message.contains("live at https://portal.emnify.net"), confirmed, "each way: {message}");
+    }
+}

@@ -112,6 +112,7 @@ pub(super) async fn stage(options: Options, manifests: &Manifests) -> Result<Sta
     options.flags.push("--sweep-interval=10s".to_owned());
     let mut stage = Stage::start(options).await?;
     stage.apply_secret("emnify", &[("token", "metering-token")]).await?;
+    stage.apply_secret("sms-signing", &[("key", "0123456789abcdef0123456789abcdef")]).await?;
     let totp = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     stage.apply_secret("emnify-user", &[("password", "correct horse"), ("totp", totp)]).await?;
     // the examples leave `baseUrl` out: it is set by somebody else, and nobody who applies them touches it

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use emnify_engine::kind::{Managed, set::ObjectSet};
 use emnify_harness::stage::{Options, Place, Stage};
+use emnify_operator::kinds::{Visitor, for_each};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -14,14 +16,33 @@ use crate::{
     support::{Result, no_diff, versions},
 };
 
-/// The listings that statuses are made from.
-const LISTED: [&str; 5] = [
-    "/api/v1/endpoint",
-    "/api/v1/sim",
-    "/api/v1/service_profile",
-    "/api/v1/tariff_profile",
-    "/api/v1/application_token",
-];
+/// Paths of the listings that statuses are made from, of every kind.
+fn listed() -> Vec<String> {
+    struct Paths(Vec<String>);
+    impl Visitor for Paths {
+        fn visit<K: Managed>(&mut self) {
+            self.0.push(match K::KIND {
+                "Tag" => "/api/v2/tags".to_owned(),
+                "DataStream" => "/api/v2/data_stream".to_owned(),
+                "CustomEvent" => "/api/v1/event/custom/configuration".to_owned(),
+                kind => format!("/api/v1/{}", collection(kind)),
+            });
+        }
+        fn visit_set<F: ObjectSet>(&mut self) {}
+    }
+    let mut paths = Paths(Vec::new());
+    for_each(&mut paths);
+    paths.0
+}
+
+/// What emnify calls the objects of a kind.
+fn collection(kind: &str) -> String {
+    if kind == "DnsConfig" {
+        return "dns".to_owned();
+    }
+    let upper = |c: char| if c.is_uppercase() { format!("_{}", c.to_lowercase()) } else { c.to_string() };
+    kind.chars().map(upper).collect::<String>().trim_start_matches('_').to_owned()
+}
 
 /// What a commit changes: a value, a list item more and one less, a field that goes.
 fn commit(object: &mut Value) {
@@ -76,8 +97,10 @@ const PATIENCE: Duration = Duration::from_secs(240);
 async fn at_rest(stage: &Stage) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     let (mut seen, mut since) = (versions(stage).await?, Traffic::from_now(stage));
-    while LISTED.iter().any(|path| since.listings(path) < LONG_ENOUGH) {
-        ensure!(Instant::now() < end, "the operator does not come to rest: {:?}", since.writes());
+    let listed = listed();
+    while let Some(path) = listed.iter().find(|path| since.listings(path) < LONG_ENOUGH) {
+        let late = "the operator does not come to rest, or does not list";
+        ensure!(Instant::now() < end, "{late} {path}: {:?}", since.writes());
         sleep(EVERY).await;
         let now = versions(stage).await?;
         if now != seen || !since.writes().is_empty() {

@@ -1,8 +1,8 @@
 //! Definitions of another version than the operator, and definitions that go; seen without rights to them.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use emnify_harness::stage::{Process, Stage, crds};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Release, SYSTEM, chart, helm, kubectl, own, ready, until};
 use crate::support::{DEVICE, Result, edited, id, look};
@@ -14,18 +14,63 @@ async fn skew(process: &Process) -> Result<Option<f64>> {
     Ok(line.and_then(|value| value.parse().ok()))
 }
 
-/// Applies the definition of Endpoints as it was before it had a field.
-async fn define_without(stage: &Stage, field: &str) -> Result<()> {
-    let definitions = crds();
-    let ours = definitions.iter().find(|crd| crd.spec.names.kind == "Endpoint");
-    let mut crd = serde_json::to_value(ours)?;
-    let properties = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
-    let fields = crd.pointer_mut(properties).and_then(|fields| fields.as_object_mut());
-    ensure!(fields.is_some_and(|fields| fields.remove(field).is_some()), "Endpoints have the field {field}");
+/// The definition of a kind.
+fn definition(kind: &str) -> Result<Value> {
+    Ok(serde_json::to_value(crds().iter().find(|crd| crd.spec.names.kind == kind))?)
+}
+
+/// Applies a definition.
+async fn define(stage: &Stage, crd: &Value) -> Result<()> {
     let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     let output = stage.plane().kubectl_with(&arguments, &crd.to_string()).await?;
     ensure!(output.status.success(), "{}", output.stderr);
     Ok(())
+}
+
+/// Applies the definition of Endpoints as it was before it had a field.
+async fn define_without(stage: &Stage, field: &str) -> Result<()> {
+    let mut crd = definition("Endpoint")?;
+    let properties = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    let fields = crd.pointer_mut(properties).and_then(|fields| fields.as_object_mut());
+    ensure!(fields.is_some_and(|fields| fields.remove(field).is_some()), "Endpoints have the field {field}");
+    define(stage, &crd).await
+}
+
+/// Counts of Workspaces were an object with a field per kind; what is stored so is taken up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workspace_whose_status_an_earlier_release_wrote_goes_on() -> Result<()> {
+    let stage = own("unused").await?;
+    let ours = definition("Workspace")?;
+    let mut older = ours.clone();
+    let counts = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/counts";
+    let shape = older.pointer_mut(counts).context("Workspaces have counts")?;
+    *shape = json!({"type": "object", "properties": {"endpoints": {"type": "integer"}}});
+    define(&stage, &older).await?;
+    stage.apply_workspace("default").await?;
+    let before = json!({"status": {"counts": {"endpoints": 3}}}).to_string();
+    let written = async || {
+        let patch =
+            ["patch", "workspace", "default", "--subresource=status", "--type=merge", "--patch", &before];
+        stage.kubectl_ok(&patch).await?;
+        let found = stage.get("Workspace", "default").await?.unwrap_or_default();
+        Ok(found["status"]["counts"]["endpoints"] == 3)
+    };
+    until("an earlier release has written its counts", written).await?;
+    define(&stage, &ours).await?;
+
+    let release = Release::install(&stage, SYSTEM, &json!({"watchNamespaces": ["iot"]})).await?;
+    let process = release.start().await?;
+    ready(&stage, "Workspace", "default").await?;
+    stage.apply(DEVICE).await?;
+    ready(&stage, "Endpoint", "meter-1").await?;
+    let counted = async || {
+        let found = stage.get("Workspace", "default").await?.unwrap_or_default();
+        let counts = found["status"]["counts"].as_array().cloned().unwrap_or_default();
+        Ok(counts.iter().any(|of| of["kind"] == "Endpoint" && of["count"] == 1))
+    };
+    until("its counts are a list", counted).await?;
+    process.stop().await?;
+    stage.finish().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

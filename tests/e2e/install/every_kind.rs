@@ -1,24 +1,16 @@
 //! Every kind, made, edited and deleted under exactly the rights that the chart gives.
 
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
 use emnify_harness::stage::Stage;
 use serde_json::{Value, json};
 
-use super::{EVERY, OBJECTS, PATIENCE, Release, SYSTEM, all_ready, forbidden, kubectl, own, ready, until};
+use super::{OBJECTS, PATIENCE, Release, SYSTEM, all_ready, every, forbidden, kubectl, own, ready, until};
 use crate::support::{Result, id, look, says};
 
-/// An edit of each object.
-fn edits() -> Vec<(&'static str, &'static str, Value)> {
-    let template = json!({"template": {"tags": ["gateways"]}});
-    let specs = [
-        json!({"description": "Electricity"}),
-        json!({"name": "Meters again"}),
-        json!({"name": "Meter 1 again"}),
-        json!({"state": "Activated"}),
-        json!({"description": "Dashboard again"}),
-        template,
-    ];
-    EVERY.into_iter().zip(specs).map(|((kind, name), spec)| (kind, name, spec)).collect()
-}
+/// An edit of each object, by kind.
+const EDITS: &str = include_str!("edits.yaml");
 
 async fn edit(stage: &Stage, kind: &str, name: &str, spec: &Value) -> Result<()> {
     let (resource, patch) = (format!("{}.emnify.io", kind.to_lowercase()), json!({"spec": spec}).to_string());
@@ -60,8 +52,10 @@ async fn every_kind_lives_under_the_rights_of_the_chart() -> Result<()> {
     stage.apply_workspace("default").await?;
     stage.apply(OBJECTS).await?;
     all_ready(&stage).await?;
-    for (kind, name, spec) in edits() {
-        edit(&stage, kind, name, &spec).await?;
+    let edits: BTreeMap<String, Value> = serde_yaml::from_str(EDITS)?;
+    for (kind, name) in every() {
+        let spec = edits.get(&kind).with_context(|| format!("edits.yaml edits a {kind}"))?;
+        edit(&stage, &kind, &name, spec).await?;
     }
     shared(&stage).await?;
     let events = kubectl(&stage, &["get", "events", "--namespace", "iot", "--output", "name"]).await?;
@@ -105,9 +99,12 @@ async fn shared(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// What the last part is about.
+const STAY: [&str; 3] = ["Endpoint", "ServiceProfile", "TariffProfile"];
+
 /// Everything that was made is deleted, dependents first; the last Endpoint and its profiles stay.
 async fn leave(stage: &Stage) -> Result<()> {
-    for (kind, name) in [("EndpointSet", "gateways"), ("Sim", "spare"), ("ApplicationToken", "dashboard")] {
+    for (kind, name) in every().iter().rev().filter(|(kind, _)| !STAY.contains(&kind.as_str())) {
         delete(stage, kind, name).await?;
     }
     let (endpoints, tokens) = look(stage, |platform| {

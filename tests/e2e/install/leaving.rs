@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::process;
 
 use super::{
-    EVERY, OBJECTS, PATIENCE, RELEASE, Release, SYSTEM, all_ready, kubectl, own, ready, succeeded, until,
+    OBJECTS, PATIENCE, RELEASE, Release, SYSTEM, all_ready, every, kubectl, own, ready, succeeded, until,
 };
 use crate::support::{Result, look, options};
 
@@ -80,7 +80,7 @@ async fn upgrade_then_release_then_uninstall_leaves_emnify_untouched() -> Result
     let listed = release_finalizers(&release, &[]).await?;
     assert_eq!(listed.status.code(), Some(1), "objects are still held: {}", text(&listed));
     let released = succeeded("release-finalizers", &release_finalizers(&release, &["--yes"]).await?)?;
-    assert_eq!(released.lines().count(), EVERY.len() + 1, "one line per object: {released}");
+    assert_eq!(released.lines().count(), every().len() + 1, "one line per object: {released}");
 
     release.uninstall().await?;
     let definitions = kubectl(&stage, &["get", "crd", "-o", "name"]).await?;

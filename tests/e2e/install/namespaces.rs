@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use emnify_harness::stage::{Stage, is_ready};
 
-use super::{EVERY, OBJECTS, all_ready, until};
+use super::{OBJECTS, all_ready, every, until};
 use crate::support::{Result, look, stage};
 
 /// Deletes the namespace and waits until it is gone. Its Secrets, credentials included, may go before the objects that
@@ -17,9 +17,9 @@ async fn namespace_goes(stage: &Stage) -> Result<()> {
     };
     if let Err(error) = until("the namespace is gone", gone).await {
         let mut evidence = stage.operator_log_tail();
-        for (kind, name) in EVERY {
-            if stage.get(kind, name).await?.is_some() {
-                evidence += &stage.evidence(kind, name).await;
+        for (kind, name) in every() {
+            if stage.get(&kind, &name).await?.is_some() {
+                evidence += &stage.evidence(&kind, &name).await;
             }
         }
         return Err(error.context(evidence));

@@ -50,7 +50,10 @@ async fn workspace() -> Result<()> {
     stage.apply_secret("emnify-next", &[("token", "metering-token-2")]).await?;
     let object = apply_ready(&stage, "Workspace", "default", &manifest).await?;
     let status = &object["status"];
-    assert_eq!(status["organisation"], json!({"id": "1001", "name": "Example Metering"}));
+    assert_eq!(
+        status["organisation"],
+        json!({"id": "1001", "name": "Example Metering", "baseUrl": stage.base_url()})
+    );
     assert!(status["tokenExpiresAt"].is_string(), "it says when the login's token ends");
     assert_eq!(logins(&stage), 1, "one login is enough");
     apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;

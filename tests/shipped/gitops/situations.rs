@@ -6,11 +6,11 @@ use emnify_engine::{
         known::{Explanation, Step},
         ready,
     },
-    kind::{Id, Kind as _, Managed, Status as _, reason},
+    kind::{Id, Kind as _, Managed, Status as _, reason, set::ObjectSet},
     session::guard::{GuardLimit, Trip},
 };
 use emnify_operator::{
-    kinds::{ApplicationToken, Endpoint, ServiceProfile, Sim, TariffProfile},
+    kinds::{Endpoint, Visitor, for_each},
     workspace::{
         WorkspaceStatus,
         decide::{Decision, Memory, Step as Login, Verdict},
@@ -61,13 +61,19 @@ const BEFORE: [Before; 4] = [
 
 /// Every reason with every effect, on every kind, whatever was so before.
 pub(super) fn of_managed_kinds() -> Vec<Situation> {
-    let mut all = Vec::new();
-    of_kind::<ServiceProfile>(&mut all);
-    of_kind::<TariffProfile>(&mut all);
-    of_kind::<Sim>(&mut all);
-    of_kind::<Endpoint>(&mut all);
-    of_kind::<ApplicationToken>(&mut all);
-    all
+    let mut all = All(Vec::new());
+    for_each(&mut all);
+    all.0
+}
+
+struct All(Vec<Situation>);
+
+impl Visitor for All {
+    fn visit<K: Managed>(&mut self) {
+        of_kind::<K>(&mut self.0);
+    }
+
+    fn visit_set<F: ObjectSet>(&mut self) {}
 }
 
 fn of_kind<K: Managed>(all: &mut Vec<Situation>) {

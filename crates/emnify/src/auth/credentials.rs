@@ -25,7 +25,7 @@ pub enum Credentials {
 }
 
 /// The form in which the API takes a password: lower-case hexadecimal SHA-1.
-pub(super) fn password_digest(password: &SecretString) -> SecretString {
+pub(crate) fn password_digest(password: &SecretString) -> SecretString {
     let clear = password.expose_secret();
     if clear.len() == 40 && clear.bytes().all(|b| b.is_ascii_hexdigit()) {
         return clear.to_ascii_lowercase().into();

@@ -5,10 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 
 use crate::error::Error;
-use crate::wire::lenient;
+use crate::wire::record::record;
 
 /// Who a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,19 +53,18 @@ pub struct Jwt {
     pub identity: Identity,
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    #[serde(rename = "esc.org", deserialize_with = "lenient::id")]
-    organisation: i64,
-    #[serde(rename = "esc.orgName", default, deserialize_with = "lenient::text")]
-    name: String,
-    #[serde(rename = "esc.app", default, deserialize_with = "lenient::optional_id")]
-    application_token: Option<i64>,
-    #[serde(deserialize_with = "lenient::id")]
-    exp: i64,
-    #[serde(deserialize_with = "lenient::id")]
-    iat: i64,
-}
+record!(
+    struct Claims {
+        #[key("esc.org")]
+        organisation: i64,
+        #[key("esc.orgName")]
+        name: String,
+        #[key("esc.app")]
+        application_token: Option<i64>,
+        exp: i64,
+        iat: i64,
+    }
+);
 
 impl Jwt {
     /// Reads the claims; the signature is the server's business. The error never quotes the token.

@@ -1,7 +1,7 @@
 //! The login flows of `POST /api/v1/authenticate` [R][S], and the switch to another workspace of a user [S].
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::credentials::{Credentials, password_digest};
 use super::jwt::Jwt;
@@ -12,7 +12,8 @@ use crate::error::Error;
 use crate::exchange::{Exchange, outcome};
 use crate::lane::Lane;
 use crate::limits::Ask;
-use crate::wire::{Ref, lenient};
+use crate::wire::Ref;
+use crate::wire::record::record;
 
 #[derive(Serialize, Default)]
 struct Body<'a> {
@@ -42,17 +43,15 @@ struct TrustedDevice<'a> {
     name: &'a str,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-#[allow(clippy::struct_field_names, reason = "the API's own words")]
-struct Tokens {
-    #[serde(deserialize_with = "lenient::optional_secret")]
-    auth_token: Option<SecretString>,
-    #[serde(deserialize_with = "lenient::optional_secret")]
-    refresh_token: Option<SecretString>,
-    #[serde(deserialize_with = "lenient::optional_secret")]
-    mfa_token: Option<SecretString>,
-}
+record!(
+    #[derive(Default)]
+    #[allow(clippy::struct_field_names, reason = "the API's own words")]
+    struct Tokens {
+        auth_token: Option<SecretString>,
+        refresh_token: Option<SecretString>,
+        mfa_token: Option<SecretString>,
+    }
+);
 
 #[derive(Serialize)]
 struct Target {
@@ -66,8 +65,9 @@ pub(super) async fn login(
     credentials: &Credentials,
     refresh: Option<SecretString>,
     pinned: Option<i64>,
+    by: By,
 ) -> Result<Jwt, Error> {
-    let jwt = enter(exchange, credentials, refresh).await?;
+    let jwt = enter(exchange, credentials, refresh, by).await?;
     match (pinned, credentials) {
         (Some(pinned), Credentials::User { .. }) if jwt.identity.speaks_for(pinned).is_err() => {
             switch(exchange, jwt, pinned).await
@@ -91,11 +91,21 @@ async fn switch(exchange: &Exchange, jwt: Jwt, organisation: i64) -> Result<Jwt,
     }
 }
 
+/// By what a login may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Whatever there is.
+    Anything,
+    /// Not a person's password, which only the owner of the client has sent: three refusals lock the person out [S].
+    NoPassword,
+}
+
 /// Logs in: with the refresh token if there is one, else (or if it is refused) with the credentials, each at most once.
 async fn enter(
     exchange: &Exchange,
     credentials: &Credentials,
     refresh: Option<SecretString>,
+    by: By,
 ) -> Result<Jwt, Error> {
     if let Some(refresh) = refresh {
         let body = Body { refresh_token: Some(refresh.expose_secret()), ..Body::default() };
@@ -110,6 +120,10 @@ async fn enter(
             let body = Body { application_token: Some(token.expose_secret()), ..Body::default() };
             finish(exchange, post(exchange, &body).await?, None)
         }
+        Credentials::User { .. } if by == By::NoPassword => Err(Error::Unauthorized {
+            status: 401,
+            message: "the login has ended, and a password is sent only when asked for".into(),
+        }),
         Credentials::User { username, password, totp_key, trusted_device, mfa_code } => {
             let password = password_digest(password);
             let fingerprint = trusted_device.as_ref().map(ExposeSecret::expose_secret);
@@ -156,7 +170,8 @@ fn second_factor(
 }
 
 async fn post(exchange: &Exchange, body: &Body<'_>) -> Result<Tokens, Error> {
-    let call = Call::post(LOGIN).body(body).repeatable(true).sensitive();
+    let tells_on = body.password.is_some() || body.code.is_some();
+    let call = Call::post(LOGIN).body(body).repeatable(true).sensitive().tells_on(tells_on);
     let turn = exchange.limits.turn(Lane::Safety, Ask::LOGIN).await;
     let answer = exchange.send(Lane::Safety, turn, &call, None).await?;
     outcome(exchange, &call, answer)?.json()

@@ -13,7 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 use secrecy::SecretString;
 
 pub use self::credentials::Credentials;
+pub(crate) use self::credentials::password_digest;
 pub use self::jwt::{Identity, Jwt};
+use self::login::By;
+pub(crate) use self::totp::code;
 use crate::error::Error;
 use crate::exchange::Exchange;
 
@@ -36,6 +39,8 @@ pub(crate) enum Reason {
     Refused(u64),
     /// Someone asked for it.
     Asked,
+    /// Someone asked for it, and not for the password of a person to be sent.
+    Renewal,
 }
 
 /// Credentials and live token of a client.
@@ -101,6 +106,14 @@ impl Auth {
         Ok(())
     }
 
+    /// Who the credentials name, if they are a person's.
+    pub(crate) fn username(&self) -> Option<String> {
+        match &self.lock().credentials {
+            Credentials::User { username, .. } => Some(username.clone()),
+            Credentials::ApplicationToken(_) => None,
+        }
+    }
+
     /// New credentials for the next login. The live token stays; a refresh token of the old ones does not.
     pub(crate) fn set_credentials(&self, credentials: Credentials) {
         let mut state = self.lock();
@@ -158,13 +171,14 @@ impl Auth {
             let refresh = state.live.as_ref().and_then(|live| live.jwt.refresh_token.clone());
             (state.credentials.clone(), refresh, state.pinned)
         };
-        let outcome = login::login(exchange, &credentials, refresh, pinned).await;
+        let by = if reason == Reason::Asked { By::Anything } else { By::NoPassword };
+        let outcome = login::login(exchange, &credentials, refresh, pinned, by).await;
         self.lock().conclude(outcome)
     }
 
     /// A JWT made from another application token; the live token stays what it is.
     pub(crate) async fn mint(&self, token: SecretString, exchange: &Exchange) -> Result<Jwt, Error> {
-        login::login(exchange, &Credentials::ApplicationToken(token), None, None).await
+        login::login(exchange, &Credentials::ApplicationToken(token), None, None, By::NoPassword).await
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -175,7 +189,7 @@ impl Auth {
 impl State {
     /// The answer, if it needs no login.
     fn without_login(&self, reason: Reason) -> Option<Result<Live, Error>> {
-        if reason == Reason::Asked {
+        if matches!(reason, Reason::Asked | Reason::Renewal) {
             return None;
         }
         let lives = |live: &&Live| live.serial > self.dead && reason != Reason::Refused(live.serial);

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 
 /// The code of `key` (base32; blanks, dashes, case and padding do not matter) at `now`; `None` if it is not base32.
-pub(super) fn code(key: &SecretString, now: Timestamp) -> Option<SecretString> {
+pub(crate) fn code(key: &SecretString, now: Timestamp) -> Option<SecretString> {
     let key: String = key
         .expose_secret()
         .chars()

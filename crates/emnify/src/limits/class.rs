@@ -1,6 +1,5 @@
-//! Per-organisation limits of single operations.
-
-use http::Method;
+//! Per-organisation limits of single operations. Which operation has one is said where it is called: at its collection, or at its
+//! call.
 
 /// A documented limit per organisation [D api-guidelines/rate-limits].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,45 +29,5 @@ impl Class {
             Class::Detail => (20.0, 45.0),
             Class::Light => (40.0, 90.0),
         }
-    }
-
-    /// The class of an operation, if it has one.
-    pub(crate) fn of(method: &Method, route: &str) -> Option<Self> {
-        if method != Method::GET {
-            return None;
-        }
-        match route {
-            "/api/v1/endpoint"
-            | "/api/v1/sim"
-            | "/api/v1/event"
-            | "/api/v1/stats/daily"
-            | "/api/v1/endpoint/{endpoint_id}/connectivity_info"
-            | "/api/v1/organisation/{org_id_or_my}/stats"
-            | "/api/v1/sim/{sim_id}/stats" => Some(Class::Listing),
-            "/api/v1/endpoint/{endpoint_id}" | "/api/v1/endpoint/{endpoint_id}/connectivity" => {
-                Some(Class::Detail)
-            }
-            "/api/v1/sim/{sim_id}"
-            | "/api/v1/service_profile"
-            | "/api/v1/service_profile/{profile_id}"
-            | "/api/v1/tariff_profile"
-            | "/api/v1/tariff_profile/{tariff_profile_id}"
-            | "/api/v1/endpoint/{endpoint_id}/stats"
-            | "/api/v1/endpoint/{endpoint_id}/stats/daily" => Some(Class::Light),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_reads_have_a_class() {
-        assert_eq!(Class::of(&Method::GET, "/api/v1/endpoint"), Some(Class::Listing));
-        assert_eq!(Class::of(&Method::POST, "/api/v1/endpoint"), None, "a create is not a listing");
-        assert_eq!(Class::of(&Method::GET, "/api/v1/endpoint/{endpoint_id}"), Some(Class::Detail));
-        assert_eq!(Class::of(&Method::GET, "/api/v1/dns"), None);
     }
 }

@@ -1,62 +1,58 @@
 //! Networks a single device may not use, and the list of all networks.
 
-use serde::Deserialize;
-
 use super::common::Named;
-use super::lenient as de;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::Error;
 
-/// A network operator. Names repeat; a TAP code is unique where there is one, MCC with MNC almost [R].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Operator {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// Its country.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub country: Option<OperatorCountry>,
-    /// Network codes within the country.
-    #[serde(default, deserialize_with = "de::list")]
-    pub mnc: Vec<NetworkCode>,
-    /// Codes of roaming settlement.
-    #[serde(default, deserialize_with = "de::list")]
-    pub tapcode: Vec<TapCode>,
-}
+record!(
+    /// A network operator. Names repeat; a TAP code is unique where there is one, MCC with MNC almost [R].
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Operator {
+        /// Its id.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+        /// Its country.
+        pub country: Option<OperatorCountry>,
+        /// Network codes within the country.
+        pub mnc: Vec<NetworkCode>,
+        /// Codes of roaming settlement.
+        pub tapcode: Vec<TapCode>,
+    }
+);
 
-/// The country of an operator.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct OperatorCountry {
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// Its mobile country code.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub mcc: Option<String>,
-    /// Two letters.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub iso_code: Option<String>,
-}
+record!(
+    /// The country of an operator.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OperatorCountry {
+        /// Its name.
+        pub name: String,
+        /// Its mobile country code.
+        pub mcc: Option<String>,
+        /// Two letters.
+        pub iso_code: Option<String>,
+    }
+);
 
-/// A mobile network code.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct NetworkCode {
-    /// Two or three digits.
-    #[serde(default, deserialize_with = "de::text")]
-    pub mnc: String,
-}
+record!(
+    /// A mobile network code.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct NetworkCode {
+        /// Two or three digits.
+        pub mnc: String,
+    }
+);
 
-/// A TAP code.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TapCode {
-    /// Five characters.
-    #[serde(default, deserialize_with = "de::text")]
-    pub tapcode: String,
-}
+record!(
+    /// A TAP code.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TapCode {
+        /// Five characters.
+        pub tapcode: String,
+    }
+);
 
 impl Operator {
     /// Id and name.

@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use super::lenient;
+use super::lenient::{self, Lenient, Unlike};
 
 /// A reference in a request: `{"id": 12}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -17,6 +17,13 @@ impl From<i64> for Ref {
     fn from(id: i64) -> Self {
         Ref { id }
     }
+}
+
+/// The same where ids are texts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct TextRef {
+    /// The id it names.
+    pub id: String,
 }
 
 /// A reference that can be taken away: `{"id": 12}` or `{"id": null}`.
@@ -76,22 +83,28 @@ pub struct Named {
 }
 
 impl Named {
-    fn read(value: &Value) -> Option<Self> {
+    fn shown(value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key)?.as_str().map(str::to_owned);
         let id = lenient::as_integer(value.get("id")?)?;
         Some(Self { id, name: text("name").or_else(|| text("description")) })
     }
+}
 
-    /// A reference; `None` for `null`, `{}`, `[]` (PHP's empty object) and `{"id": null}`.
-    pub(super) fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
-        Ok(Self::read(&Value::deserialize(from)?))
+/// `null`, `{}`, `[]` (PHP's empty object) and `{"id": null}` are none.
+impl Lenient for Named {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        Self::shown(&value).ok_or_else(|| Unlike::expected("an object with an id"))
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        Ok(Self::shown(&value))
     }
 }
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(from)?;
-        Self::read(&value).ok_or_else(|| D::Error::custom("expected an object with an id"))
+        Self::shown(&value).ok_or_else(|| D::Error::custom("expected an object with an id"))
     }
 }
 

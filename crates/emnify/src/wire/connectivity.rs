@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::common::Named;
-use super::lenient as de;
+use super::lenient;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::{Error, found};
+use crate::limits::Class;
 
 /// How a device is connected [R].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,94 +22,83 @@ pub struct Connectivity {
     pub session: Option<Session>,
 }
 
-/// Where a device was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Location {
-    /// The network.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub operator: Option<Named>,
-    /// The country.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub country: Option<Country>,
-    /// When voice or SMS was last registered.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub last_updated: Option<Timestamp>,
-    /// When data was last registered.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub last_updated_gprs: Option<Timestamp>,
-}
+record!(
+    /// Where a device was last seen.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Location {
+        /// The network.
+        pub operator: Option<Named>,
+        /// The country.
+        pub country: Option<Country>,
+        /// When voice or SMS was last registered.
+        pub last_updated: Option<Timestamp>,
+        /// When data was last registered.
+        pub last_updated_gprs: Option<Timestamp>,
+    }
+);
 
-/// A country.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Country {
-    /// Its name.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub name: Option<String>,
-    /// Its mobile country code.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub mcc: Option<String>,
-    /// Two letters.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub iso_code: Option<String>,
-}
+record!(
+    /// A country.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Country {
+        /// Its name.
+        pub name: Option<String>,
+        /// Its mobile country code.
+        pub mcc: Option<String>,
+        /// Two letters.
+        pub iso_code: Option<String>,
+    }
+);
 
-/// A data session (PDP context).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct Session {
-    /// When it began.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub created: Option<Timestamp>,
-    /// Id of the network.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub operator_id: Option<i64>,
-    /// Mobile country code.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub mcc: Option<String>,
-    /// Mobile network code.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub mnc: Option<String>,
-    /// Location area.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub lac: Option<String>,
-    /// Cell.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub ci: Option<String>,
-    /// Service area.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub sac: Option<String>,
-    /// Routing area.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub rac: Option<String>,
-    /// The device's address.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub ue_ip_address: Option<String>,
-    /// The device's IMEI and software version.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub imeisv: Option<String>,
-    /// Radio technology.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub rat_type: Option<SessionRat>,
-}
+record!(
+    /// A data session (PDP context).
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct Session {
+        /// When it began.
+        pub created: Option<Timestamp>,
+        /// Id of the network.
+        pub operator_id: Option<i64>,
+        /// Mobile country code.
+        pub mcc: Option<String>,
+        /// Mobile network code.
+        pub mnc: Option<String>,
+        /// Location area.
+        pub lac: Option<String>,
+        /// Cell.
+        pub ci: Option<String>,
+        /// Service area.
+        pub sac: Option<String>,
+        /// Routing area.
+        pub rac: Option<String>,
+        /// The device's address.
+        pub ue_ip_address: Option<String>,
+        /// The device's IMEI and software version.
+        pub imeisv: Option<String>,
+        /// Radio technology.
+        pub rat_type: Option<SessionRat>,
+    }
+);
 
-/// The radio technology of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-pub struct SessionRat {
-    /// Its id.
-    #[serde(default, alias = "id", deserialize_with = "de::optional_id")]
-    pub rat_type_id: Option<i64>,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub description: Option<String>,
-}
+record!(
+    /// The radio technology of a session.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub struct SessionRat {
+        /// Its id.
+        #[key("rat_type_id", "id")]
+        pub rat_type_id: Option<i64>,
+        /// Its name.
+        pub description: Option<String>,
+    }
+);
 
-#[derive(Deserialize)]
-struct Wire {
-    status: Status,
-    #[serde(default, deserialize_with = "de::optional_object")]
-    location: Option<Location>,
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pdp_context: Option<Session>,
-}
+record!(
+    struct Wire {
+        #[read(lenient::as_is)]
+        status: Status,
+        location: Option<Location>,
+        pdp_context: Option<Session>,
+    }
+);
 
 #[derive(Deserialize)]
 struct Status {
@@ -121,39 +111,19 @@ impl From<Wire> for Connectivity {
     }
 }
 
-/// What to reset. Both may be asked for at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reset {
-    /// Ends the data session.
-    pub session: bool,
-    /// Cancels the location, so that the device attaches anew.
-    pub location: bool,
-}
-
 impl Api {
     /// How a device is connected; `None` if there is no such endpoint.
     pub async fn connectivity(&self, endpoint: i64) -> Result<Option<Connectivity>, Error> {
-        let call = Call::get("/api/v1/endpoint/{endpoint_id}/connectivity").arg(endpoint);
+        let call =
+            Call::get("/api/v1/endpoint/{endpoint_id}/connectivity").limited(Class::Detail).arg(endpoint);
         let Some(reply) = found(self.call(call).await)? else { return Ok(None) };
         reply.json::<Wire>().map(|wire| Some(wire.into()))
-    }
-
-    /// Dispatches a reset; success means no more than that. It ends a Factory Test [P].
-    pub async fn reset_connectivity(&self, endpoint: i64, what: Reset) -> Result<(), Error> {
-        let keys = [(what.session, "pdp_context"), (what.location, "location")];
-        let body: Map<String, Value> = keys
-            .iter()
-            .filter(|(wanted, _)| *wanted)
-            .map(|(_, key)| ((*key).to_owned(), Value::Null))
-            .collect();
-        let call = Call::patch("/api/v1/endpoint/{endpoint_id}/connectivity").arg(endpoint).body(&body);
-        self.call(call.repeatable(false)).await.map(drop)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -1,15 +1,18 @@
 //! Endpoints: devices.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::collection::{Collection, Entry, Paging};
 use super::common::{Named, Nullable, Ref, Reference};
-use super::lenient as de;
+use super::lenient;
 use super::listing::Listing;
+use super::record::record;
 use super::tag::TagAssignment;
 use crate::api::Api;
 use crate::call::{Call, Created};
-use crate::error::{Error, found};
+use crate::error::Error;
+use crate::limits::Class;
 use crate::page::{Cursor, Page};
 
 /// The page of endpoints, usual and largest [R][D].
@@ -25,81 +28,66 @@ pub mod status {
     pub const DELETED: i64 = 2;
 }
 
-/// An endpoint as a listing, a detail or a create shows it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Endpoint {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name; not unique.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub name: Option<String>,
-    /// Legacy comma list; `None` when never set, empty when cleared [R].
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub tags: Option<String>,
-    /// Tags of v2; only listings show them.
-    #[serde(default, deserialize_with = "de::optional_list")]
-    pub tag_assignments: Option<Vec<TagAssignment>>,
-    /// One of [`status`].
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub status: Option<i64>,
-    /// Service policy.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub service_profile: Option<Named>,
-    /// Coverage policy.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub tariff_profile: Option<Named>,
-    /// Its SIM; listings leave the key out where there is none [R].
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub sim: Option<EndpointSim>,
-    /// 16 characters (IMEISV), set or seen by the network; may end in a filler `f` [3P].
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub imei: Option<String>,
-    /// 15 digits.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub imei_with_luhn: Option<String>,
-    /// Only this IMEI may use the SIM.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub imei_lock: Option<bool>,
-    /// Its address.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub ip_address: Option<String>,
-    /// Id of the address space.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub ip_address_space: Option<i64>,
-    /// When it was created.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub created: Option<Timestamp>,
-    /// When it last changed; up to 1 s after the answer's `Date` [R].
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub last_updated: Option<Timestamp>,
-}
+record!(
+    /// An endpoint as a listing, a detail or a create shows it.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Endpoint {
+        /// Its id.
+        pub id: i64,
+        /// Its name; not unique.
+        pub name: Option<String>,
+        /// Legacy comma list; `None` when never set, empty when cleared [R].
+        pub tags: Option<String>,
+        /// Tags of v2; only listings show them.
+        pub tag_assignments: Option<Vec<TagAssignment>>,
+        /// One of [`status`].
+        #[read(lenient::reference)]
+        pub status: Option<i64>,
+        /// Service policy.
+        pub service_profile: Option<Named>,
+        /// Coverage policy.
+        pub tariff_profile: Option<Named>,
+        /// Its SIM; listings leave the key out where there is none [R].
+        pub sim: Option<EndpointSim>,
+        /// 16 characters (IMEISV), set or seen by the network; may end in a filler `f` [3P].
+        pub imei: Option<String>,
+        /// 15 digits.
+        pub imei_with_luhn: Option<String>,
+        /// Only this IMEI may use the SIM.
+        pub imei_lock: Option<bool>,
+        /// Its address.
+        pub ip_address: Option<String>,
+        /// Id of the address space.
+        #[read(lenient::reference)]
+        pub ip_address_space: Option<i64>,
+        /// When it was created.
+        pub created: Option<Timestamp>,
+        /// When it last changed; up to 1 s after the answer's `Date` [R].
+        pub last_updated: Option<Timestamp>,
+    }
+);
 
-/// The SIM in an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct EndpointSim {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// 19 digits.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub iccid: Option<String>,
-    /// 20 digits.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub iccid_with_luhn: Option<String>,
-    /// 32 digits, on eUICCs.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub eid: Option<String>,
-    /// IMSI.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub imsi: Option<String>,
-    /// Phone number.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub msisdn: Option<String>,
-    /// One of [`super::sim::status`].
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub status: Option<i64>,
-}
+record!(
+    /// The SIM in an endpoint.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct EndpointSim {
+        /// Its id.
+        pub id: i64,
+        /// 19 digits.
+        pub iccid: Option<String>,
+        /// 20 digits.
+        pub iccid_with_luhn: Option<String>,
+        /// 32 digits, on eUICCs.
+        pub eid: Option<String>,
+        /// IMSI.
+        pub imsi: Option<String>,
+        /// Phone number.
+        pub msisdn: Option<String>,
+        /// One of [`super::sim::status`].
+        #[read(lenient::reference)]
+        pub status: Option<i64>,
+    }
+);
 
 impl EndpointSim {
     /// Its ICCID of 19 digits, also where only the printed one of 20 is shown.
@@ -235,18 +223,30 @@ pub struct CreatedEndpoint {
     pub shown: Option<Endpoint>,
 }
 
+/// Endpoints: pages of 1,000, which is also the most [R]. A create answers with the endpoint or with nothing: see
+/// [`Api::create_endpoint`].
+pub const ENDPOINTS: Collection<Endpoint> =
+    Collection::at("/api/v1/endpoint", "/api/v1/endpoint/{endpoint_id}")
+        .paged(Paging::Pages { usual: LARGEST_PAGE, most: LARGEST_PAGE })
+        .limited(Class::Listing, Class::Detail);
+
+impl Entry for Endpoint {
+    type Id = i64;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 impl Api {
     /// One page of endpoints: 1,000 unless told otherwise, which is also the most [R].
     pub async fn list_endpoints(&self, at: Cursor, listing: &Listing) -> Result<Page<Endpoint>, Error> {
-        let full = listing.full(LARGEST_PAGE, LARGEST_PAGE);
-        self.call(listing.apply(Call::get("/api/v1/endpoint"), at)).await?.page(at, Some(full))
+        ENDPOINTS.list_where(self, at, listing).await
     }
 
     /// One endpoint.
     pub async fn endpoint(&self, id: i64) -> Result<Option<Endpoint>, Error> {
-        found(self.call(Call::get("/api/v1/endpoint/{endpoint_id}").arg(id)).await)?
-            .map(|reply| reply.json())
-            .transpose()
+        ENDPOINTS.get(self, id).await
     }
 
     /// Creates an endpoint. The API wants endpoint writes one after another [S].
@@ -260,12 +260,12 @@ impl Api {
 
     /// Changes an endpoint.
     pub async fn patch_endpoint(&self, id: i64, patch: &EndpointPatch) -> Result<(), Error> {
-        self.call(Call::patch("/api/v1/endpoint/{endpoint_id}").arg(id).body(patch)).await.map(drop)
+        ENDPOINTS.patch(self, id, patch).await
     }
 
     /// Deletes an endpoint; a conflict while it holds a SIM [R].
     pub async fn delete_endpoint(&self, id: i64) -> Result<(), Error> {
-        self.call(Call::delete("/api/v1/endpoint/{endpoint_id}").arg(id)).await.map(drop)
+        ENDPOINTS.delete(self, id).await
     }
 }
 

@@ -2,79 +2,73 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::common::Named;
-use super::lenient as de;
+use super::lenient;
 use super::listing::Listing;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::Error;
+use crate::limits::Class;
 use crate::page::{Cursor, Page};
 
 /// The page of events unless told otherwise [R].
 const USUAL_PAGE: usize = 100;
 
-/// An event. New types and keys may come at any time [P].
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct Event {
-    /// Its id: beyond 2^48 [R].
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// When it happened, by the server's clock.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub timestamp: Option<Timestamp>,
-    /// What happened.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub event_type: Option<Named>,
-    /// 0 network, 1 policy, 2 API or portal.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub event_source: Option<i64>,
-    /// 0 info, 1 warning, 2 critical.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub event_severity: Option<i64>,
-    /// It was raised as an alert.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub alert: bool,
-    /// In words.
-    #[serde(default, deserialize_with = "de::text")]
-    pub description: String,
-    /// The device it is about.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub endpoint: Option<Named>,
-    /// The SIM it is about.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub sim: Option<EventSim>,
-    /// Who did it; absent for application tokens [R].
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub user: Option<EventUser>,
-    /// More, depending on the type; `null` where there is none.
-    #[serde(default)]
-    pub detail: Value,
-}
+record!(
+    /// An event. New types and keys may come at any time [P].
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Event {
+        /// Its id: beyond 2^48 [R].
+        pub id: i64,
+        /// When it happened, by the server's clock.
+        pub timestamp: Option<Timestamp>,
+        /// What happened.
+        pub event_type: Option<Named>,
+        /// 0 network, 1 policy, 2 API or portal.
+        #[read(lenient::reference)]
+        pub event_source: Option<i64>,
+        /// 0 info, 1 warning, 2 critical.
+        #[read(lenient::reference)]
+        pub event_severity: Option<i64>,
+        /// It was raised as an alert.
+        pub alert: bool,
+        /// In words.
+        pub description: String,
+        /// The device it is about.
+        pub endpoint: Option<Named>,
+        /// The SIM it is about.
+        pub sim: Option<EventSim>,
+        /// Who did it; absent for application tokens [R].
+        pub user: Option<EventUser>,
+        /// More, depending on the type; `null` where there is none.
+        pub detail: Value,
+    }
+);
 
-/// The SIM of an event.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct EventSim {
-    /// Its id.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub id: Option<i64>,
-    /// 19 digits.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub iccid: Option<String>,
-}
+record!(
+    /// The SIM of an event.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct EventSim {
+        /// Its id.
+        pub id: Option<i64>,
+        /// 19 digits.
+        pub iccid: Option<String>,
+    }
+);
 
-/// The person of an event.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct EventUser {
-    /// Their id.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub id: Option<i64>,
-    /// Their e-mail address.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub username: Option<String>,
-}
+record!(
+    /// The person of an event.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct EventUser {
+        /// Their id.
+        pub id: Option<i64>,
+        /// Their e-mail address.
+        pub username: Option<String>,
+    }
+);
 
 impl Event {
     /// Id of its type.
@@ -93,20 +87,24 @@ impl Event {
     }
 }
 
-/// What a record of a data stream names: an event or a usage record, whose keys are alike. New keys may come at any time;
-/// only these are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-pub struct Record {
-    /// Id of the organisation.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub organisation: Option<i64>,
-    /// Id of the device.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub endpoint: Option<i64>,
-    /// Id of the SIM.
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub sim: Option<i64>,
-}
+record!(
+    /// What a record of a data stream names: an event or a usage record, whose keys are alike. New keys may come at any time;
+    /// only these are looked at.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct Record {
+        /// When it happened, by the server's clock: of events only.
+        pub timestamp: Option<Timestamp>,
+        /// Id of the organisation.
+        #[read(lenient::reference)]
+        pub organisation: Option<i64>,
+        /// Id of the device.
+        #[read(lenient::reference)]
+        pub endpoint: Option<i64>,
+        /// Id of the SIM.
+        #[read(lenient::reference)]
+        pub sim: Option<i64>,
+    }
+);
 
 /// Events between two times of the server's clock, both included, by whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +124,11 @@ impl EventWindow {
 }
 
 impl Api {
+    /// Types of events, by name.
+    pub async fn event_types(&self) -> Result<Vec<Named>, Error> {
+        self.call(Call::get("/api/v1/event/type")).await?.lookup()
+    }
+
     /// One page of the event log, all of it or a window. Of an event that cannot be decoded only id and time are kept, and one
     /// without an id is left out: the log only hints.
     pub async fn list_events(
@@ -139,15 +142,10 @@ impl Api {
             None => listing,
         };
         let full = listing.full(USUAL_PAGE, usize::MAX);
-        let reply = self.call(listing.apply(Call::get("/api/v1/event"), at)).await?;
+        let reply = self.call(listing.apply(Call::get("/api/v1/event").limited(Class::Listing), at)).await?;
         let (page, odd) = readable(reply.page(at, Some(full))?);
         reply.counters.add_unread(reply.route, odd);
         Ok(page)
-    }
-
-    /// What event ids mean. Read it: some ids are documented nowhere.
-    pub async fn event_types(&self) -> Result<Vec<Named>, Error> {
-        self.call(Call::get("/api/v1/event/type")).await?.lookup()
     }
 }
 
@@ -214,7 +212,10 @@ mod tests {
         let usage = json!({"id": 1, "traffic_type": {"id": 5}, "volume": {"total": 0.1}, "endpoint": {"id": 9, "balance": null},
             "sim": {"id": "4", "iccid": "8988"}, "organisation": {"id": 42, "name": "o"}});
         let record: Record = serde_json::from_value(usage).unwrap();
-        assert_eq!(record, Record { organisation: Some(42), endpoint: Some(9), sim: Some(4) });
+        assert_eq!(
+            record,
+            Record { organisation: Some(42), endpoint: Some(9), sim: Some(4), ..Record::default() }
+        );
         let none: Record = serde_json::from_value(json!({"endpoint": null, "sim": [], "x": 1})).unwrap();
         assert_eq!(none, Record::default());
     }

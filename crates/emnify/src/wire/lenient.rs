@@ -5,127 +5,185 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// An integer: `7`, `7.0` or `"7"`.
-pub(crate) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
-    let value = Value::deserialize(from)?;
-    as_integer(&value).ok_or_else(|| D::Error::custom("expected an integer"))
-}
+/// A value that is not of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unlike(String);
 
-/// An integer, or `None` for `null`, a missing key or an empty string.
-pub(crate) fn optional_id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    let value = Value::deserialize(from)?;
-    if is_nothing(&value) {
-        return Ok(None);
+impl Unlike {
+    pub(crate) fn expected(what: &str) -> Self {
+        Self(format!("expected {what}"))
     }
-    as_integer(&value).map(Some).ok_or_else(|| D::Error::custom("expected an integer"))
+
+    /// The same, with the name of the field.
+    pub(crate) fn of(self, field: &str) -> Self {
+        Self(format!("{field}: {}", self.0))
+    }
 }
 
-/// A number: `1.5`, `"1.5"`, or `None`.
-pub(crate) fn optional_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    match Value::deserialize(from)? {
-        value if is_nothing(&value) => Ok(None),
-        Value::Number(number) => Ok(number.as_f64()),
-        Value::String(text) => {
-            text.trim().parse().map(Some).map_err(|_| D::Error::custom("expected a number"))
+/// A type whose values are spelled in several ways. A missing key is read as `null`.
+pub(crate) trait Lenient: Sized {
+    /// What `value` means.
+    fn read(value: Value) -> Result<Self, Unlike>;
+
+    /// The same where there may be none.
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        if value.is_null() { Ok(None) } else { Self::read(value).map(Some) }
+    }
+}
+
+impl<T: Lenient> Lenient for Option<T> {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        T::optional(value)
+    }
+}
+
+/// `7`, `7.0` or `"7"`; an empty text is none.
+impl Lenient for i64 {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        as_integer(&value).ok_or_else(|| Unlike::expected("an integer"))
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        if is_nothing(&value) { Ok(None) } else { Self::read(value).map(Some) }
+    }
+}
+
+/// `1.5` or `"1.5"`; an empty text is none.
+impl Lenient for f64 {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        match &value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
         }
-        _ => Err(D::Error::custom("expected a number")),
+        .ok_or_else(|| Unlike::expected("a number"))
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        if is_nothing(&value) { Ok(None) } else { Self::read(value).map(Some) }
     }
 }
 
-/// A flag: `true`, `1`, `"1"`, `"true"`; `None` for `null`, a missing key or an empty string.
-pub(crate) fn optional_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
-    let value = Value::deserialize(from)?;
-    if is_nothing(&value) {
-        return Ok(None);
+/// `true`, `1`, `"1"`, `"true"`; an empty text is none, and none is `false`.
+impl Lenient for bool {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        Self::optional(value).map(Option::unwrap_or_default)
     }
-    as_flag(&value).map(Some).ok_or_else(|| D::Error::custom("expected a flag"))
-}
 
-/// A flag; `false` where there is none.
-pub(crate) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
-    optional_flag(from).map(Option::unwrap_or_default)
-}
-
-/// A text; a number is taken for its digits, `null` for an empty text.
-pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    optional_text(from).map(Option::unwrap_or_default)
-}
-
-/// A text or nothing; a number is taken for its digits.
-pub(crate) fn optional_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    match Value::deserialize(from)? {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text)),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        Value::Bool(flag) => Ok(Some(flag.to_string())),
-        _ => Err(D::Error::custom("expected a text")),
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        if is_nothing(&value) {
+            return Ok(None);
+        }
+        as_flag(&value).map(Some).ok_or_else(|| Unlike::expected("a flag"))
     }
 }
 
-/// A date in any of the forms the API uses, or nothing. One that is none of them counts as nothing: a date is never worth
-/// losing an object for.
-pub(crate) fn optional_timestamp<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    Ok(Value::deserialize(from)?.as_str().and_then(parse_timestamp))
+/// A text; a number or a flag is taken for its letters, and none for an empty text.
+impl Lenient for String {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        match value {
+            Value::Null => Ok(String::new()),
+            Value::String(text) => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            Value::Bool(flag) => Ok(flag.to_string()),
+            Value::Array(_) | Value::Object(_) => Err(Unlike::expected("a text")),
+        }
+    }
 }
 
-/// A secret or nothing.
-pub(crate) fn optional_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.filter(|text| !text.is_empty()).map(SecretString::from))
+/// A date in any of the forms the API uses. One that is none of them counts as none: a date is never worth losing an object for.
+impl Lenient for Timestamp {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        Self::optional(value)?.ok_or_else(|| Unlike::expected("a date"))
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        Ok(value.as_str().and_then(parse_timestamp))
+    }
+}
+
+/// A text that is not empty.
+impl Lenient for SecretString {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        Self::optional(value)?.ok_or_else(|| Unlike::expected("a text"))
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text).filter(|text| !text.is_empty()).map(SecretString::from)),
+            _ => Err(Unlike::expected("a text")),
+        }
+    }
+}
+
+/// Whatever it is.
+impl Lenient for Value {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        Ok(value)
+    }
+}
+
+/// A list; none is an empty one. What is not shown differs from what is empty: that is `Option<Vec<T>>`.
+impl<T: Lenient> Lenient for Vec<T> {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        match value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(values) => values.into_iter().map(T::read).collect(),
+            _ => Err(Unlike::expected("a list")),
+        }
+    }
+}
+
+/// An object of known keys; where there may be none, so are `{}` and `[]` (PHP's empty object).
+pub(crate) trait Record: DeserializeOwned {}
+
+impl<T: Record> Lenient for T {
+    fn read(value: Value) -> Result<Self, Unlike> {
+        as_is(value)
+    }
+
+    fn optional(value: Value) -> Result<Option<Self>, Unlike> {
+        match value {
+            Value::Object(fields) if !fields.is_empty() => Self::read(Value::Object(fields)).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A value that has just the one spelling of its type.
+pub(crate) fn as_is<T: DeserializeOwned>(value: Value) -> Result<T, Unlike> {
+    serde_json::from_value(value).map_err(|error| Unlike(error.to_string()))
 }
 
 /// The id of an embedded object, or a bare id.
-pub(crate) fn optional_ref<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-    let value = Value::deserialize(from)?;
+#[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the type of what reads a field")]
+pub(crate) fn reference(value: Value) -> Result<Option<i64>, Unlike> {
     Ok(as_integer(value.get("id").unwrap_or(&value)))
 }
 
-/// An embedded object; `None` for `null`, `{}` and `[]` (PHP's empty object).
-pub(crate) fn optional_object<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    match Value::deserialize(from)? {
-        Value::Object(fields) if !fields.is_empty() => {
-            serde_json::from_value(Value::Object(fields)).map(Some).map_err(D::Error::custom)
-        }
-        _ => Ok(None),
-    }
+/// The same where ids are texts; a number is taken for its digits.
+#[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the type of what reads a field")]
+pub(crate) fn text_reference(value: Value) -> Result<Option<String>, Unlike> {
+    Ok(as_text_id(value.get("id").unwrap_or(&value)))
 }
 
-/// A list, or `None` where the key is missing or `null`: what is not shown differs from what is empty.
-pub(crate) fn optional_list<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::<Vec<T>>::deserialize(from)
+/// An id that is a text.
+#[allow(clippy::needless_pass_by_value, reason = "the type of what reads a field")]
+pub(crate) fn text_id(value: Value) -> Result<String, Unlike> {
+    as_text_id(&value).ok_or_else(|| Unlike::expected("an id"))
 }
 
 /// An object or a list of them.
-pub(crate) fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: DeserializeOwned,
-{
-    match Value::deserialize(from)? {
-        Value::Null => Ok(Vec::new()),
-        one @ Value::Object(_) => serde_json::from_value(one).map(|one| vec![one]),
-        many => serde_json::from_value(many),
+pub(crate) fn one_or_many<T: Lenient>(value: Value) -> Result<Vec<T>, Unlike> {
+    match value {
+        one @ Value::Object(_) => T::read(one).map(|one| vec![one]),
+        many => Vec::read(many),
     }
-    .map_err(D::Error::custom)
-}
-
-/// A list; `null` is an empty one.
-pub(crate) fn list<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
 /// `2022-03-27T23:20:49.000+0000`, the same without milliseconds, with `Z`, without an offset, or with a blank for the `T`.
@@ -167,6 +225,13 @@ pub(crate) fn as_integer(value: &Value) -> Option<i64> {
     }
 }
 
+pub(crate) fn as_text_id(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        number => as_integer(number).map(|number| number.to_string()),
+    }
+}
+
 /// The integer that a float stands for, within the range that floats hold exactly.
 #[allow(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
 fn whole(number: f64) -> Option<i64> {
@@ -188,22 +253,20 @@ fn as_flag(value: &Value) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
+    use crate::wire::record::record;
 
-    #[derive(Deserialize, Debug, PartialEq, Default)]
-    struct All {
-        #[serde(default, deserialize_with = "optional_id")]
-        id: Option<i64>,
-        #[serde(default, deserialize_with = "flag")]
-        flag: bool,
-        #[serde(default, deserialize_with = "optional_text")]
-        text: Option<String>,
-        #[serde(default, deserialize_with = "optional_number")]
-        number: Option<f64>,
-    }
+    record!(
+        #[derive(Debug, PartialEq, Default)]
+        struct All {
+            id: Option<i64>,
+            flag: bool,
+            text: Option<String>,
+            number: Option<f64>,
+        }
+    );
 
     fn all(value: Value) -> All {
         serde_json::from_value(value).unwrap()

@@ -4,24 +4,34 @@
 //! object differ. What is written holds only what the caller set.
 
 pub mod application_token;
+pub mod automation;
 pub mod blocklist;
+pub mod cloud_connect;
+mod collection;
 mod common;
 pub mod connectivity;
+pub mod custom_event;
+pub mod data_stream;
 pub mod endpoint;
 pub mod endpoint_bulk;
 pub mod event;
+mod id;
 pub mod integration;
 pub(crate) mod lenient;
 mod listing;
 pub mod lookup;
 pub mod organisation;
 pub mod quota;
+pub(crate) mod record;
 pub mod service_profile;
 pub mod sim;
 pub mod tag;
 pub mod tariff_profile;
 pub mod traffic_limit;
 pub mod usage;
+pub mod user;
 
-pub use self::common::{Named, Nullable, Ref, Reference};
+pub use self::collection::{Collection, Entry};
+pub use self::common::{Named, Nullable, Ref, Reference, TextRef};
+pub use self::id::EntryId;
 pub use self::listing::Listing;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::common::Named;
-use super::lenient as de;
-use super::tariff_profile::InclusiveVolume;
+use super::lenient;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::{Error, found};
@@ -30,29 +30,26 @@ pub struct Organisation {
     pub created: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(deserialize_with = "de::id")]
-    id: i64,
-    #[serde(default, deserialize_with = "de::text")]
-    name: String,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    status: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    organisation_status_id: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    country: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    country_id: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    currency: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    currency_id: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_number")]
-    monthly_cost_limit: Option<f64>,
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    created: Option<Timestamp>,
-}
+record!(
+    struct Wire {
+        id: i64,
+        name: String,
+        #[read(lenient::reference)]
+        status: Option<i64>,
+        #[read(lenient::reference)]
+        organisation_status_id: Option<i64>,
+        #[read(lenient::reference)]
+        country: Option<i64>,
+        #[read(lenient::reference)]
+        country_id: Option<i64>,
+        #[read(lenient::reference)]
+        currency: Option<i64>,
+        #[read(lenient::reference)]
+        currency_id: Option<i64>,
+        monthly_cost_limit: Option<f64>,
+        created: Option<Timestamp>,
+    }
+);
 
 impl From<Wire> for Organisation {
     fn from(wire: Wire) -> Self {
@@ -68,63 +65,53 @@ impl From<Wire> for Organisation {
     }
 }
 
-/// The tariff plan of an organisation.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ActiveTariffPlan {
-    /// Id of this booking.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub id: Option<i64>,
-    /// The plan.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub tariff_plan: Option<TariffPlan>,
-    /// How much help it includes.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub service_level: Option<Named>,
-    /// It counts now.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub active: Option<bool>,
-    /// SIMs may be in Factory Test.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub factory_test_mode_allowed: Option<bool>,
-    /// When it began.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub start_date: Option<Timestamp>,
-    /// When it ends.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub expiry_date: Option<Timestamp>,
-    /// Monthly price of an activated SIM.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub sim_activated_rate: Option<f64>,
-}
+record!(
+    /// The tariff plan of an organisation.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ActiveTariffPlan {
+        /// Id of this booking.
+        pub id: Option<i64>,
+        /// The plan.
+        pub tariff_plan: Option<TariffPlan>,
+        /// How much help it includes.
+        pub service_level: Option<Named>,
+        /// It counts now.
+        pub active: Option<bool>,
+        /// SIMs may be in Factory Test.
+        pub factory_test_mode_allowed: Option<bool>,
+        /// People belong to workspaces, and are invited to them.
+        pub workspaces_enabled: Option<bool>,
+        /// When it began.
+        pub start_date: Option<Timestamp>,
+        /// When it ends.
+        pub expiry_date: Option<Timestamp>,
+        /// Monthly price of an activated SIM.
+        pub sim_activated_rate: Option<f64>,
+    }
+);
 
-/// A tariff plan.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct TariffPlan {
-    /// Its id.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub id: Option<i64>,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// The API may be used.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub api_access_allowed: Option<bool>,
-    /// It is a trial.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub evaluation: Option<bool>,
-    /// So many activated SIMs.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub max_active_sims: Option<i64>,
-    /// So many service profiles.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub max_service_profiles: Option<i64>,
-    /// So many tariff profiles.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub max_tariff_profiles: Option<i64>,
-    /// So many users.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub max_users: Option<i64>,
-}
+record!(
+    /// A tariff plan.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct TariffPlan {
+        /// Its id.
+        pub id: Option<i64>,
+        /// Its name.
+        pub name: String,
+        /// The API may be used.
+        pub api_access_allowed: Option<bool>,
+        /// It is a trial.
+        pub evaluation: Option<bool>,
+        /// So many activated SIMs.
+        pub max_active_sims: Option<i64>,
+        /// So many service profiles.
+        pub max_service_profiles: Option<i64>,
+        /// So many tariff profiles.
+        pub max_tariff_profiles: Option<i64>,
+        /// So many users.
+        pub max_users: Option<i64>,
+    }
+);
 
 impl Api {
     /// The organisation of the login.
@@ -136,12 +123,6 @@ impl Api {
     pub async fn active_tariff_plan(&self) -> Result<Option<ActiveTariffPlan>, Error> {
         let call = Call::get("/api/v1/organisation/{org_id_or_my}/tariff_plan/active").arg("my");
         found(self.call(call).await)?.map(|reply| reply.json()).transpose()
-    }
-
-    /// Its prepaid volumes.
-    pub async fn active_inclusive_volumes(&self) -> Result<Vec<InclusiveVolume>, Error> {
-        let call = Call::get("/api/v1/organisation/{org_id_or_my}/inclusive_volume/active").arg("my");
-        found(self.call(call).await)?.map_or(Ok(Vec::new()), |reply| reply.list())
     }
 }
 

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::common::Ref;
-use super::lenient as de;
+use super::lenient;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::{Error, found};
@@ -23,34 +24,29 @@ pub mod status {
 /// The only action on exhaustion since throttling ended in December 2024 [S].
 const BLOCK: i64 = 1;
 
-/// A quota as it stands: MB of data, or messages.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-pub struct Quota {
-    /// One of [`status`].
-    #[serde(default, deserialize_with = "de::optional_ref")]
-    pub status: Option<i64>,
-    /// What is left; may be slightly negative.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub volume: Option<f64>,
-    /// What was last added: the allowance.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub last_volume_added: Option<f64>,
-    /// When it ends.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub expiry_date: Option<Timestamp>,
-    /// The allowance is restored daily at 00:00 UTC.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub auto_refill: Option<bool>,
-    /// At which used share a warning is raised.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub threshold_percentage: Option<f64>,
-    /// At which volume left a warning is raised.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub threshold_volume: Option<f64>,
-    /// When the state last changed.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub last_status_change_date: Option<Timestamp>,
-}
+record!(
+    /// A quota as it stands: MB of data, or messages.
+    #[derive(Debug, Clone, PartialEq, Default)]
+    pub struct Quota {
+        /// One of [`status`].
+        #[read(lenient::reference)]
+        pub status: Option<i64>,
+        /// What is left; may be slightly negative.
+        pub volume: Option<f64>,
+        /// What was last added: the allowance.
+        pub last_volume_added: Option<f64>,
+        /// When it ends.
+        pub expiry_date: Option<Timestamp>,
+        /// The allowance is restored daily at 00:00 UTC.
+        pub auto_refill: Option<bool>,
+        /// At which used share a warning is raised.
+        pub threshold_percentage: Option<f64>,
+        /// At which volume left a warning is raised.
+        pub threshold_volume: Option<f64>,
+        /// When the state last changed.
+        pub last_status_change_date: Option<Timestamp>,
+    }
+);
 
 /// An allowance to give; it replaces the one there is.
 #[derive(Debug, Clone, Copy, PartialEq)]

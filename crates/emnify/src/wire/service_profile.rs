@@ -1,110 +1,87 @@
 //! Service profiles: what devices may do.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::collection::{Collection, Entry};
 use super::common::{Named, Ref, Reference};
-use super::lenient as de;
+use super::lenient;
+use super::record::record;
 use super::traffic_limit::TrafficLimit;
 use crate::api::Api;
-use crate::call::{Call, Created};
-use crate::error::{Error, found};
-use crate::page::{Cursor, Page};
+use crate::call::Call;
+use crate::error::Error;
+use crate::limits::Class;
 
-/// A service profile. Listings show less than details, and flags as text [L]; `None` is what was not shown.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ServiceProfile {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// Free text.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub description: Option<String>,
-    /// Number of devices that use it.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub used_count: Option<i64>,
-    /// 2G.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub allowed_2g: Option<bool>,
-    /// 3G.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub allowed_3g: Option<bool>,
-    /// 4G and LTE-M.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub allowed_4g: Option<bool>,
-    /// NB-IoT.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub allowed_nb_iot: Option<bool>,
-    /// NB-IoT by satellite.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub allowed_nb_iot_geo: Option<bool>,
-    /// Devices need a data quota.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub apply_data_quota: Option<bool>,
-    /// Devices need an SMS quota.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub apply_sms_quota: Option<bool>,
-    /// Needs a privilege of emnify.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub retail: Option<bool>,
-    /// Deprecated.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub prepaid: Option<bool>,
-    /// Non-IP data.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub nipdp: Option<bool>,
-    /// SMS between own devices.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub sms_p2p_int: Option<bool>,
-    /// SMS to and from others.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub sms_p2p_ext: Option<bool>,
-    /// Where SMS from devices go.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub api_callback: Option<Named>,
-    /// Signs calls to the callback.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub api_secret: Option<Named>,
-    /// Where location updates go; details may show its bare id.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub moc_callback: Option<Named>,
-    /// The same as a bare id [L].
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub moc_callback_id: Option<i64>,
-    /// How SMS are delivered.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub esme_interface_type: Option<Named>,
-    /// Where traffic leaves the network.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub breakout_region: Option<Named>,
-    /// Resolvers of devices.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub dns: Option<Named>,
-    /// What devices may use; `None` in listings.
-    #[serde(default, rename = "service", deserialize_with = "de::optional_list")]
-    pub services: Option<Vec<ProfileService>>,
-}
+record!(
+    /// A service profile. Listings show less than details, and flags as text [L]; `None` is what was not shown.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ServiceProfile {
+        /// Its id.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+        /// Free text.
+        pub description: Option<String>,
+        /// Number of devices that use it.
+        pub used_count: Option<i64>,
+        /// 2G.
+        pub allowed_2g: Option<bool>,
+        /// 3G.
+        pub allowed_3g: Option<bool>,
+        /// 4G and LTE-M.
+        pub allowed_4g: Option<bool>,
+        /// NB-IoT.
+        pub allowed_nb_iot: Option<bool>,
+        /// NB-IoT by satellite.
+        pub allowed_nb_iot_geo: Option<bool>,
+        /// Devices need a data quota.
+        pub apply_data_quota: Option<bool>,
+        /// Devices need an SMS quota.
+        pub apply_sms_quota: Option<bool>,
+        /// Needs a privilege of emnify.
+        pub retail: Option<bool>,
+        /// Deprecated.
+        pub prepaid: Option<bool>,
+        /// Non-IP data.
+        pub nipdp: Option<bool>,
+        /// SMS between own devices.
+        pub sms_p2p_int: Option<bool>,
+        /// SMS to and from others.
+        pub sms_p2p_ext: Option<bool>,
+        /// Where SMS from devices go.
+        pub api_callback: Option<Named>,
+        /// Signs calls to the callback.
+        pub api_secret: Option<Named>,
+        /// Where location updates go; details may show its bare id.
+        pub moc_callback: Option<Named>,
+        /// The same as a bare id [L].
+        pub moc_callback_id: Option<i64>,
+        /// How SMS are delivered.
+        pub esme_interface_type: Option<Named>,
+        /// Where traffic leaves the network.
+        pub breakout_region: Option<Named>,
+        /// Resolvers of devices.
+        pub dns: Option<Named>,
+        /// What devices may use; `None` in listings.
+        #[key("service")]
+        pub services: Option<Vec<ProfileService>>,
+    }
+);
 
-/// A service of a profile.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct ProfileService {
-    /// Id of the service.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub description: Option<String>,
-    /// Its limits of the catalogue; the API shows one as an object, several as a list.
-    #[serde(
-        default,
-        rename = "traffic_limit",
-        alias = "traffic_limits",
-        deserialize_with = "de::one_or_many"
-    )]
-    pub traffic_limits: Vec<TrafficLimit>,
-}
+record!(
+    /// A service of a profile.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct ProfileService {
+        /// Id of the service.
+        pub id: i64,
+        /// Its name.
+        pub description: Option<String>,
+        /// Its limits of the catalogue; the API shows one as an object, several as a list.
+        #[key("traffic_limit", "traffic_limits")]
+        #[read(lenient::one_or_many)]
+        pub traffic_limits: Vec<TrafficLimit>,
+    }
+);
 
 /// A new profile, or changes to one; what is `None` is left to the API, or stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -168,51 +145,21 @@ pub struct ServiceProfileWrite {
     pub dns: Option<Reference>,
 }
 
-/// Which quotas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum QuotaKind {
-    /// Data.
-    Data,
-    /// SMS.
-    Sms,
-}
+/// Service profiles: not paged [D]; listings show less than details [L]. A delete is a conflict while devices use the
+/// profile [S].
+pub const SERVICE_PROFILES: Collection<ServiceProfile> =
+    Collection::at("/api/v1/service_profile", "/api/v1/service_profile/{profile_id}")
+        .limited(Class::Light, Class::Light);
 
-impl QuotaKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            QuotaKind::Data => "data",
-            QuotaKind::Sms => "sms",
-        }
+impl Entry for ServiceProfile {
+    type Id = i64;
+
+    fn id(&self) -> i64 {
+        self.id
     }
 }
 
 impl Api {
-    /// All service profiles: the collection is not paged [D].
-    pub async fn list_service_profiles(&self, at: Cursor) -> Result<Page<ServiceProfile>, Error> {
-        self.call(Call::get("/api/v1/service_profile")).await?.page(at, None)
-    }
-
-    /// One service profile in full.
-    pub async fn service_profile(&self, id: i64) -> Result<Option<ServiceProfile>, Error> {
-        let reply = found(self.call(Call::get("/api/v1/service_profile/{profile_id}").arg(id)).await)?;
-        reply.map(|reply| reply.json()).transpose()
-    }
-
-    /// Creates a service profile.
-    pub async fn create_service_profile(&self, new: &ServiceProfileWrite) -> Result<Created, Error> {
-        self.call(Call::post("/api/v1/service_profile").body(new)).await?.created()
-    }
-
-    /// Changes a service profile.
-    pub async fn patch_service_profile(&self, id: i64, patch: &ServiceProfileWrite) -> Result<(), Error> {
-        self.call(Call::patch("/api/v1/service_profile/{profile_id}").arg(id).body(patch)).await.map(drop)
-    }
-
-    /// Deletes a service profile; a conflict while devices use it [S].
-    pub async fn delete_service_profile(&self, id: i64) -> Result<(), Error> {
-        self.call(Call::delete("/api/v1/service_profile/{profile_id}").arg(id)).await.map(drop)
-    }
-
     /// Adds a service; a conflict if it is there already [S].
     pub async fn add_service(&self, profile: i64, service: i64) -> Result<(), Error> {
         let route = "/api/v1/service_profile/{profile_id}/service/{service_id}";
@@ -223,12 +170,6 @@ impl Api {
     pub async fn remove_service(&self, profile: i64, service: i64) -> Result<(), Error> {
         let route = "/api/v1/service_profile/{profile_id}/service/{service_id}";
         self.call(Call::delete(route).arg(profile).arg(service)).await.map(drop)
-    }
-
-    /// Takes the quotas off all devices of a profile; also succeeds where there are none [S].
-    pub async fn strip_quotas(&self, profile: i64, kind: QuotaKind) -> Result<(), Error> {
-        let route = "/api/v1/service_profile/{profile_id}/quota/{quota_type}";
-        self.call(Call::delete(route).arg(profile).arg(kind.as_str())).await.map(drop)
     }
 }
 

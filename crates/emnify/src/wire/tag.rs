@@ -1,58 +1,87 @@
 //! Tags of v2.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
+use super::collection::{Collection, Entry, Paging};
 use super::common::Ref;
-use super::lenient as de;
+use super::lenient;
+use super::record::record;
 use crate::api::Api;
-use crate::call::{Call, Created, date};
+use crate::call::Call;
 use crate::error::Error;
-use crate::page::{Cursor, Page};
 
 /// The page size asked for.
 const PAGE_SIZE: u32 = 1_000;
 
-/// A tag; its name is unique in the organisation [S].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Tag {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// How many objects have it.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub resource_count: Option<i64>,
-    /// Id of its colour; requests call it `color`.
-    #[serde(default, rename = "tag_color", deserialize_with = "de::optional_ref")]
-    pub color: Option<i64>,
+record!(
+    /// A tag; its name is unique in the organisation [S].
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Tag {
+        /// Its id.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+        /// How many objects have it.
+        pub resource_count: Option<i64>,
+        /// Id of its colour; requests call it `color`.
+        #[key("tag_color")]
+        #[read(lenient::reference)]
+        pub color: Option<i64>,
+    }
+);
+
+record!(
+    /// A tag on an endpoint.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TagAssignment {
+        /// Id of the tag.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+    }
+);
+
+record!(
+    /// A colour.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TagColor {
+        /// Its id.
+        pub id: i64,
+        /// As `#RRGGBB`.
+        pub hex_color: String,
+        /// Its name.
+        pub description: Option<String>,
+    }
+);
+
+/// A new tag, or changes to one, which devices keep. Without a colour the API picks one; a conflict if the name is taken. [S]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct TagWrite {
+    /// Its name; a create needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its colour; answers call it `tag_color`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<Ref>,
 }
 
-/// A tag on an endpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TagAssignment {
-    /// Id of the tag.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
+impl TagWrite {
+    /// Only a name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), color: None }
+    }
 }
 
-/// A colour.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TagColor {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// As `#RRGGBB`.
-    #[serde(default, deserialize_with = "de::text")]
-    pub hex_color: String,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub description: Option<String>,
+/// Tags. No read of one; a create answers with the tag, and a delete takes it off every device and automation. [S]
+pub const TAGS: Collection<Tag> =
+    Collection::at("/api/v2/tags", "/api/v2/tags/{tag_id}").listed_only().paged(Paging::Envelope(PAGE_SIZE));
+
+impl Entry for Tag {
+    type Id = i64;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 /// Tags to add to or take off one endpoint.
@@ -62,25 +91,6 @@ pub struct TagItem {
     pub endpoint: i64,
     /// Ids of tags.
     pub tags: Vec<i64>,
-}
-
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(default, deserialize_with = "de::list")]
-    data: Vec<Value>,
-    #[serde(default, deserialize_with = "de::optional_id")]
-    total: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_id")]
-    page: Option<i64>,
-    #[serde(default, deserialize_with = "de::optional_id")]
-    last_page: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct NewTag<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<Ref>,
 }
 
 #[derive(Serialize)]
@@ -105,37 +115,6 @@ impl Items {
 }
 
 impl Api {
-    /// One page of tags, all or those whose name matches.
-    pub async fn list_tags(&self, at: Cursor, name: Option<&str>) -> Result<Page<Tag>, Error> {
-        let call = Call::get("/api/v2/tags").query("page", at.page).query("page_size", PAGE_SIZE);
-        let reply = self.call(call.query_if("name", name)).await?;
-        let envelope: Envelope = reply.json()?;
-        let shown = envelope.data.len();
-        let rows = reply.enveloped(envelope.data);
-        let number = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
-        Ok(Page {
-            items: rows.items,
-            page: number(envelope.page).unwrap_or(at.page),
-            pages: number(envelope.last_page).unwrap_or(1),
-            total: envelope.total.and_then(|total| u64::try_from(total).ok()),
-            server_time: date(&reply.headers),
-            unreadable: rows.unreadable,
-            nameless: rows.nameless,
-            cut: envelope.total.is_none() && envelope.last_page.is_none() && shown >= PAGE_SIZE as usize,
-        })
-    }
-
-    /// Creates a tag; a conflict if the name is taken [S]. Without a colour the API picks one.
-    pub async fn create_tag(&self, name: &str, color: Option<i64>) -> Result<Created, Error> {
-        let body = NewTag { name, color: color.map(Ref::from) };
-        self.call(Call::post("/api/v2/tags").body(&body)).await?.created()
-    }
-
-    /// Deletes a tag everywhere, automations included.
-    pub async fn delete_tag(&self, tag: i64) -> Result<(), Error> {
-        self.call(Call::delete("/api/v2/tags/{tag_id}").arg(tag)).await.map(drop)
-    }
-
     /// Colours.
     pub async fn tag_colors(&self) -> Result<Vec<TagColor>, Error> {
         self.call(Call::get("/api/v2/tag-colors")).await?.lookup()
@@ -150,12 +129,6 @@ impl Api {
     pub async fn assign_tag(&self, endpoint: i64, tag: i64) -> Result<(), Error> {
         let call = Call::post("/api/v2/endpoint/{endpoint_id}/tags").arg(endpoint);
         self.call(call.body(&Ref::from(tag)).repeatable(true)).await.map(drop)
-    }
-
-    /// Takes a tag off an endpoint.
-    pub async fn unassign_tag(&self, endpoint: i64, tag: i64) -> Result<(), Error> {
-        let route = "/api/v2/endpoint/{endpoint_id}/tags/{tag_id}";
-        self.call(Call::delete(route).arg(endpoint).arg(tag)).await.map(drop)
     }
 
     /// Gives many endpoints tags.
@@ -176,6 +149,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_tag_is_read_and_written_as_documented() {
+        let shown = json!({"id": 5.0, "name": "roof", "resource_count": 2.0, "tag_color": {"id": 3.0}});
+        let tag: Tag = serde_json::from_value(shown).unwrap();
+        assert_eq!(
+            (tag.id(), tag.name.as_str(), tag.resource_count, tag.color),
+            (5, "roof", Some(2), Some(3))
+        );
+        let write = TagWrite { color: Some(3.into()), ..TagWrite::named("roof") };
+        assert_eq!(serde_json::to_value(write).unwrap(), json!({"name": "roof", "color": {"id": 3}}));
+        assert_eq!(
+            serde_json::to_value(TagWrite::named("a")).unwrap(),
+            json!({"name": "a"}),
+            "no colour, no key"
+        );
+    }
 
     #[test]
     fn bulk_items_are_references() {

@@ -1,92 +1,77 @@
 //! Tariff profiles: where devices may go and what it costs.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::collection::{Collection, Entry};
 use super::common::{Named, Ref};
-use super::lenient as de;
+use super::record::record;
 use crate::api::Api;
-use crate::call::{Call, Created};
-use crate::error::{Error, found};
-use crate::page::{Cursor, Page};
+use crate::call::Call;
+use crate::error::Error;
+use crate::limits::Class;
 
-/// A tariff profile.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct TariffProfile {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// Free text.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub description: Option<String>,
-    /// Number of devices that use it.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub used_count: Option<i64>,
-    /// Its price list.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub tariff: Option<Named>,
-    /// Its prepaid volume.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub inclusive_volume: Option<InclusiveVolume>,
-    /// The zones of its tariff; only details show them [L].
-    #[serde(default, rename = "ratezone", deserialize_with = "de::optional_list")]
-    pub rate_zones: Option<Vec<RateZone>>,
-}
+record!(
+    /// A tariff profile.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct TariffProfile {
+        /// Its id.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+        /// Free text.
+        pub description: Option<String>,
+        /// Number of devices that use it.
+        pub used_count: Option<i64>,
+        /// Its price list.
+        pub tariff: Option<Named>,
+        /// Its prepaid volume.
+        pub inclusive_volume: Option<InclusiveVolume>,
+        /// The zones of its tariff; only details show them [L].
+        #[key("ratezone")]
+        pub rate_zones: Option<Vec<RateZone>>,
+    }
+);
 
-/// A rate zone and whether a profile has it. With none selected, devices are blocked everywhere [P].
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct RateZone {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// The profile has it.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub selected: bool,
-    /// Since when it can be had.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub valid_from: Option<Timestamp>,
-    /// Until when it can be had.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub valid_until: Option<Timestamp>,
-    /// It is gone.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub deleted: bool,
-}
+record!(
+    /// A rate zone and whether a profile has it. With none selected, devices are blocked everywhere [P].
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RateZone {
+        /// Its id.
+        pub id: i64,
+        /// Its name.
+        pub name: String,
+        /// The profile has it.
+        pub selected: bool,
+        /// Since when it can be had.
+        pub valid_from: Option<Timestamp>,
+        /// Until when it can be had.
+        pub valid_until: Option<Timestamp>,
+        /// It is gone.
+        pub deleted: bool,
+    }
+);
 
-/// A prepaid volume.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-pub struct InclusiveVolume {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// MB.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub volume: Option<f64>,
-    /// Price.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub rate: Option<f64>,
-    /// Shared by all devices.
-    #[serde(default, deserialize_with = "de::optional_flag")]
-    pub pooled: Option<bool>,
-    /// Since when.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub start_date: Option<Timestamp>,
-    /// Until when.
-    #[serde(default, deserialize_with = "de::optional_timestamp")]
-    pub end_date: Option<Timestamp>,
-    /// Where it can be used.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub ratezone: Option<Named>,
-    /// The tariff it belongs to; only the organisation's listing shows it.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub tariff: Option<Named>,
-}
+record!(
+    /// A prepaid volume.
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct InclusiveVolume {
+        /// Its id.
+        pub id: i64,
+        /// MB.
+        pub volume: Option<f64>,
+        /// Price.
+        pub rate: Option<f64>,
+        /// Shared by all devices.
+        pub pooled: Option<bool>,
+        /// Since when.
+        pub start_date: Option<Timestamp>,
+        /// Until when.
+        pub end_date: Option<Timestamp>,
+        /// Where it can be used.
+        pub ratezone: Option<Named>,
+    }
+);
 
 /// A new profile, or changes to one. A change of tariff takes all rate zones away [S].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -102,76 +87,48 @@ pub struct TariffProfileWrite {
     pub tariff: Option<Ref>,
 }
 
-/// A network on the blocklist of a tariff profile.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct BlockedOperator {
-    /// The network.
-    pub operator: Named,
-    /// What is blocked.
-    pub blocklist: Blocked,
-}
+record!(
+    /// A network on the blocklist of a tariff profile.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct BlockedOperator {
+        /// The network.
+        pub operator: Named,
+        /// What is blocked.
+        pub blocklist: Blocked,
+    }
+);
 
-/// What of a network is blocked.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Blocked {
-    /// All of it.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub operator: bool,
-    /// These radio technologies.
-    #[serde(default, deserialize_with = "de::list")]
-    pub rat_types: Vec<Named>,
-}
-
-/// Countries that a profile covers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Coverage {
-    /// The country.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub country: Option<Named>,
-    /// Number of networks.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub redundancy_count: Option<i64>,
-}
+record!(
+    /// What of a network is blocked.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Blocked {
+        /// All of it.
+        pub operator: bool,
+        /// These radio technologies.
+        pub rat_types: Vec<Named>,
+    }
+);
 
 #[derive(Serialize)]
 struct RatTypes {
     rat_types: Vec<Ref>,
 }
 
+/// Tariff profiles: not paged [D]. A create makes one without rate zones; only details show them [L]. A delete is refused while
+/// devices use the profile [S].
+pub const TARIFF_PROFILES: Collection<TariffProfile> =
+    Collection::at("/api/v1/tariff_profile", "/api/v1/tariff_profile/{tariff_profile_id}")
+        .limited(Class::Light, Class::Light);
+
+impl Entry for TariffProfile {
+    type Id = i64;
+
+    fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 impl Api {
-    /// All tariff profiles: the collection is not paged [D].
-    pub async fn list_tariff_profiles(&self, at: Cursor) -> Result<Page<TariffProfile>, Error> {
-        self.call(Call::get("/api/v1/tariff_profile")).await?.page(at, None)
-    }
-
-    /// One tariff profile in full.
-    pub async fn tariff_profile(&self, id: i64) -> Result<Option<TariffProfile>, Error> {
-        let reply = found(self.call(Call::get("/api/v1/tariff_profile/{tariff_profile_id}").arg(id)).await)?;
-        reply.map(|reply| reply.json()).transpose()
-    }
-
-    /// Creates a tariff profile, without rate zones.
-    pub async fn create_tariff_profile(&self, new: &TariffProfileWrite) -> Result<Created, Error> {
-        self.call(Call::post("/api/v1/tariff_profile").body(new)).await?.created()
-    }
-
-    /// Changes a tariff profile.
-    pub async fn patch_tariff_profile(&self, id: i64, patch: &TariffProfileWrite) -> Result<(), Error> {
-        self.call(Call::patch("/api/v1/tariff_profile/{tariff_profile_id}").arg(id).body(patch))
-            .await
-            .map(drop)
-    }
-
-    /// Deletes a tariff profile; refused while devices use it [S].
-    pub async fn delete_tariff_profile(&self, id: i64) -> Result<(), Error> {
-        self.call(Call::delete("/api/v1/tariff_profile/{tariff_profile_id}").arg(id)).await.map(drop)
-    }
-
-    /// The countries a profile covers.
-    pub async fn coverage(&self, profile: i64) -> Result<Vec<Coverage>, Error> {
-        self.call(Call::get("/api/v1/tariff_profile/{tariff_profile_id}/coverage").arg(profile)).await?.list()
-    }
-
     /// Selects a rate zone.
     pub async fn select_rate_zone(&self, profile: i64, zone: i64) -> Result<(), Error> {
         let route = "/api/v1/tariff_profile/{tariff_profile_id}/ratezone_selection/{ratezone_id}";

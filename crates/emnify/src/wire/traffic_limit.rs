@@ -1,9 +1,9 @@
 //! Limits of a service profile: monthly data limits, and SMS limits picked from a fixed catalogue.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::common::{Named, Ref};
-use super::lenient as de;
+use super::record::record;
 use crate::api::Api;
 use crate::call::{Call, Created};
 use crate::error::Error;
@@ -13,56 +13,50 @@ pub const DATA: i64 = 38;
 /// The only period of data limits: a month, UTC [S].
 const MONTHLY: i64 = 2;
 
-/// How long a limit counts.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Period {
-    /// Its id.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub id: Option<i64>,
-    /// So many of them.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub time_units: Option<i64>,
-    /// What is counted, such as months.
-    #[serde(default, deserialize_with = "de::optional_text")]
-    pub unit: Option<String>,
-}
+record!(
+    /// How long a limit counts.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Period {
+        /// Its id.
+        pub id: Option<i64>,
+        /// So many of them.
+        pub time_units: Option<i64>,
+        /// What is counted, such as months.
+        pub unit: Option<String>,
+    }
+);
 
-/// An entry of the fixed catalogue of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TrafficLimit {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// Messages, or bytes.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub volume: Option<i64>,
-    /// Per which time.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub period: Option<Period>,
-}
+record!(
+    /// An entry of the fixed catalogue of a service.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TrafficLimit {
+        /// Its id.
+        pub id: i64,
+        /// Messages, or bytes.
+        pub volume: Option<i64>,
+        /// Per which time.
+        pub period: Option<Period>,
+    }
+);
 
-/// A data limit of a profile. There is no update: delete and create.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DataLimit {
-    /// Its id.
-    #[serde(deserialize_with = "de::id")]
-    pub id: i64,
-    /// What it limits.
-    #[serde(default, deserialize_with = "Named::optional")]
-    pub service: Option<Named>,
-    /// It counts satellite traffic only.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub satellite_only: bool,
-    /// Per which time.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub period: Option<Period>,
-    /// Bytes.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub volume: Option<i64>,
-    /// At which used share a warning is raised.
-    #[serde(default, deserialize_with = "de::optional_id")]
-    pub warning_percent: Option<i64>,
-}
+record!(
+    /// A data limit of a profile. There is no update: delete and create.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DataLimit {
+        /// Its id.
+        pub id: i64,
+        /// What it limits.
+        pub service: Option<Named>,
+        /// It counts satellite traffic only.
+        pub satellite_only: bool,
+        /// Per which time.
+        pub period: Option<Period>,
+        /// Bytes.
+        pub volume: Option<i64>,
+        /// At which used share a warning is raised.
+        pub warning_percent: Option<i64>,
+    }
+);
 
 /// A new data limit, monthly; one per profile and value of `satellite_only`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,12 +116,6 @@ impl Api {
     pub async fn delete_data_limit(&self, profile: i64, limit: i64) -> Result<(), Error> {
         let route = "/api/v1/service_profile/{profile_id}/traffic_limit/{limit_id}";
         self.call(Call::delete(route).arg(profile).arg(limit)).await.map(drop)
-    }
-
-    /// Takes all data limits of a profile away.
-    pub async fn delete_data_limits(&self, profile: i64) -> Result<(), Error> {
-        let route = "/api/v1/service_profile/{profile_id}/traffic_limit";
-        self.call(Call::delete(route).arg(profile)).await.map(drop)
     }
 
     /// Gives a service of a profile a limit of the catalogue.

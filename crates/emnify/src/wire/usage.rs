@@ -1,77 +1,76 @@
 //! What an organisation has used, and what that costs.
 
-use serde::Deserialize;
-
-use super::lenient as de;
+use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
 use crate::error::Error;
+use crate::limits::Class;
 
-/// Usage of two calendar months and what else is charged. A month without traffic may be missing, in whole or in part. [S]
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct MonthlyStats {
-    /// So far.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub current_month: Option<Month>,
-    /// The month before.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub last_month: Option<Month>,
-    /// SIMs that cost something this month.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub active_chargeable_sims: Option<f64>,
-    /// What is left of what was paid in advance, where it was.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub prepaid_balance: Option<Balance>,
-}
+record!(
+    /// Usage of two calendar months and what else is charged. A month without traffic may be missing, in whole or in part. [S]
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct MonthlyStats {
+        /// So far.
+        pub current_month: Option<Month>,
+        /// The month before.
+        pub last_month: Option<Month>,
+        /// SIMs that cost something this month.
+        pub active_chargeable_sims: Option<f64>,
+        /// What is left of what was paid in advance, where it was.
+        pub prepaid_balance: Option<Balance>,
+    }
+);
 
-/// Usage of one month.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Month {
-    /// Volumes in MB. [3P]
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub data: Option<Traffic>,
-    /// Volumes in messages. [3P]
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub sms: Option<Traffic>,
-}
+record!(
+    /// Usage of one month.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Month {
+        /// Volumes in MB. [3P]
+        pub data: Option<Traffic>,
+        /// Volumes in messages. [3P]
+        pub sms: Option<Traffic>,
+    }
+);
 
-/// Traffic of one sort. Numbers are strings in real use [3P] and numbers in the specification [S]; both are read.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Traffic {
-    /// Both directions; which of `volume_rx` and `volume_tx` is which differs between pages of the documentation.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub volume: Option<f64>,
-    /// In [`Traffic::currency`]; missing with inclusive volumes. [3P]
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub cost: Option<f64>,
-    /// Of the cost.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub currency: Option<Currency>,
-}
+record!(
+    /// Traffic of one sort. Numbers are strings in real use [3P] and numbers in the specification [S]; both are read.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Traffic {
+        /// Both directions; which of `volume_rx` and `volume_tx` is which differs between pages of the documentation.
+        pub volume: Option<f64>,
+        /// In [`Traffic::currency`]; missing with inclusive volumes. [3P]
+        pub cost: Option<f64>,
+        /// Of the cost.
+        pub currency: Option<Currency>,
+    }
+);
 
-/// An amount paid in advance. [S]
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Balance {
-    /// What is left.
-    #[serde(default, deserialize_with = "de::optional_number")]
-    pub amount: Option<f64>,
-    /// In which currency.
-    #[serde(default, deserialize_with = "de::optional_object")]
-    pub currency: Option<Currency>,
-}
+record!(
+    /// An amount paid in advance. [S]
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Balance {
+        /// What is left.
+        pub amount: Option<f64>,
+        /// In which currency.
+        pub currency: Option<Currency>,
+    }
+);
 
-/// A currency.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Currency {
-    /// ISO 4217, such as `EUR`. [S]
-    #[serde(default, deserialize_with = "de::text")]
-    pub code: String,
-}
+record!(
+    /// A currency.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Currency {
+        /// ISO 4217, such as `EUR`. [S]
+        pub code: String,
+    }
+);
 
 impl Api {
     /// What the organisation of the login has used this month and last.
     pub async fn monthly_stats(&self) -> Result<MonthlyStats, Error> {
-        self.call(Call::get("/api/v1/organisation/{org_id_or_my}/stats").arg("my")).await?.json()
+        self.call(Call::get("/api/v1/organisation/{org_id_or_my}/stats").limited(Class::Listing).arg("my"))
+            .await?
+            .json()
     }
 }
 

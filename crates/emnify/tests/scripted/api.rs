@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use emnify::wire::Listing;
 use emnify::wire::application_token::ApplicationTokenCreate;
-use emnify::wire::connectivity::Reset;
 use emnify::wire::endpoint::{EndpointCreate, EndpointOwn, EndpointPatch};
 use emnify::wire::endpoint_bulk::EndpointBatch;
-use emnify::wire::service_profile::ServiceProfileWrite;
+use emnify::wire::service_profile::{SERVICE_PROFILES, ServiceProfileWrite};
+use emnify::wire::tag::{TAGS, TagWrite};
 use emnify::{Cursor, Error, Lane, TransportError};
 use http::header;
 use serde_json::json;
@@ -79,9 +79,9 @@ async fn a_create_whose_success_cannot_be_read_is_ambiguous() {
         for outcome in [
             api.create_endpoints(&two()).await.map(drop),
             api.create_endpoint(&new_endpoint()).await.map(drop),
-            api.create_service_profile(&profile).await.map(drop),
+            SERVICE_PROFILES.create(&api, &profile).await.map(drop),
             api.create_application_token(&ApplicationTokenCreate::default()).await.map(drop),
-            api.create_tag("new", None).await.map(drop),
+            TAGS.create(&api, &TagWrite::named("new")).await.map(drop),
         ] {
             assert!(matches!(outcome, Err(Error::Ambiguous { .. })), "it took place: {outcome:?}");
         }
@@ -216,7 +216,7 @@ async fn an_odd_row_of_a_table_or_of_the_tags_costs_nobody_else_theirs_and_is_co
     let api = client.api(Lane::Create);
     let services = api.services().await.expect("the whole table is not lost");
     assert_eq!(services.iter().map(|service| service.id).collect::<Vec<_>>(), [1]);
-    let page = api.list_tags(Cursor::first(), None).await.expect("nor are the tags");
+    let page = TAGS.list(&api, Cursor::first()).await.expect("nor are the tags");
     assert_eq!(
         (page.items.len(), page.unreadable, page.nameless),
         (1, vec![2], 1),
@@ -237,27 +237,11 @@ async fn an_odd_row_of_a_table_or_of_the_tags_costs_nobody_else_theirs_and_is_co
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_names_only_what_it_resets_and_a_bulk_delete_spares_sims() {
+async fn a_bulk_delete_spares_sims() {
     let stage = stage(|_| answer(204, &json!(null)));
     let api = stage.app_client().api(Lane::Interactive);
-    api.reset_connectivity(5, Reset { session: true, location: false }).await.unwrap();
     api.delete_endpoints(&[1, 2]).await.unwrap();
     let asked = stage.asked();
-    assert_eq!((asked[1].method.as_str(), &asked[1].body), ("PATCH", &json!({"pdp_context": null})));
-    assert_eq!(asked[2].query, "delete_sims=false");
-    assert_eq!(asked[2].body, json!([{"id": 1}, {"id": 2}]));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_prefix_match_is_not_a_match() {
-    let stage = stage(|_| {
-        answer(
-            200,
-            &json!([{"id": 1, "iccid": "8988303000000000001"}, {"id": 2, "iccid": "89883030000000000012"}]),
-        )
-    });
-    let sims =
-        stage.app_client().api(Lane::Interactive).sims_by("iccid", "8988303000000000001").await.unwrap();
-    assert_eq!(sims.iter().map(|sim| sim.id).collect::<Vec<_>>(), [1]);
-    assert!(stage.asked()[1].query.starts_with("q=iccid%3A8988303000000000001&"));
+    assert_eq!((asked[1].method.as_str(), asked[1].query.as_str()), ("DELETE", "delete_sims=false"));
+    assert_eq!(asked[1].body, json!([{"id": 1}, {"id": 2}]));
 }

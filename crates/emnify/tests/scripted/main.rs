@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod collections;
 mod pin;
 mod secrets;
 mod stage;

@@ -111,6 +111,7 @@ async fn a_user_whose_default_workspace_moved_is_switched_back() {
     let client = stage.client(user());
     client.set_token(kept(None)).unwrap();
     client.pin(42).unwrap();
+    client.login().await.unwrap();
     client.api(Lane::Interactive).services().await.unwrap();
     let asked = stage.asked();
     let switch = asked.iter().find(|asked| asked.path == SWITCH).expect("a switch");
@@ -129,7 +130,24 @@ async fn a_switch_that_lands_elsewhere_is_refused_too() {
     let client = stage.client(user());
     client.set_token(kept(None)).unwrap();
     client.pin(42).unwrap();
+    let refused = client.login().await.unwrap_err();
+    assert!(belongs_elsewhere(&refused), "{refused}");
     calls_go_nowhere_else(&stage, &client).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_ends_does_not_send_the_password_of_a_person() {
+    let stage = moved(json!({"auth_token": jwt(2)}), not_a_member);
+    let client = stage.client(user());
+    client.set_token(kept(None)).unwrap();
+    let api = client.api(Lane::Interactive);
+    for _ in 0..5 {
+        let ended = api.services().await.unwrap_err();
+        assert!(matches!(ended, Error::Unauthorized { .. }), "{ended}");
+    }
+    assert_eq!(stage.logins(), 0, "three refusals lock the person out, so whoever owns the client decides");
+    client.login().await.unwrap();
+    api.services().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

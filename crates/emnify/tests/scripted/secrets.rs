@@ -67,6 +67,7 @@ async fn no_secret_is_logged_or_shown() {
         mfa_code: Some("424242".to_owned().into()),
     };
     let client = stage.client(credentials.clone());
+    client.login().await.unwrap();
     let api = client.api(Lane::Interactive);
     let minted = api.create_application_token(&ApplicationTokenCreate::default()).await.unwrap();
     let rejected = api.services().await.unwrap_err();

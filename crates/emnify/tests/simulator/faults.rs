@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use emnify::wire::service_profile::ServiceProfileWrite;
+use emnify::wire::service_profile::{SERVICE_PROFILES, ServiceProfileWrite};
 use emnify::{Cursor, Error, Lane};
 use emnify_simulator::{Fault, Simulator};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ async fn a_connection_cut_after_the_create_is_ambiguous_and_not_repeated() {
     for (commit, made) in [(true, 2), (false, 1)] {
         let simulator = example();
         simulator.fault(on_create(Fault { reset: true, commit, ..Fault::default() })).unwrap();
-        let outcome = client(&simulator).api(Lane::Create).create_service_profile(&new_profile()).await;
+        let outcome = SERVICE_PROFILES.create(&client(&simulator).api(Lane::Create), &new_profile()).await;
         assert!(matches!(outcome, Err(Error::Ambiguous { .. })), "{outcome:?}");
         assert_eq!(profiles(&simulator), made, "the client cannot know which it was");
         assert_eq!(calls(&simulator, "POST", "/api/v1/service_profile", 0), 1, "nothing is sent twice");
@@ -43,8 +43,8 @@ async fn a_server_error_is_ambiguous_for_a_create_and_harmless_for_a_read() {
     client.login().await.unwrap();
     simulator.fault(Fault { status: Some(502), ..Fault::default() }).unwrap();
     let api = client.api(Lane::Create);
-    assert!(matches!(api.create_service_profile(&new_profile()).await, Err(Error::Ambiguous { .. })));
-    let read = api.list_service_profiles(Cursor::first()).await;
+    assert!(matches!(SERVICE_PROFILES.create(&api, &new_profile()).await, Err(Error::Ambiguous { .. })));
+    let read = SERVICE_PROFILES.list(&api, Cursor::first()).await;
     assert!(matches!(read, Err(Error::Unavailable { .. })));
 }
 
@@ -54,7 +54,7 @@ async fn a_truncated_answer_is_no_answer() {
     let client = client(&simulator);
     client.login().await.unwrap();
     simulator.fault(Fault { truncate: true, ..Fault::default() }).unwrap();
-    let read = client.api(Lane::Sweep).list_service_profiles(Cursor::first()).await;
+    let read = SERVICE_PROFILES.list(&client.api(Lane::Sweep), Cursor::first()).await;
     assert!(matches!(read, Err(Error::Unavailable { .. })), "{read:?}");
 }
 
@@ -63,7 +63,7 @@ async fn a_platform_that_hangs_is_given_up() {
     let simulator = example();
     simulator.fault(on_create(Fault { delay: Some("1h".into()), ..Fault::default() })).unwrap();
     let started = Instant::now();
-    let outcome = client(&simulator).api(Lane::Create).create_service_profile(&new_profile()).await;
+    let outcome = SERVICE_PROFILES.create(&client(&simulator).api(Lane::Create), &new_profile()).await;
     assert!(matches!(outcome, Err(Error::Ambiguous { .. })));
     assert!(started.elapsed() < Duration::from_secs(70), "{:?}", started.elapsed());
 }

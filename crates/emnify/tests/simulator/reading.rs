@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use emnify::wire::Listing;
 use emnify::wire::event::EventWindow;
+use emnify::wire::integration::{ADDRESS_SPACES, API_CALLBACKS, API_SECRETS, DNS};
+use emnify::wire::service_profile::SERVICE_PROFILES;
+use emnify::wire::tag::TAGS;
+use emnify::wire::tariff_profile::TARIFF_PROFILES;
 use emnify::{Cursor, Error, Lane};
 use emnify_simulator::{Limits, Options, Seed, Signal, Simulator};
 use jiff::SignedDuration;
@@ -19,13 +23,12 @@ async fn every_lookup_is_read() {
     assert!(!api.breakout_regions().await.unwrap().is_empty());
     assert!(!api.esme_interface_types().await.unwrap().is_empty());
     assert!(!api.rat_types().await.unwrap().is_empty());
-    assert!(!api.event_types().await.unwrap().is_empty());
     assert!(!api.tag_colors().await.unwrap().is_empty());
     assert!(!api.traffic_limits_of(5).await.unwrap().is_empty());
-    assert_eq!(api.dns_configs().await.unwrap(), []);
-    assert_eq!(api.api_callbacks().await.unwrap(), []);
-    assert_eq!(api.api_secrets().await.unwrap(), []);
-    let spaces = api.ip_address_spaces().await.unwrap();
+    assert_eq!(DNS.lookup(&api).await.unwrap(), []);
+    assert_eq!(API_CALLBACKS.lookup(&api).await.unwrap(), []);
+    assert_eq!(API_SECRETS.lookup(&api).await.unwrap(), []);
+    let spaces = ADDRESS_SPACES.lookup(&api).await.unwrap();
     assert_eq!((spaces[0].id, spaces[0].ip_address_space.as_str()), (31, "10.199.0.0/24"));
     assert!(spaces[0].available_count.is_some());
 }
@@ -43,20 +46,19 @@ async fn operators_are_found_by_their_codes() {
 async fn profiles_are_read_from_list_and_detail() {
     let simulator = example();
     let api = client(&simulator).api(Lane::Sweep);
-    let listed = api.list_service_profiles(Cursor::first()).await.unwrap();
+    let listed = SERVICE_PROFILES.list(&api, Cursor::first()).await.unwrap();
     assert_eq!((listed.items[0].id, listed.next()), (101, None));
-    let detail = api.service_profile(101).await.unwrap().unwrap();
+    let detail = SERVICE_PROFILES.get(&api, 101).await.unwrap().unwrap();
     assert_eq!(detail.name, "Meters");
     assert_eq!(detail.services.unwrap()[0].id, 38);
     assert_eq!((detail.allowed_4g, detail.allowed_nb_iot_geo), (Some(true), Some(false)));
     assert_eq!(listed.items[0].allowed_4g, Some(true), "text flags are flags");
-    let tariff = api.list_tariff_profiles(Cursor::first()).await.unwrap().items.remove(0);
+    let tariff = TARIFF_PROFILES.list(&api, Cursor::first()).await.unwrap().items.remove(0);
     assert_eq!((tariff.id, tariff.tariff.unwrap().id, tariff.rate_zones), (201, 11, None));
-    let zones = api.tariff_profile(201).await.unwrap().unwrap().rate_zones.unwrap();
+    let zones = TARIFF_PROFILES.get(&api, 201).await.unwrap().unwrap().rate_zones.unwrap();
     let selected: Vec<_> = zones.iter().filter(|zone| zone.selected).map(|zone| zone.id).collect();
     assert_eq!((zones.len(), selected), (2, vec![71]));
-    api.coverage(201).await.unwrap();
-    assert_eq!(api.service_profile(999).await, Ok(None));
+    assert_eq!(SERVICE_PROFILES.get(&api, 999).await, Ok(None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,7 +67,7 @@ async fn tokens_and_tags_are_listed() {
     let api = client(&simulator).api(Lane::Sweep);
     let tokens = api.list_application_tokens(Cursor::first()).await.unwrap();
     assert_eq!((tokens.items[0].id, tokens.items[0].status), (501, Some(0)));
-    let tags = api.list_tags(Cursor::first(), None).await.unwrap();
+    let tags = TAGS.list(&api, Cursor::first()).await.unwrap();
     assert_eq!((tags.items[0].id, tags.items[0].name.as_str(), tags.total), (41, "lab", Some(1)));
 }
 
@@ -84,7 +86,6 @@ async fn an_organisation_and_its_plan_are_read() {
     let organisation = api.my_organisation().await.unwrap();
     assert_eq!((organisation.id, organisation.name.as_str()), (1001, "Example"));
     assert!(!api.active_tariff_plan().await.unwrap().unwrap().tariff_plan.unwrap().name.is_empty());
-    api.active_inclusive_volumes().await.unwrap();
 }
 
 /// The example workspace with so many devices.
@@ -137,9 +138,6 @@ async fn a_device_is_read_with_its_sim() {
     }
     let sim = api.sim(10_000_003).await.unwrap().unwrap();
     assert_eq!(sim.endpoint.unwrap().id, 11_000_001);
-    let found = api.sims_by("iccid", "8988303000000000003").await.unwrap();
-    assert_eq!(found.iter().map(|sim| sim.id).collect::<Vec<_>>(), [10_000_003]);
-    assert!(api.sims_by("iccid", "898830300000000000").await.unwrap().is_empty(), "a prefix is not a SIM");
     let connectivity = api.connectivity(11_000_001).await.unwrap().unwrap();
     assert_eq!(connectivity.status, "OFFLINE");
     assert_eq!(api.endpoint(5).await, Ok(None));
@@ -153,7 +151,7 @@ async fn the_real_limits_are_never_hit() {
     let api = client.api(Lane::Safety);
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(700) {
-        api.list_service_profiles(Cursor::first()).await.unwrap();
+        SERVICE_PROFILES.list(&api, Cursor::first()).await.unwrap();
     }
     let requests = simulator.requests();
     assert!(requests.counts.iter().all(|count| count.status != 429), "no request was refused");

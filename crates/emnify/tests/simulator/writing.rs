@@ -4,9 +4,9 @@ use emnify::wire::application_token::ApplicationTokenCreate;
 use emnify::wire::endpoint::{EndpointCreate, EndpointOwn, EndpointPatch, SimAssignment, SimChange};
 use emnify::wire::endpoint_bulk::{EndpointBatch, EndpointBatchPatch};
 use emnify::wire::quota::{Allowance, status};
-use emnify::wire::service_profile::ServiceProfileWrite;
-use emnify::wire::tag::TagItem;
-use emnify::wire::tariff_profile::TariffProfileWrite;
+use emnify::wire::service_profile::{SERVICE_PROFILES, ServiceProfileWrite};
+use emnify::wire::tag::{TAGS, TagItem, TagWrite};
+use emnify::wire::tariff_profile::{TARIFF_PROFILES, TariffProfileWrite};
 use emnify::wire::traffic_limit::DataLimitCreate;
 use emnify::{Cursor, Error, Lane, wire::Listing};
 use emnify_simulator::{Dialect, Limits, Options, Simulator};
@@ -22,7 +22,7 @@ async fn a_service_profile_is_made_of_many_calls() {
         allowed_3g: Some(false),
         ..ServiceProfileWrite::default()
     };
-    let id = api.create_service_profile(&new).await.unwrap().id;
+    let id = SERVICE_PROFILES.create(&api, &new).await.unwrap().id;
     api.add_service(id, 38).await.unwrap();
     assert!(matches!(api.add_service(id, 38).await, Err(Error::Conflict { .. })));
     let limit = DataLimitCreate { volume: 10_000_000, warning_percent: Some(80), satellite_only: false };
@@ -32,16 +32,16 @@ async fn a_service_profile_is_made_of_many_calls() {
     let limits = api.data_limits(id).await.unwrap();
     assert_eq!((limits[0].volume, limits[0].warning_percent), (Some(10_000_000), Some(80)));
     let patch = ServiceProfileWrite { description: Some("d".into()), ..ServiceProfileWrite::default() };
-    api.patch_service_profile(id, &patch).await.unwrap();
-    let profile = api.service_profile(id).await.unwrap().unwrap();
+    SERVICE_PROFILES.patch(&api, id, &patch).await.unwrap();
+    let profile = SERVICE_PROFILES.get(&api, id).await.unwrap().unwrap();
     assert_eq!((profile.allowed_3g, profile.description.as_deref()), (Some(false), Some("d")));
     assert_eq!(profile.services.unwrap()[0].id, 38);
     assert!(matches!(api.remove_service(id, 38).await, Err(Error::Conflict { .. })), "it has limits");
     api.delete_data_limit(id, limits[0].id).await.unwrap();
     api.remove_service(id, 38).await.unwrap();
-    api.delete_service_profile(id).await.unwrap();
-    assert_eq!(api.service_profile(id).await, Ok(None));
-    assert!(matches!(api.delete_service_profile(101).await, Err(Error::Conflict { .. })), "it is in use");
+    SERVICE_PROFILES.delete(&api, id).await.unwrap();
+    assert_eq!(SERVICE_PROFILES.get(&api, id).await, Ok(None));
+    assert!(matches!(SERVICE_PROFILES.delete(&api, 101).await, Err(Error::Conflict { .. })), "it is in use");
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,11 +53,11 @@ async fn a_tariff_profile_gets_zones_and_a_blocklist() {
         description: Some(String::new()),
         tariff: Some(11.into()),
     };
-    let id = api.create_tariff_profile(&new).await.unwrap().id;
+    let id = TARIFF_PROFILES.create(&api, &new).await.unwrap().id;
     api.select_rate_zone(id, 71).await.unwrap();
     api.select_rate_zone(id, 72).await.unwrap();
     api.deselect_rate_zone(id, 71).await.unwrap();
-    let zones = api.tariff_profile(id).await.unwrap().unwrap().rate_zones.unwrap();
+    let zones = TARIFF_PROFILES.get(&api, id).await.unwrap().unwrap().rate_zones.unwrap();
     let selected: Vec<_> = zones.iter().filter(|zone| zone.selected).map(|zone| zone.id).collect();
     assert_eq!(selected, [72]);
     api.blocklist_operator(id, 552).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_tariff_profile_gets_zones_and_a_blocklist() {
     let rats = &shown(24).blocklist.rat_types;
     assert_eq!(rats.iter().map(|rat| rat.id).collect::<Vec<_>>(), [1]);
     api.unblocklist_operator(id, 552).await.unwrap();
-    api.delete_tariff_profile(id).await.unwrap();
+    TARIFF_PROFILES.delete(&api, id).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ async fn devices_are_made_changed_and_deleted_in_bulk() {
     let patch = EndpointPatch { name: Some("renamed".into()), ..EndpointPatch::default() };
     let patches: Vec<_> = ids.iter().map(|id| EndpointBatchPatch { id: *id, patch: patch.clone() }).collect();
     api.patch_endpoints(&patches).await.unwrap();
-    let tag = api.create_tag("fleet", None).await.unwrap().id;
+    let tag = TAGS.create(&api, &TagWrite::named("fleet")).await.unwrap().id;
     let items: Vec<_> = ids.iter().map(|id| TagItem { endpoint: *id, tags: vec![tag] }).collect();
     api.add_tags(&items).await.unwrap();
     let page = api.list_endpoints(Cursor::first(), &Listing::all().sort("-id")).await.unwrap();

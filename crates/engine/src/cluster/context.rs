@@ -16,25 +16,19 @@ use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    events::Events, references::References, refusal::Refusals, status::StatusWriter, tasks::Tasks,
-    unserved::Unserved, workspaces::Workspaces,
+    events::Events, inputs::SecretInputs, references::References, refusal::Refusals, status::StatusWriter,
+    tasks::Tasks, unserved::Unserved, workspaces::Workspaces,
 };
 use crate::{
     kind::{
-        Alert, Id, Key, Managed,
+        Alert, Id, Key, Managed, Shown, Table,
         census::Census,
-        object_key::Named,
+        object_key::ObjectKey,
         relations::{Located, RefState, Users},
         spec::WorkspaceKey,
     },
     metrics::{Convergences, Metrics, snapshot::ObjectsSnapshot},
-    session::{
-        Access, Session,
-        caller::Caller,
-        claims::{Claimant, Owner},
-        queue::Ticket,
-        role::Doing,
-    },
+    session::{Access, Session, caller::Caller, claims::Owner, queue::Ticket, role::Doing},
 };
 
 /// Settings of the engine.
@@ -53,16 +47,28 @@ pub trait AnyKind: Send + Sync {
     /// What the named object says to referrers.
     fn reference(&self, namespace: &str, name: &str) -> RefState;
     /// Finds a key in the mirror of this kind; `who` is woken when that may have changed.
-    fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located;
+    fn locate(&self, session: &Arc<Session>, key: &Key, who: &ObjectKey) -> Located;
     /// Starts listing this kind, if that has not begun; `who` is woken after each complete listing.
-    fn demand(&self, _session: &Arc<Session>, _who: &Named) {}
+    fn demand(&self, _session: &Arc<Session>, _who: &ObjectKey) {}
     /// Which of its emnify objects use the object `id` of `kind`; `None` before they are listed, which wakes `who`.
-    fn users(&self, _session: &Arc<Session>, _kind: &str, _id: &Id, _who: &Named) -> Option<Users> {
+    fn users(&self, _session: &Arc<Session>, _kind: &str, _id: &Id, _who: &ObjectKey) -> Option<Users> {
         Some(Users::default())
+    }
+    /// What the object has in emnify is what it wants; true of one that has nothing there.
+    fn is_in_step(&self, _key: &ObjectKey) -> bool {
+        true
     }
     /// Counts by what they use of `kind`; true if all of them are listed, `None` if this kind uses nothing of that one.
     fn users_of(&self, _session: &Session, _kind: &str, _counts: &mut HashMap<Id, i64>) -> Option<bool> {
         None
+    }
+    /// What the object with this id says of itself to those who refer to it, as far as the mirror knows.
+    fn shown(&self, _session: &Session, _id: &Id) -> Option<Shown> {
+        None
+    }
+    /// Its listing is this lookup table too.
+    fn feeds(&self, _table: &Table) -> bool {
+        false
     }
     /// Something was made or deleted: rows that say how many use them are set right.
     fn recount(&self, _session: &Session) {}
@@ -71,7 +77,11 @@ pub trait AnyKind: Send + Sync {
     /// emnify raised an alert about an object of `kind` that no object here holds.
     fn alerted(&self, _kind: &str, _session: &Session, _id: &Id, _alert: &Alert, _at: Timestamp) {}
     /// Asks for a look at one object.
-    fn trigger(&self, namespace: &str, name: &str, why: &str);
+    fn trigger(&self, key: &ObjectKey, why: &str);
+    /// A Secret that the object uses has changed: what was refused or failed before is tried anew.
+    fn inputs_changed(&self, key: &ObjectKey) {
+        self.trigger(key, "a Secret that it uses changed");
+    }
     /// Asks for a look at every object that may belong to a workspace.
     fn trigger_all(&self, workspace: &WorkspaceKey);
     /// What a workspace's login was not allowed is allowed now: its objects look again, and refusals are forgotten.
@@ -96,7 +106,7 @@ pub trait AnyKind: Send + Sync {
     fn sweep_since(&self, session: &Session, since: Timestamp);
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
     fn count(&self, session: &Session) -> Option<usize>;
-    /// Counts the objects in the mirror of a session by what [`crate::kind::Managed::census`] says.
+    /// Counts the objects in the mirror of a session by what [`crate::kind::Managed::CENSUS`] says.
     fn census(&self, _session: &Session, _census: &mut Census) {}
     /// When the last complete listing began, if this kind is listed.
     fn listed_at(&self, _session: &Session) -> Option<Timestamp> {
@@ -147,9 +157,12 @@ pub struct Shared {
     pub tasks: Tasks,
     pub(crate) convergences: Convergences,
     pub(crate) refusals: Refusals,
+    /// Secrets whose values go to emnify.
+    pub(crate) inputs: SecretInputs,
     /// Namespaces that cannot be watched.
     pub unserved: Unserved,
-    pub(crate) writer: StatusWriter,
+    /// Writes every status.
+    pub writer: Arc<StatusWriter>,
     pub(crate) kinds: OnceLock<HashMap<&'static str, Arc<dyn AnyKind>>>,
     pub(crate) gate: watch::Sender<bool>,
     /// When reconciling began.
@@ -174,8 +187,9 @@ impl Shared {
             tasks,
             convergences: Convergences::default(),
             refusals: Refusals::default(),
+            inputs: SecretInputs::default(),
             unserved: Unserved::default(),
-            writer: StatusWriter::new(client.clone()),
+            writer: Arc::default(),
             client,
             settings,
             workspaces: Workspaces::default(),
@@ -204,7 +218,7 @@ impl Shared {
     }
 
     /// Who in emnify uses the object `id` of `who`'s kind, of all kinds; `None` before everything is listed that might.
-    pub fn users(&self, session: &Arc<Session>, id: &Id, who: &Named) -> Option<Users> {
+    pub fn users(&self, session: &Arc<Session>, id: &Id, who: &ObjectKey) -> Option<Users> {
         let mut all = Users::default();
         // a stable order of kinds, so that messages are the same
         let kinds: BTreeMap<_, _> = self.kinds().map(|kind| (kind.name(), kind)).collect();
@@ -214,6 +228,19 @@ impl Shared {
             all.nobodys.extend(users.nobodys);
         }
         Some(all)
+    }
+
+    /// Somebody may still use `id`, an object that another one has replaced: an object here that refers to `who` has not
+    /// followed yet, or what is listed names it.
+    pub(crate) fn holds_on(&self, session: &Arc<Session>, id: &Id, who: &ObjectKey) -> bool {
+        let follows =
+            |referrer: &ObjectKey| self.kind(referrer.kind).is_none_or(|kind| kind.is_in_step(referrer));
+        let followed = self.references.referrers(who).iter().all(follows);
+        let used = || {
+            self.users(session, id, who)
+                .is_none_or(|users| !users.here.is_empty() || !users.nobodys.is_empty())
+        };
+        !followed || used()
     }
 
     /// The object is being deleted.
@@ -231,14 +258,14 @@ impl Shared {
     }
 
     /// Who it is, and whether it goes.
-    pub(crate) fn owner(&self, who: &Claimant) -> Owner {
+    pub(crate) fn owner(&self, who: &ObjectKey) -> Owner {
         Owner { name: who.to_string(), goes: self.goes(who.kind, &who.namespace, &who.name) }
     }
 
     /// Asks for a look at an object of any kind.
-    pub fn trigger(&self, who: &Named, why: &str) {
+    pub fn trigger(&self, who: &ObjectKey, why: &str) {
         if let Some(kind) = self.kind(who.kind) {
-            kind.trigger(&who.namespace, &who.name, why);
+            kind.trigger(who, why);
         }
     }
 

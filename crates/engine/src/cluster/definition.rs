@@ -10,7 +10,7 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
     apimachinery::pkg::apis::meta::v1::APIResourceList,
 };
-use kube::{Api, Client, Resource, ResourceExt, runtime::controller::Action};
+use kube::{Api, Client, Resource, runtime::controller::Action};
 
 use super::{context::Shared, memory::Memory};
 use crate::kind::{Kind, decoded::Decoded};
@@ -71,16 +71,16 @@ pub(crate) async fn check<K: Kind>(
     (shared, memory): (&Shared, &Memory),
     terminating: &AtomicBool,
 ) -> Result<Option<Action>, kube::Error> {
-    let uid = object.uid().unwrap_or_default();
-    if object.meta().deletion_timestamp.is_none() || memory.saw_definition(&uid) {
+    let uid = object.uid();
+    if object.meta().deletion_timestamp.is_none() || memory.saw_definition(uid) {
         return Ok(None);
     }
     let now = shared.now();
-    let since = memory.deleted_since(&uid, now);
+    let since = memory.deleted_since(uid, now);
     let found = definition::<K>(&shared.client, since, now).await?;
     if found != Definition::Unclear {
         terminating.store(found == Definition::Goes, Ordering::Relaxed);
-        memory.set_saw_definition(&uid);
+        memory.set_saw_definition(uid);
     }
     Ok(found.later())
 }

@@ -44,7 +44,7 @@ const LONGEST_NAME: usize = 228;
 
 /// One thing to say about one object.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub(crate) struct Note {
     /// The object.
     pub about: ObjectReference,
     /// `Warning` instead of `Normal`.
@@ -52,14 +52,14 @@ pub struct Note {
     /// A constant of [`crate::kind::reason`].
     pub reason: &'static str,
     /// For people.
-    pub note: String,
+    pub text: String,
     /// What happened in emnify: said once for ever, by whichever process.
     pub once: Option<Once>,
 }
 
 /// Identity of something that happened in emnify.
 #[derive(Clone, Debug)]
-pub struct Once {
+pub(crate) struct Once {
     /// Unique among what is said about one object.
     pub key: String,
     /// When it happened.
@@ -89,7 +89,7 @@ impl Events {
         reason: &'static str,
         note: &str,
     ) {
-        self.send(Note { about: object.object_ref(&()), warning, reason, note: note.to_owned(), once: None });
+        self.send(Note { about: object.object_ref(&()), warning, reason, text: note.to_owned(), once: None });
     }
 
     /// Says on an object that the API server refuses what the operator needs for it; other errors pass by themselves.
@@ -109,7 +109,7 @@ impl Events {
         at: Timestamp,
     ) {
         let once = Some(Once { key: key.to_owned(), at });
-        self.send(Note { about: object.object_ref(&()), warning: true, reason, note: note.to_owned(), once });
+        self.send(Note { about: object.object_ref(&()), warning: true, reason, text: note.to_owned(), once });
     }
 
     fn send(&self, note: Note) {
@@ -137,14 +137,14 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>,
     let mut good_news = Bucket::full(GOOD_NEWS, GOOD_NEWS_RATE, Instant::now());
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
-        let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.note && at.elapsed() < QUIET);
+        let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.text && at.elapsed() < QUIET);
         if note.once.is_none() && repeats() {
             continue;
         }
         // before it is remembered as said
         if !note.warning && !may_say(&mut good_news) {
             metrics.event_dropped();
-            tracing::debug!(reason = note.reason, object = note.about.name, "too many events: {}", note.note);
+            tracing::debug!(reason = note.reason, object = note.about.name, "too many events: {}", note.text);
             continue;
         }
         if note.once.is_none() {
@@ -155,7 +155,7 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>,
                 // repeating something is better than growing without end
                 said.clear();
             }
-            said.insert(key, (note.note.clone(), Instant::now()));
+            said.insert(key, (note.text.clone(), Instant::now()));
         }
         let namespace = note.about.namespace.clone().unwrap_or_else(|| "default".into());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
@@ -205,9 +205,9 @@ fn name(note: &Note) -> String {
 }
 
 fn event(note: Note, reporter: &str, instance: &str) -> Event {
-    let end = note.note.char_indices().map(|(i, _)| i).take_while(|i| *i <= LONGEST).last().unwrap_or(0);
+    let end = note.text.char_indices().map(|(i, _)| i).take_while(|i| *i <= LONGEST).last().unwrap_or(0);
     let name = name(&note);
-    let text = if note.note.len() > LONGEST { note.note[..end].to_owned() } else { note.note };
+    let text = if note.text.len() > LONGEST { note.text[..end].to_owned() } else { note.text };
     let at = note.once.map_or_else(Timestamp::now, |once| once.at);
     Event {
         metadata: ObjectMeta {
@@ -238,7 +238,7 @@ mod tests {
             ..ObjectReference::default()
         };
         let once = Some(Once { key: key.into(), at: Timestamp::UNIX_EPOCH });
-        Note { about, warning: true, reason: "QuotaUsedUp", note: "text".into(), once }
+        Note { about, warning: true, reason: "QuotaUsedUp", text: "text".into(), once }
     }
 
     #[test]

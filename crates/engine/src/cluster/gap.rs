@@ -10,7 +10,7 @@ use kube::{
 
 /// Compares the store before and after a listing. It has to hear every event after the store has taken it.
 #[derive(Debug)]
-pub struct Gap<K> {
+pub(crate) struct Gap<K> {
     /// By uid, while a listing is read that follows on an earlier one.
     before: Option<HashMap<String, Arc<K>>>,
     listed: bool,
@@ -24,7 +24,7 @@ impl<K> Default for Gap<K> {
 
 /// What a listing shows to have happened.
 #[derive(Debug)]
-pub struct Missed<K> {
+pub(crate) struct Missed<K> {
     /// Objects that left the cluster.
     pub gone: Vec<Arc<K>>,
     /// Objects that are new or not as they were: what was announced of them may have been looked up in the old listing.
@@ -36,7 +36,7 @@ where
     K: Resource<DynamicType: Default + Eq + Hash + Clone> + Clone + 'static,
 {
     /// Takes note of an event; at the end of a listing that follows on an earlier one, what happened between the two.
-    pub fn observe(&mut self, event: &Event<K>, store: &Store<K>) -> Option<Missed<K>> {
+    pub(crate) fn observe(&mut self, event: &Event<K>, store: &Store<K>) -> Option<Missed<K>> {
         let all = || store.state().into_iter().map(|object| (object.uid().unwrap_or_default(), object));
         match event {
             Event::Init => {

@@ -1,13 +1,19 @@
 //! What this process remembers of an object besides its status: failures, and creates under way.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::{
     decide::{error_policy::Verdict, known::Trouble, taken::Accepted},
-    kind::{Id, spec::Rejected},
+    kind::{
+        Id,
+        spec::{CommonStatus, Rejected},
+    },
     session::{batch::RetryGroup, pause},
 };
 
@@ -47,6 +53,8 @@ struct Rare {
     retry_group: Option<RetryGroup>,
     deleted: Option<Timestamp>,
     waits: Option<(&'static str, Timestamp)>,
+    /// Digests of Secrets whose values were sent, by path, until the status holds them.
+    carried: BTreeMap<String, String>,
 }
 
 impl Entry {
@@ -212,6 +220,26 @@ impl Memory {
         self.rare(uid, |rare| rare.rejected.clone())
     }
 
+    /// emnify took these values of Secrets, which the status does not tell yet.
+    pub(crate) fn carry(&self, uid: &str, digests: BTreeMap<String, String>) {
+        if !digests.is_empty() {
+            self.with(uid, |e| e.rare().carried.extend(digests));
+        }
+    }
+
+    /// What was sent since the status was last written, if anything.
+    pub(crate) fn carried(&self, uid: &str) -> Option<BTreeMap<String, String>> {
+        self.rare(uid, |rare| Some(rare.carried.clone()).filter(|carried| !carried.is_empty()))
+    }
+
+    /// The status holds what it says of what was sent.
+    pub(crate) fn told_of(&self, uid: &str, status: &CommonStatus) {
+        self.rare(uid, |rare| {
+            rare.carried.retain(|path, digest| status.input(path) != Some(digest));
+            None::<()>
+        });
+    }
+
     /// After a failed bulk call its members share calls with their half only.
     pub(crate) fn set_cohort(&self, uid: &str, retry_group: RetryGroup) {
         self.with(uid, |e| e.rare().retry_group = Some(retry_group));
@@ -266,6 +294,11 @@ impl Memory {
         })
     }
 
+    /// Since when it was told to wait for this reason.
+    pub(crate) fn waiting_since(&self, uid: &str, reason: &str) -> Option<Timestamp> {
+        self.rare(uid, |rare| rare.waits).filter(|(same, _)| *same == reason).map(|(_, since)| since)
+    }
+
     /// The status in the cluster says what is so.
     pub(crate) fn not_passing(&self, uid: &str) {
         self.with(uid, |e| e.passing = None);
@@ -293,7 +326,8 @@ impl Memory {
     /// Forgets failures, on request.
     pub(crate) fn refresh(&self, uid: &str) {
         self.rare(uid, |rare| {
-            *rare = Rare { deleted: rare.deleted, waits: rare.waits, ..Rare::default() };
+            let carried = std::mem::take(&mut rare.carried);
+            *rare = Rare { deleted: rare.deleted, waits: rare.waits, carried, ..Rare::default() };
             None::<()>
         });
     }
@@ -307,11 +341,12 @@ impl Memory {
         let mut all = self.0.lock();
         for entry in all.values_mut() {
             entry.rare.take_if(|rare| {
-                let Rare { trouble, failing, accepted, rejected, retry_group, deleted, waits } = &mut **rare;
+                let Rare { trouble, failing, accepted, rejected, retry_group, deleted, waits, carried } =
+                    &mut **rare;
                 accepted.take_if(|(_, all)| all.values().all(|accepted| accepted.is_over(now)));
                 let failed = failing.over.is_some_and(|over| now < over);
                 let nothing = trouble.is_none() && rejected.is_none() && retry_group.is_none();
-                let nothing = nothing && deleted.is_none() && waits.is_none();
+                let nothing = nothing && deleted.is_none() && waits.is_none() && carried.is_empty();
                 nothing && accepted.is_none() && !failed
             });
         }

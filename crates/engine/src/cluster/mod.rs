@@ -2,11 +2,15 @@
 
 pub mod context;
 pub(crate) mod definition;
-pub mod events;
-pub mod gap;
+pub(crate) mod events;
+pub mod follow;
+pub(crate) mod gap;
+pub(crate) mod input_reader;
+pub(crate) mod inputs;
 pub(crate) mod memory;
-pub(crate) mod object;
-pub mod references;
+pub mod object;
+pub(crate) mod reconcile;
+pub(crate) mod references;
 pub mod refusal;
 pub(crate) mod resolve;
 pub mod secrets;
@@ -14,4 +18,5 @@ pub mod status;
 pub mod tasks;
 pub mod unserved;
 pub(crate) mod watch;
+mod watches;
 pub mod workspaces;

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     context::Shared,
+    follow::Watchable,
     status::patch_params,
     workspaces::{Applicant, Resolved},
 };
@@ -15,23 +16,18 @@ use crate::{
     kind::{
         FINALIZER, Kind,
         decoded::Decoded,
-        object_key::Named,
         reason::annotation,
         spec::{AdoptionPolicy, CommonStatus, WorkspaceKey, WorkspaceKind},
     },
-    session::{
-        Session,
-        claims::{Claimant, Rank},
-        queue::Item,
-    },
+    session::{Session, claims::Rank, queue::Item},
 };
 
 /// The workspace that the spec names, else the one that was pinned, else the default.
 pub(crate) fn workspace_of<K: Kind>(shared: &Shared, object: &Decoded<K>, common: &CommonStatus) -> Resolved {
     let spec = object.common();
-    let namespace = object.namespace().unwrap_or_default();
+    let namespace = object.namespace();
     let force = spec.adoption_policy == Some(AdoptionPolicy::Force);
-    let who = Applicant { namespace: &namespace, kind: K::KIND, force };
+    let who = Applicant { namespace, kind: K::KIND, force };
     shared.workspaces.resolve(&who, spec.workspace_ref.as_ref().or(common.workspace.as_ref()))
 }
 
@@ -43,10 +39,7 @@ pub(crate) fn workspace_key<K: Kind>(
 ) -> WorkspaceKey {
     let workspace = workspace_of(shared, object, common).workspace;
     let cluster = workspace.kind == Some(WorkspaceKind::ClusterWorkspace);
-    WorkspaceKey {
-        namespace: (!cluster).then(|| object.namespace().unwrap_or_default()),
-        name: workspace.name,
-    }
+    WorkspaceKey { namespace: (!cluster).then(|| object.namespace().to_owned()), name: workspace.name }
 }
 
 /// Where what the object is bound to lives: organisation, and host as far as it is known.
@@ -95,40 +88,30 @@ pub(crate) fn subject<'a, K: Kind>(object: &'a Decoded<K>, common: &'a CommonSta
 
 /// How strong its claims are to what it is not bound to.
 pub(crate) fn rank<K: Kind>(object: &Decoded<K>) -> Rank {
-    Rank {
-        unbound: true,
-        created: object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default(),
-        uid: object.uid().unwrap_or_default(),
-    }
-}
-
-pub(crate) fn named<K: Kind>(object: &Decoded<K>) -> Named {
-    Named { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    Rank { unbound: true, created: object.creation_timestamp().map(|at| at.0), uid: object.uid().into() }
 }
 
 pub(crate) fn item<K: Kind>(object: &Decoded<K>) -> Item {
-    Item {
-        kind: K::KIND,
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
-    }
+    Item { object: object.key(), uid: object.uid().to_owned() }
 }
 
-pub(crate) fn claimant<K: Kind>(object: &Decoded<K>) -> Claimant {
-    Claimant { kind: K::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+/// The API that the object is written through.
+pub(crate) fn api<K: Kind>(client: &Client, object: &Decoded<K>) -> Api<Decoded<K>> {
+    Api::namespaced(client.clone(), object.namespace())
 }
 
-/// Replaces the finalizers of exactly this version of the object.
-pub(crate) async fn patch_finalizers<K: Kind>(
-    client: &Client,
-    object: &Decoded<K>,
+/// Puts the finalizer on exactly this version of the object, or takes it off; who else has one keeps it.
+pub async fn set_finalizer<O: Watchable>(
+    api: &Api<O>,
+    object: &O,
     version: &str,
-    finalizers: Vec<String>,
+    present: bool,
 ) -> Result<Action, kube::Error> {
-    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    let patch =
-        json!({"metadata": {"resourceVersion": version, "uid": object.uid(), "finalizers": finalizers}});
+    let mut finalizers: Vec<&str> =
+        object.finalizers().iter().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+    finalizers.extend(present.then_some(FINALIZER));
+    let uid = &object.meta().uid;
+    let patch = json!({"metadata": {"resourceVersion": version, "uid": uid, "finalizers": finalizers}});
     match api.patch_metadata(&object.name_any(), &patch_params(), &Patch::Merge(patch)).await {
         Ok(_) => Ok(Action::await_change()),
         Err(kube::Error::Api(e)) if e.code == 404 => Ok(Action::await_change()),

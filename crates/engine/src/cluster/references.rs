@@ -1,14 +1,14 @@
 //! Who refers to whom, so that a change of the target wakes the referrer and deletion knows who is in the way.
 
-use crate::kind::object_key::Named;
+use crate::kind::object_key::ObjectKey;
 use std::collections::{BTreeSet, HashMap};
 
 use parking_lot::Mutex;
 
 #[derive(Debug, Default)]
 struct Inner {
-    to: HashMap<Named, BTreeSet<Named>>,
-    from: HashMap<Named, Vec<Named>>,
+    to: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    from: HashMap<ObjectKey, Vec<ObjectKey>>,
 }
 
 /// References by name between objects of this cluster.
@@ -17,7 +17,7 @@ pub struct References(Mutex<Inner>);
 
 impl References {
     /// Replaces what `from` refers to; returns what it no longer refers to, which may have waited for that.
-    pub fn set(&self, from: &Named, targets: Vec<Named>) -> Vec<Named> {
+    pub fn set(&self, from: &ObjectKey, targets: Vec<ObjectKey>) -> Vec<ObjectKey> {
         let mut inner = self.0.lock();
         let old = match inner.from.get(from) {
             Some(old) if *old == targets => return Vec::new(),
@@ -45,7 +45,7 @@ impl References {
     }
 
     /// Everyone who refers to `target`.
-    pub fn referrers(&self, target: &Named) -> Vec<Named> {
+    pub fn referrers(&self, target: &ObjectKey) -> Vec<ObjectKey> {
         let inner = self.0.lock();
         inner.to.get(target).map(|set| set.iter().cloned().collect()).unwrap_or_default()
     }
@@ -55,8 +55,8 @@ impl References {
 mod tests {
     use super::*;
 
-    fn named(name: &str) -> Named {
-        Named { kind: "Toy", namespace: "d".into(), name: name.into() }
+    fn named(name: &str) -> ObjectKey {
+        ObjectKey { kind: "Toy", namespace: "d".into(), name: name.into() }
     }
 
     #[test]

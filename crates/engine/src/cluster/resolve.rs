@@ -3,17 +3,19 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use emnify::Lane;
+use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
-use super::context::Shared;
+use super::{context::Shared, inputs::Held};
 use crate::{
-    decide::{error_policy::Verdict, known::Wanted, object::some_of},
+    decide::{error_policy::Verdict, known::Wanted, rules::some_of},
     kind::{
-        Id, Input, Inputs, Invalid, Source, Table,
-        object_key::Named,
+        Id, Input, Inputs, Invalid, Shown, Source, Table,
+        object_key::ObjectKey,
         relations::{Located, RefState},
+        secret::SecretValue,
     },
-    session::{Session, lookups::Lookup, pause},
+    session::{Access, Session, caller::Caller, lookups::Lookup, pause},
 };
 
 /// The longest pause before a lookup table that could not be read is tried again.
@@ -41,22 +43,39 @@ impl<W> From<Unresolved> for Wanted<W> {
 }
 
 /// No values yet.
-pub(crate) fn nothing(shared: &Shared, who: &Named, nonce: Option<String>) -> Inputs {
+pub(crate) fn nothing(shared: &Shared, who: &ObjectKey, nonce: Option<String>) -> Inputs {
     Inputs::new(&shared.settings.installation, format!("{}/{}", who.namespace, who.name), nonce)
 }
 
 /// Looks up what `who` needs; the values found before the first that has none come along.
 pub(crate) fn inputs(
     shared: &Arc<Shared>,
-    session: &Arc<Session>,
-    who: &Named,
+    access: &Access,
+    who: &ObjectKey,
     wanted: Vec<Input>,
     nonce: Option<String>,
 ) -> (Result<(), Unresolved>, Inputs) {
     let mut inputs = nothing(shared, who, nonce);
     for Input { path, source } in wanted {
-        match one(shared, session, who, &path, &source) {
-            Ok(Some(id)) => inputs.put(path, id),
+        if let Source::Secret { name, key } = &source {
+            match secret(shared, &access.caller, who, &path, name, key) {
+                Ok(value) => inputs.put_secret(path, value),
+                Err(why) => return (Err(why), inputs),
+            }
+            continue;
+        }
+        if let Source::Masked { value } = source {
+            let digest = access.caller.digest(&who.to_string(), &value);
+            inputs.put_secret(path, SecretValue::new(value.into(), digest));
+            continue;
+        }
+        match one(shared, &access.session, who, &path, &source) {
+            Ok(Some(id)) => {
+                if let Some(shown) = shown(shared, &access.session, &source, &id) {
+                    inputs.show(path.clone(), shown);
+                }
+                inputs.put(path, id);
+            }
             Ok(None) => {}
             Err(why) => return (Err(why), inputs),
         }
@@ -64,10 +83,19 @@ pub(crate) fn inputs(
     (Ok(()), inputs)
 }
 
+/// What the found object or row says of itself.
+fn shown(shared: &Shared, session: &Session, source: &Source, id: &Id) -> Option<Shown> {
+    match source {
+        Source::Object { kind, .. } | Source::Mirror { kind, .. } => shared.kind(kind)?.shown(session, id),
+        Source::Lookup { table, .. } => session.lookups.shown(table, id),
+        Source::Secret { .. } | Source::Masked { .. } => None,
+    }
+}
+
 fn one(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
-    who: &Named,
+    who: &ObjectKey,
     path: &str,
     source: &Source,
 ) -> Result<Option<Id>, Unresolved> {
@@ -87,6 +115,8 @@ fn one(
                 Located::Several(ids) => several(path, &key.value, &ids),
             }
         }
+        // it has no id
+        Source::Secret { .. } | Source::Masked { .. } => Ok(None),
         Source::Lookup { table, name, optional } => {
             // names of rows may hold the installation's name
             let named = name.replace("{installation}", &shared.settings.installation);
@@ -118,10 +148,30 @@ fn one(
     }
 }
 
+/// A value in a Secret, of which only the digest is ever written down.
+fn secret(
+    shared: &Shared,
+    caller: &Caller,
+    who: &ObjectKey,
+    path: &str,
+    name: &str,
+    key: &str,
+) -> Result<SecretValue, Unresolved> {
+    match shared.inputs.value(&who.namespace, name, key) {
+        Held::Value(value) => {
+            let digest = caller.digest(&who.to_string(), value.expose_secret());
+            Ok(SecretValue::new(value, digest))
+        }
+        Held::Unread => Err(Unresolved::Observing(format!("{path}: reading Secret {name}"))),
+        Held::Lacking(what) => Err(Unresolved::ReferenceNotReady(format!("{path}: {what}"))),
+        Held::Unusable(what) => invalid(path, what),
+    }
+}
+
 fn object(
     shared: &Shared,
     session: &Session,
-    who: &Named,
+    who: &ObjectKey,
     path: &str,
     kind: &str,
     name: &str,
@@ -148,8 +198,17 @@ fn object(
     Err(Unresolved::ReferenceNotReady(format!("{path}: {why}")))
 }
 
-/// Reads a lookup table, once for all who wait for it, and again with growing pauses until it was read.
-fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &Named, table: &'static Table) {
+/// Reads a lookup table, once for all who wait for it, and again with growing pauses until it was read. One that is the listing
+/// of a kind comes with that.
+fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &ObjectKey, table: &'static Table) {
+    if let Some(listing) = shared.kinds().find(|kind| kind.feeds(table)) {
+        listing.demand(session, who);
+        // the first listing is under way, or a later one has to show what changed
+        if listing.listed_at(session).is_some() {
+            listing.sweep_since(session, shared.now());
+        }
+        return;
+    }
     if !session.lookups.wait_for(table, who.clone()) {
         return;
     }

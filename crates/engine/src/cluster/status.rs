@@ -1,17 +1,18 @@
 //! Writes statuses, and remembers what was written until the watch echoes it.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt::Debug, time::Duration};
 
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{Patch, PatchParams},
-    core::NamespaceResourceScope,
 };
 use parking_lot::Mutex;
+use serde::Serialize;
 use serde_json::json;
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::Instrument;
 
+use super::follow::Watchable;
 use crate::kind::{Kind, decoded::Decoded};
 
 /// Field manager of everything the operator writes.
@@ -40,7 +41,6 @@ pub enum WriteError {
 
 /// Last writes by uid, and the door that all kinds share.
 pub struct StatusWriter {
-    client: Client,
     slots: Semaphore,
 }
 
@@ -50,44 +50,58 @@ impl std::fmt::Debug for StatusWriter {
     }
 }
 
+impl Default for StatusWriter {
+    fn default() -> Self {
+        Self { slots: Semaphore::new(IN_FLIGHT) }
+    }
+}
+
 impl StatusWriter {
-    /// A writer.
-    pub fn new(client: Client) -> Self {
-        Self { client, slots: Semaphore::new(IN_FLIGHT) }
+    /// Replaces the status of exactly this object, not of a namesake made meanwhile; with a `version`, only if nothing else
+    /// about it changed since. Returns the object as stored.
+    pub async fn write<O: Watchable>(
+        &self,
+        api: &Api<O>,
+        object: &O,
+        version: Option<&str>,
+        status: &impl Serialize,
+    ) -> Result<O, WriteError> {
+        let uid = json!({"op": "test", "path": "/metadata/uid", "value": object.meta().uid});
+        let version = version
+            .map(|version| json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
+        let status = json!({"op": "add", "path": "/status", "value": status});
+        let all: Vec<_> = [Some(uid), version, Some(status)].into_iter().flatten().collect();
+        let patch = serde_json::from_value(json!(all)).expect("these are JSON patch operations");
+        self.patch(api, &object.name_any(), &Patch::<()>::Json(patch)).await
     }
 
-    /// Replaces the status of exactly this object, not of a namesake made meanwhile. With `guarded`, also not if
-    /// anything else about it changed. Returns the new resource version and the status as stored.
-    pub async fn write<K>(
+    /// Merges fields into the status of the object of this name and uid, and leaves the others as they are.
+    pub async fn merge<O: Watchable>(
         &self,
-        object: &Decoded<K>,
-        version: &str,
-        status: &K::Status,
-        guarded: bool,
-    ) -> Result<Decoded<K>, WriteError>
-    where
-        K: Kind + kube::Resource<Scope = NamespaceResourceScope>,
-    {
+        api: &Api<O>,
+        (name, uid): (&str, Option<&str>),
+        fields: &impl Serialize,
+    ) -> Result<O, WriteError> {
+        let patch = json!({"metadata": {"uid": uid}, "status": fields});
+        self.patch(api, name, &Patch::Merge(patch)).await
+    }
+
+    async fn patch<O: Watchable>(
+        &self,
+        api: &Api<O>,
+        name: &str,
+        patch: &Patch<impl Serialize + Debug>,
+    ) -> Result<O, WriteError> {
         let _turn = self.slots.acquire().await.expect("the door is never closed");
-        // what comes back may be as undecodable as what was there before
-        let api: Api<Decoded<K>> =
-            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let mut patch = vec![json!({"op": "test", "path": "/metadata/uid", "value": object.uid()})];
-        if guarded {
-            patch.push(json!({"op": "test", "path": "/metadata/resourceVersion", "value": version}));
-        }
-        patch.push(json!({"op": "add", "path": "/status", "value": status}));
-        let patch =
-            Patch::<()>::Json(serde_json::from_value(json!(patch)).expect("these are JSON patch operations"));
+        let kind = O::kind(&());
         let span = tracing::info_span!(
             target: emnify::SPANS,
             "status",
-            otel.name = format_args!("write status of {}", K::KIND),
+            otel.name = format_args!("write status of {kind}"),
             otel.kind = "client",
-            k8s.kind = K::KIND,
+            k8s.kind = &*kind,
         );
-        let (name, how) = (object.name_any(), patch_params());
-        match api.patch_status(&name, &how, &patch).instrument(span).await {
+        match api.patch_status(name, &patch_params(), patch).instrument(span).await {
             Ok(stored) => Ok(stored),
             Err(kube::Error::Api(e)) if e.code == 404 || e.code == 409 => Err(WriteError::Changed),
             Err(kube::Error::Api(e)) if e.code == 422 && !is_schema(&e.message) => Err(WriteError::Changed),
@@ -121,16 +135,16 @@ impl<K: Kind> Default for Overlay<K> {
 impl<K: Kind> Overlay<K> {
     /// The newest status of an object, and the resource version it belongs to.
     pub fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
-        let uid = object.uid().unwrap_or_default();
+        let uid = object.uid();
         let version = object.resource_version().unwrap_or_default();
         let own = || object.status();
         let mut written = self.0.lock();
-        match written.get(&uid) {
+        match written.get(uid) {
             Some(last) if last.version > number(&version) => {
                 (Some(K::Status::clone(&last.status)), last.version.to_string())
             }
             Some(_) => {
-                written.remove(&uid);
+                written.remove(uid);
                 (own(), version)
             }
             None => (own(), version),
@@ -139,14 +153,15 @@ impl<K: Kind> Overlay<K> {
 
     /// Remembers a write.
     pub fn wrote(&self, stored: &Decoded<K>) {
-        let (Some(uid), Some(version), Some(status)) =
-            (stored.uid(), stored.resource_version(), stored.status())
-        else {
+        let (Some(version), Some(status)) = (stored.resource_version(), stored.status()) else {
             return;
         };
         let mut written = self.0.lock();
         let status = Box::new(status);
-        written.insert(uid, Written { version: number(&version), status, at: Instant::now() });
+        written.insert(
+            stored.uid().to_owned(),
+            Written { version: number(&version), status, at: Instant::now() },
+        );
     }
 
     /// Forgets what these objects, as the watch shows them, have long echoed: it would be a second copy of every
@@ -155,9 +170,9 @@ impl<K: Kind> Overlay<K> {
         let mut written = self.0.lock();
         for object in seen {
             let version = number(&object.resource_version().unwrap_or_default());
-            let uid = object.uid().unwrap_or_default();
-            if written.get(&uid).is_some_and(|last| last.version <= version && last.at.elapsed() > LOOK) {
-                written.remove(&uid);
+            let uid = object.uid();
+            if written.get(uid).is_some_and(|last| last.version <= version && last.at.elapsed() > LOOK) {
+                written.remove(uid);
             }
         }
         written.shrink_to_fit();

@@ -23,8 +23,47 @@ pub struct Applicant<'a> {
     pub force: bool,
 }
 
-/// Says whether somebody may use a `ClusterWorkspace`; the text says what to change.
-pub type Allows = Arc<dyn Fn(&Applicant<'_>) -> Result<(), String> + Send + Sync>;
+/// Why somebody may not use a `ClusterWorkspace`; each says what to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its namespace.
+    #[error("namespace {0} is not among its spec.allowedNamespaces")]
+    Namespace(String),
+    /// It would take over what others have marked.
+    #[error("adoptionPolicy: Force needs its spec.allowForce; use IfUnowned")]
+    Force,
+    /// Its kind.
+    #[error("kind {0} is not among its spec.allowedKinds")]
+    Kind(String),
+}
+
+/// Why an object has no session to work in; each says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// The object names no workspace, and there is no default one.
+    #[error("there is no Workspace named default in this namespace; create one or set workspaceRef")]
+    NoDefault,
+    /// There is no such `Workspace`.
+    #[error("Workspace {0} does not exist here; create it or correct workspaceRef")]
+    NoWorkspace(String),
+    /// There is no such `ClusterWorkspace`, or no right to see it.
+    #[error(
+        "ClusterWorkspace {0} does not exist here (an operator with --namespaces serves none); create it or correct workspaceRef"
+    )]
+    NoClusterWorkspace(String),
+    /// Another process serves the workspace: what belongs to it is not touched.
+    #[error("{0:?} {1} is served by another shard")]
+    Elsewhere(WorkspaceKind, String),
+    /// The `ClusterWorkspace` is not for this object.
+    #[error("ClusterWorkspace {0}: {1}")]
+    Refused(String, Refusal),
+    /// The workspace does not work; the last says why.
+    #[error("{0:?} {1}: {2}")]
+    NotReady(WorkspaceKind, String, String),
+}
+
+/// Says whether somebody may use a `ClusterWorkspace`.
+pub type Allows = Arc<dyn Fn(&Applicant<'_>) -> Result<(), Refusal> + Send + Sync>;
 
 /// A workspace as objects see it.
 #[derive(Clone)]
@@ -56,20 +95,7 @@ pub struct Resolved {
     /// What it resolved to, to pin in the status.
     pub workspace: WorkspaceRef,
     /// The live session and who acts in it for this workspace, or why there is none.
-    pub state: Result<Access, String>,
-    /// Whose workspace it is.
-    pub served: Served,
-}
-
-/// Whose a workspace is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Served {
-    /// Ours.
-    Here,
-    /// Another process's: what belongs to it is not touched.
-    Elsewhere,
-    /// There is none, as far as we see; who else looks may see one.
-    Nowhere,
+    pub state: Result<Access, NotServed>,
 }
 
 /// All workspaces.
@@ -166,30 +192,18 @@ impl Workspaces {
         };
         let kind_of =
             if key.namespace.is_some() { WorkspaceKind::Workspace } else { WorkspaceKind::ClusterWorkspace };
-        let slot = all.get(&key);
-        let served = match slot {
-            None => Served::Nowhere,
-            Some(Slot::Here(_)) => Served::Here,
-            Some(Slot::Elsewhere) => Served::Elsewhere,
-        };
-        let state = match slot {
-            None if wanted.is_none() => {
-                Err("there is no Workspace named default in this namespace; create one or set workspaceRef"
-                    .into())
-            }
-            None => Err(format!(
-                "{kind_of:?} {} does not exist here{}; create it or correct workspaceRef",
-                key.name,
-                // rights on the whole cluster are needed to see one
-                if key.namespace.is_none() { " (an operator with --namespaces serves none)" } else { "" }
-            )),
-            Some(Slot::Elsewhere) => Err(format!("{kind_of:?} {} is served by another shard", key.name)),
+        let name = || key.name.clone();
+        let state = match all.get(&key) {
+            None if wanted.is_none() => Err(NotServed::NoDefault),
+            None if key.namespace.is_some() => Err(NotServed::NoWorkspace(name())),
+            None => Err(NotServed::NoClusterWorkspace(name())),
+            Some(Slot::Elsewhere) => Err(NotServed::Elsewhere(kind_of, name())),
             Some(Slot::Here(entry)) => match entry.allows.as_ref().map(|allows| allows(who)) {
-                Some(Err(refusal)) => Err(format!("ClusterWorkspace {}: {refusal}", key.name)),
-                _ => entry.state.clone().map_err(|why| format!("{kind_of:?} {}: {why}", key.name)),
+                Some(Err(refusal)) => Err(NotServed::Refused(name(), refusal)),
+                _ => entry.state.clone().map_err(|why| NotServed::NotReady(kind_of, name(), why)),
             },
         };
-        Resolved { workspace: WorkspaceRef { kind: Some(kind_of), name: key.name }, state, served }
+        Resolved { workspace: WorkspaceRef { kind: Some(kind_of), name: key.name }, state }
     }
 }
 
@@ -227,34 +241,41 @@ mod tests {
     #[test]
     fn a_workspace_of_another_shard_is_known_and_not_served() {
         let all = Workspaces::default();
-        assert_eq!(all.resolve(&who("a"), None).served, Served::Nowhere, "nobody knows of one");
+        let state = || all.resolve(&who("a"), None).state.unwrap_err();
+        assert_eq!(state(), NotServed::NoDefault, "nobody knows of one");
         all.expect(key(Some("a")));
-        let expected = all.resolve(&who("a"), None);
-        assert_eq!(expected.served, Served::Here, "a workspace that was only listed is not missing");
+        assert!(
+            matches!(state(), NotServed::NotReady(..)),
+            "a workspace that was only listed is not missing"
+        );
         assert!(all.leave(key(Some("a"))) && !all.leave(key(Some("a"))), "it is told once");
         all.publish(key(None), down("cluster"));
-        let left = all.resolve(&who("a"), None);
-        assert_eq!(
-            left.served,
-            Served::Elsewhere,
+        assert!(
+            matches!(state(), NotServed::Elsewhere(WorkspaceKind::Workspace, _)),
             "the namespace's own default still goes before the cluster's"
         );
-        assert!(left.state.is_err() && all.sessions().is_empty());
+        assert!(all.sessions().is_empty());
         assert!(all.publish(key(Some("a")), down("back")), "it may come back");
-        assert_eq!(all.resolve(&who("a"), None).served, Served::Here);
+        assert!(matches!(state(), NotServed::NotReady(..)));
     }
 
     #[test]
     fn the_namespaces_own_default_goes_before_the_clusters() {
         let all = Workspaces::default();
-        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("create one"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().to_string().contains("create one"));
         all.publish(key(None), down("cluster"));
         assert!(
-            all.resolve(&who("a"), None).state.unwrap_err().contains("ClusterWorkspace default: cluster")
+            all.resolve(&who("a"), None)
+                .state
+                .unwrap_err()
+                .to_string()
+                .contains("ClusterWorkspace default: cluster")
         );
         all.publish(key(Some("a")), down("own"));
-        assert!(all.resolve(&who("a"), None).state.unwrap_err().contains("Workspace default: own"));
-        assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("cluster"));
+        assert!(
+            all.resolve(&who("a"), None).state.unwrap_err().to_string().contains("Workspace default: own")
+        );
+        assert!(all.resolve(&who("b"), None).state.unwrap_err().to_string().contains("cluster"));
     }
 
     #[test]
@@ -262,10 +283,10 @@ mod tests {
         let all = Workspaces::default();
         let allows: Allows = Arc::new(|who| match who.namespace {
             "a" => Ok(()),
-            other => Err(format!("add {other} to allowedNamespaces")),
+            other => Err(Refusal::Namespace(other.into())),
         });
         all.publish(key(None), Entry { allows: Some(allows), ..down("up") });
-        assert!(all.resolve(&who("a"), None).state.unwrap_err().ends_with("up"));
-        assert!(all.resolve(&who("b"), None).state.unwrap_err().contains("allowedNamespaces"));
+        assert!(all.resolve(&who("a"), None).state.unwrap_err().to_string().ends_with("up"));
+        assert!(all.resolve(&who("b"), None).state.unwrap_err().to_string().contains("allowedNamespaces"));
     }
 }

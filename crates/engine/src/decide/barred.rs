@@ -33,7 +33,7 @@ pub(crate) fn barred<K: Managed>(caller: &Caller, doing: Doing, now: Timestamp) 
 /// What the next call of a step does.
 fn of_step<K: Managed>(step: &Step<K>) -> Vec<Doing> {
     match step {
-        Step::Read(_) if K::FACTS.has_read => vec![Doing::Read],
+        Step::Read(_) | Step::Busy { .. } if K::FACTS.has_read => vec![Doing::Read],
         Step::ReadParts(_, parts) => parts.iter().map(piece::<K>).collect(),
         Step::Create(_) => vec![Doing::Create],
         Step::Apply(..) => vec![Doing::Update],

@@ -20,6 +20,8 @@ pub enum Next {
     Observe,
     /// The object is not there: prove it.
     Absent,
+    /// A read said that it is not there: hear that once more before it is believed.
+    Confirm,
     /// The workspace's own business.
     Workspace,
 }
@@ -31,6 +33,7 @@ impl Next {
         match self {
             Self::Backoff(most) => pause::growing(failures, most),
             Self::OnChange | Self::Observe | Self::Absent => pause::growing(failures, TEN_MINUTES),
+            Self::Confirm => pause::doubling(CONFIRM, failures, TEN_MINUTES),
             Self::Reopen => pause::growing(failures, DOOR),
             Self::Workspace => pause::doubling(PROBE, failures, MOST_PROBE),
         }
@@ -83,6 +86,8 @@ const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The door itself opens after a pause of its own; an object that was turned away stays away for at most this long.
 const DOOR: Duration = Duration::from_secs(120);
+/// However it is spread, the mirror believes the second of two answers so far apart.
+const CONFIRM: Duration = Duration::from_secs(40);
 /// First and longest pause of an object whose caller was refused.
 const PROBE: Duration = Duration::from_secs(30);
 const MOST_PROBE: Duration = Duration::from_secs(330);
@@ -138,6 +143,17 @@ impl From<&Error> for Verdict {
             Error::Unreadable { .. } => (reason::UNREADABLE, Next::Backoff(HOUR), Effect::Keep),
         };
         Self { reason, message: error.to_string(), next, effect }
+    }
+}
+
+/// emnify said that the object does not exist, and nothing else agrees yet.
+pub(crate) fn unconfirmed() -> Verdict {
+    Verdict {
+        reason: reason::OBSERVING,
+        message: "emnify says that the object does not exist; that is asked once more before it is believed"
+            .into(),
+        next: Next::Confirm,
+        effect: Effect::Keep,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a decision is made from, and what it can be.
 
-use jiff::Timestamp;
+use std::{fmt::Display, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::error_policy::{Effect, Waiting};
 use crate::{
@@ -9,7 +11,11 @@ use crate::{
         relations::Users,
         spec::{CommonSpec, CommonStatus, Provenance},
     },
-    session::claims::Owner,
+    session::{
+        Access,
+        claims::Owner,
+        mirror::{self, UnderWay},
+    },
 };
 
 /// May these changes disturb as many devices as they would? Otherwise the text of the trip.
@@ -60,6 +66,16 @@ pub enum Workspace {
         /// The organisation.
         organisation: String,
     },
+}
+
+impl Workspace {
+    /// By the session that it leads to.
+    pub(crate) fn of<E: Display>(state: &Result<Access, E>) -> Self {
+        match state {
+            Ok(access) => Self::Ready { organisation: access.session.organisation.clone() },
+            Err(why) => Self::NotReady(why.to_string()),
+        }
+    }
 }
 
 /// The spec as a request.
@@ -175,12 +191,16 @@ pub struct Knowledge<'a, K: Managed> {
     pub used_by: Vec<String>,
     /// Who uses the emnify object there; `None` before that is listed.
     pub users: &'a dyn Fn(&Id) -> Option<Users>,
+    /// Somebody may still use this, which the object has replaced by another one.
+    pub holds_on: &'a dyn Fn(&Id) -> bool,
     /// The guard's answer: `Err` with the text of the trip.
     pub guard: &'a Guarding<'a, K::Change>,
     /// Digest of a change with the ids its references mean.
     pub digest: &'a dyn Fn(&K::Change) -> String,
     /// The change was accepted and undone too often in a row to be sent now.
     pub undone: &'a dyn Fn(&K::Change) -> bool,
+    /// How far emnify is with a change of the object that it accepted.
+    pub under_way: &'a dyn Fn(&Id, &K::Change) -> Option<UnderWay>,
     /// Nobody has this in emnify, and nobody else here wants it.
     pub free: &'a dyn Fn(&Key) -> bool,
     /// The last failure.
@@ -203,6 +223,40 @@ pub struct Explanation {
 impl Explanation {
     pub(crate) fn new(reason: &'static str, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
+    }
+}
+
+/// emnify works on an object, which is read again and again until it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// What is waited for.
+    pub told: Explanation,
+    /// What becomes of `Ready`.
+    pub waiting: Waiting,
+    /// The object is read so long after it was read last.
+    pub poll: Duration,
+    /// Look again at this time whatever the poll shows.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// Who waits for longer than [`LONG`] is read so often.
+const RARELY: Duration = Duration::from_secs(300);
+const LONG: SignedDuration = SignedDuration::from_secs(3_600);
+
+impl Busy {
+    /// What begins is likely to be over soon; what takes days, as a customer's consent does, is not asked for every minute.
+    pub(crate) fn waits_since(&mut self, since: Timestamp, now: Timestamp) {
+        let waited = now.duration_since(since);
+        self.poll = if waited >= LONG {
+            self.poll.max(RARELY)
+        } else {
+            self.poll.min(mirror::poll(waited.unsigned_abs()))
+        };
+    }
+
+    /// How long until the next read of an object that was read so long ago.
+    pub(crate) fn rest(&self, age: Option<Duration>) -> Duration {
+        self.poll.saturating_sub(age.unwrap_or(Duration::MAX))
     }
 }
 
@@ -235,6 +289,8 @@ impl<K: Managed> Step<K> {
             Self::Apply(..) => ("Apply", ""),
             Self::Retire(..) => ("Retire", ""),
             Self::Differs { told, .. } => ("Differs", told.reason),
+            Self::Busy { busy, .. } => ("Busy", busy.told.reason),
+            Self::Broken { told, .. } => ("Broken", told.reason),
             Self::UpToDate { .. } => ("UpToDate", ""),
         }
     }
@@ -287,6 +343,24 @@ pub enum Step<K: Managed> {
         have: Option<Have<K>>,
         /// [`reason::DRIFTED`] or [`reason::WOULD_CREATE`].
         told: Explanation,
+    },
+    /// emnify is not done with it.
+    Busy {
+        /// What is known.
+        have: Have<K>,
+        /// Pieces that are read with it.
+        parts: Vec<K::Part>,
+        /// What is waited for, and how often it is read.
+        busy: Box<Busy>,
+    },
+    /// emnify gave it up, and a person must act.
+    Broken {
+        /// What is known.
+        have: Have<K>,
+        /// What is wrong.
+        told: Explanation,
+        /// Look again at this time.
+        wake_at: Option<Timestamp>,
     },
     /// In step.
     UpToDate {

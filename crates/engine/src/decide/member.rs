@@ -1,22 +1,27 @@
 //! What one member needs: pure. The rows of the plan's table that can happen to a member, in the same order.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
-    object::{covers, going, immutable, some_of},
+    error_policy::Waiting,
+    known::Explanation,
     refusals, rejected,
-    roster::{Departure, MemberState, Slot, Trouble},
+    roster::{Departure, MemberKey, MemberState, Slot, Trouble},
+    rules::{self, Absent, Compared, Found, Mark, Taker, Whose, some_of},
 };
 use crate::{
     kind::{
-        Change, Context, Have, Id, Kind, Managed, reason,
+        Context, Have, Id, Kind, Managed, reason,
         set::{Failure, Marks, MemberChange, MemberRow, MemberWant, ObjectSet, Pool},
-        spec::{AdoptionPolicy, CommonSpec, DeletionPolicy, DriftPolicy, ManagementPolicy},
+        spec::{CommonSpec, DeletionPolicy, Provenance},
     },
     session::{
         claims::Owner,
         mirror::{Known, Mirror},
         past::appeared,
+        pause,
     },
 };
 
@@ -86,6 +91,8 @@ pub(crate) enum MemberStep<F: ObjectSet> {
     Partitioned(Id),
     /// Nothing: the difference is reported only.
     Drifted(Option<Id>),
+    /// Nothing before this time: emnify is not done with it.
+    Busy(Id, Timestamp),
     /// Nothing.
     Settled(Id, Option<Timestamp>),
     /// A person.
@@ -99,6 +106,12 @@ pub(crate) struct Assessed<F: ObjectSet> {
     pub(crate) made: bool,
     /// The state that the member had when it was last seen, where it has to be read before anything else is known.
     pub(crate) recalled: Option<MemberState>,
+}
+
+impl<F: ObjectSet> MemberStep<F> {
+    fn fail(told: Explanation) -> Self {
+        Self::Fail(told.reason, told.message)
+    }
 }
 
 impl<F: ObjectSet> From<MemberStep<F>> for Assessed<F> {
@@ -150,6 +163,17 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         } else {
             self.set.release(&have)
         };
+        let progress = |change: &MemberChange<F>| self.members.under_way(&id, change);
+        match rules::accepted(&changes, &progress, (reason::DELETING, Waiting::Working)) {
+            Some(Err(told)) => return MemberStep::fail(told),
+            Some(Ok(busy)) => {
+                return match busy.rest(self.members.age(&id)) {
+                    Duration::ZERO => MemberStep::Read(id),
+                    rest => MemberStep::Busy(id, pause::after(self.now, rest)),
+                };
+            }
+            None => {}
+        }
         match changes.into_iter().next() {
             Some(change) => MemberStep::Send(id, change),
             None => MemberStep::Settled(id, None),
@@ -193,10 +217,6 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         }
     }
 
-    fn observes(&self) -> bool {
-        self.common.management() == ManagementPolicy::Observe
-    }
-
     fn absent(&self, slot: &Slot, want: &MemberWant<F>, unsure: bool) -> MemberStep<F> {
         if self.members.complete_since().is_none() || unsure || self.inherited {
             return MemberStep::Wait;
@@ -204,20 +224,18 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         if let Some(owner) = (self.rival)(slot.pool, None, false) {
             let message =
                 format!("{} already manages the same emnify object; delete one of the two", owner.name);
-            let (reason, message) = self.contested(&owner, message);
-            return MemberStep::Fail(reason, message);
+            return MemberStep::fail(rules::contested(&owner, self.newcomer(slot), message));
         }
-        let vanished = slot.settled && self.common.drift() == DriftPolicy::Warn;
-        if self.observes() || vanished {
-            return MemberStep::Drifted(None);
+        match rules::absent::<F::Member>(self.common, want, None, slot.settled, false) {
+            Absent::Observed | Absent::Vanished => MemberStep::Drifted(None),
+            Absent::Create(create) => MemberStep::Create(create),
+            Absent::Stall(told) => MemberStep::fail(told),
         }
-        match F::Member::create(want, None) {
-            Some(create) => MemberStep::Create(create),
-            None => MemberStep::Fail(
-                reason::NOT_FOUND,
-                format!("emnify has no such {}, and one cannot be created", F::Member::KIND),
-            ),
-        }
+    }
+
+    /// The member is not the set's yet, and the set was applied a moment ago.
+    fn newcomer(&self, slot: &Slot) -> bool {
+        self.young && slot.id == 0
     }
 
     /// Whose the member is: `Ok(made)` if it is, or may become, the set's.
@@ -228,45 +246,38 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         id: &Id,
         row: &MemberRow<F>,
         marks: Marks<'_>,
-    ) -> Result<bool, (&'static str, String)> {
-        let kind = F::Member::KIND;
+    ) -> Result<bool, Explanation> {
         let known = Id::Int(slot.id) == *id || (slot.id == 0 && slot.made);
-        let ours = marks.made_by == Some(self.installation);
-        if marks.set == Some(self.mark) || known {
-            return Ok(ours || (known && slot.made));
-        }
-        let forced = self.common.adoption_policy == Some(AdoptionPolicy::Force) || self.observes();
-        let stranger = marks.set.or(marks.made_by.filter(|_| !ours));
-        if let Some(owner) = stranger.filter(|_| !forced) {
-            let message = format!(
-                "{kind} {id} is marked as owned by {owner}; set adoptionPolicy: Force to take such members over"
-            );
-            let owner = Owner { name: owner.to_owned(), goes: (self.goes)(owner) };
-            return Err(self.contested(&owner, message));
-        }
+        let bound = known || marks.set == Some(self.mark);
+        let mine = marks.made_by == Some(self.installation);
+        // the mark of another set stands against us whatever we know, as another object's mark does
+        let stranger = match marks.set {
+            Some(set) => Some(set).filter(|set| *set != self.mark),
+            None => marks.made_by.filter(|_| !mine && !known),
+        };
         // an interrupted create of ours: it appeared since, and is what we would have made
         let since = self.intent.map(appeared);
         let appeared = since.is_some_and(|since| F::Member::created(row).is_some_and(|at| at >= since));
-        if stranger.is_none() && (ours || (appeared && F::resembles(want, row))) {
-            return Ok(true);
-        }
-        let policy = self.common.adoption_policy.unwrap_or(F::Member::FACTS.adoption);
-        if policy == AdoptionPolicy::Never && !self.observes() {
-            let message = format!(
-                "emnify has it already as {kind} {id}; set adoptionPolicy: IfUnowned to take such members over"
-            );
-            return Err((reason::ALREADY_EXISTS, message));
-        }
-        Ok(false)
-    }
-
-    /// Somebody else has it: whoever is being deleted makes way, and of what is applied together the one that comes may be
-    /// looked at before the one that goes.
-    fn contested(&self, owner: &Owner, message: String) -> (&'static str, String) {
-        match owner.goes {
-            true => (reason::IN_USE, going(owner)),
-            false if self.young => (reason::IN_USE, message),
-            false => (reason::OWNERSHIP_CONFLICT, message),
+        let facts = Found {
+            kind: F::Member::KIND,
+            id,
+            bound,
+            mark: match stranger {
+                Some(owner) => Mark::Foreign(owner),
+                None if mine || (appeared && F::resembles(want, row)) => Mark::Ours,
+                None => Mark::None,
+            },
+            named: false,
+            taker: Taker::Set,
+        };
+        match rules::whose(self.common, F::Member::FACTS.adoption, &facts) {
+            Whose::Bound => Ok(mine || (known && slot.made)),
+            Whose::Free(provenance) => Ok(provenance == Provenance::Created),
+            Whose::Marked { owner, message } => {
+                let owner = Owner { goes: (self.goes)(&owner), name: owner };
+                Err(rules::contested(&owner, self.newcomer(slot), message))
+            }
+            Whose::Exists(told) => Err(told),
         }
     }
 
@@ -297,17 +308,16 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         row: std::sync::Arc<MemberRow<F>>,
     ) -> Assessed<F> {
         let Some(marks) = F::marks(&row) else { return MemberStep::Read(id.clone()).into() };
-        let made = match self.whose(slot, want, id, &row, marks) {
-            Ok(made) => made,
-            Err((reason, message)) => return MemberStep::Fail(reason, message).into(),
-        };
         let marked = marks.set == Some(self.mark);
         if let Some(owner) = (self.rival)(slot.pool, Some(id), marked || Id::Int(slot.id) == *id) {
             let message =
                 format!("{} already manages {} {id}; delete one of the two", owner.name, F::Member::KIND);
-            let (reason, message) = self.contested(&owner, message);
-            return MemberStep::Fail(reason, message).into();
+            return MemberStep::fail(rules::contested(&owner, self.newcomer(slot), message)).into();
         }
+        let made = match self.whose(slot, want, id, &row, marks) {
+            Ok(made) => made,
+            Err(told) => return MemberStep::fail(told).into(),
+        };
         // those without the set's mark are still being brought up
         if place < self.partition && marked {
             return Assessed { need: MemberStep::Partitioned(id.clone()), made, recalled: None };
@@ -330,30 +340,25 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         made: bool,
         settled: bool,
     ) -> MemberStep<F> {
-        let ignored = |path: &str| self.common.ignore_fields.iter().any(|f| covers(f, path));
-        let mut diff = F::Member::diff(want, have, &self.context(made, !settled));
-        diff.changes = diff.changes.into_iter().filter_map(|c| c.strip(&ignored)).collect();
-        diff.immutable.retain(|f| !ignored(&f.path));
-        let warns = self.common.drift() == DriftPolicy::Warn && settled;
-        if self.observes() || warns {
-            let differs = !(diff.changes.is_empty() && diff.immutable.is_empty() && diff.reported.is_empty());
-            return if differs {
-                MemberStep::Drifted(Some(id.clone()))
-            } else {
-                MemberStep::Settled(id.clone(), diff.wake_at)
-            };
-        }
-        if let Some(invalid) = diff.illegal {
-            return MemberStep::Fail(reason::INVALID_SPEC, invalid.to_string());
-        }
-        if !diff.immutable.is_empty() {
-            return MemberStep::Fail(reason::IMMUTABLE_FIELD, immutable(&diff.immutable));
-        }
-        match diff.changes.into_iter().next() {
-            Some(change) => MemberStep::Send(id.clone(), change),
-            None if diff.waiting.is_some() => MemberStep::Wait,
-            None if !diff.reported.is_empty() => MemberStep::Drifted(Some(id.clone())),
-            None => MemberStep::Settled(id.clone(), diff.wake_at),
+        let progress = |change: &MemberChange<F>| self.members.under_way(id, change);
+        let context = self.context(made, !settled);
+        match rules::compare::<F::Member>(self.common, want, have, &context, &progress) {
+            Compared::Reported(_) => MemberStep::Drifted(Some(id.clone())),
+            Compared::Stall(told) | Compared::Broken(told, _) => MemberStep::fail(told),
+            Compared::Changes(changes) => changes
+                .into_iter()
+                .next()
+                .map_or(MemberStep::Wait, |change| MemberStep::Send(id.clone(), change)),
+            Compared::Waits(_) => MemberStep::Wait,
+            Compared::Busy(busy) => match busy.rest(self.members.age(id)) {
+                Duration::ZERO => MemberStep::Read(id.clone()),
+                rest => MemberStep::Busy(id.clone(), pause::after(self.now, rest)),
+            },
+            // no member is replaced by another one
+            Compared::Renew(wake_at) | Compared::InStep(wake_at) => {
+                self.members.carried_out(id);
+                MemberStep::Settled(id.clone(), wake_at)
+            }
         }
     }
 
@@ -370,17 +375,19 @@ impl<F: ObjectSet> AssessContext<'_, F> {
             edited,
             factory_test: self.factory_test,
             own_tokens: Vec::new(),
+            own_users: Vec::new(),
+            as_user: false,
         }
     }
 
     /// The name of what a member holds, for people.
-    pub(crate) fn display_name(&self, pool: i64) -> String {
-        refusals::display_name::<F>(self.pool, pool)
+    pub(crate) fn display_name(&self, key: MemberKey) -> String {
+        refusals::display_name::<F>(self.pool, key)
     }
 
     /// What stands in a member's way, for its failure.
-    pub(crate) fn trouble(&self, pool: i64, reason: &'static str, message: String) -> Trouble {
-        let failure = Failure { member: self.display_name(pool), reason, message };
+    pub(crate) fn trouble(&self, key: MemberKey, reason: &'static str, message: String) -> Trouble {
+        let failure = Failure { member: self.display_name(key), reason, message };
         Trouble { failure, refused: None, until: None, tries: 0 }
     }
 }

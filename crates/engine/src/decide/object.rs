@@ -1,27 +1,32 @@
 //! What to do next for one object: pure, and the table of the design as code.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 use super::{
     error_policy::Waiting,
     known::{
         Elsewhere, Explanation, IntentState, Knowledge, Match, SecretState, Seen, Step, Subject, Trouble,
-        Wanted, Workspace,
+        Wanted,
     },
-    ready, taken,
+    ready,
+    rules::{self, Absent, Closed, Compared, Found, Gate, Mark, Taker, Whose, some_of},
+    taken,
 };
 use crate::{
     kind::{
-        Change, Diff, FieldDiff, Find, Have, Id, Key, Managed, reason,
-        spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
+        FieldDiff, Have, Id, Managed, Veto, reason,
+        spec::{ManagementPolicy, Provenance},
     },
-    session::claims::Owner,
+    session::{claims::Owner, pause},
 };
 
-type Found<K> = Result<Step<K>, Step<K>>;
+/// When it is looked at again whether those who use a replaced object have moved.
+const FOLLOWED: Duration = Duration::from_secs(15);
+
+type Decided<K> = Result<Step<K>, Step<K>>;
 
 /// Decides the next step. Rows are those of the design's table, in its order.
-pub fn next_step<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Step<K> {
+pub(crate) fn next_step<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Step<K> {
     let trouble = known.trouble.clone().filter(|t| t.until > known.context.now);
     let step = if subject.deleting { leave(subject, known) } else { keep(subject, known) };
     let step = step.unwrap_or_else(|step| step);
@@ -46,17 +51,8 @@ fn pause<K: Managed>(step: Step<K>, trouble: &Trouble) -> Step<K> {
 }
 
 /// The rows for an object that is being deleted.
-fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> {
-    if !subject.finalizer {
-        return Ok(Step::Nothing); // 1
-    }
-    if subject.status.id.is_none() && subject.status.intent.is_none() {
-        return Ok(Step::RemoveFinalizer { orphaned: false }); // 2
-    }
-    if orphans(subject, &known) {
-        return Ok(Step::RemoveFinalizer { orphaned: true }); // 2
-    }
-    check_workspace(subject, &known)?; // 3, 5
+fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Decided<K> {
+    check_gate(subject, &known)?; // 1 to 5
     let mut known = check_intent(subject, known)?; // 6
     if !known.used_by.is_empty() {
         let message = format!("still referred to by {}; {}", some_of(&known.used_by), reason::WAY_OUT);
@@ -70,7 +66,7 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
         )),
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
-        Seen::Present(found) if taken_over(subject, &found).is_some() => {
+        Seen::Present(found) if matches!(whose::<K>(subject, &found), Whose::Marked { .. }) => {
             Ok(Step::RemoveFinalizer { orphaned: true })
         } // 2
         Seen::Present(found) if !found.missing.is_empty() => Ok(Step::ReadParts(found.id, found.missing)),
@@ -79,8 +75,18 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K>
             if changes.is_empty() {
                 return Ok(Step::RemoveFinalizer { orphaned: true });
             }
+            let progress = |change: &K::Change| (known.under_way)(&found.id, change);
+            if let Some(told) = rules::accepted(&changes, &progress, (reason::DELETING, Waiting::Working)) {
+                return Ok(match told {
+                    Ok(busy) => Step::Busy { have: found.have, parts: Vec::new(), busy: busy.into() },
+                    Err(told) => with_way_out(Step::Stall(told)),
+                }); // 8b
+            }
             if let Some(step) = used(&known, &found.id) {
                 return Ok(step); // 7
+            }
+            if let Some(step) = vetoed(&known, &found.have, &changes) {
+                return Ok(with_way_out(step));
             }
             if let Some(step) = refused(subject, &known, &changes) {
                 return Ok(with_way_out(step)); // 8, 8a
@@ -117,36 +123,49 @@ fn with_way_out<K: Managed>(step: Step<K>) -> Step<K> {
     }
 }
 
-/// Nothing of ours is to be retired, or nothing may be.
-fn orphans<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> bool {
-    let adopted = subject.status.provenance == Some(Provenance::Adopted);
-    subject.force_orphan
-        || known.crd_terminating
-        || known.owner.is_some()
-        || subject.common.management() == ManagementPolicy::Observe
-        || match subject.common.deletion_policy {
-            Some(policy) => policy == DeletionPolicy::Orphan,
-            None => adopted,
-        }
+/// Rows 1 to 5 and 10.
+fn check_gate<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+    let facts = Gate {
+        subject,
+        workspace: &known.workspace,
+        claims_nothing: subject.status.id.is_none() && subject.status.intent.is_none(),
+        stays: known.crd_terminating || known.owner.is_some(),
+        reads_to_retire: false,
+    };
+    rules::gate(&facts).map_err(|closed| match closed {
+        Closed::Nothing => Step::Nothing,
+        Closed::AddFinalizer => Step::AddFinalizer,
+        Closed::RemoveFinalizer { orphaned } => Step::RemoveFinalizer { orphaned },
+        Closed::Wait(told) => Step::Wait(told, Waiting::Keep),
+        Closed::Stall(told) => Step::Stall(told),
+    })
+}
+
+/// Whose the emnify object is.
+fn whose<K: Managed>(subject: &Subject<'_>, found: &Match<K>) -> Whose {
+    let id = found.id.to_string();
+    let facts = Found {
+        kind: K::KIND,
+        id: &found.id,
+        bound: subject.status.id.as_deref() == Some(id.as_str()),
+        mark: match &found.foreign {
+            Some(owner) => Mark::Foreign(owner),
+            None if found.likely => Mark::Likely,
+            None if found.ours => Mark::Ours,
+            None => Mark::None,
+        },
+        named: subject.common.id.as_deref() == Some(id.as_str()),
+        taker: Taker::Object,
+    };
+    rules::whose(subject.common, K::FACTS.adoption, &facts)
 }
 
 /// The rows for an object that is to be.
-fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> {
-    check_organisation(subject, &known)?; // 3
-    if let Some(error) = subject.undecodable {
-        let message = format!("the object cannot be decoded, update the CRD or the operator: {error}");
-        return Ok(Step::Stall(Explanation::new(reason::UNDECODABLE, message)));
-    }
-    if subject.suspended || subject.common.management() == ManagementPolicy::Suspend {
-        return Ok(Step::Wait(Explanation::new(reason::SUSPENDED, "suspended on request"), Waiting::Keep)); // 4
-    }
-    check_workspace(subject, &known)?; // 5
+fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Decided<K> {
+    check_gate(subject, &known)?; // 3 to 5, 10
     let mut known = check_intent(subject, known)?; // 6
     let observe = subject.common.management() == ManagementPolicy::Observe;
-    if !subject.finalizer && !observe {
-        return Ok(Step::AddFinalizer); // 10
-    }
-    if let Some(other) = names_another(subject, K::KIND, K::RENEWS) {
+    if let Some(other) = names_another(subject, K::KIND, K::RENEWAL.is_some()) {
         return Ok(Step::Stall(other)); // 25
     }
     let want = check_wanted(&mut known)?; // 11, 12
@@ -161,8 +180,8 @@ fn keep<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Found<K> 
         Seen::Unknown => Ok(observing("waiting for a complete listing")), // 14
         Seen::Doubt(id) => Ok(Step::Read(id)),
         Seen::Several(ids) => Ok(ambiguous(&ids)),
-        Seen::Absent => Ok(absent(subject, &known, &want, observe)),
-        Seen::Present(found) => Ok(present(subject, &known, &want, found, observe)),
+        Seen::Absent => Ok(absent(subject, &known, &want)),
+        Seen::Present(found) => Ok(present(subject, &known, &want, found)),
     }
 }
 
@@ -188,70 +207,17 @@ fn wait_for_holder<K: Managed>(
     Step::Wait(Explanation::new(reason::IN_USE, message), Waiting::Working)
 }
 
-/// Row 13. Whoever is being deleted makes way; and of what is applied together, one that comes may be looked at before
-/// another one that goes.
+/// Row 13.
 fn contested<K: Managed>(
     subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     owner: &Owner,
     message: String,
 ) -> Step<K> {
-    if owner.goes {
-        return Step::Wait(Explanation::new(reason::IN_USE, going(owner)), Waiting::Working);
-    }
-    if subject.status.id.is_none() && is_young(known.context.object_created, known.context.now) {
-        return Step::Wait(Explanation::new(reason::IN_USE, message), Waiting::Working);
-    }
-    Step::Stall(Explanation::new(reason::OWNERSHIP_CONFLICT, message))
-}
-
-/// What is said to whoever comes after an owner that is being deleted.
-pub(crate) fn going(owner: &Owner) -> String {
-    format!("{} manages the same emnify object and is being deleted; it is waited for", owner.name)
-}
-
-/// So long after an object was made, what was applied with it may not have come yet.
-const YOUTH: SignedDuration = SignedDuration::from_secs(30);
-
-/// The object was made a moment ago; with a clock of another machine.
-pub(crate) fn is_young(object_created: Option<Timestamp>, now: Timestamp) -> bool {
-    object_created.is_some_and(|object_created| now.duration_since(object_created).abs() < YOUTH)
-}
-
-/// When it is not young any more.
-pub(crate) fn grows_up(object_created: Option<Timestamp>) -> Option<Timestamp> {
-    object_created?.checked_add(YOUTH).ok()
-}
-
-fn check_organisation<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
-    let (Workspace::Ready { organisation }, Some(pinned)) =
-        (&known.workspace, &subject.status.organisation_id)
-    else {
-        return Ok(());
-    };
-    if pinned == organisation {
-        return Ok(());
-    }
-    Err(Step::Stall(other_organisation(pinned, organisation)))
-}
-
-/// The workspace is not the one that the object lives in.
-pub(crate) fn other_organisation(pinned: &str, organisation: &str) -> Explanation {
-    let message = format!(
-        "the object lives in organisation {pinned}, the workspace is now organisation {organisation}; point workspaceRef back, or delete the object with the annotation {}=true and create it anew",
-        reason::annotation::FORCE_ORPHAN
-    );
-    Explanation::new(reason::WORKSPACE_CHANGED, message)
-}
-
-fn check_workspace<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
-    check_organisation(subject, known)?;
-    match &known.workspace {
-        Workspace::Ready { .. } => Ok(()),
-        Workspace::NotReady(message) => {
-            Err(Step::Wait(Explanation::new(reason::WORKSPACE_NOT_READY, message), Waiting::Keep))
-        }
-    }
+    let newcomer =
+        subject.status.id.is_none() && rules::is_young(known.context.object_created, known.context.now);
+    let told = rules::contested(owner, newcomer, message);
+    if told.reason == reason::IN_USE { Step::Wait(told, Waiting::Working) } else { Step::Stall(told) }
 }
 
 /// Row 6: an intent that may have been sent is accounted for before anything else.
@@ -291,19 +257,9 @@ fn names_another(subject: &Subject<'_>, kind: &str, renews: bool) -> Option<Expl
     let field = FieldDiff::new("id", bound, named);
     let message = format!(
         "{}; it is bound to {kind} {bound}: set id to \"{bound}\" or remove it, and apply another object for {named}",
-        fixed(&[field])
+        rules::fixed(&[field])
     );
     Some(Explanation::new(reason::IMMUTABLE_FIELD, message))
-}
-
-/// Fields that no call changes.
-fn fixed(fields: &[FieldDiff]) -> String {
-    format!("{} cannot be changed in emnify", list(fields))
-}
-
-/// What is said of them, for an object as for a member.
-pub(crate) fn immutable(fields: &[FieldDiff]) -> String {
-    format!("{}; set it back, or have what emnify holds deleted and made anew", fixed(fields))
 }
 
 fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Step<K>> {
@@ -320,51 +276,27 @@ fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Ste
 }
 
 /// Rows 17 to 23: there is no emnify object.
-fn absent<K: Managed>(
-    subject: &Subject<'_>,
-    known: &Knowledge<'_, K>,
-    want: &K::Want,
-    observe: bool,
-) -> Step<K> {
-    if observe {
-        let told = Explanation::new(
-            reason::WOULD_CREATE,
-            "emnify has no such object; the policy is to observe only",
-        );
-        return Step::Differs { have: None, told }; // 17
+fn absent<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, want: &K::Want) -> Step<K> {
+    let bound = subject.status.id.as_deref();
+    let (was_there, minted) =
+        (bound.is_some() && known.intent == IntentState::None, known.secret != SecretState::NotNeeded);
+    match rules::absent::<K>(subject.common, want, subject.status.intent.as_deref(), was_there, minted) {
+        Absent::Observed => {
+            let what = "emnify has no such object; the policy is to observe only";
+            Step::Differs { have: None, told: Explanation::new(reason::WOULD_CREATE, what) }
+        }
+        Absent::Vanished => {
+            let message = format!(
+                "{} {} is gone from emnify; set the annotation {} to a new value to create it anew",
+                K::KIND,
+                bound.unwrap_or_default(),
+                reason::annotation::REFRESH
+            );
+            Step::Stall(Explanation::new(reason::VANISHED, message))
+        }
+        Absent::Stall(told) => Step::Stall(told),
+        Absent::Create(create) => make(subject, known, create),
     }
-    let create = K::create(want, subject.status.intent.as_ref());
-    let (Some(create), None) = (create, &subject.common.id) else {
-        let message = match &subject.common.id {
-            Some(id) => {
-                format!("id: emnify has no {} {id}; correct spec.id, or remove it to create one", K::KIND)
-            }
-            None => match K::find(want, None).into_iter().find(|find| matches!(find, Find::Natural(_))) {
-                Some(find) => {
-                    let Key { name, value } = find.key();
-                    format!(
-                        "{name}: emnify has no {} {value}, and one cannot be created; correct it",
-                        K::KIND
-                    )
-                }
-                None => format!("emnify has no such {}, and one cannot be created", K::KIND),
-            },
-        };
-        return Step::Stall(Explanation::new(reason::NOT_FOUND, message)); // 18
-    };
-    let bound = subject.status.id.as_ref();
-    if let Some(id) = bound
-        && known.intent == IntentState::None
-        && (subject.common.drift() == DriftPolicy::Warn || known.secret != SecretState::NotNeeded)
-    {
-        let message = format!(
-            "{} {id} is gone from emnify; set the annotation {} to a new value to create it anew",
-            K::KIND,
-            reason::annotation::REFRESH
-        );
-        return Step::Stall(Explanation::new(reason::VANISHED, message)); // 19
-    }
-    make(subject, known, create)
 }
 
 /// Rows 20 to 23: everything before and including a create.
@@ -389,6 +321,12 @@ fn make<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, create: K::
     Step::Create(create)
 }
 
+/// What the kind itself does not let happen, before emnify is asked.
+fn vetoed<K: Managed>(known: &Knowledge<'_, K>, have: &Have<K>, changes: &[K::Change]) -> Option<Step<K>> {
+    let Veto { reason, message } = K::forbids(changes.first()?, have, &known.context)?;
+    Some(Step::Stall(Explanation::new(reason, message)))
+}
+
 /// Rows 8, 8a, 21, 21a and 22.
 fn refused<K: Managed>(
     subject: &Subject<'_>,
@@ -408,126 +346,77 @@ fn refused<K: Managed>(
     Some(Step::Stall(Explanation::new(reason::GUARD_TRIPPED, trip)))
 }
 
-/// Rows 15, 16 and 24 to 27: the emnify object is there.
+/// Rows 13, 15, 16 and 24 to 27: the emnify object is there.
 fn present<K: Managed>(
     subject: &Subject<'_>,
     known: &Knowledge<'_, K>,
     want: &K::Want,
     found: Match<K>,
-    observe: bool,
 ) -> Step<K> {
-    if let Some(owner) = taken_over(subject, &found) {
-        let message = format!(
-            "{} {} is marked as owned by {owner}; set adoptionPolicy: Force to take it over",
-            K::KIND,
-            found.id
-        );
-        let owner = Owner { name: owner.to_owned(), goes: (known.goes)(owner) };
-        return contested(subject, known, &owner, message); // 13
-    }
-    if subject.status.id.as_deref() != Some(found.id.to_string().as_str()) {
-        return bind(subject, found);
-    }
-    if !found.missing.is_empty() {
-        return Step::ReadParts(found.id, found.missing);
-    }
-    let ignored = |path: &str| subject.common.ignore_fields.iter().any(|f| covers(f, path));
-    let mut diff = K::diff(want, &found.have, &known.context);
-    diff.changes = diff.changes.into_iter().filter_map(|c| c.strip(&ignored)).collect();
-    diff.immutable.retain(|f| !ignored(&f.path));
-    let warn = subject.common.drift() == DriftPolicy::Warn && !known.context.edited;
-    if observe || warn {
-        return report_only(found.have, &diff); // 24
-    }
-    if let Some(invalid) = &diff.illegal {
-        return Step::Stall(Explanation::new(reason::INVALID_SPEC, invalid.to_string()));
-    }
-    if !diff.immutable.is_empty() {
-        return Step::Stall(Explanation::new(reason::IMMUTABLE_FIELD, immutable(&diff.immutable))); // 25
-    }
-    if diff.renew.is_some() {
-        return match K::create(want, subject.status.intent.as_ref()) {
-            Some(create) => make(subject, known, create),
-            None => Step::UpToDate { have: found.have, wake_at: diff.wake_at },
-        };
-    }
-    settle(subject, known, found, diff)
-}
-
-/// The foreign mark on the object, unless the policies let us ignore it.
-fn taken_over<'a, K: Managed>(subject: &Subject<'_>, found: &'a Match<K>) -> Option<&'a str> {
-    let forced = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption) == AdoptionPolicy::Force;
-    let observe = subject.common.management() == ManagementPolicy::Observe;
-    found.foreign.as_deref().filter(|_| !forced && !observe)
-}
-
-/// Rows 15 and 16: take the object over, or say which line allows it.
-fn bind<K: Managed>(subject: &Subject<'_>, found: Match<K>) -> Step<K> {
-    if found.likely {
-        let message = format!(
-            "emnify has {kind} {id} of this name with the mark of this installation, and no object here is bound to it; add `id: \"{id}\"` to spec to take it over, or delete or rename it in emnify",
-            kind = K::KIND,
-            id = found.id
-        );
-        return Step::Stall(Explanation::new(reason::ALREADY_EXISTS, message));
-    }
-    if found.ours {
-        return Step::Bind { id: found.id, provenance: Provenance::Created };
-    }
-    let policy = subject.common.adoption_policy.unwrap_or(K::FACTS.adoption);
-    let named = subject.common.id.as_deref() == Some(found.id.to_string().as_str());
-    let observe = subject.common.management() == ManagementPolicy::Observe;
-    if named || observe || policy != AdoptionPolicy::Never {
-        return Step::Bind { id: found.id, provenance: Provenance::Adopted };
-    }
-    let message = format!(
-        "emnify has it already as {} {id}; add `id: \"{id}\"` to spec to take it over",
-        K::KIND,
-        id = found.id
-    );
-    Step::Stall(Explanation::new(reason::ALREADY_EXISTS, message))
-}
-
-/// Rows 26 and 27.
-fn settle<K: Managed>(
-    subject: &Subject<'_>,
-    known: &Knowledge<'_, K>,
-    found: Match<K>,
-    diff: Diff<K::Change>,
-) -> Step<K> {
-    if known.secret == SecretState::Foreign {
-        let message = "the output Secret exists and is not ours; name another one or delete it";
-        return Step::Stall(Explanation::new(reason::SECRET_NOT_OWNED, message));
-    }
-    if matches!(known.secret, SecretState::Missing | SecretState::Restored) {
-        return Step::ReserveSecret;
-    }
-    if !diff.changes.is_empty() {
-        if let Some(step) = refused(subject, known, &diff.changes) {
-            return step;
+    match whose::<K>(subject, &found) {
+        Whose::Marked { owner, message } => {
+            let owner = Owner { goes: (known.goes)(&owner), name: owner };
+            return contested(subject, known, &owner, message);
         }
-        return Step::Apply(found.id, diff.changes); // 26
+        Whose::Free(provenance) => return Step::Bind { id: found.id, provenance },
+        Whose::Exists(told) => return Step::Stall(told),
+        Whose::Bound if !found.missing.is_empty() => return Step::ReadParts(found.id, found.missing),
+        Whose::Bound => {}
     }
-    if let Some(what) = diff.waiting {
-        return Step::Wait(Explanation::new(reason::PROGRESSING, what), Waiting::Working);
+    let Match { id, have, .. } = found;
+    let progress = |change: &K::Change| (known.under_way)(&id, change);
+    let compared = rules::compare::<K>(subject.common, want, &have, &known.context, &progress);
+    let acts = !rules::only_reports(subject.common, known.context.edited)
+        && !matches!(
+            compared,
+            Compared::Stall(_) | Compared::Renew(_) | Compared::Busy(_) | Compared::Broken(..)
+        );
+    if acts && let Some(step) = check_secret(known) {
+        return step;
     }
-    if !diff.reported.is_empty() {
-        return Step::Differs {
-            have: Some(found.have),
-            told: Explanation::new(reason::DRIFTED, list(&diff.reported)),
-        };
+    match compared {
+        Compared::Stall(told) => Step::Stall(told),
+        Compared::Renew(wake_at) => match K::create(want, subject.status.intent.as_deref()) {
+            Some(create) => make(subject, known, create),
+            None => Step::UpToDate { have, wake_at },
+        },
+        Compared::Changes(mut changes) => {
+            let all = changes.len();
+            changes.retain(|change| !is_held(known, change));
+            if all > 0 && changes.is_empty() {
+                let wake_at = Some(pause::after(known.context.now, FOLLOWED));
+                return Step::UpToDate { have, wake_at };
+            }
+            vetoed(known, &have, &changes)
+                .or_else(|| refused(subject, known, &changes))
+                .unwrap_or_else(|| Step::Apply(id, changes))
+        }
+        Compared::Waits(told) => Step::Wait(told, Waiting::Working),
+        Compared::Reported(fields) => {
+            let told = Explanation::new(reason::DRIFTED, rules::list(&fields));
+            Step::Differs { have: Some(have), told }
+        }
+        Compared::Busy(busy) => Step::Busy { have, parts: K::parts(want), busy: busy.into() },
+        Compared::Broken(told, wake_at) => Step::Broken { have, told, wake_at },
+        Compared::InStep(wake_at) => Step::UpToDate { have, wake_at },
     }
-    Step::UpToDate { have: found.have, wake_at: diff.wake_at } // 27
 }
 
-fn report_only<K: Managed>(have: Have<K>, diff: &Diff<K::Change>) -> Step<K> {
-    let mut fields: Vec<FieldDiff> = diff.changes.iter().flat_map(Change::fields).collect();
-    fields.extend(diff.immutable.iter().cloned());
-    fields.extend(diff.reported.iter().cloned());
-    if fields.is_empty() {
-        return Step::UpToDate { have, wake_at: diff.wake_at };
+/// The change ends what the object has replaced, and somebody may still use that: whoever refers to the object moves first.
+fn is_held<K: Managed>(known: &Knowledge<'_, K>, change: &K::Change) -> bool {
+    K::RENEWAL.and_then(|renewal| (renewal.ends)(change)).is_some_and(|id| (known.holds_on)(&id))
+}
+
+/// The output Secret has to be ours before anything is made of the object.
+fn check_secret<K: Managed>(known: &Knowledge<'_, K>) -> Option<Step<K>> {
+    match known.secret {
+        SecretState::Foreign => {
+            let message = "the output Secret exists and is not ours; name another one or delete it";
+            Some(Step::Stall(Explanation::new(reason::SECRET_NOT_OWNED, message)))
+        }
+        SecretState::Missing | SecretState::Restored => Some(Step::ReserveSecret),
+        SecretState::NotNeeded | SecretState::Unknown | SecretState::Ours => None,
     }
-    Step::Differs { have: Some(have), told: Explanation::new(reason::DRIFTED, list(&fields)) }
 }
 
 fn observing<K: Managed>(what: &str) -> Step<K> {
@@ -539,26 +428,6 @@ fn ambiguous<K: Managed>(ids: &[Id]) -> Step<K> {
     let message =
         format!("several emnify objects could be meant: {}; set spec.id to one of them", some_of(&ids));
     Step::Stall(Explanation::new(reason::AMBIGUOUS_CREATE, message))
-}
-
-/// True if an `ignoreFields` entry names the path or a parent of it.
-pub(crate) fn covers(entry: &str, path: &str) -> bool {
-    let entry = entry.strip_prefix("spec.").unwrap_or(entry);
-    path.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-}
-
-fn list(fields: &[FieldDiff]) -> String {
-    some_of(&fields.iter().map(ToString::to_string).collect::<Vec<_>>())
-}
-
-/// The first few, and how many more: messages stay short and deterministic.
-pub(crate) fn some_of(all: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(MOST) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 #[cfg(test)]

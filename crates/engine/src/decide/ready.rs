@@ -35,7 +35,8 @@ pub fn conditions<K: Managed>(
     match step {
         Step::Nothing | Step::RemoveFinalizer { .. } | Step::LeaveBehind(_) => return,
         Step::Wait(why, effect) => wait(common, why, *effect, generation, now),
-        Step::Stall(why) => stall(common, why, generation, now),
+        Step::Busy { busy, .. } => wait(common, &busy.told, busy.waiting, generation, now),
+        Step::Stall(why) | Step::Broken { told: why, .. } => stall(common, why, generation, now),
         Step::AddFinalizer | Step::ClearIntent | Step::ReserveSecret | Step::Bind { .. } => {
             wait(common, &Explanation::new(reason::PENDING, "preparing"), Waiting::Keep, generation, now);
         }
@@ -90,16 +91,24 @@ pub fn is_passing<S: Status>(before: &S, after: &S) -> bool {
     working(before) && working(after) && same == *before
 }
 
-fn put(
-    common: &mut CommonStatus,
-    kind: &str,
-    status: bool,
-    why: &Explanation,
+/// Conditions of one status, told of one generation at one time.
+struct Teller<'a> {
+    common: &'a mut CommonStatus,
     generation: Option<i64>,
     now: Timestamp,
-) {
-    let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
-    conditions::set(&mut common.conditions, &wanted, generation, now);
+}
+
+impl Teller<'_> {
+    fn put(&mut self, kind: &str, status: bool, why: &Explanation) {
+        let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
+        conditions::set(&mut self.common.conditions, &wanted, self.generation, self.now);
+    }
+
+    fn clear(&mut self, kinds: &[&str]) {
+        for kind in kinds {
+            clear(&mut self.common.conditions, kind);
+        }
+    }
 }
 
 pub(crate) fn wait(
@@ -116,17 +125,18 @@ pub(crate) fn wait(
         Waiting::Keep if is_true(&common.conditions, READY, generation) => {
             // a failed attempt shows without taking Ready away
             if is_trouble(why.reason) {
-                put(common, SYNCED, false, why, generation, now);
+                Teller { common, generation, now }.put(SYNCED, false, why);
             }
             return;
         }
         Waiting::Keep | Waiting::Working => {}
     }
-    put(common, READY, false, why, generation, now);
-    put(common, RECONCILING, true, why, generation, now);
-    clear(&mut common.conditions, STALLED);
+    let mut tell = Teller { common, generation, now };
+    tell.put(READY, false, why);
+    tell.put(RECONCILING, true, why);
+    tell.clear(&[STALLED]);
     if is_trouble(why.reason) {
-        put(common, SYNCED, false, why, generation, now);
+        tell.put(SYNCED, false, why);
     }
 }
 
@@ -143,16 +153,17 @@ fn is_trouble(reason: &str) -> bool {
 }
 
 pub(crate) fn stall(common: &mut CommonStatus, why: &Explanation, generation: Option<i64>, now: Timestamp) {
-    put(common, READY, false, why, generation, now);
-    put(common, STALLED, true, why, generation, now);
-    put(common, SYNCED, false, why, generation, now);
-    clear(&mut common.conditions, RECONCILING);
+    let mut tell = Teller { common, generation, now };
+    tell.put(READY, false, why);
+    tell.put(STALLED, true, why);
+    tell.put(SYNCED, false, why);
+    tell.clear(&[RECONCILING]);
 }
 
 /// The API server refuses what has to be written; who is in step stays so.
 pub(crate) fn refused(common: &mut CommonStatus, why: &Explanation, generation: Option<i64>, now: Timestamp) {
     if is_true(&common.conditions, READY, generation) {
-        put(common, SYNCED, false, why, generation, now);
+        Teller { common, generation, now }.put(SYNCED, false, why);
     } else {
         stall(common, why, generation, now);
         common.observed_generation = generation;
@@ -168,22 +179,26 @@ pub fn differs(
     now: Timestamp,
 ) {
     let fine = Explanation { reason: reason::UP_TO_DATE, message: String::new() };
-    put(common, READY, exists, if exists { &fine } else { why }, generation, now);
-    put(common, DRIFTED, true, why, generation, now);
-    put(common, SYNCED, true, &fine, generation, now);
-    clear(&mut common.conditions, RECONCILING);
-    clear(&mut common.conditions, STALLED);
+    let mut tell = Teller { common, generation, now };
+    tell.put(READY, exists, if exists { &fine } else { why });
+    tell.put(DRIFTED, true, why);
+    tell.put(SYNCED, true, &fine);
+    tell.clear(&[RECONCILING, STALLED]);
     common.settled_generation = generation;
+}
+
+/// Notes the last date of the spec that passed, once that is carried out.
+pub(crate) fn settle_date(common: &mut CommonStatus, passed: Option<Timestamp>) {
+    common.settled_date = passed.map(|date| date.to_string());
 }
 
 /// Writes that the object is in step.
 pub fn up_to_date(common: &mut CommonStatus, generation: Option<i64>, now: Timestamp) {
     let fine = Explanation { reason: reason::UP_TO_DATE, message: String::new() };
-    put(common, READY, true, &fine, generation, now);
-    put(common, SYNCED, true, &fine, generation, now);
-    for kind in [RECONCILING, STALLED, DRIFTED] {
-        clear(&mut common.conditions, kind);
-    }
+    let mut tell = Teller { common, generation, now };
+    tell.put(READY, true, &fine);
+    tell.put(SYNCED, true, &fine);
+    tell.clear(&[RECONCILING, STALLED, DRIFTED]);
     common.rejected = None;
     common.settled_generation = generation;
 }
@@ -240,11 +255,11 @@ mod tests {
     fn success_takes_back_everything_that_was_said() {
         let mut status = ToyStatus::default();
         up_to(&mut status, &Step::Stall(Explanation { reason: reason::REJECTED, message: "no".into() }));
-        status.common.rejected = Some(crate::kind::spec::Rejected {
+        status.common.rejected = Some(Box::new(crate::kind::spec::Rejected {
             digest: "d".into(),
             message: "no".into(),
             ..crate::kind::spec::Rejected::default()
-        });
+        }));
         assert_eq!(says(&status, STALLED), Some((true, "Rejected".into())));
         super::up_to_date(&mut status.common, GENERATION, Timestamp::UNIX_EPOCH);
         assert_eq!(says(&status, READY), Some((true, "UpToDate".into())));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     rejected::date,
-    roster::{Roster, Trouble},
+    roster::{Departure, MemberKey, Roster, Slot, Trouble},
 };
 use crate::{
     kind::{
@@ -21,20 +21,22 @@ use crate::{
 /// batch, and remembered again: a status has no place for a hundred thousand.
 pub const KEPT_REFUSALS: usize = 100;
 
-/// The name of a member for people, by what it holds; of one that leaves, by its negated id.
-pub(crate) fn display_name<F: ObjectSet>(pool: &dyn Pool<F::Pool>, key: i64) -> String {
-    if key < 0 {
-        return format!("{} {}", F::Member::KIND, -key);
+/// The name of a member for people: that of what it holds; of one that leaves, its own.
+pub(crate) fn display_name<F: ObjectSet>(pool: &dyn Pool<F::Pool>, key: MemberKey) -> String {
+    match key {
+        MemberKey::Departing(id) => format!("{} {id}", F::Member::KIND),
+        MemberKey::Wanted(held) => {
+            let mut called = None;
+            pool.with(held, &mut |row| called = Some(F::display_name(row)));
+            called.unwrap_or_else(|| format!("{} {held}", F::Pool::KIND))
+        }
     }
-    let mut called = None;
-    pool.with(key, &mut |row| called = Some(F::display_name(row)));
-    called.unwrap_or_else(|| format!("{} {key}", F::Pool::KIND))
 }
 
 impl Roster {
     /// What the status keeps.
     pub(crate) fn kept_refusals(&self) -> Vec<RefusedMember> {
-        let kept = |(key, trouble): (&i64, &Trouble)| {
+        let kept = |(key, trouble): (&MemberKey, &Trouble)| {
             let digest = trouble.refused.clone().filter(|_| trouble.failure.reason == reason::REJECTED)?;
             let rejected = Rejected {
                 digest,
@@ -51,14 +53,14 @@ impl Roster {
     pub(crate) fn recall_refusals(
         &mut self,
         kept: &[RefusedMember],
-        called: &dyn Fn(i64) -> String,
+        called: &dyn Fn(MemberKey) -> String,
         now: Timestamp,
     ) {
         if kept.is_empty() {
             return;
         }
-        let slots = self.slots.iter().map(|slot| slot.pool);
-        let here: HashSet<i64> = slots.chain(self.departures.iter().map(|departure| -departure.id)).collect();
+        let slots = self.slots.iter().map(Slot::key);
+        let here: HashSet<MemberKey> = slots.chain(self.departures.iter().map(Departure::key)).collect();
         for RefusedMember { member, rejected } in kept {
             let (Ok(key), Some(until)) = (member.parse(), rejected.until()) else { continue };
             if !here.contains(&key) {

@@ -2,6 +2,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    fmt,
+    num::ParseIntError,
+    str::FromStr,
     time::Duration,
 };
 
@@ -81,6 +84,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// How things are remembered of it.
+    pub(crate) fn key(&self) -> MemberKey {
+        MemberKey::Wanted(self.pool)
+    }
+
     /// Where it stands as far as is known: a doubt alone changes nothing.
     pub(crate) fn shown(&self) -> MemberState {
         if self.stand.is_doubt() { self.last } else { self.stand }
@@ -101,6 +109,58 @@ pub(crate) struct Departure {
     pub(crate) pool: i64,
     /// The set created it, which is consent to delete it.
     pub(crate) made: bool,
+}
+
+impl Departure {
+    /// How things are remembered of it.
+    pub(crate) fn key(&self) -> MemberKey {
+        MemberKey::Departing(self.id)
+    }
+}
+
+/// A member, as things are remembered of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum MemberKey {
+    /// One that is to leave, by its own id: what it holds may be another's already.
+    Departing(i64),
+    /// A wanted one, by what it holds: it may have no id yet.
+    Wanted(i64),
+}
+
+impl MemberKey {
+    /// What a wanted member holds.
+    pub(crate) fn wanted(self) -> Option<i64> {
+        match self {
+            Self::Wanted(pool) => Some(pool),
+            Self::Departing(_) => None,
+        }
+    }
+
+    /// It is one that is to leave.
+    pub(crate) fn departs(self) -> bool {
+        matches!(self, Self::Departing(_))
+    }
+}
+
+/// As statuses keep it: the id of what a member holds, or after a minus the own id of one that leaves.
+impl fmt::Display for MemberKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wanted(pool) => write!(f, "{pool}"),
+            Self::Departing(id) => write!(f, "-{id}"),
+        }
+    }
+}
+
+impl FromStr for MemberKey {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        match text.strip_prefix('-') {
+            Some(id) => id.parse().map(Self::Departing),
+            None => text.parse().map(Self::Wanted),
+        }
+    }
 }
 
 /// Why a member stands still.
@@ -145,18 +205,18 @@ pub(crate) struct Roster {
     pub(crate) slots: Vec<Slot>,
     /// Members that are no longer wanted, newest first.
     pub(crate) departures: Vec<Departure>,
-    /// What is wrong, by what the member holds (by its negated id for departures). Only those that fail are here.
-    pub(crate) failures: BTreeMap<i64, Trouble>,
+    /// What is wrong. Only those that fail are here.
+    pub(crate) failures: BTreeMap<MemberKey, Trouble>,
     /// Members of failed calls share calls with their own half only, until they are through.
-    pub(crate) retry_groups: HashMap<i64, RetryGroup>,
+    pub(crate) retry_groups: HashMap<MemberKey, RetryGroup>,
     /// Creates of unknown outcome, also those under way, by what the member holds.
     pub(crate) unsure: HashMap<i64, Unsure>,
     /// Members that were disturbed and do not serve again yet: when the change was sent.
     pub(crate) disturbed: HashMap<i64, Timestamp>,
-    /// Corrections that emnify accepted lately, by member as in `failures`.
-    pub(crate) accepted: HashMap<(i64, u64), Accepted>,
-    /// Members that the guard counts, by what they hold (departures by their negated id).
-    pub(crate) counts: HashMap<i64, Counted>,
+    /// Corrections that emnify accepted lately.
+    pub(crate) accepted: HashMap<(MemberKey, u64), Accepted>,
+    /// Members that the guard counts.
+    pub(crate) counts: HashMap<MemberKey, Counted>,
     /// Activations sent in the window.
     pub(crate) activated: VecDeque<(Timestamp, u64)>,
     /// Activations that are written down and not sent yet, and since when.
@@ -186,8 +246,8 @@ impl Roster {
             })
             .collect();
         for pool in old.keys() {
-            self.failures.remove(pool);
-            self.retry_groups.remove(pool);
+            self.failures.remove(&MemberKey::Wanted(*pool));
+            self.retry_groups.remove(&MemberKey::Wanted(*pool));
             self.disturbed.remove(pool);
         }
         old.into_values().filter(|slot| slot.id != 0 && slot.made).collect()
@@ -225,7 +285,7 @@ impl Roster {
     }
 
     /// emnify accepted these corrections of members.
-    pub(crate) fn accept(&mut self, corrections: impl Iterator<Item = (i64, u64)>, now: Timestamp) {
+    pub(crate) fn accept(&mut self, corrections: impl Iterator<Item = (MemberKey, u64)>, now: Timestamp) {
         self.accepted.retain(|_, accepted| !accepted.is_over(now));
         for what in corrections {
             let before = self.accepted.get(&what).copied();
@@ -236,7 +296,7 @@ impl Roster {
     }
 
     /// Until when the member's correction is not sent again, because it was undone too often.
-    pub(crate) fn undone(&self, key: i64, correction: u64, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn undone(&self, key: MemberKey, correction: u64, now: Timestamp) -> Option<Timestamp> {
         self.accepted.get(&(key, correction))?.until(now)
     }
 
@@ -260,14 +320,14 @@ impl Roster {
 
     /// Leavers that are gone leave nothing behind.
     pub(crate) fn tidy(&mut self) {
-        let departures: HashSet<i64> = self.departures.iter().map(|departure| -departure.id).collect();
-        self.failures.retain(|key, _| *key > 0 || departures.contains(key));
-        self.retry_groups.retain(|key, _| *key > 0 || departures.contains(key));
+        let departures: HashSet<MemberKey> = self.departures.iter().map(Departure::key).collect();
+        self.failures.retain(|key, _| !key.departs() || departures.contains(key));
+        self.retry_groups.retain(|key, _| !key.departs() || departures.contains(key));
     }
 
     /// Leavers that something is wrong with.
     pub(crate) fn stuck(&self) -> usize {
-        self.failures.range(..0).count()
+        self.failures.keys().filter(|key| key.departs()).count()
     }
 
     /// Number of slots that stand so.

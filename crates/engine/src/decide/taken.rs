@@ -3,7 +3,6 @@
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    mem,
     time::Duration,
 };
 
@@ -52,14 +51,7 @@ impl Accepted {
 /// Which correction it is: what it sets, whatever was there before.
 pub(crate) fn correction<C: Change>(change: &C) -> u64 {
     let mut hasher = DefaultHasher::new();
-    mem::discriminant(change).hash(&mut hasher);
-    let fields = change.fields();
-    if fields.is_empty() {
-        format!("{change:?}").hash(&mut hasher);
-    }
-    for field in fields {
-        (field.path, field.new).hash(&mut hasher);
-    }
+    change.request().hash(&mut hasher);
     hasher.finish()
 }
 

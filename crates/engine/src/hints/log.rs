@@ -14,17 +14,17 @@ use emnify::{
 use jiff::{SignedDuration, Timestamp};
 
 /// Events may appear this long after they happened.
-pub const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const OVERLAP: SignedDuration = SignedDuration::from_secs(60);
 /// What happened before the first start is read this far back; connectivity older than that is in the status.
-pub const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_mins(10);
 /// The log keeps 30 days [P]; what may be gone while it is read is not asked for.
-pub const RETENTION: SignedDuration = SignedDuration::from_hours(29 * 24);
+pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(29 * 24);
 /// A window with more pages of new events than this is jumped over.
-pub const MOST_PAGES: usize = 10;
+pub(crate) const MOST_PAGES: usize = 10;
 
 /// A part of the log that was jumped over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
+pub(crate) struct Gap {
     /// It may begin here.
     pub from: Timestamp,
     /// It ends here.
@@ -33,7 +33,7 @@ pub struct Gap {
 
 /// How the reading of a window goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// With this page.
     Read(Cursor),
     /// It is over.
@@ -42,7 +42,7 @@ pub enum Next {
 
 /// One window while it is read. Nothing counts before [`Log::close`], so a failure in between loses nothing.
 #[derive(Debug)]
-pub struct Reading {
+pub(crate) struct Reading {
     window: EventWindow,
     /// The part of the log that is made up for; otherwise the window is read for the first time.
     fills: Option<Gap>,
@@ -56,14 +56,14 @@ pub struct Reading {
 
 impl Reading {
     /// What to ask for.
-    pub fn window(&self) -> EventWindow {
+    pub(crate) fn window(&self) -> EventWindow {
         self.window
     }
 }
 
 /// Position and memory of one reader of one log.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     /// Everything before was read or jumped over, but for what appears late.
     next: Timestamp,
     /// Nothing before is read again: it was jumped over.
@@ -74,23 +74,23 @@ pub struct Log {
 
 impl Log {
     /// Continues at `position`, or begins a little before `now`.
-    pub fn resume(position: Option<Timestamp>, now: Timestamp) -> Self {
+    pub(crate) fn resume(position: Option<Timestamp>, now: Timestamp) -> Self {
         let next = position.map_or_else(|| before(now, LOOK_BACK), |position| position.min(now));
         Self { next, floor: Timestamp::MIN, seen: HashMap::new(), gap: None }
     }
 
     /// Where a later process may continue without missing anything.
-    pub fn position(&self) -> Timestamp {
+    pub(crate) fn position(&self) -> Timestamp {
         self.gap.map_or(self.next, |gap| gap.from.min(self.next))
     }
 
     /// What was jumped over and not made up for.
-    pub fn gap(&self) -> Option<Gap> {
+    pub(crate) fn gap(&self) -> Option<Gap> {
         self.gap
     }
 
     /// Begins to read what is new at `now`; more than `most` pages of it are jumped over.
-    pub fn begin(&mut self, now: Timestamp, most: usize) -> Reading {
+    pub(crate) fn begin(&mut self, now: Timestamp, most: usize) -> Reading {
         let oldest = before(now, RETENTION);
         if self.next < oldest {
             // an outage longer than the log remembers
@@ -103,7 +103,7 @@ impl Log {
     }
 
     /// Begins to read the gap, where there is one. The caller narrows the window to what matters of it.
-    pub fn begin_gap(&self, most: usize) -> Option<Reading> {
+    pub(crate) fn begin_gap(&self, most: usize) -> Option<Reading> {
         let gap = self.gap?;
         Some(self.reading(EventWindow { from: gap.from, until: gap.until }, Some(gap), most))
     }
@@ -123,7 +123,7 @@ impl Log {
     }
 
     /// Takes in a page, newest first.
-    pub fn page(&self, reading: &mut Reading, page: Page<Event>) -> Next {
+    pub(crate) fn page(&self, reading: &mut Reading, page: Page<Event>) -> Next {
         let next = page.next();
         let (rows, total) = (page.items.len(), page.total);
         reading.server_time = reading.server_time.or(page.server_time);
@@ -168,7 +168,7 @@ impl Log {
     }
 
     /// The reading is over: its events, oldest first, each for the only time.
-    pub fn close(&mut self, reading: Reading) -> Vec<(Event, Timestamp)> {
+    pub(crate) fn close(&mut self, reading: Reading) -> Vec<(Event, Timestamp)> {
         let Reading { window, fills, mut news, server_time, jumped, .. } = reading;
         // this machine's clock may be ahead of the server's until the first answer
         let until = server_time.map_or(window.until, |server| server.min(window.until));

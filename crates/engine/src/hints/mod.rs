@@ -4,8 +4,8 @@
 //! [`Shared::stale`]. What would take more single reads than a listing becomes a wish for a sweep, which waits while
 //! objects are being made: their events are our own.
 
-pub mod log;
-pub mod recent;
+pub(crate) mod log;
+pub(crate) mod recent;
 pub(crate) mod rotate;
 mod tail;
 

@@ -8,7 +8,7 @@ const MOST: usize = 5;
 
 /// How a reading goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// The page reaches back to the last reading.
     Done,
     /// It does not: read on.
@@ -19,7 +19,7 @@ pub enum Next {
 
 /// One reading.
 #[derive(Debug)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// As of the last reading.
     mark: Option<Timestamp>,
     newest: Option<Timestamp>,
@@ -29,25 +29,25 @@ pub struct Reading {
 
 /// What the last reading reached.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recent {
+pub(crate) struct Recent {
     mark: Option<Timestamp>,
 }
 
 impl Recent {
     /// Begins a reading; while we make objects (`creating`) only one page is worth it, because it shows ours.
-    pub fn begin(self, creating: bool) -> Reading {
+    pub(crate) fn begin(self, creating: bool) -> Reading {
         Reading { mark: self.mark, newest: None, pages: 0, most: if creating { 1 } else { MOST } }
     }
 
     /// The reading is over: the next one reads back to here.
-    pub fn close(&mut self, reading: &Reading) {
+    pub(crate) fn close(&mut self, reading: &Reading) {
         self.mark = self.mark.max(reading.newest);
     }
 }
 
 impl Reading {
     /// Takes note of a page, newest first, by when its rows changed; `last`: there is no further page.
-    pub fn page(&mut self, changed: &[Option<Timestamp>], last: bool) -> Next {
+    pub(crate) fn page(&mut self, changed: &[Option<Timestamp>], last: bool) -> Next {
         self.pages += 1;
         self.newest = self.newest.max(changed.iter().copied().flatten().max());
         // the first reading follows a complete listing

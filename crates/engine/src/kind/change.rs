@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Debug, Display};
 
+use emnify::Error;
 use jiff::Timestamp;
 
 use super::{Invalid, Table};
@@ -98,6 +99,26 @@ pub enum Verb {
     Delete,
 }
 
+/// What a change asks for that sets these fields, such as `update name=a`; `None` without any.
+pub fn request(verb: Verb, fields: &[FieldDiff]) -> Option<String> {
+    let asked = |FieldDiff { path, old, new }: &FieldDiff| {
+        // what is taken away is known by what it was
+        if new.is_empty() { format!("{path}-={old}") } else { format!("{path}={new}") }
+    };
+    let asked: Vec<String> = fields.iter().map(asked).collect();
+    (!asked.is_empty()).then(|| format!("{verb} {}", asked.join(" ")))
+}
+
+impl Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        })
+    }
+}
+
 /// Equal keys may share one call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchKey(pub String);
@@ -110,6 +131,11 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     fn class(&self) -> Class;
     /// Sending it twice does no harm; otherwise an unknown outcome is observed first.
     fn repeatable(&self) -> bool;
+    /// What is asked of emnify, whatever was there before and however this program calls it: a refusal is remembered by it,
+    /// across releases. Where [`Change::fields`] does not say all of it, as of most creates, the change says the rest.
+    fn request(&self) -> String {
+        request(self.class().verb, &self.fields()).unwrap_or_else(|| self.to_string())
+    }
     /// Which other changes may ride in the same call.
     fn batch(&self) -> Option<BatchKey> {
         None
@@ -117,6 +143,11 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     /// A lookup table that must be read again once this change succeeded (a tag was made).
     fn refreshes(&self) -> Option<&'static Table> {
         None
+    }
+    /// Paths of the [Secrets](super::Source::Secret) whose values it sends: once it succeeded, the status holds their digests. A
+    /// create sends them all and need not say so.
+    fn carries(&self) -> Vec<String> {
+        Vec::new()
     }
     /// It activates a device, which may start billing: sets limit how many of these are sent per window.
     fn activates(&self) -> bool {
@@ -127,10 +158,21 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     fn unsettles(&self) -> bool {
         false
     }
+    /// emnify answers 202 and carries it out later: nothing is assumed, the object is read until it shows the effect, and the
+    /// same change is not sent again before it had ten minutes.
+    fn accepted(&self) -> bool {
+        false
+    }
     /// The change without the fields that the spec says to ignore; `None` when nothing is left of it.
     #[must_use]
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
         let fields = self.fields();
         (fields.is_empty() || !fields.iter().all(|f| ignored(&f.path))).then_some(self)
     }
+}
+
+/// Told where a kind is asked for a call that its own changes exclude, such as a create of an object that has an id: an
+/// error, because what to send instead must not be guessed.
+pub fn misuse(what: &str) -> Error {
+    Error::Rejected { status: 0, code: None, message: format!("not sent: {what}") }
 }

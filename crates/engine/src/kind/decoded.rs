@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     Kind,
+    object_key::ObjectKey,
     spec::{CommonSpec, CommonStatus},
 };
 
@@ -60,6 +61,35 @@ impl<K: Kind> Decoded<K> {
             Self::Valid(_) => None,
             Self::Invalid(u) => Some(&u.error),
         }
+    }
+
+    /// Its uid.
+    ///
+    /// # Panics
+    /// Not with what an API server sends: it gives every object one.
+    pub fn uid(&self) -> &str {
+        self.meta().uid.as_deref().expect("the API server gives every object a uid")
+    }
+
+    /// Its namespace.
+    ///
+    /// # Panics
+    /// Not with what an API server sends: every kind is namespaced.
+    pub fn namespace(&self) -> &str {
+        self.meta().namespace.as_deref().expect("every kind is namespaced")
+    }
+
+    /// Its name.
+    ///
+    /// # Panics
+    /// Not with what an API server sends: nothing is stored without one.
+    pub fn name(&self) -> &str {
+        self.meta().name.as_deref().expect("the API server stores nothing without a name")
+    }
+
+    /// Where it is found.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey { kind: K::KIND, namespace: self.namespace().to_owned(), name: self.name().to_owned() }
     }
 
     /// Policies.

@@ -7,8 +7,9 @@ use std::{
 };
 
 use emnify::{Api, Error};
+use secrecy::SecretString;
 
-use super::{Id, Key};
+use super::{Id, Key, Shown, secret::SecretValue};
 
 /// One field of the spec that needs something from outside to become a value.
 #[derive(Clone, Debug)]
@@ -53,6 +54,18 @@ pub enum Source {
         /// A name that is not in the table resolves to nothing instead of being an error.
         optional: bool,
     },
+    /// A value that the spec itself holds and emnify never shows: what was sent of it is known by its digest, as of a Secret.
+    Masked {
+        /// The value.
+        value: String,
+    },
+    /// A value in a Secret of the same namespace, which is read again within half a minute: another value is an edit.
+    Secret {
+        /// Name of the Secret.
+        name: String,
+        /// Key in its data.
+        key: String,
+    },
 }
 
 /// A lookup table of the API that is read whole and kept for a while.
@@ -80,12 +93,16 @@ pub struct LookupRow {
     pub id: Id,
     /// Everything it may be called by; a name shared by several rows is refused as ambiguous.
     pub names: Vec<String>,
+    /// What it says of itself to those who name it; most rows nothing.
+    pub shown: Option<Shown>,
 }
 
 /// Inputs that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inputs {
     ids: BTreeMap<String, Id>,
+    shown: BTreeMap<String, Shown>,
+    secrets: BTreeMap<String, SecretValue>,
     /// Name of this installation, for marks.
     pub installation: String,
     /// `namespace/name` of the object, for marks.
@@ -97,7 +114,8 @@ pub struct Inputs {
 impl Inputs {
     /// Nothing found yet for `object` (`namespace/name`) of `installation`.
     pub fn new(installation: impl Into<String>, object: impl Into<String>, nonce: Option<String>) -> Self {
-        Self { ids: BTreeMap::new(), installation: installation.into(), object: object.into(), nonce }
+        let (ids, shown, secrets) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { ids, shown, secrets, installation: installation.into(), object: object.into(), nonce }
     }
 
     /// What the input at `path` resolved to; `None` only for optional lookups and paths not asked for.
@@ -115,9 +133,54 @@ impl Inputs {
         self.ids.insert(path.into(), id);
     }
 
+    /// What the input at `path` says of itself beyond its id, where it is known and of this type.
+    pub fn shown<T: std::any::Any>(&self, path: &str) -> Option<&T> {
+        self.shown.get(path)?.get()
+    }
+
+    /// Records what the input at `path` says of itself.
+    pub fn show(&mut self, path: impl Into<String>, shown: Shown) {
+        self.shown.insert(path.into(), shown);
+    }
+
     /// All of them, for digests.
     pub fn ids(&self) -> &BTreeMap<String, Id> {
         &self.ids
+    }
+
+    /// What the Secret at `path` holds; `None` for paths not asked for.
+    pub fn secret(&self, path: &str) -> Option<&SecretString> {
+        self.secrets.get(path).map(SecretValue::value)
+    }
+
+    /// The keyed digest of what the Secret at `path` holds. A status that has another one tells of an earlier value.
+    pub fn digest(&self, path: &str) -> Option<&str> {
+        self.secrets.get(path).map(SecretValue::digest)
+    }
+
+    /// Both, for a [want](super::Managed::Want): it compares by the digest and prints nothing.
+    pub fn secret_value(&self, path: &str) -> Option<&SecretValue> {
+        self.secrets.get(path)
+    }
+
+    /// Records what the Secret at `path` holds.
+    pub fn put_secret(&mut self, path: impl Into<String>, value: SecretValue) {
+        self.secrets.insert(path.into(), value);
+    }
+
+    /// The digests of all Secrets, by path.
+    pub fn digests(&self) -> BTreeMap<String, String> {
+        self.secrets.iter().map(|(path, value)| (path.clone(), value.digest().to_owned())).collect()
+    }
+
+    /// A text of emnify without any value of a Secret.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        self.secrets.values().fold(text.to_owned(), |text, value| value.mask(&text))
+    }
+
+    /// Name of the object in its namespace.
+    pub fn name(&self) -> &str {
+        self.object.rsplit('/').next().unwrap_or_default()
     }
 
     /// Our mark for this object, as it ends a description.

@@ -1,5 +1,8 @@
 //! Our name on an emnify object: `[k8s <installation>/<namespace>/<name>]` at the end of a description.
 
+/// Name of the key by which mirrors index our marks.
+pub const KEY: &str = "mark";
+
 /// The mark of one object.
 pub fn of(installation: &str, object: &str) -> String {
     format!("[k8s {installation}/{object}]")

@@ -1,38 +1,45 @@
 //! The contract of a kind: what differs between kinds, and nothing else.
 
+mod batch;
 pub mod census;
 mod change;
 pub mod decoded;
+pub(crate) mod description;
 mod inputs;
+pub mod managed;
 pub mod mark;
-pub mod object_key;
+pub(crate) mod object_key;
 pub mod reason;
-pub mod relations;
+pub mod record;
+mod record_change;
+pub(crate) mod relations;
+pub mod secret;
 pub mod set;
+mod shown;
 pub mod spec;
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::{self, Debug, Display},
     hash::Hash,
-    sync::Arc,
     time::Duration,
 };
 
-use emnify::{
-    Api, Cursor, Error, Page,
-    wire::event::{Event, Record},
-};
-use futures::future::BoxFuture;
+use emnify::Error;
 use jiff::Timestamp;
 use kube::{CustomResourceExt, core::NamespaceResourceScope};
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent};
+use self::spec::{AdoptionPolicy, CommonSpec, CommonStatus};
 pub use self::{
-    change::{BatchKey, Change, Class, Diff, FieldDiff, Verb},
+    batch::Batch,
+    change::{BatchKey, Change, Class, Diff, FieldDiff, Verb, misuse, request},
+    description::Description,
     inputs::{Input, Inputs, Invalid, LookupRow, Source, Table},
+    managed::{Context, Have, Managed, Phase, Reply, Veto},
+    record_change::{Applied, FieldChange, RecordChange, SubChange},
+    shown::Shown,
 };
 
 /// Identity of an emnify object.
@@ -56,6 +63,11 @@ impl Id {
             Self::Int(n) => Some(*n),
             Self::Text(_) => None,
         }
+    }
+
+    /// The number that most families take; an id that is none cannot exist there.
+    pub fn number(&self) -> Result<i64, Error> {
+        self.int().ok_or_else(|| Error::NotFound { message: format!("{self} is not a numeric id") })
     }
 }
 
@@ -147,6 +159,33 @@ pub trait Kind:
     fn common(&self) -> &CommonSpec;
     /// What was last written, if anything.
     fn status(&self) -> Option<&Self::Status>;
+    /// Dates in the spec after which it means something else. One that passes counts as an edit of the spec, once.
+    fn dates(&self, _now: Timestamp) -> Dates {
+        Dates::default()
+    }
+}
+
+/// The dates of a spec around a moment, such as the end of a contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dates {
+    /// The last one that has passed.
+    pub passed: Option<Timestamp>,
+    /// The next one.
+    pub next: Option<Timestamp>,
+}
+
+impl Dates {
+    /// Those of `all` around `now`; what happens at a date holds from then on.
+    pub fn around(all: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Self {
+        let (passed, next): (Vec<_>, Vec<_>) = all.into_iter().partition(|date| *date <= now);
+        Self { passed: passed.into_iter().max(), next: next.into_iter().min() }
+    }
+
+    /// Whether the last date that passed is the one that was carried out.
+    pub fn are_settled(&self, common: &CommonStatus) -> bool {
+        // as instants: a date may be written in more than one way
+        common.settled_date.as_ref().and_then(|date| date.parse().ok()) == self.passed
+    }
 }
 
 /// A status with the common fields in it.
@@ -159,10 +198,11 @@ pub trait Status:
     fn common_mut(&mut self) -> &mut CommonStatus;
 }
 
-/// Implements [`Kind`] and [`Status`] for a custom resource whose spec and status flatten a field `common`.
+/// Implements [`Kind`] and [`Status`] for a custom resource whose spec and status flatten a field `common`. A third name is
+/// the method of the spec that [`Kind::dates`] asks.
 #[macro_export]
 macro_rules! kind {
-    ($kind:ident, $status:ident) => {
+    ($kind:ident, $status:ident $(, $dates:ident)?) => {
         impl $crate::kind::Kind for $kind {
             type Status = $status;
             const KIND: &'static str = stringify!($kind);
@@ -172,6 +212,9 @@ macro_rules! kind {
             fn status(&self) -> Option<&$status> {
                 self.status.as_ref()
             }
+            $(fn dates(&self, now: ::jiff::Timestamp) -> $crate::kind::Dates {
+                self.spec.$dates(now)
+            })?
         }
         impl $crate::kind::Status for $status {
             fn common(&self) -> &$crate::kind::spec::CommonStatus {
@@ -200,27 +243,22 @@ pub struct Facts {
     pub scrub_every: Duration,
     /// What holds when the spec names no adoption policy.
     pub adoption: AdoptionPolicy,
-    /// Creates leave no natural key behind, so an intent is recorded first.
+    /// An intent is recorded before a create: what it made has no natural key, or only the answer tells that it is ours, to be
+    /// deleted with the object.
     pub needs_intent: bool,
-    /// Largest number of changes in one call.
-    pub max_batch: usize,
 }
 
-/// What is known of one emnify object.
-#[derive(Debug)]
-pub struct Have<K: Managed> {
-    /// The listing's entry.
-    pub row: Arc<K::Row>,
-    /// What was read beyond the listing.
-    pub parts: Arc<K::Parts>,
-    /// The output Secret, for kinds that have one.
-    pub output: Option<Arc<Output>>,
-}
-
-impl<K: Managed> Clone for Have<K> {
-    fn clone(&self) -> Self {
-        Self { row: self.row.clone(), parts: self.parts.clone(), output: self.output.clone() }
-    }
+impl Facts {
+    /// Those of most records: few, rarely changed, and without a mark, so that only the answer to a create tells ours from what
+    /// was there. Where emnify has no read of one, the collection reads the listing.
+    pub const RECORD: Self = Self {
+        has_read: true,
+        serial: None,
+        sweep_every: Duration::from_secs(15 * 60),
+        scrub_every: Duration::from_secs(24 * 60 * 60),
+        adoption: AdoptionPolicy::Never,
+        needs_intent: true,
+    };
 }
 
 /// What our output Secret holds.
@@ -239,25 +277,6 @@ pub struct OutputRef {
     pub name: String,
     /// The Secret outlives the object.
     pub keep: bool,
-}
-
-/// What one sent change brought back.
-#[derive(Debug)]
-pub struct Reply<K: Managed> {
-    /// Id of a created object.
-    pub id: Option<Id>,
-    /// The object as the API now shows it, where the response says so.
-    pub row: Option<K::Row>,
-    /// What it added to the lookup table that the change [refreshes](Change::refreshes): the table is not read again.
-    pub named: Option<LookupRow>,
-    /// Values shown once, for the output Secret.
-    pub secret: BTreeMap<String, SecretString>,
-}
-
-impl<K: Managed> Default for Reply<K> {
-    fn default() -> Self {
-        Self { id: None, row: None, named: None, secret: BTreeMap::new() }
-    }
 }
 
 /// What an event of the emnify log says about an object of a kind.
@@ -280,220 +299,4 @@ pub struct Alert {
     pub note: String,
     /// Alerts with the same key are one, whoever sees them how often.
     pub key: String,
-}
-
-/// One kind of emnify object that is kept in step with a custom resource.
-///
-/// Implementations are stateless. Everything but the last four functions is pure; those make one call each and
-/// never retry, wait or log: the engine does that once for every kind.
-pub trait Managed: Kind {
-    /// Listing entry, mirrored for every object of the workspace: keep it small.
-    type Row: Clone + PartialEq + Debug + Send + Sync + 'static;
-    /// A piece that no listing shows.
-    type Part: Copy + Eq + Hash + Debug + Send + Sync + 'static;
-    /// The pieces, mirrored for bound objects only.
-    type Parts: Clone + Default + PartialEq + Debug + Send + Sync + 'static;
-    /// The spec with references as ids; unset stays unset.
-    type Want: Clone + PartialEq + Debug + Send + Sync + 'static;
-    /// What can be sent.
-    type Change: Change;
-    /// What an event may say about an object (connectivity); `()` where none does.
-    type News: Clone + PartialEq + Debug + Send + Sync + 'static;
-
-    /// What never changes about the kind.
-    const FACTS: Facts;
-    /// [`Managed::diff`] says nothing of pieces that were never read, and [`Managed::report`] keeps what it said of them:
-    /// objects in step can be compared by their listing alone until the slow rotation has read the rest.
-    const LISTED_ALONE: bool = false;
-    /// An object that it made is replaced by another one in time, as tokens are: its id then differs from what the spec
-    /// once named.
-    const RENEWS: bool = false;
-    /// [`Managed::census`] counts something.
-    const COUNTED: bool = false;
-    /// [`Managed::on_event`] may hear something.
-    const LISTENS: bool = false;
-    /// Kinds of which emnify deletes no object while one of this kind uses it: see [`Managed::uses`].
-    const USES: &'static [&'static str] = &[];
-    /// Its rows say how many use them: see [`Managed::with_users`].
-    const USED: bool = false;
-
-    /// Id of a row, such as `42` of the device 42.
-    fn id(row: &Self::Row) -> Id;
-    /// Keys of a row, for the mirror's index: a device is found by its mark, its SIM and its address.
-    fn keys(row: &Self::Row, put: &mut dyn FnMut(Key));
-    /// Mark on the row, if it has one: `installation/namespace/name`, or only `installation` where marks are shared.
-    fn mark(_row: &Self::Row) -> Option<String> {
-        None
-    }
-    /// The row is deleted or revoked for good, and the listing shows it still, as it does a revoked token: it counts in the
-    /// sweep and is absent otherwise.
-    fn is_deleted(_row: &Self::Row) -> bool {
-        false
-    }
-    /// The object of `kind`, one of [`Managed::USES`], that the row uses: of a device, the id of its service profile.
-    fn uses(_row: &Self::Row, _kind: &str) -> Option<Id> {
-        None
-    }
-    /// The row with that number of users, such as a service profile with its `used_count`; `None` if it says so already.
-    fn with_users(_row: &Self::Row, _users: i64) -> Option<Self::Row> {
-        None
-    }
-    /// When the row was created, for intents without a nonce.
-    fn created(_row: &Self::Row) -> Option<Timestamp> {
-        None
-    }
-    /// Fields that need something from outside, such as the id of the object that `spec.serviceProfile.name` names.
-    fn inputs(&self) -> Vec<Input> {
-        Vec::new()
-    }
-    /// The Secret that the object writes, if any: that of an `ApplicationToken`.
-    fn output(&self) -> Option<OutputRef> {
-        None
-    }
-    /// The spec as what emnify should hold, with the ids of everything that it names; what the spec leaves out stays out.
-    fn want(&self, from: &Inputs) -> Result<Self::Want, Invalid>;
-    /// How to find the object when its id is not known, best first: a device by its SIM, then by our mark.
-    fn find(want: &Self::Want, intent: Option<&Intent>) -> Vec<Find>;
-    /// What only one object can have in emnify, such as a device its SIM and its address: the natural keys that it is found
-    /// by, unless there are more.
-    fn exclusive(want: &Self::Want) -> Vec<Key> {
-        let all = Self::find(want, None).into_iter();
-        all.filter(|find| matches!(find, Find::Natural(_))).map(|find| find.key().clone()).collect()
-    }
-    /// What an object with no key of its own is likely to be called where only the installation's mark is on it: with that
-    /// mark, and nobody bound to it, it may be this one, and a person has to say so.
-    fn likely(_want: &Self::Want) -> Option<Key> {
-        None
-    }
-    /// Rights that objects of different kinds may compete for, such as the state of one SIM, which `Sim` and `Endpoint` both
-    /// set. The older object wins, as with ownership.
-    fn claims(_want: &Self::Want, _row: Option<&Self::Row>) -> Vec<Key> {
-        Vec::new()
-    }
-    /// Pieces that must be known before the diff, such as the quota of a device whose spec sets one; empty when the listing
-    /// is enough.
-    fn parts(_want: &Self::Want) -> Vec<Self::Part> {
-        Vec::new()
-    }
-    /// Pieces that [`Managed::retire`] depends on; they are read before anything is retired.
-    fn parts_to_retire(_status: Option<&Self::Status>) -> Vec<Self::Part> {
-        Vec::new()
-    }
-    /// Pieces that are read once after binding and only for the report, such as where a device is.
-    fn extras(_status: Option<&Self::Status>) -> Vec<Self::Part> {
-        Vec::new()
-    }
-    /// The change that makes the object; `None` where the API cannot, as with SIMs.
-    fn create(want: &Self::Want, intent: Option<&Intent>) -> Option<Self::Change>;
-    /// What differs, as calls. Only fields that the spec sets may differ. [`Context::edited`] tells an edit of the
-    /// spec from drift.
-    fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
-    /// The calls that retire the object, in order: a device lets go of its SIM, which is suspended, and is deleted. Each may be
-    /// repeated after a crash.
-    fn retire(have: &Have<Self>, context: &Context<'_, Self>) -> Vec<Self::Change>;
-    /// The row was made by the object too, as the predecessor of a rotated token is, and is retired with it, also where the
-    /// one that it is bound to is gone. The
-    /// mark on the row names the object; `object_created` is when that was made.
-    fn remains(_row: &Self::Row, _status: Option<&Self::Status>, _born: Option<Timestamp>) -> bool {
-        false
-    }
-    /// The id that the change ends, where that is not the one that it is sent for: revoking a predecessor of a token.
-    fn ends(_change: &Self::Change) -> Option<Id> {
-        None
-    }
-    /// The change that lets go of something exclusive that the object has in emnify, so that another object can take it:
-    /// two that exchange theirs both let go first. Where it can only be replaced, `free` says what nobody has or wants.
-    /// `None` where the API has no such thing.
-    fn vacate(_have: &Have<Self>, _key: &Key, _free: &dyn Fn(&Key) -> bool) -> Option<Self::Change> {
-        None
-    }
-    /// What a bodiless success of a change means for what we know: after `enabled: false` the row says so.
-    fn assume(change: &Self::Change, row: &mut Self::Row, parts: &mut Self::Parts);
-    /// Called when a renewed object was made, with the id it replaces, before the new id is bound.
-    fn renewed(_status: &mut Self::Status, _old: &Id, _now: Timestamp) {}
-    /// Writes what users want to see into the status, such as the address of a device.
-    fn report(&self, have: &Have<Self>, news: Option<&Self::News>, status: &mut Self::Status);
-    /// When what it stands for ends, as its status tells, unless it is renewed before.
-    fn expires(&self) -> Option<Timestamp> {
-        None
-    }
-    /// Groups that metrics count an object of the mirror in, such as `("connectivity", "Online")`; a group has few names.
-    fn census(
-        _row: &Self::Row,
-        _news: Option<&Self::News>,
-        _parts: Option<&Self::Parts>,
-        _put: &mut dyn FnMut(&'static str, &str),
-    ) {
-    }
-    /// What is known after `news` that followed on `before`: an event tells only part of what it changes.
-    fn follow(_before: &Self::News, news: Self::News) -> Self::News {
-        news
-    }
-    /// What an event says, if it speaks of this kind.
-    fn on_event(_event: &Event) -> Option<EventEffect<Self::News>> {
-        None
-    }
-    /// What an event warns of, if it concerns this kind.
-    fn alert(_event: &Event) -> Option<Alert> {
-        None
-    }
-    /// The object that a record of a data stream names, if it is of this kind.
-    fn on_record(_record: &Record) -> Option<Subject> {
-        None
-    }
-    /// When the row was last changed by anybody, where [`Managed::recent`] sorts by it.
-    fn changed(_row: &Self::Row) -> Option<Timestamp> {
-        None
-    }
-
-    /// One page of the listing.
-    fn list(api: &Api, at: Cursor) -> impl Future<Output = Result<Page<Self::Row>, Error>> + Send;
-    /// One page of the listing by last change, newest first; `None` where the API cannot sort by that.
-    fn recent(_api: &Api, _at: Cursor) -> Option<BoxFuture<'_, Result<Page<Self::Row>, Error>>> {
-        None
-    }
-    /// One object; `None` when the API says that it does not exist.
-    fn read(api: &Api, id: &Id) -> impl Future<Output = Result<Option<Self::Row>, Error>> + Send;
-    /// One piece of one object.
-    fn read_part(
-        api: &Api,
-        id: &Id,
-        part: Self::Part,
-        into: &mut Self::Parts,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
-    /// For how many objects like the one that `create` makes the API has room; `None` where it has no such limit or
-    /// does not say. Asked before objects are made in bulk.
-    fn room(_api: &Api, _create: &Self::Change) -> impl Future<Output = Result<Option<usize>, Error>> + Send {
-        async { Ok(None) }
-    }
-    /// Sends changes that share a batch key (or a single one); one reply each, in order.
-    fn send(
-        api: &Api,
-        batch: &[(Option<Id>, Self::Change)],
-    ) -> impl Future<Output = Result<Vec<Reply<Self>>, Error>> + Send;
-}
-
-/// What a diff or a retirement may depend on besides what is wanted and known.
-pub struct Context<'a, K: Managed> {
-    /// Wall clock.
-    pub now: Timestamp,
-    /// When the Kubernetes object was created.
-    pub object_created: Option<Timestamp>,
-    /// Last status, for what the operator alone knows (a quota's allowance, tokens in their grace time).
-    pub status: Option<&'a K::Status>,
-    /// The spec changed since this object was last in step: wanted states may be applied again.
-    pub edited: bool,
-    /// The workspace's organisation activates SIMs into Factory Test.
-    pub factory_test: bool,
-    /// Ids of the application tokens that Workspaces of the organisation log in with; never revoked.
-    pub own_tokens: Vec<i64>,
-}
-
-impl<K: Managed> Debug for Context<'_, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("now", &self.now)
-            .field("edited", &self.edited)
-            .finish_non_exhaustive()
-    }
 }

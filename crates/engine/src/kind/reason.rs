@@ -50,8 +50,18 @@ words! {
     SECRET_NOT_OWNED = "SecretNotOwned";
     /// emnify refused the request; the message is emnify's.
     REJECTED = "Rejected";
+    /// The organisation would be left without an active Administrator; make another user one first.
+    LAST_ADMINISTRATOR = "LastAdministrator";
+    /// emnify takes this from a person only, and the workspace logs in with an application token.
+    USER_CREDENTIALS_NEEDED = "UserCredentialsNeeded";
     /// emnify accepted the same correction three times in a row and it did not stay; the message names the field.
     NOT_TAKEN = "NotTaken";
+    /// emnify is still setting the object up; it is read until that is done.
+    PROVISIONING = "Provisioning";
+    /// emnify accepted a change and did not carry it out within ten minutes; the message names it.
+    UNSETTLED = "Unsettled";
+    /// emnify cannot deliver the records of a data stream and gave up; it is restarted from time to time.
+    STREAM_BROKEN = "StreamBroken";
     /// A managed field was changed in emnify.
     DRIFTED = "Drifted";
     /// The field cannot be changed on an existing emnify object.
@@ -130,6 +140,8 @@ words! {
     BILLING_CHANGED = "BillingChanged";
     /// emnify alert of another kind; the message is emnify's.
     EMNIFY_ALERT = "EmnifyAlert";
+    /// Calls go to an address without TLS: what devices send travels in clear.
+    INSECURE_CALLBACK = "InsecureCallback";
     /// The emnify object was left behind as the policy says.
     ORPHANED = "Orphaned";
 }

@@ -2,6 +2,9 @@
 
 // the schema derive wraps each struct in a module of its own
 #![allow(unreachable_pub)]
+#![allow(clippy::box_collection, reason = "what few objects have takes no more than a word of the others")]
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -227,15 +230,24 @@ pub struct CommonStatus {
     /// Last generation that was fully in step with emnify; a difference at this generation is drift, not an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_generation: Option<i64>,
+    /// Last date of the spec, such as `sim.activeFrom`, that was fully carried out; one that passed since counts as an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_date: Option<String>,
     /// How the emnify object came to be ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
     /// A create that may have been sent and is not accounted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
+    // in a box, as what else is rare and passing: a fleet is held in memory
+    pub intent: Option<Box<Intent>>,
     /// The last refusal by emnify.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rejected: Option<Rejected>,
+    pub rejected: Option<Box<Rejected>>,
+    /// Keyed digests of what Secrets held when it was last sent, by the path of the field that names the Secret. A value itself is
+    /// nowhere but in its Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub inputs: Option<Box<BTreeMap<String, String>>>,
     /// Value of the annotation `emnify.io/refresh` that was last handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_refresh_at: Option<String>,
@@ -243,4 +255,25 @@ pub struct CommonStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+impl CommonStatus {
+    /// The digest of what was last sent of the Secret that the field at `path` names; `None` if nothing ever was.
+    pub fn input(&self, path: &str) -> Option<&str> {
+        self.inputs.as_ref()?.get(path).map(String::as_str)
+    }
+
+    /// These were sent.
+    pub(crate) fn carry(&mut self, digests: BTreeMap<String, String>) {
+        if !digests.is_empty() {
+            self.inputs.get_or_insert_default().extend(digests);
+        }
+    }
+
+    /// Forgets Secrets that no field names any more.
+    pub(crate) fn keep_inputs(&mut self, names: impl Fn(&str) -> bool) {
+        let Some(inputs) = &mut self.inputs else { return };
+        inputs.retain(|path, _| names(path));
+        self.inputs.take_if(|inputs| inputs.is_empty());
+    }
 }

@@ -34,17 +34,16 @@ pub struct Convergences(Mutex<HashMap<String, Convergence>>);
 impl Convergences {
     /// The object is new or was edited. One that never was in step is under way since it was made.
     pub(crate) fn begin<K: Kind>(&self, object: &Decoded<K>, now: Timestamp) {
-        let Some(uid) = object.uid() else { return };
         let settled = object.valid().and_then(Kind::status).and_then(|s| s.common().settled_generation);
         let made = object.creation_timestamp().filter(|_| settled.is_none());
         let before =
             made.and_then(|at| Duration::try_from(now.duration_since(at.0)).ok()).unwrap_or_default();
         let open = || Convergence { began: Instant::now(), before, span: root(object, settled.is_some()) };
-        self.lock().entry(uid).or_insert_with(open);
+        self.lock().entry(object.uid().to_owned()).or_insert_with(open);
     }
 
     pub(crate) fn is_open<K: Kind>(&self, object: &Decoded<K>) -> bool {
-        object.uid().is_some_and(|uid| self.lock().contains_key(&uid))
+        self.lock().contains_key(object.uid())
     }
 
     /// Root of the trace of an object that is on its way; else nothing.
@@ -54,7 +53,7 @@ impl Convergences {
 
     /// The object is in step.
     pub(crate) fn end<K: Kind>(&self, object: &Decoded<K>, metrics: &Metrics) {
-        if let Some(convergence) = object.uid().and_then(|uid| self.lock().remove(&uid)) {
+        if let Some(convergence) = self.lock().remove(object.uid()) {
             convergence.over();
             metrics.ready(K::KIND, convergence.before + convergence.began.elapsed());
         }
@@ -62,7 +61,7 @@ impl Convergences {
 
     /// The object is gone, or let go.
     pub(crate) fn cancel<K: Kind>(&self, object: &Decoded<K>) {
-        if let Some(convergence) = object.uid().and_then(|uid| self.lock().remove(&uid)) {
+        if let Some(convergence) = self.lock().remove(object.uid()) {
             convergence.over();
         }
     }
@@ -87,9 +86,9 @@ fn root<K: Kind>(object: &Decoded<K>, known: bool) -> Span {
         "object",
         otel.name = format_args!("{} {what}", K::KIND),
         k8s.kind = K::KIND,
-        k8s.namespace.name = object.namespace().unwrap_or_default(),
+        k8s.namespace.name = object.namespace(),
         k8s.object.name = object.name_any(),
-        k8s.object.uid = object.uid().unwrap_or_default(),
+        k8s.object.uid = object.uid(),
         generation = object.meta().generation.unwrap_or_default(),
     )
 }
@@ -102,6 +101,7 @@ mod tests {
     fn toy(settled: Option<i64>) -> Decoded<Toy> {
         let mut toy = Toy::new("a", ToySpec::default());
         toy.metadata.uid = Some("u".into());
+        toy.metadata.namespace = Some("ns".into());
         toy.metadata.creation_timestamp = serde_json::from_str("\"2026-01-01T00:00:00Z\"").ok();
         let mut status = ToyStatus::default();
         status.common.settled_generation = settled;

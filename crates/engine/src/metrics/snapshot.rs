@@ -81,7 +81,7 @@ pub struct ObjectsSnapshot {
     pub ready: BTreeMap<Readiness, usize>,
     /// How many are being deleted for longer than [`STUCK`].
     pub stuck: usize,
-    /// When the first of them ends; see [`crate::kind::Managed::expires`].
+    /// When the first of them ends; see [`crate::kind::managed::Renewal::expires`].
     pub expires: Option<Timestamp>,
 }
 

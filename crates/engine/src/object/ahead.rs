@@ -4,15 +4,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 
 use super::{
     Controller,
-    decide::{Decision, SecretLook},
-    draft::{Bound, Draft},
+    decide::{Bound, Decision},
+    recognise::SecretLook,
 };
 use crate::{
-    cluster::{memory::Attempt, secrets},
+    cluster::{memory::Attempt, reconcile::Draft, secrets},
     decide::known::{SecretState, Step},
     kind::{BatchKey, Change, Id, Managed, Status, decoded::Decoded, reason, spec::Provenance},
     session::past,
@@ -31,13 +31,15 @@ impl<K: Managed> Controller<K> {
         now: Timestamp,
     ) -> Result<Decision<K>, kube::Error> {
         let mut decision = self.decide(object, Some(&draft.status), secret, now);
+        let mut bound = None;
         for _ in 0..MOST {
             // what the output Secret says next is read after the write
-            if !self.put_down(object, &decision, draft, now).await? || has_output(object) {
+            if !self.put_down(object, &decision, draft, &mut bound, now).await? || has_output(object) {
                 break;
             }
             decision = self.decide(object, Some(&draft.status), secret, now);
         }
+        decision.bound = bound;
         Ok(decision)
     }
 
@@ -65,11 +67,11 @@ impl<K: Managed> Controller<K> {
     /// Queues what follows for objects whose shared call was just answered, so that it is one call again, as soon as the
     /// last of them has left the first.
     pub(super) fn follow_up(self: &Arc<Self>, objects: impl Iterator<Item = Arc<Decoded<K>>>) {
-        let now = self.shared.now();
+        let now = self.kube.now();
         let mut next = Vec::new();
         let mut together: HashMap<BatchKey, usize> = HashMap::new();
         for object in objects.filter(|object| !has_output(object)) {
-            let (status, _) = self.overlay.newest(&object);
+            let (status, _) = self.kube.overlay.newest(&object);
             let fresh = status.as_ref().is_some_and(|s| s.common().settled_generation.is_none());
             if !fresh || object.meta().deletion_timestamp.is_some() {
                 continue;
@@ -91,15 +93,15 @@ impl<K: Managed> Controller<K> {
         object: &Decoded<K>,
         decision: &Decision<K>,
         draft: &mut Draft<K>,
+        bound: &mut Option<Bound>,
         now: Timestamp,
     ) -> Result<bool, kube::Error> {
         let Some(session) = &decision.session else { return Ok(false) };
         match &decision.step {
             Step::RecordIntent => {
                 let intent = past::new_intent(session);
-                let uid = object.uid().unwrap_or_default();
-                self.memory.set_attempt(&uid, &intent.nonce, Attempt::Unsent);
-                draft.status.common_mut().intent = Some(intent);
+                self.kube.memory.set_attempt(object.uid(), &intent.nonce, Attempt::Unsent);
+                draft.status.common_mut().intent = Some(intent.into());
             }
             Step::ClearIntent => draft.status.common_mut().intent = None,
             Step::Bind { id, provenance } => {
@@ -107,7 +109,7 @@ impl<K: Managed> Controller<K> {
                 if let (Some(valid), Some(nonce)) = (object.valid(), &nonce)
                     && let Some(to) = valid.output()
                 {
-                    secrets::bind(&self.shared.client, valid, &to, nonce, id).await?;
+                    secrets::bind(&self.kube.shared.client, valid, &to, nonce, id).await?;
                 }
                 if let Some(old) = &draft.status.common().id {
                     self.drop_owner(&session.organisation, &Id::parse(old), object);
@@ -115,7 +117,7 @@ impl<K: Managed> Controller<K> {
                 bind(&mut draft.status, decision, id, *provenance, now);
                 self.note_owner(&session.organisation, id.clone(), object);
                 let (id, provenance) = (id.clone(), *provenance);
-                draft.bound = Some(Bound { id, provenance, made: nonce.is_some() });
+                *bound = Some(Bound { id, provenance, made: nonce.is_some() });
             }
             _ => return Ok(false),
         }
@@ -132,7 +134,7 @@ impl<K: Managed> Controller<K> {
             Provenance::Created => (reason::ADOPTED, "found again"),
             Provenance::Adopted => (reason::ADOPTED, "took over"),
         };
-        self.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
+        self.kube.shared.events.say(object, false, reason, &format!("{what} {} {id} in emnify", K::KIND));
     }
 }
 
@@ -144,8 +146,8 @@ fn bind<K: Managed>(
     provenance: Provenance,
     now: Timestamp,
 ) {
-    if let Some(old) = status.common().id.as_deref().map(Id::parse) {
-        K::renewed(status, &old, now);
+    if let (Some(old), Some(renewal)) = (status.common().id.as_deref().map(Id::parse), K::RENEWAL) {
+        (renewal.renewed)(status, &old, now);
     }
     let common = status.common_mut();
     common.id = Some(id.to_string());

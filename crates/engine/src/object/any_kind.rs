@@ -11,25 +11,30 @@ use emnify::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use tokio::time::Instant;
 
-use super::{Controller, decide::right_of};
+use super::Controller;
 use crate::{
     cluster::{
         context::AnyKind,
-        object::{claimant, fallback_status, home_of, lives_in, rank, workspace_key},
+        object::{home_of, rank},
     },
+    decide::known::{SecretState, Step},
     kind::{
-        FINALIZER, Id, Key, Managed, Status,
+        Id, Key, Managed, Shown, Status, Table,
         census::Census,
-        decoded::Decoded,
-        object_key::Named,
+        object_key::ObjectKey,
         relations::{Located, RefState, Users},
         spec::{ManagementPolicy, WorkspaceKey},
     },
     metrics::snapshot::ObjectsSnapshot,
-    session::{Access, Session, claims::Right, mirror::Known, queue::Ticket},
+    session::{
+        Access, Session,
+        claims::{Claimed, Right},
+        mirror::Known,
+        queue::Ticket,
+    },
 };
 
 /// A controller behind [`AnyKind`].
@@ -37,11 +42,9 @@ pub(crate) struct Handle<K: Managed>(pub(crate) Arc<Controller<K>>);
 
 impl<K: Managed> AnyKind for Handle<K> {
     fn reference(&self, namespace: &str, name: &str) -> RefState {
-        let Some(object) = self.0.object(namespace, name) else { return RefState::Missing };
-        let (status, _) = self.0.overlay.newest(&object);
-        let fallback = fallback_status(&object);
-        let common = status.as_ref().map_or(&fallback, Status::common);
-        match (&common.id, home_of(&self.0.shared, &object, common)) {
+        let Some(object) = self.0.kube.watches.object(namespace, name) else { return RefState::Missing };
+        let common = self.0.kube.common(&object);
+        match (&common.id, home_of(&self.0.kube.shared, &object, &common)) {
             _ if object.meta().deletion_timestamp.is_some() => RefState::Deleting,
             (Some(id), Some((organisation, host))) => {
                 RefState::Bound { id: Id::parse(id), organisation, host }
@@ -50,7 +53,7 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn locate(&self, session: &Arc<Session>, key: &Key, who: &Named) -> Located {
+    fn locate(&self, session: &Arc<Session>, key: &Key, who: &ObjectKey) -> Located {
         let kind_state = self.0.demand(session);
         Controller::<K>::wait_on_sweep(session, who);
         let ids = kind_state.mirror.find(key);
@@ -62,24 +65,30 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn users(&self, session: &Arc<Session>, kind: &str, id: &Id, who: &Named) -> Option<Users> {
+    fn shown(&self, session: &Session, id: &Id) -> Option<Shown> {
+        K::shown(&*session.kind_state::<K>().mirror.row(id)?)
+    }
+
+    fn feeds(&self, table: &Table) -> bool {
+        K::TABLE.is_some_and(|fed| fed.name == table.name)
+    }
+
+    fn users(&self, session: &Arc<Session>, kind: &str, id: &Id, who: &ObjectKey) -> Option<Users> {
         let mut users = Users::default();
-        if !K::USES.contains(&kind) {
-            return Some(users);
-        }
+        let Some(used) = K::USES.iter().find(|used| used.kind == kind) else { return Some(users) };
         let mirror = &self.0.demand(session).mirror;
         Controller::<K>::wait_on_sweep(session, who);
         mirror.complete_since()?;
         let mut rows: Vec<(Id, String)> = Vec::new();
-        mirror.each(&mut |row| {
-            if K::uses(row, kind).as_ref() == Some(id) {
+        mirror.survey(|row, _, parts| {
+            if (used.of)(row, parts).as_ref() == Some(id) {
                 rows.push((K::id(row), display_name::<K>(row)));
             }
         });
         rows.sort();
         for (user, called) in rows {
             // by nobody: nobody's uid is empty
-            let managed = session.claims.wanted(&right_of::<K>(&user), "");
+            let managed = session.claims.wanted(&Right::of::<K>(&user), "");
             let all = if managed { &mut users.here } else { &mut users.nobodys };
             all.push(called);
         }
@@ -87,25 +96,26 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn users_of(&self, session: &Session, kind: &str, counts: &mut HashMap<Id, i64>) -> Option<bool> {
-        if !K::USES.contains(&kind) {
-            return None;
-        }
+        let used = K::USES.iter().find(|used| used.kind == kind)?;
         let mirror = &session.kind_state::<K>().mirror;
         mirror.each(&mut |row| {
-            if let Some(used) = K::uses(row, kind) {
-                *counts.entry(used).or_default() += 1;
+            if let Some(id) = (used.of)(row, None) {
+                *counts.entry(id).or_default() += 1;
             }
         });
         Some(mirror.complete_since().is_some())
     }
 
     fn recount(&self, session: &Session) {
-        if !K::USED {
-            return;
-        }
+        let Some(with_users) = K::USERS else { return };
         let mut counts = HashMap::new();
-        let users: Vec<bool> =
-            self.0.shared.kinds().filter_map(|kind| kind.users_of(session, K::KIND, &mut counts)).collect();
+        let users: Vec<bool> = self
+            .0
+            .kube
+            .shared
+            .kinds()
+            .filter_map(|kind| kind.users_of(session, K::KIND, &mut counts))
+            .collect();
         if users.is_empty() || users.contains(&false) {
             return;
         }
@@ -113,7 +123,7 @@ impl<K: Managed> AnyKind for Handle<K> {
         let mut moved = Vec::new();
         mirror.each(&mut |row| {
             let id = K::id(row);
-            moved.extend(K::with_users(row, counts.get(&id).copied().unwrap_or(0)).map(|row| (id, row)));
+            moved.extend(with_users(row, counts.get(&id).copied().unwrap_or(0)).map(|row| (id, row)));
         });
         for (id, row) in moved {
             // what is in doubt is read anyway
@@ -123,22 +133,35 @@ impl<K: Managed> AnyKind for Handle<K> {
         }
     }
 
-    fn demand(&self, session: &Arc<Session>, who: &Named) {
+    fn is_in_step(&self, key: &ObjectKey) -> bool {
+        let Some(object) = self.0.kube.object(key) else { return true };
+        let (status, _) = self.0.kube.overlay.newest(&object);
+        if status.as_ref().is_none_or(|status| status.common().id.is_none()) {
+            return true;
+        }
+        let none = (SecretState::NotNeeded, None);
+        let decision = self.0.decide(&object, status.as_ref(), &none, self.0.kube.now());
+        matches!(decision.step, Step::UpToDate { .. })
+    }
+
+    fn demand(&self, session: &Arc<Session>, who: &ObjectKey) {
         self.0.demand(session);
         Controller::<K>::wait_on_sweep(session, who);
     }
 
-    fn trigger(&self, namespace: &str, name: &str, why: &str) {
-        self.0.trigger(namespace, name, why);
+    fn trigger(&self, key: &ObjectKey, why: &str) {
+        self.0.kube.trigger(key, why);
+    }
+
+    fn inputs_changed(&self, key: &ObjectKey) {
+        if let Some(object) = self.0.kube.object(key) {
+            self.0.kube.memory.forgive(object.uid());
+        }
+        self.trigger(key, "a Secret that it uses changed");
     }
 
     fn trigger_all(&self, workspace: &WorkspaceKey) {
-        for object in self.0.objects() {
-            let namespace = object.namespace().unwrap_or_default();
-            if workspace.namespace.as_ref().is_none_or(|n| *n == namespace) {
-                self.0.trigger(&namespace, &object.name_any(), "its workspace changed");
-            }
-        }
+        self.0.kube.trigger_all(workspace);
     }
 
     fn row_changed(&self, kind: &str, session: &Session, id: &Id) {
@@ -148,10 +171,9 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn allowed_again(&self, workspace: &WorkspaceKey) {
-        for object in self.0.objects() {
-            let status = self.0.overlay.newest(&object).0;
-            if status.is_some_and(|status| status.common().rejected.is_some()) {
-                self.0.memory.forgive(&object.uid().unwrap_or_default());
+        for object in self.0.kube.objects() {
+            if self.0.kube.common(&object).rejected.is_some() {
+                self.0.kube.memory.forgive(object.uid());
             }
         }
         self.trigger_all(workspace);
@@ -159,18 +181,15 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn claim_all(&self, access: &Access) {
         let session = &access.session;
-        for object in self.0.objects() {
-            let (status, _) = self.0.overlay.newest(&object);
-            let fallback = fallback_status(&object);
-            let common = status.as_ref().map_or(&fallback, Status::common);
-            if let Some(id) = &common.id
-                && lives_in(&self.0.shared, &object, common, session)
+        for object in self.0.kube.objects() {
+            if let Some(id) = &self.0.kube.common(&object).id
+                && self.0.kube.lives_in(&object, session)
             {
                 let id = Id::parse(id);
                 self.0.note_owner(&session.organisation, id.clone(), &object);
                 if object.common().management() != ManagementPolicy::Observe {
-                    let right = Right::new(right_of::<K>(&id), true);
-                    session.claims.set(&claimant(&object), &rank(&object), vec![right]);
+                    let right = Claimed::new(Right::of::<K>(&id), true);
+                    session.claims.set(&object.key(), &rank(&object), vec![right]);
                 }
             }
         }
@@ -185,7 +204,7 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn listens(&self) -> bool {
-        K::LISTENS
+        K::EVENTS.is_some()
     }
 
     fn follow(&self, session: &Arc<Session>) {
@@ -213,10 +232,12 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn census(&self, session: &Session, census: &mut Census) {
-        if K::COUNTED && self.count(session).is_some() {
+        if let Some(put) = K::CENSUS
+            && self.count(session).is_some()
+        {
             let mirror = &session.kind_state::<K>().mirror;
             mirror.survey(|row, news, parts| {
-                K::census(row, news, parts, &mut |group, name| census.add(group, name));
+                put(row, news, parts, &mut |group, name| census.add(group, name));
             });
         }
     }
@@ -226,27 +247,17 @@ impl<K: Managed> AnyKind for Handle<K> {
     }
 
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
-        ObjectsSnapshot::count(&self.0.objects(), now, K::expires)
+        ObjectsSnapshot::count(&self.0.kube.objects(), now, |object| {
+            K::RENEWAL.and_then(|renewal| (renewal.expires)(object))
+        })
     }
 
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
-        let depends = |object: &Decoded<K>| {
-            let (status, _) = self.0.overlay.newest(object);
-            let fallback = fallback_status(object);
-            let common = status.as_ref().map_or(&fallback, Status::common);
-            let bound = common.id.is_some() || common.intent.is_some();
-            bound
-                && object.finalizers().iter().any(|f| f == FINALIZER)
-                && workspace_key(&self.0.shared, object, common) == *workspace
-        };
-        let named = |object: &Decoded<K>| {
-            format!("{} {}/{}", K::KIND, object.namespace().unwrap_or_default(), object.name_any())
-        };
-        self.0.objects().iter().filter(|o| depends(o)).map(|o| named(o)).collect()
+        self.0.kube.dependents(workspace, |common| common.id.is_some() || common.intent.is_some())
     }
 
     fn listed(&self) -> bool {
-        self.0.watches.listed()
+        self.0.kube.watches.listed()
     }
 }
 

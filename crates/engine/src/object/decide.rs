@@ -1,39 +1,53 @@
 //! Gathers what is known about an object and asks the plan. Synchronous: nothing here waits.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 
-use super::Controller;
+use super::{
+    Controller,
+    recognise::{Search, SecretLook},
+};
 use crate::{
     cluster::{
         memory::Attempt,
-        object::{claimant, fallback_status, named, rank, subject, workspace_of},
-        resolve, secrets,
+        object::{fallback_status, rank, subject, workspace_of},
+        resolve,
     },
     decide::{
         barred,
         error_policy::Waiting,
-        known::{Explanation, IntentState, Knowledge, Match, SecretState, Seen, Step, Wanted, Workspace},
+        known::{Explanation, IntentState, Knowledge, Seen, Step, Wanted, Workspace},
         object, rejected, taken,
     },
     kind::{
-        Change, Context, Find, Have, Id, Inputs, Key, Managed, Output, Status,
+        Change, Context, Dates, Id, Inputs, Key, Managed, Status, Verb,
         decoded::Decoded,
-        object_key::Named,
+        object_key::ObjectKey,
         reason,
         relations::RefState,
-        spec::{CommonStatus, Intent, ManagementPolicy, WorkspaceRef},
+        spec::{CommonStatus, ManagementPolicy, Provenance, WorkspaceRef},
     },
     session::{
-        Access, KindState, Session,
+        Access, Session,
         caller::Caller,
-        claims::{Claimant, Right},
-        mirror::Known,
+        claims::{Claimed, Right},
         past,
     },
 };
+
+/// A binding that the status under construction holds.
+pub(super) struct Bound {
+    pub(super) id: Id,
+    pub(super) provenance: Provenance,
+    /// The object's own create made it.
+    pub(super) made: bool,
+}
 
 /// What was decided for an object, with what the decision was made from.
 pub(super) struct Decision<K: Managed> {
@@ -44,10 +58,14 @@ pub(super) struct Decision<K: Managed> {
     pub(super) workspace: WorkspaceRef,
     /// The spec changed since it was last in step.
     pub(super) edited: bool,
+    /// Dates of the spec around now.
+    pub(super) dates: Dates,
     /// Digest of a change together with the ids that its references mean.
     pub(super) inputs: Inputs,
     /// An open create still has to be accounted for.
     pub(super) open: bool,
+    /// A binding that the draft of the status holds already.
+    pub(super) bound: Option<Bound>,
     /// It waits until then for what a former leader may have under way.
     pub(super) deferred_until: Option<Timestamp>,
 }
@@ -59,9 +77,6 @@ impl<K: Managed> Decision<K> {
     }
 }
 
-/// The output Secret as just read.
-pub(super) type SecretLook = (SecretState, Option<Arc<Output>>);
-
 impl<K: Managed> Controller<K> {
     /// Decides the next step of `object`, whose newest status is `status`.
     pub(super) fn decide(
@@ -71,21 +86,41 @@ impl<K: Managed> Controller<K> {
         secret: &SecretLook,
         now: Timestamp,
     ) -> Decision<K> {
+        let uid = object.uid();
+        // what was sent a moment ago, and the status does not tell yet
+        let told = self.kube.memory.carried(uid).zip(status).map(|(carried, status)| {
+            let mut status = status.clone();
+            status.common_mut().carry(carried);
+            status
+        });
+        let status = told.as_ref().or(status);
         let fallback = fallback_status(object);
         let common = status.map_or(&fallback, Status::common);
         let subject = subject(object, common);
-        let uid = object.uid().unwrap_or_default();
-        let resolved = workspace_of(&self.shared, object, common);
+        let resolved = workspace_of(&self.kube.shared, object, common);
+        let access = resolved.state.as_ref().ok();
         let (session, caller) = resolved.state.as_ref().ok().cloned().map(|a| (a.session, a.caller)).unzip();
-        let edited = common.settled_generation != object.meta().generation;
-        let (wanted, inputs) = self.wanted(object, common, session.as_ref());
+        let (wanted, inputs) = self.wanted(object, common, access);
+        // another value in a Secret is an edit as well, though nothing of the object changed, and so is a date that passes
+        let rotated =
+            inputs.digests().iter().any(|(path, now)| common.input(path).is_some_and(|sent| sent != now));
+        let dates = object.valid().map(|valid| valid.dates(now)).unwrap_or_default();
+        let edited =
+            rotated || common.settled_generation != object.meta().generation || !dates.are_settled(common);
         let want = match &wanted {
             Wanted::Ready(want) => Some(want),
             _ => None,
         };
-        let intent = self.intent_state(&uid, common, session.as_deref(), now);
-        let seen =
-            session.as_ref().map_or(Seen::Unknown, |s| self.seen(s, object, common, want, intent, secret));
+        let intent = self.intent_state(uid, common, session.as_deref(), now);
+        let seen = session.as_ref().map_or(Seen::Unknown, |session| {
+            let kind_state = self.demand(session);
+            if common.id.is_none() || common.intent.is_some() {
+                // before looking, so that a listing that completes meanwhile wakes the object
+                Self::wait_on_sweep(session, &object.key());
+            }
+            let kind_state = &*kind_state;
+            Search { controller: self, session, kind_state, object, common, want, secret }.seen(intent)
+        });
         let elsewhere =
             session.as_ref().zip(want).and_then(|(s, want)| self.elsewhere(s, object, common, want, &seen));
         let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
@@ -93,37 +128,36 @@ impl<K: Managed> Controller<K> {
             let devices = disturbed(changes);
             caller
                 .as_ref()
-                .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(&uid, subject.generation.unwrap_or(0), devices))
+                .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(uid, subject.generation.unwrap_or(0), devices))
         };
         let free = |key: &Key| {
             session.as_ref().is_some_and(|s| {
                 let unseen = s.kind_state::<K>().mirror.find(key).is_empty();
-                unseen && !s.claims.wanted(&natural_right::<K>(key), &uid)
+                unseen && !s.claims.wanted(&Right::natural::<K>(key), uid)
             })
         };
         let digest_of = |change: &K::Change| digest(change, &inputs);
         let knowledge = Knowledge {
-            workspace: match &resolved.state {
-                Ok(access) => Workspace::Ready { organisation: access.session.organisation.clone() },
-                Err(why) => Workspace::NotReady(why.clone()),
-            },
+            workspace: Workspace::of(&resolved.state),
             wanted,
             seen,
             intent,
-            owner: owner.map(|who| self.shared.owner(&who)),
-            goes: &|mark| self.shared.marked_goes(mark),
+            owner: owner.map(|who| self.kube.shared.owner(&who)),
+            goes: &|mark| self.kube.shared.marked_goes(mark),
             elsewhere,
             secret: secret.0,
-            used_by: if subject.deleting { self.used_by(&named(object)) } else { Vec::new() },
-            users: &|id| self.shared.users(session.as_ref()?, id, &named(object)),
+            used_by: if subject.deleting { self.used_by(&object.key()) } else { Vec::new() },
+            users: &|id| self.kube.shared.users(session.as_ref()?, id, &object.key()),
+            holds_on: &|id| session.as_ref().is_none_or(|s| self.kube.shared.holds_on(s, id, &object.key())),
             guard: &guard,
             digest: &digest_of,
             undone: &|change| {
-                self.memory.undone(&uid, subject.generation, taken::correction(change), now).is_some()
+                self.kube.memory.undone(uid, subject.generation, correction(change, &inputs), now).is_some()
             },
+            under_way: &|id, change| session.as_ref()?.kind_state::<K>().mirror.under_way(id, change),
             free: &free,
-            trouble: self.memory.trouble(&uid, subject.generation),
-            crd_terminating: self.terminating(),
+            trouble: self.kube.memory.trouble(uid, subject.generation),
+            crd_terminating: self.kube.terminating(),
             context: Context {
                 now,
                 object_created: object.creation_timestamp().map(|at| at.0),
@@ -131,9 +165,15 @@ impl<K: Managed> Controller<K> {
                 edited,
                 factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
                 own_tokens: session.as_ref().map(|s| s.own_tokens()).unwrap_or_default(),
+                own_users: session.as_ref().map(|s| s.own_users()).unwrap_or_default(),
+                as_user: caller.as_ref().is_some_and(|c| c.own_user().is_some()),
             },
         };
-        let step = object::next_step(&subject, knowledge);
+        let mut step = object::next_step(&subject, knowledge);
+        if let Step::Busy { busy, .. } = &mut step {
+            let since = self.kube.memory.waiting_since(uid, busy.told.reason);
+            busy.waits_since(since.unwrap_or(now), now);
+        }
         let open = matches!(intent, IntentState::Open | IntentState::Lapsed);
         let (step, deferred_until) = defer(step, session.as_deref(), caller.as_deref(), now);
         Decision {
@@ -142,8 +182,10 @@ impl<K: Managed> Controller<K> {
             caller,
             workspace: resolved.workspace,
             edited,
+            dates,
             inputs,
             open,
+            bound: None,
             deferred_until,
         }
     }
@@ -153,17 +195,17 @@ impl<K: Managed> Controller<K> {
         &self,
         object: &Decoded<K>,
         common: &CommonStatus,
-        session: Option<&Arc<Session>>,
+        access: Option<&Access>,
     ) -> (Wanted<K::Want>, Inputs) {
-        let who = named(object);
+        let who = object.key();
         let nonce = common.intent.as_ref().map(|i| i.nonce.clone());
-        let (Some(valid), Some(session)) = (object.valid(), session) else {
+        let (Some(valid), Some(access)) = (object.valid(), access) else {
             return (
                 Wanted::Observing("waiting for the workspace".into()),
-                resolve::nothing(&self.shared, &who, nonce),
+                resolve::nothing(&self.kube.shared, &who, nonce),
             );
         };
-        let (found, inputs) = resolve::inputs(&self.shared, session, &who, valid.inputs(), nonce);
+        let (found, inputs) = resolve::inputs(&self.kube.shared, access, &who, valid.inputs(), nonce);
         if let Err(unresolved) = found {
             return (unresolved.into(), inputs);
         }
@@ -181,7 +223,7 @@ impl<K: Managed> Controller<K> {
         now: Timestamp,
     ) -> IntentState {
         let Some(intent) = &common.intent else { return IntentState::None };
-        let since = match self.memory.attempt(uid, &intent.nonce) {
+        let since = match self.kube.memory.attempt(uid, &intent.nonce) {
             Some(Attempt::Unsent) => return IntentState::Unsent,
             Some(Attempt::Refused(at)) => {
                 let kind_state = session.map(Session::kind_state::<K>);
@@ -191,237 +233,13 @@ impl<K: Managed> Controller<K> {
             Some(Attempt::Made(_)) => return IntentState::Open,
             Some(Attempt::Sent(at)) => at,
             None => match session {
-                Some(session) => past::acts_since(self.shared.opened_at(), session, now),
+                Some(session) => past::acts_since(self.kube.shared.opened_at(), session, now),
                 None => return IntentState::Open,
             },
         };
         let proof = past::proof(since);
         let accounted = session.is_some_and(|s| s.kind_state::<K>().mirror.accounts_for(since, proof));
         if accounted { IntentState::Lapsed } else { IntentState::Open }
-    }
-
-    /// What is known of the emnify object, by its id or by how it would be recognised.
-    fn seen(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        object: &Decoded<K>,
-        common: &CommonStatus,
-        want: Option<&K::Want>,
-        intent: IntentState,
-        secret: &SecretLook,
-    ) -> Seen<K> {
-        let kind_state = self.demand(session);
-        if common.id.is_none() || common.intent.is_some() {
-            // before looking, so that a listing that completes meanwhile wakes the object
-            Self::wait_on_sweep(session, &named(object));
-        }
-        if matches!(intent, IntentState::Open | IntentState::Lapsed | IntentState::Refused) {
-            if let Some(found) = self.made(&kind_state, object, common, want, session, secret) {
-                if let Seen::Present(_) = found
-                    && intent == IntentState::Refused
-                {
-                    kind_state.learn_partial();
-                }
-                return found;
-            }
-            match intent {
-                IntentState::Open => return Seen::Unknown,
-                IntentState::Lapsed => return Seen::Absent,
-                // nothing of ours, perhaps something of somebody else
-                _ => {}
-            }
-        }
-        if let Some(id) = common.id.as_ref().or(object.common().id.as_ref()) {
-            let id = Id::parse(id);
-            let bound = common.id.is_some();
-            let mut seen = self.known(&kind_state, &id, object, want, secret, bound);
-            let settled = bound && common.settled_generation == object.meta().generation;
-            let stays = object.meta().deletion_timestamp.is_none();
-            if let (Seen::Absent, true, false) = (&seen, bound, stays) {
-                return self.remains(&kind_state, object, secret).unwrap_or(seen);
-            }
-            if let (Seen::Present(found), true) = (&mut seen, settled && stays && K::LISTED_ALONE) {
-                // after a restart the rotation reads what no listing shows; nobody floods the budget with it
-                found.missing.retain(|part| !kind_state.mirror.is_unread(&id, *part));
-            }
-            return seen;
-        }
-        let Some(want) = want else { return Seen::Unknown };
-        if let Some(seen) = self.kept(&kind_state, object, want, secret) {
-            return seen;
-        }
-        for find in K::find(want, None) {
-            let ids = kind_state.mirror.find(find.key());
-            match ids.as_slice() {
-                [] => {}
-                [id] => {
-                    return self.known(
-                        &kind_state,
-                        id,
-                        object,
-                        Some(want),
-                        secret,
-                        matches!(find, Find::Trace(_)),
-                    );
-                }
-                several => return Seen::Several(several.to_vec()),
-            }
-        }
-        if kind_state.mirror.complete_since().is_none() {
-            return Seen::Unknown;
-        }
-        self.likely(&kind_state, session, object, want, secret).unwrap_or(Seen::Absent)
-    }
-
-    /// What the output Secret holds the value of, after a restore without status. A user can write the Secret, so that
-    /// the mark of this very object has to be on it as well.
-    fn kept(
-        &self,
-        kind_state: &KindState<K>,
-        object: &Decoded<K>,
-        want: &K::Want,
-        secret: &SecretLook,
-    ) -> Option<Seen<K>> {
-        let nonce = secret.1.as_ref()?.annotations.get(secrets::NONCE)?;
-        let attempt = Intent { nonce: nonce.clone(), since: String::new() };
-        let [own, _] = self.marks(object);
-        let traces = K::find(want, Some(&attempt)).into_iter().filter(|find| matches!(find, Find::Trace(_)));
-        let mut ids: Vec<Id> = traces.flat_map(|find| kind_state.mirror.find(find.key())).collect();
-        ids.retain(|id| kind_state.mirror.row(id).is_some_and(|row| K::mark(&row).as_ref() == Some(&own)));
-        match ids.as_slice() {
-            [id] => Some(self.known(kind_state, id, object, Some(want), secret, false)),
-            _ => None,
-        }
-    }
-
-    /// What may be left of this object from before its status was lost: called so, marked by this installation, older
-    /// than the object, and nobody is bound to it.
-    fn likely(
-        &self,
-        kind_state: &KindState<K>,
-        session: &Session,
-        object: &Decoded<K>,
-        want: &K::Want,
-        secret: &SecretLook,
-    ) -> Option<Seen<K>> {
-        let (uid, object_created) = (object.uid().unwrap_or_default(), object.creation_timestamp()?.0);
-        let installation = &self.shared.settings.installation;
-        let mut ids = kind_state.mirror.find(&K::likely(want)?);
-        ids.retain(|id| {
-            let marked = |row: &K::Row| K::mark(row).as_ref() == Some(installation);
-            let older = |row: &K::Row| K::created(row).is_some_and(|made| made < object_created);
-            let row = kind_state.mirror.row(id);
-            row.is_some_and(|row| marked(&row) && older(&row))
-                && !session.claims.taken(&right_of::<K>(id), &uid)
-        });
-        match ids.as_slice() {
-            [] => None,
-            [id] => Some(match self.known(kind_state, id, object, Some(want), secret, false) {
-                Seen::Present(found) => Seen::Present(Match { likely: true, ..found }),
-                seen => seen,
-            }),
-            several => Some(Seen::Several(several.to_vec())),
-        }
-    }
-
-    /// What else the object made, where the one that it is bound to is gone and it is to go itself.
-    fn remains(
-        &self,
-        kind_state: &KindState<K>,
-        object: &Decoded<K>,
-        secret: &SecretLook,
-    ) -> Option<Seen<K>> {
-        if !K::RENEWS {
-            return None;
-        }
-        let (status, _) = self.overlay.newest(object);
-        let ([own, _], object_created) = (self.marks(object), object.creation_timestamp().map(|at| at.0));
-        let mut ids = Vec::new();
-        kind_state.mirror.each(&mut |row| {
-            if K::mark(row).as_ref() == Some(&own) && K::remains(row, status.as_ref(), object_created) {
-                ids.push(K::id(row));
-            }
-        });
-        // any of them: the others are its kin
-        Some(self.known(kind_state, ids.iter().min()?, object, None, secret, true))
-    }
-
-    /// What an interrupted create made: the answer's id, our trace, or a natural key that appeared since.
-    fn made(
-        &self,
-        kind_state: &KindState<K>,
-        object: &Decoded<K>,
-        common: &CommonStatus,
-        want: Option<&K::Want>,
-        session: &Session,
-        secret: &SecretLook,
-    ) -> Option<Seen<K>> {
-        let uid = object.uid().unwrap_or_default();
-        let intent = common.intent.as_ref()?;
-        if let Some(Attempt::Made(id)) = self.memory.attempt(&uid, &intent.nonce) {
-            return Some(match self.known(kind_state, &id, object, want, secret, true) {
-                Seen::Unknown => Seen::Doubt(id),
-                seen => seen,
-            });
-        }
-        // without a date only a trace tells
-        let since = intent.since.parse().ok().map(past::appeared);
-        for find in K::find(want?, Some(intent)) {
-            let mut ids = kind_state.mirror.find(find.key());
-            ids.retain(|id| {
-                let recent = since.is_some_and(|since| {
-                    kind_state.mirror.row(id).and_then(|row| K::created(&row)).is_none_or(|at| at >= since)
-                });
-                let free =
-                    !session.claims.taken(&right_of::<K>(id), &uid) && common.id != Some(id.to_string());
-                free && (recent || matches!(find, Find::Trace(_)))
-            });
-            match ids.as_slice() {
-                [] => {}
-                [id] => return Some(self.known(kind_state, id, object, want, secret, true)),
-                several => return Some(Seen::Several(several.to_vec())),
-            }
-        }
-        None
-    }
-
-    fn known(
-        &self,
-        kind_state: &KindState<K>,
-        id: &Id,
-        object: &Decoded<K>,
-        want: Option<&K::Want>,
-        secret: &SecretLook,
-        ours: bool,
-    ) -> Seen<K> {
-        match kind_state.mirror.get(id) {
-            Known::Unknown => Seen::Unknown,
-            Known::Doubt if K::FACTS.has_read || kind_state.mirror.row(id).is_some() => {
-                Seen::Doubt(id.clone())
-            }
-            // without a read of one object, a complete listing that does not show it has to do
-            Known::Doubt | Known::Absent => Seen::Absent,
-            Known::Present(row) => {
-                let mark = K::mark(&row);
-                let mine = self.marks(object);
-                let ours = ours || mark.as_ref().is_some_and(|m| mine.contains(m));
-                let foreign = mark.filter(|m| !mine.contains(m));
-                let wanted = match object.meta().deletion_timestamp {
-                    Some(_) => K::parts_to_retire(self.overlay.newest(object).0.as_ref()),
-                    None => want.map(K::parts).unwrap_or_default(),
-                };
-                let (parts, missing) = kind_state.mirror.parts(id, &wanted, None);
-                let have = Have { row, parts, output: secret.1.clone() };
-                Seen::Present(Match { id: id.clone(), have, ours, likely: false, foreign, missing })
-            }
-        }
-    }
-
-    /// Marks that mean this object: its own, and the installation's where a kind cannot name the object.
-    fn marks(&self, object: &Decoded<K>) -> [String; 2] {
-        let who = named(object);
-        let installation = &self.shared.settings.installation;
-        [format!("{installation}/{}/{}", who.namespace, who.name), installation.clone()]
     }
 
     /// Registers what the object claims; returns who has the better claim, and wakes those who moved up.
@@ -432,17 +250,17 @@ impl<K: Managed> Controller<K> {
         common: &CommonStatus,
         want: Option<&K::Want>,
         seen: &Seen<K>,
-    ) -> Option<Claimant> {
+    ) -> Option<ObjectKey> {
         // who only looks on is in nobody's way
         let observes = object.common().management() == ManagementPolicy::Observe;
         let rights = if observes { Vec::new() } else { Self::rights(session, object, common, want, seen) };
-        let (better, moved) = session.claims.set(&claimant(object), &rank(object), rights);
+        let (better, moved) = session.claims.set(&object.key(), &rank(object), rights);
         for other in moved {
-            self.shared.trigger(&other.clone().into(), "claims changed");
+            self.kube.shared.trigger(&other.clone(), "claims changed");
         }
         if object.meta().deletion_timestamp.is_some() {
             // what is deleted here is left to another object only if that one is bound to this very id
-            let bound = right_of::<K>(&Id::parse(common.id.as_ref()?));
+            let bound = Right::of::<K>(&Id::parse(common.id.as_ref()?));
             return session.claims.outranked(&rank(object).with_bound(true), &[bound]);
         }
         better
@@ -456,18 +274,18 @@ impl<K: Managed> Controller<K> {
         common: &CommonStatus,
         want: Option<&K::Want>,
         seen: &Seen<K>,
-    ) -> Vec<Right> {
+    ) -> Vec<Claimed> {
         let mirror = &session.kind_state::<K>().mirror;
         let bound = common.id.as_deref().map(Id::parse);
         let mut rights = Vec::new();
-        rights.extend(bound.as_ref().map(|id| Right::new(right_of::<K>(id), true)));
+        rights.extend(bound.as_ref().map(|id| Claimed::new(Right::of::<K>(id), true)));
         if let (None, Some(id)) = (&bound, &object.common().id) {
-            rights.push(Right::new(right_of::<K>(&Id::parse(id)), false));
+            rights.push(Claimed::new(Right::of::<K>(&Id::parse(id)), false));
         }
         if let Seen::Present(found) = seen
             && bound.as_ref() != Some(&found.id)
         {
-            rights.push(Right::new(right_of::<K>(&found.id), false));
+            rights.push(Claimed::new(Right::of::<K>(&found.id), false));
         }
         let own = bound.as_ref().and_then(|id| mirror.row(id));
         let unread = bound.is_some() && own.is_none() && mirror.complete_since().is_none();
@@ -483,28 +301,29 @@ impl<K: Managed> Controller<K> {
                 _ => None,
             };
             let shared = K::claims(want, row).into_iter();
-            rights.extend(shared.map(|key| Right::new(format!("{}={}", key.name, key.value), holds_all)));
-            let named = |key: Key| Right::new(natural_right::<K>(&key), carried.contains(&key));
+            rights.extend(shared.map(|key| Claimed::new(Right::Shared(key), holds_all)));
+            let named = |key: Key| Claimed::new(Right::natural::<K>(&key), carried.contains(&key));
             rights.extend(natural.into_iter().map(named));
         }
-        rights.sort_by(|a, b| (&a.name, !a.bound).cmp(&(&b.name, !b.bound)));
-        rights.dedup_by(|a, b| a.name == b.name);
+        rights.sort_by(|a, b| (&a.right, !a.bound).cmp(&(&b.right, !b.bound)));
+        rights.dedup_by(|a, b| a.right == b.right);
         rights
     }
 
     /// Bound objects that refer to this one.
-    fn used_by(&self, who: &Named) -> Vec<String> {
-        let bound = |n: &Named| {
-            let state = self.shared.kind(n.kind).map(|any| any.reference(&n.namespace, &n.name));
+    fn used_by(&self, who: &ObjectKey) -> Vec<String> {
+        let bound = |n: &ObjectKey| {
+            let state = self.kube.shared.kind(n.kind).map(|any| any.reference(&n.namespace, &n.name));
             matches!(state, Some(RefState::Bound { .. } | RefState::Deleting))
         };
-        self.shared.references.referrers(who).into_iter().filter(bound).map(|n| n.to_string()).collect()
-    }
-}
-
-impl From<Claimant> for Named {
-    fn from(c: Claimant) -> Self {
-        Self { kind: c.kind, namespace: c.namespace, name: c.name }
+        self.kube
+            .shared
+            .references
+            .referrers(who)
+            .into_iter()
+            .filter(bound)
+            .map(|n| n.in_namespace())
+            .collect()
     }
 }
 
@@ -548,16 +367,23 @@ fn defer<K: Managed>(
     }
 }
 
-/// The right to what carries a natural key.
-pub(super) fn natural_right<K: Managed>(key: &Key) -> String {
-    format!("{}:{}={}", K::KIND, key.name, key.value)
-}
-
-pub(super) fn right_of<K: Managed>(id: &Id) -> String {
-    format!("{}#{id}", K::KIND)
-}
-
-/// Digest of a change and of the ids that its references mean: what a refusal is remembered by.
+/// Digest of a change, of the ids that its references mean and of what Secrets hold: what a refusal is remembered by.
 pub(super) fn digest<C: Change>(change: &C, inputs: &Inputs) -> String {
-    rejected::digest(change, &format!("{:?}", inputs.ids()))
+    let secrets = inputs.digests();
+    let secrets = secrets.iter().map(|(path, value)| format!("{path}={value}"));
+    let meant = std::iter::once(rejected::meant(inputs.ids().iter())).chain(secrets);
+    rejected::digest(change, &meant.collect::<Vec<_>>().join(" "))
+}
+
+/// The digests of the Secrets whose values the change sends; a create sends all.
+pub(super) fn carried<C: Change>(change: &C, inputs: &Inputs) -> BTreeMap<String, String> {
+    let (carries, all) = (change.carries(), change.class().verb == Verb::Create);
+    inputs.digests().into_iter().filter(|(path, _)| all || carries.contains(path)).collect()
+}
+
+/// Which correction a change is: other values of Secrets make it another one.
+pub(super) fn correction<C: Change>(change: &C, inputs: &Inputs) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (taken::correction(change), carried(change, inputs)).hash(&mut hasher);
+    hasher.finish()
 }

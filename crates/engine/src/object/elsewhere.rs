@@ -1,21 +1,18 @@
 //! What an object wants and another one here still has in emnify: who that is, and whether it is about to let go.
 
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 
-use super::{
-    Controller,
-    decide::{natural_right, right_of},
-};
+use super::Controller;
 use crate::{
-    cluster::object::{claimant, named, subject},
+    cluster::object::subject,
     decide::known::{Elsewhere, Seen},
     kind::{
         Id, Key, Managed, Status,
         decoded::Decoded,
-        object_key::Named,
+        object_key::ObjectKey,
         spec::{CommonStatus, ManagementPolicy},
     },
-    session::Session,
+    session::{Session, claims::Right},
 };
 
 impl<K: Managed> Controller<K> {
@@ -47,18 +44,18 @@ impl<K: Managed> Controller<K> {
             let what = format!("{} {}", key.name, key.value);
             let Some((id, owner_name)) = owners.into_iter().find(|(_, owner_name)| other(owner_name)) else {
                 let going =
-                    ids.iter().find_map(|id| Some((id, session.claims.letting_go(&right_of::<K>(id))?)));
+                    ids.iter().find_map(|id| Some((id, session.claims.letting_go(&Right::of::<K>(id))?)));
                 let Some((id, set)) = going else { continue };
                 self.waits(session, id, object);
                 let exchange = Self::gives_up_what_others_want(session, object, want, seen);
                 return Some(Elsewhere { owner_name: set.to_string(), what, stays: false, exchange });
             };
-            if session.claims.lists(&natural_right::<K>(key), &claimant(&owner_name)) {
+            if session.claims.lists(&Right::natural::<K>(key), &owner_name.key()) {
                 continue;
             }
             self.waits(session, id, object);
             return Some(Elsewhere {
-                owner_name: named(&owner_name).to_string(),
+                owner_name: owner_name.key().in_namespace(),
                 what,
                 stays: self.stays(&owner_name),
                 exchange: Self::gives_up_what_others_want(session, object, want, seen),
@@ -67,9 +64,9 @@ impl<K: Managed> Controller<K> {
         None
     }
 
-    /// The object is left as it is in emnify for now.
+    /// The owner keeps what it has in emnify: nobody edits it, and it is not going.
     fn stays(&self, owner_name: &Decoded<K>) -> bool {
-        let (status, _) = self.overlay.newest(owner_name);
+        let (status, _) = self.kube.overlay.newest(owner_name);
         let common = status.as_ref().map(|status| status.common().clone()).unwrap_or_default();
         let subject = subject(owner_name, &common);
         let settled =
@@ -86,12 +83,12 @@ impl<K: Managed> Controller<K> {
         seen: &Seen<K>,
     ) -> Option<Key> {
         let Seen::Present(found) = seen else { return None };
-        let uid = object.uid().unwrap_or_default();
+        let uid = object.uid();
         let wanted = K::exclusive(want);
         let mut gives = None;
         K::keys(&found.have.row, &mut |key| {
             let kept = wanted.contains(&key);
-            if !kept && gives.is_none() && session.claims.wanted(&natural_right::<K>(&key), &uid) {
+            if !kept && gives.is_none() && session.claims.wanted(&Right::natural::<K>(&key), uid) {
                 gives = Some(key);
             }
         });
@@ -101,19 +98,19 @@ impl<K: Managed> Controller<K> {
     /// The object is woken when something of this one changes.
     fn waits(&self, session: &Session, id: &Id, object: &Decoded<K>) {
         let place = (session.place(), id.clone());
-        self.waiting.lock().entry(place).or_default().insert(named(object));
+        self.waiting.lock().entry(place).or_default().insert(object.key());
     }
 
     /// Something of the object with this id changed: whoever waits for what it has looks again.
     pub(super) fn wake_waiting(&self, session: &Session, id: &Id) {
         let waiting = self.waiting.lock().remove(&(session.place(), id.clone()));
         for who in waiting.into_iter().flatten() {
-            self.shared.trigger(&who, "another object changed that has what it wants");
+            self.kube.shared.trigger(&who, "another object changed that has what it wants");
         }
     }
 
     /// The object is gone and waits for nothing.
-    pub(super) fn waits_no_more(&self, who: &Named) {
+    pub(super) fn waits_no_more(&self, who: &ObjectKey) {
         self.waiting.lock().retain(|_, waiting| {
             waiting.remove(who);
             !waiting.is_empty()

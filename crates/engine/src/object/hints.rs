@@ -10,13 +10,12 @@ use emnify::{
     wire::event::{Event, Record},
 };
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
     hints::recent::{Next, Recent},
-    kind::{Alert, Id, Managed, Subject},
+    kind::{Alert, Id, Managed, Subject, object_key::ObjectKey},
     session::{
         Session,
         caller::Caller,
@@ -46,13 +45,14 @@ impl<K: Managed> Controller<K> {
         let kind_state = session.kind_state::<K>();
         let mut fresh: BTreeSet<Id> = BTreeSet::new();
         let mut doubts: BTreeMap<Id, Timestamp> = BTreeMap::new();
+        let Some(hears) = K::EVENTS else { return };
         for (event, at) in events {
-            if let Some(alert) = K::alert(event) {
+            if let Some(alert) = (hears.alert)(event) {
                 for id in meant(&kind_state.mirror, alert.of.clone()) {
                     self.warn(session, &id, &alert, *at);
                 }
             }
-            let Some(heard) = K::on_event(event) else { continue };
+            let Some(heard) = (hears.effect)(event) else { continue };
             for id in meant(&kind_state.mirror, heard.of) {
                 match heard.news.clone() {
                     Some(news) => {
@@ -70,23 +70,32 @@ impl<K: Managed> Controller<K> {
         doubts.retain(|id, at| kind_state.mirror.is_news(id, *at, now));
         let (marked, more) = self.doubt(session, doubts.into_keys().collect());
         if more {
-            session.hints.wish(K::KIND, self.shared.now());
+            session.hints.wish(K::KIND, self.kube.now());
         }
         fresh.extend(marked);
         self.tell(session, &fresh);
     }
 
-    /// Records of a data stream name objects that may have changed.
+    /// Records of a data stream name objects that may have changed. Most of those about a device that is corrected are about
+    /// the correction itself.
     pub(super) fn on_records(self: &Arc<Self>, session: &Arc<Session>, records: &[Record]) {
         let kind_state = session.kind_state::<K>();
-        let of = records.iter().filter_map(K::on_record);
-        let mut ids: BTreeSet<Id> = of.flat_map(|of| meant(&kind_state.mirror, of)).collect();
+        let Some(hears) = K::EVENTS else { return };
+        let now = session.server_time();
+        let mut ids: BTreeSet<Id> = BTreeSet::new();
+        for record in records {
+            let of = (hears.record)(record).map(|of| meant(&kind_state.mirror, of)).unwrap_or_default();
+            ids.extend(
+                of.into_iter()
+                    .filter(|id| record.timestamp.is_none_or(|at| kind_state.mirror.is_news(id, at, now))),
+            );
+        }
         // what waits to be read already needs no second mark
         ids.retain(|id| matches!(kind_state.mirror.get(id), Known::Present(_)));
         let ours = ids.iter().any(|id| self.is_held(session, id));
         let (marked, more) = self.doubt(session, ids.into_iter().collect());
         if more && ours {
-            session.hints.wish(K::KIND, self.shared.now());
+            session.hints.wish(K::KIND, self.kube.now());
         }
         self.tell(session, &marked.into_iter().collect());
     }
@@ -110,13 +119,13 @@ impl<K: Managed> Controller<K> {
     fn warn(&self, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
         let owned = self.bound_objects(session, id);
         for object in &owned {
-            self.shared.events.say_once(&**object, alert.reason, &alert.note, &alert.key, at);
+            self.kube.shared.events.say_once(&**object, alert.reason, &alert.note, &alert.key, at);
         }
         if !owned.is_empty() {
             return;
         }
         // a member of a set has no object of its own
-        for kind in self.shared.kinds() {
+        for kind in self.kube.shared.kinds() {
             kind.alerted(K::KIND, session, id, alert, at);
         }
     }
@@ -131,33 +140,32 @@ impl<K: Managed> Controller<K> {
         for id in ids {
             self.trigger_sets(session, id);
         }
-        let (now, start) = (self.shared.now(), Instant::now());
-        let mut due: Vec<(Instant, String, String)> = Vec::new();
+        let (now, start) = (self.kube.now(), Instant::now());
+        let mut due: Vec<(Instant, ObjectKey)> = Vec::new();
         for object in ids.iter().flat_map(|id| self.bound_objects(session, id)) {
-            let uid = object.uid().unwrap_or_default();
-            let wait = self.memory.may_tell(&uid, now, NEWS_EVERY).err().unwrap_or_default();
-            due.push((start + wait, object.namespace().unwrap_or_default(), object.name_any()));
+            let uid = object.uid();
+            let wait = self.kube.memory.may_tell(uid, now, NEWS_EVERY).err().unwrap_or_default();
+            due.push((start + wait, object.key()));
         }
         if due.is_empty() {
             return;
         }
         due.sort_unstable();
         let (controller, hints) = (self.clone(), session.clone());
-        self.shared.tasks.errand_of(session, &format!("hints of {}", K::KIND), async move {
-            for (at, namespace, name) in due {
+        self.kube.shared.tasks.errand_of(session, &format!("hints of {}", K::KIND), async move {
+            for (at, key) in due {
                 sleep_until(at).await;
                 sleep_until(hints.hints.slot()).await;
-                controller.trigger(&namespace, &name, "a hint spoke of it");
+                controller.kube.trigger(&key, "a hint spoke of it");
             }
         });
     }
 
     /// Reads what changed last, where the kind can be asked for it, until the session is stopped.
     pub(super) fn follow(self: &Arc<Self>, session: &Arc<Session>) {
-        let api = session.api(Lane::Hints);
-        if K::recent(&api, Cursor::first()).is_some() {
+        if K::RECENT.is_some() {
             let reader = self.clone().recent_for_ever(session.clone());
-            self.shared.tasks.of_session(session, &format!("recent changes of {}", K::KIND), reader);
+            self.kube.shared.tasks.of_session(session, &format!("recent changes of {}", K::KIND), reader);
         }
     }
 
@@ -177,7 +185,7 @@ impl<K: Managed> Controller<K> {
                 Ok(()) => 0,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
-                    reader.failed::<K>(Doing::List, "", &error, self.shared.now());
+                    reader.failed::<K>(Doing::List, "", &error, self.kube.now());
                     failures.saturating_add(1)
                 }
             };
@@ -194,18 +202,19 @@ impl<K: Managed> Controller<K> {
         let api = reader.client.api(Lane::Hints);
         let mut reading = recent.begin(session.creating());
         let mut at = Cursor::first();
-        while let Some(asked) = K::recent(&api, at) {
+        let Some(last) = K::RECENT else { return Ok(()) };
+        loop {
             let sent = Instant::now();
-            let page = asked.await?;
+            let page = (last.page)(&api, at).await?;
             let following = page.next();
-            let changed: Vec<_> = page.items.iter().map(K::changed).collect();
+            let changed: Vec<_> = page.items.iter().map(last.changed).collect();
             for id in kind_state.mirror.put_listed(page.items, sent) {
                 self.trigger_owner(session, &id, "it is among what changed last");
             }
             match (reading.page(&changed, following.is_none()), following) {
                 (Next::More, Some(next)) => at = next,
                 (Next::GiveUp, _) => {
-                    session.hints.wish(K::KIND, self.shared.now());
+                    session.hints.wish(K::KIND, self.kube.now());
                     break;
                 }
                 _ => break,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
-    kind::{Id, Managed, object_key::Named},
+    kind::{Id, Managed, object_key::ObjectKey},
     session::{
         KindState, Session,
         caller::Caller,
@@ -50,13 +50,13 @@ impl<K: Managed> Controller<K> {
         let kind_state = session.kind_state::<K>();
         if !kind_state.swept.swap(true, Ordering::Relaxed) {
             let sweeper = self.clone().sweep_for_ever(session.clone());
-            self.shared.tasks.of_session(session, &format!("listing of {}", K::KIND), sweeper);
+            self.kube.shared.tasks.of_session(session, &format!("listing of {}", K::KIND), sweeper);
         }
         kind_state
     }
 
     /// `who` looks again after each complete listing of this kind.
-    pub(super) fn wait_on_sweep(session: &Session, who: &Named) {
+    pub(super) fn wait_on_sweep(session: &Session, who: &ObjectKey) {
         session.kind_state::<K>().waiting.lock().insert(who.clone());
     }
 
@@ -72,7 +72,7 @@ impl<K: Managed> Controller<K> {
             failures = if let Swept::Complete(_) = swept { 0 } else { failures.saturating_add(1) };
             let pause = match swept {
                 Swept::Complete(pages) => {
-                    self.shared.allowed::<K>(&reader, Doing::List);
+                    self.kube.shared.allowed::<K>(&reader, Doing::List);
                     self.swept(&session, &kind_state, first);
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
                     every.mul_f64(chance::between(0.9..1.1))
@@ -83,7 +83,7 @@ impl<K: Managed> Controller<K> {
                 }
                 Swept::Failed(error) => {
                     tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
-                    reader.failed::<K>(Doing::List, "", &error, self.shared.now());
+                    reader.failed::<K>(Doing::List, "", &error, self.kube.now());
                     pause::spread(pause::doubling(AGAIN * 2, failures, MOST_AGAIN))
                 }
             };
@@ -120,7 +120,7 @@ impl<K: Managed> Controller<K> {
         let urgent = kind_state.mirror.complete_since().is_none() || (asked && awaited());
         let api = reader.client.api(if urgent { Lane::Create } else { Lane::Sweep });
         let (mut pages, mut unread) = (0, 0);
-        let mut sweep = Mirror::<K>::begin_sweep(self.shared.now());
+        let mut sweep = Mirror::<K>::begin_sweep(self.kube.now());
         let mut next = Some(Cursor::first());
         while let Some(at) = next {
             let page = match K::list(&api, at).await {
@@ -147,8 +147,12 @@ impl<K: Managed> Controller<K> {
                 "rows could not be read; what was known of them stays"
             );
         }
+        let began = sweep.started();
         match kind_state.mirror.finish_sweep(sweep) {
             Ok(missing) => {
+                if let Some(table) = K::TABLE {
+                    session.lookups.feed(table, kind_state.mirror.names(), began);
+                }
                 for id in missing {
                     self.trigger_owner(session, &id, "the listing does not show it");
                 }
@@ -159,11 +163,11 @@ impl<K: Managed> Controller<K> {
     }
 
     fn swept(&self, session: &Session, kind_state: &KindState<K>, first: bool) {
-        self.overlay.settle(self.objects().iter().map(|object| &**object));
-        self.memory.tidy(self.shared.now());
-        let waiting: BTreeSet<Named> = std::mem::take(&mut *kind_state.waiting.lock());
+        self.kube.overlay.settle(self.kube.objects().iter().map(|object| &**object));
+        self.kube.memory.tidy(self.kube.now());
+        let waiting: BTreeSet<ObjectKey> = std::mem::take(&mut *kind_state.waiting.lock());
         for who in waiting {
-            self.shared.trigger(&who, "a listing it waits for is complete");
+            self.kube.shared.trigger(&who, "a listing it waits for is complete");
         }
         if first {
             tracing::info!(
@@ -172,9 +176,8 @@ impl<K: Managed> Controller<K> {
                 objects = kind_state.mirror.len(),
                 "first sweep"
             );
-            for object in self.objects() {
-                let who = super::named(&object);
-                self.trigger(&who.namespace, &who.name, "the first listing is complete");
+            for object in self.kube.objects() {
+                self.kube.trigger(&object.key(), "the first listing is complete");
             }
         }
     }

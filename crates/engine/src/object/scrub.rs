@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::{Controller, item};
@@ -48,7 +47,7 @@ impl<K: Managed> Controller<K> {
         status: Option<&K::Status>,
         inputs: &Inputs,
     ) -> Vec<K::Part> {
-        let Some(turn) = session.scrub.turn(&object.uid().unwrap_or_default()) else { return Vec::new() };
+        let Some(turn) = session.scrub.turn(object.uid()) else { return Vec::new() };
         let (again, first) = Self::pieces(session, id, object, status, inputs);
         let oldest = again.into_iter().min_by_key(|(_, read)| *read).map(|(part, _)| part);
         let first = first.into_iter().next();
@@ -69,7 +68,8 @@ impl<K: Managed> Controller<K> {
         let want = object.valid().and_then(|o| o.want(inputs).ok());
         let wanted = want.as_ref().map(K::parts).unwrap_or_default();
         let again = wanted.into_iter().map(|part| (part, mirror.read_at(id, part))).collect();
-        let first = mirror.parts(id, &K::extras(status), None).1;
+        let extras = K::LISTED_ALONE.map(|alone| (alone.extras)(status)).unwrap_or_default();
+        let first = mirror.parts(id, &extras, None).1;
         (again, first)
     }
 }

@@ -134,7 +134,7 @@ fn dispatch_span(shared: &Shared, ticket: &Ticket) -> Span {
         target: emnify::SPANS,
         parent: parent,
         "dispatch",
-        k8s.kind = ticket.item.kind,
+        k8s.kind = ticket.item.object.kind,
         lane = ticket.lane.as_str(),
         waited_ms = u64::try_from(ticket.since.elapsed().as_millis()).unwrap_or(u64::MAX),
     )
@@ -157,7 +157,7 @@ async fn send_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
             }
         };
         let Some(ticket) = session.queue.pop() else { continue };
-        let Some(kind) = shared.kind(ticket.item.kind) else { continue };
+        let Some(kind) = shared.kind(ticket.item.object.kind) else { continue };
         // the process is ending: nothing begins any more
         let Some(_turn) = shared.begin_turn() else { return pending().await };
         shared.metrics.waited(&ticket);

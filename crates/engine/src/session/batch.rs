@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A call should take about this long while people edit: an edit waits for the call under way, whatever that carries.
-pub const AIM: Duration = Duration::from_millis(500);
+pub(crate) const AIM: Duration = Duration::from_millis(500);
 /// The same while nobody edits: fewer calls, whatever the machine and the API take for each.
 const CALM_AIM: Duration = Duration::from_secs(2);
 /// Smaller batches would not make a call faster: the way there and back takes its time.
@@ -13,7 +13,7 @@ const FIRST: usize = 1000;
 
 /// The size of batches, from how long the last ones took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub(crate) struct Pace {
     edited: usize,
     calm: usize,
     most: usize,
@@ -21,18 +21,18 @@ pub struct Pace {
 
 impl Pace {
     /// A pace for calls that may carry `most` changes.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         let first = FIRST.clamp(1, most.max(1));
         Self { edited: first, calm: first, most: most.max(1) }
     }
 
     /// Changes for the next call, while people edit or not.
-    pub fn size(self, edits: bool) -> usize {
+    pub(crate) fn size(self, edits: bool) -> usize {
         if edits { self.edited } else { self.calm }
     }
 
     /// A call of `items` changes took `time`.
-    pub fn took(&mut self, items: usize, time: Duration) {
+    pub(crate) fn took(&mut self, items: usize, time: Duration) {
         for (size, aim) in [(&mut self.edited, AIM), (&mut self.calm, CALM_AIM)] {
             *size = next(*size, self.most, aim, (items, time));
         }

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
+
+use crate::kind::{Id, Key, Managed, object_key::ObjectKey};
 
 /// Rank of a claim: bound beats unbound, then the older object, then the uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,9 +17,9 @@ pub struct Rank {
     /// False for bound objects, so that they sort first.
     pub unbound: bool,
     /// `metadata.creationTimestamp`.
-    pub created: String,
+    pub created: Option<Timestamp>,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Arc<str>,
 }
 
 impl Rank {
@@ -36,64 +39,70 @@ pub struct Owner {
     pub goes: bool,
 }
 
-/// Something that an object claims. Only what it is bound to, or what the emnify object that it is bound to holds, is
-/// claimed as bound: what its spec merely names is not, however long it was bound to something else.
+/// Something that only one object can have.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Right {
+    /// The emnify object of this kind and id.
+    Object(&'static str, Id),
+    /// Whatever object of this kind carries this natural key.
+    Key(&'static str, Key),
+    /// Something that objects of several kinds compete for, such as the state of one SIM.
+    Shared(Key),
+}
+
+impl Right {
+    /// To the emnify object with this id.
+    pub fn of<K: Managed>(id: &Id) -> Self {
+        Self::Object(K::KIND, id.clone())
+    }
+
+    /// To whatever carries this natural key.
+    pub fn natural<K: Managed>(key: &Key) -> Self {
+        Self::Key(K::KIND, key.clone())
+    }
+}
+
+/// A right that an object claims. Only what it is bound to, or what the emnify object that it is bound to holds, is claimed
+/// as bound: what its spec merely names is not, however long it was bound to something else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Right {
-    /// Its name.
-    pub name: String,
+pub struct Claimed {
+    /// What is claimed.
+    pub right: Right,
     /// The object has it already.
     pub bound: bool,
 }
 
-impl Right {
-    /// A right.
-    pub fn new(name: impl Into<String>, bound: bool) -> Self {
-        Self { name: name.into(), bound }
-    }
-}
-
-/// Where a claimant is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimant {
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-impl std::fmt::Display for Claimant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+impl Claimed {
+    /// A claim.
+    pub fn new(right: Right, bound: bool) -> Self {
+        Self { right, bound }
     }
 }
 
 /// An object with too many rights to list: it is asked.
 pub trait ClaimSource: Debug + Send + Sync {
     /// Where it is found.
-    fn claimant(&self) -> &Claimant;
+    fn claimant(&self) -> &ObjectKey;
     /// How strong its claim to `right` is; `None` if it claims no such thing. Must not ask [`Claims`].
-    fn rank(&self, right: &str) -> Option<Rank>;
+    fn rank(&self, right: &Right) -> Option<Rank>;
     /// It has what `right` speaks of, wants it no more, and is about to let go of it.
-    fn lets_go(&self, right: &str) -> bool;
+    fn lets_go(&self, right: &Right) -> bool;
 }
 
 /// One object as bound, or as not bound, kept once however much it claims so.
 #[derive(Debug)]
 struct Claim {
     rank: Rank,
-    who: Claimant,
+    who: Arc<ObjectKey>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     sources: BTreeMap<String, Arc<dyn ClaimSource>>,
     /// By rank; nearly always one, so that a vector takes a tenth of a tree.
-    by_right: HashMap<Arc<str>, Vec<Arc<Claim>>>,
+    by_right: HashMap<Arc<Right>, Vec<Arc<Claim>>>,
     /// The rights that each object lists.
-    by_uid: HashMap<String, Box<[Arc<str>]>>,
+    by_uid: HashMap<Arc<str>, Box<[Arc<Right>]>>,
 }
 
 /// All claims of one session.
@@ -103,18 +112,24 @@ pub struct Claims(Mutex<Inner>);
 impl Claims {
     /// Replaces what the object claims, whose rank for what it is not bound to is `rank`. Returns the best other claimant
     /// to any of it that outranks the object there, and those who may now have become first and should look again.
-    pub fn set(&self, who: &Claimant, rank: &Rank, rights: Vec<Right>) -> (Option<Claimant>, Vec<Claimant>) {
+    pub fn set(
+        &self,
+        who: &ObjectKey,
+        rank: &Rank,
+        rights: Vec<Claimed>,
+    ) -> (Option<ObjectKey>, Vec<ObjectKey>) {
         let mut inner = self.0.lock();
         let mut freed = inner.remove(&rank.uid, &rights);
-        let claim = |bound| Arc::new(Claim { rank: rank.with_bound(bound), who: who.clone() });
+        let named = Arc::new(who.clone());
+        let claim = |bound| Arc::new(Claim { rank: rank.with_bound(bound), who: named.clone() });
         let claims = [claim(false), claim(true)];
         let mut better = None;
         let mut own = Vec::with_capacity(rights.len());
-        for Right { name, bound } in rights {
+        for Claimed { right, bound } in rights {
             let claim = &claims[usize::from(bound)];
-            let asked = inner.asked_of(&name, &rank.uid);
-            let (right, listed) = inner.add(&name, claim);
-            let listed = listed.map(|first| (first.rank.clone(), first.who.clone()));
+            let asked = inner.asked_of(&right, &rank.uid);
+            let (right, listed) = inner.add(right, claim);
+            let listed = listed.map(|first| (first.rank.clone(), ObjectKey::clone(&first.who)));
             let firsts = asked.into_iter().chain(listed);
             let (above, below): (Vec<_>, Vec<_>) = firsts.partition(|(first, _)| *first < claim.rank);
             better =
@@ -135,11 +150,12 @@ impl Claims {
     }
 
     /// Who outranks `rank` in any of `rights`, whether it listed them or is asked.
-    pub fn outranked(&self, rank: &Rank, rights: &[String]) -> Option<Claimant> {
+    pub fn outranked(&self, rank: &Rank, rights: &[Right]) -> Option<ObjectKey> {
         let inner = self.0.lock();
         rights.iter().find_map(|right| {
-            let listed = inner.by_right.get(right.as_str()).and_then(|claims| claims.first());
-            let listed = listed.filter(|c| c.rank.uid != rank.uid).map(|c| (c.rank.clone(), c.who.clone()));
+            let listed = inner.by_right.get(right).and_then(|claims| claims.first());
+            let listed =
+                listed.filter(|c| c.rank.uid != rank.uid).map(|c| (c.rank.clone(), ObjectKey::clone(&c.who)));
             let asked = inner.asked_of(right, &rank.uid);
             let first = listed.into_iter().chain(asked).min_by(|(a, _), (b, _)| a.cmp(b))?;
             (first.0 < *rank).then_some(first.1)
@@ -147,7 +163,7 @@ impl Claims {
     }
 
     /// Who has what `right` speaks of and is about to let go of it, of those that are asked.
-    pub fn letting_go(&self, right: &str) -> Option<Claimant> {
+    pub fn letting_go(&self, right: &Right) -> Option<ObjectKey> {
         let inner = self.0.lock();
         inner
             .sources
@@ -157,21 +173,22 @@ impl Claims {
     }
 
     /// Those who claim anything that `theirs` names: when a holder lets go of it, they may have become first.
-    pub fn claimants(&self, theirs: &dyn Fn(&str) -> bool) -> Vec<Claimant> {
+    pub fn claimants(&self, theirs: &dyn Fn(&Right) -> bool) -> Vec<ObjectKey> {
         let inner = self.0.lock();
         let listed = inner.by_right.iter().filter(|(right, _)| theirs(right));
-        let mut all: Vec<Claimant> = listed.filter_map(|(_, claims)| first(claims)).collect();
+        let mut all: Vec<ObjectKey> = listed.filter_map(|(_, claims)| first(claims)).collect();
         all.extend(inner.sources.values().map(|asked_of| asked_of.claimant().clone()));
         all
     }
 
     /// Others that claim anything of what the object lists.
-    pub fn sharers(&self, uid: &str) -> Vec<Claimant> {
+    pub fn sharers(&self, uid: &str) -> Vec<ObjectKey> {
         let inner = self.0.lock();
-        let mut all: Vec<Claimant> = Vec::new();
+        let mut all: Vec<ObjectKey> = Vec::new();
         for right in inner.by_uid.get(uid).into_iter().flatten() {
             let listed = inner.by_right.get(right).into_iter().flatten();
-            let listed = listed.filter(|claim| claim.rank.uid != uid).map(|claim| claim.who.clone());
+            let listed =
+                listed.filter(|claim| *claim.rank.uid != *uid).map(|claim| ObjectKey::clone(&claim.who));
             for who in listed.chain(inner.asked_of(right, uid).map(|(_, who)| who)) {
                 if !all.contains(&who) {
                     all.push(who);
@@ -182,7 +199,7 @@ impl Claims {
     }
 
     /// The object is gone; returns those who may have become first.
-    pub fn release(&self, uid: &str) -> Vec<Claimant> {
+    pub fn release(&self, uid: &str) -> Vec<ObjectKey> {
         let mut inner = self.0.lock();
         let mut freed = inner.remove(uid, &[]);
         if inner.sources.remove(uid).is_some() {
@@ -193,32 +210,32 @@ impl Claims {
     }
 
     /// True if `who` lists `right` among its claims.
-    pub fn lists(&self, right: &str, who: &Claimant) -> bool {
+    pub fn lists(&self, right: &Right, who: &ObjectKey) -> bool {
         let inner = self.0.lock();
-        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| claim.who == *who))
+        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| *claim.who == *who))
     }
 
     /// True if somebody other than `uid` claims `right`, bound or not.
-    pub fn wanted(&self, right: &str, uid: &str) -> bool {
+    pub fn wanted(&self, right: &Right, uid: &str) -> bool {
         let inner = self.0.lock();
-        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| claim.rank.uid != uid))
+        inner.by_right.get(right).is_some_and(|claims| claims.iter().any(|claim| *claim.rank.uid != *uid))
             || inner.asked_of(right, uid).is_some()
     }
 
     /// True if somebody other than `uid` claims `right`.
-    pub fn taken(&self, right: &str, uid: &str) -> bool {
+    pub fn taken(&self, right: &Right, uid: &str) -> bool {
         let inner = self.0.lock();
         inner
             .by_right
             .get(right)
-            .is_some_and(|claims| claims.iter().any(|c| c.rank.uid != uid && !c.rank.unbound))
+            .is_some_and(|claims| claims.iter().any(|c| *c.rank.uid != *uid && !c.rank.unbound))
             || inner.asked_of(right, uid).is_some_and(|(rank, _)| !rank.unbound)
     }
 }
 
 impl Inner {
     /// The first of those other than `uid` that have to be asked.
-    fn asked_of(&self, right: &str, uid: &str) -> Option<(Rank, Claimant)> {
+    fn asked_of(&self, right: &Right, uid: &str) -> Option<(Rank, ObjectKey)> {
         let others = self.sources.iter().filter(|(other, _)| *other != uid);
         others
             .filter_map(|(_, asked_of)| Some((asked_of.rank(right)?, asked_of.claimant().clone())))
@@ -226,9 +243,9 @@ impl Inner {
     }
 
     /// Adds a claim; returns the right as it is kept, and who was first.
-    fn add(&mut self, right: &str, claim: &Arc<Claim>) -> (Arc<str>, Option<Arc<Claim>>) {
-        let Some((kept, _)) = self.by_right.get_key_value(right) else {
-            let kept: Arc<str> = right.into();
+    fn add(&mut self, right: Right, claim: &Arc<Claim>) -> (Arc<Right>, Option<Arc<Claim>>) {
+        let Some((kept, _)) = self.by_right.get_key_value(&right) else {
+            let kept = Arc::new(right);
             self.by_right.insert(kept.clone(), vec![claim.clone()]);
             return (kept, None);
         };
@@ -243,13 +260,13 @@ impl Inner {
     }
 
     /// Takes back what the object claims; who may have become first of what it does not `keep`, or keeps as less.
-    fn remove(&mut self, uid: &str, keep: &[Right]) -> Vec<Claimant> {
+    fn remove(&mut self, uid: &str, keep: &[Claimed]) -> Vec<ObjectKey> {
         let mut freed = Vec::new();
         for right in self.by_uid.remove(uid).unwrap_or_default() {
             let Some(claims) = self.by_right.get_mut(&right) else { continue };
-            let own = claims.iter().position(|known| known.rank.uid == uid);
+            let own = claims.iter().position(|known| *known.rank.uid == *uid);
             let was_bound = own.is_some_and(|own| !claims.remove(own).rank.unbound);
-            let given_up = !keep.iter().any(|kept| *kept.name == *right && (kept.bound || !was_bound));
+            let given_up = !keep.iter().any(|kept| kept.right == *right && (kept.bound || !was_bound));
             freed.extend(first(claims).filter(|_| given_up));
             if claims.is_empty() {
                 self.by_right.remove(&right);
@@ -262,57 +279,57 @@ impl Inner {
     }
 }
 
-fn first(claims: &[Arc<Claim>]) -> Option<Claimant> {
-    claims.first().map(|claim| claim.who.clone())
+fn first(claims: &[Arc<Claim>]) -> Option<ObjectKey> {
+    claims.first().map(|claim| ObjectKey::clone(&claim.who))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn who(name: &str) -> Claimant {
-        Claimant { kind: "Toy", namespace: "d".into(), name: name.into() }
+    fn who(name: &str) -> ObjectKey {
+        ObjectKey { kind: "Toy", namespace: "d".into(), name: name.into() }
     }
     fn rank(unbound: bool, created: &str, uid: &str) -> Rank {
-        Rank { unbound, created: created.into(), uid: uid.into() }
+        let created = created.parse::<i64>().ok().and_then(|second| Timestamp::from_second(second).ok());
+        Rank { unbound, created, uid: uid.into() }
     }
-    fn right() -> Vec<Right> {
-        vec![Right::new("Toy#1", false)]
+    fn toy(id: i64) -> Right {
+        Right::Object("Toy", Id::Int(id))
     }
-    fn bound() -> Vec<Right> {
-        vec![Right::new("Toy#1", true)]
+    fn right() -> Vec<Claimed> {
+        vec![Claimed::new(toy(1), false)]
     }
-    fn named() -> [String; 1] {
-        ["Toy#1".into()]
+    fn bound() -> Vec<Claimed> {
+        vec![Claimed::new(toy(1), true)]
+    }
+    fn named() -> [Right; 1] {
+        [toy(1)]
     }
 
     #[test]
     fn bound_beats_unbound_then_age_then_uid() {
         let claims = Claims::default();
-        assert_eq!(claims.set(&who("young"), &rank(true, "2026-02", "y"), right()).0, None);
-        assert_eq!(claims.set(&who("old"), &rank(true, "2026-01", "o"), right()), (None, vec![who("young")]));
-        assert_eq!(claims.set(&who("young"), &rank(true, "2026-02", "y"), right()).0, Some(who("old")));
-        assert_eq!(
-            claims.set(&who("young"), &rank(true, "2026-02", "y"), bound()).0,
-            None,
-            "bound beats older"
-        );
-        assert_eq!(claims.set(&who("old"), &rank(true, "2026-01", "o"), right()).0, Some(who("young")));
+        assert_eq!(claims.set(&who("young"), &rank(true, "2", "y"), right()).0, None);
+        assert_eq!(claims.set(&who("old"), &rank(true, "1", "o"), right()), (None, vec![who("young")]));
+        assert_eq!(claims.set(&who("young"), &rank(true, "2", "y"), right()).0, Some(who("old")));
+        assert_eq!(claims.set(&who("young"), &rank(true, "2", "y"), bound()).0, None, "bound beats older");
+        assert_eq!(claims.set(&who("old"), &rank(true, "1", "o"), right()).0, Some(who("young")));
     }
 
     #[derive(Debug)]
-    struct Many(Claimant, Rank);
+    struct Many(ObjectKey, Rank);
 
     impl ClaimSource for Many {
-        fn claimant(&self) -> &Claimant {
+        fn claimant(&self) -> &ObjectKey {
             &self.0
         }
-        fn lets_go(&self, _: &str) -> bool {
+        fn lets_go(&self, _: &Right) -> bool {
             false
         }
 
-        fn rank(&self, right: &str) -> Option<Rank> {
-            right.starts_with("Toy#").then(|| self.1.clone())
+        fn rank(&self, right: &Right) -> Option<Rank> {
+            matches!(right, Right::Object("Toy", _)).then(|| self.1.clone())
         }
     }
 
@@ -332,7 +349,7 @@ mod tests {
             None,
             "never by itself or a weaker one"
         );
-        assert!(claims.taken("Toy#1", "y"), "a bound member is taken");
+        assert!(claims.taken(&toy(1), "y"), "a bound member is taken");
         assert!(claims.release("m").contains(&who("young")), "who waited hears of it");
     }
 
@@ -343,19 +360,19 @@ mod tests {
         claims.set(&who("b"), &rank(true, "2", "b"), right());
         assert_eq!(claims.release("a"), vec![who("b")]);
         assert_eq!(claims.set(&who("b"), &rank(true, "2", "b"), right()).0, None);
-        assert!(!claims.taken("Toy#1", "b"));
+        assert!(!claims.taken(&toy(1), "b"));
     }
 
     #[test]
     fn what_is_bound_to_one_thing_is_not_bound_to_what_its_spec_names() {
         let claims = Claims::default();
-        claims.set(&who("owner"), &rank(true, "2", "o"), vec![Right::new("Toy#20", true)]);
-        let wide = vec![Right::new("Toy#10", true), Right::new("Toy#20", false)];
+        claims.set(&who("owner"), &rank(true, "2", "o"), vec![Claimed::new(toy(20), true)]);
+        let wide = vec![Claimed::new(toy(10), true), Claimed::new(toy(20), false)];
         let (better, _) = claims.set(&who("old"), &rank(true, "1", "x"), wide);
         assert_eq!(better, Some(who("owner")), "an older object that is bound elsewhere takes nothing");
-        let owner = vec![Right::new("Toy#20", true)];
+        let owner = vec![Claimed::new(toy(20), true)];
         assert_eq!(claims.set(&who("owner"), &rank(true, "2", "o"), owner).0, None);
-        let lost = vec![Right::new("Toy#20", false)];
+        let lost = vec![Claimed::new(toy(20), false)];
         let (_, freed) = claims.set(&who("owner"), &rank(true, "2", "o"), lost);
         assert_eq!(freed, vec![who("old")], "who moves up because a claim became weaker hears of it");
     }

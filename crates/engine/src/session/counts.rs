@@ -26,5 +26,5 @@ impl Counts {
 
 /// What a row uses of other kinds.
 pub(crate) fn uses<K: Managed>(row: Option<&K::Row>) -> Vec<Option<crate::kind::Id>> {
-    K::USES.iter().map(|kind| row.and_then(|row| K::uses(row, kind))).collect()
+    K::USES.iter().map(|used| row.and_then(|row| (used.of)(row, None))).collect()
 }

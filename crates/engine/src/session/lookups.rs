@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::kind::{Id, LookupRow, Table};
+use crate::kind::{Id, LookupRow, Shown, Table};
 
 /// What a name means in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ type Names = HashMap<String, Vec<(Id, Option<String>)>>;
 #[derive(Debug)]
 struct Loaded {
     rows: Result<Names, String>,
+    /// What rows say of themselves.
+    shown: HashMap<Id, Shown>,
     at: Instant,
 }
 
@@ -40,7 +42,11 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(30);
 struct Inner {
     loaded: HashMap<&'static str, Loaded>,
     /// Tables that are being read, and who waits for them.
-    loading: HashMap<&'static str, BTreeSet<crate::kind::object_key::Named>>,
+    loading: HashMap<&'static str, BTreeSet<crate::kind::object_key::ObjectKey>>,
+    /// Rows that were learned of, of tables that are fed, and when.
+    learned: HashMap<&'static str, Vec<(Instant, LookupRow)>>,
+    /// When a table that is fed was found to be wrong.
+    refreshed: HashMap<&'static str, Instant>,
 }
 
 /// The tables of one session.
@@ -63,8 +69,13 @@ impl Lookups {
         }
     }
 
+    /// What a row of the table says of itself.
+    pub(crate) fn shown(&self, table: &Table, id: &Id) -> Option<Shown> {
+        self.lock().loaded.get(table.name)?.shown.get(id).cloned()
+    }
+
     /// Registers who waits for the table; true if the caller has to read it.
-    pub fn wait_for(&self, table: &Table, who: crate::kind::object_key::Named) -> bool {
+    pub fn wait_for(&self, table: &Table, who: crate::kind::object_key::ObjectKey) -> bool {
         let mut inner = self.lock();
         let first = !inner.loading.contains_key(table.name);
         inner.loading.entry(table.name).or_default().insert(who);
@@ -76,25 +87,44 @@ impl Lookups {
         &self,
         table: &Table,
         rows: Result<Vec<LookupRow>, String>,
-    ) -> BTreeSet<crate::kind::object_key::Named> {
+    ) -> BTreeSet<crate::kind::object_key::ObjectKey> {
+        let mut shown = HashMap::new();
         let rows = rows.map(|rows| {
             let mut names = Names::new();
             for row in &rows {
                 add(&mut names, table, row);
+                shown.extend(row.shown.clone().map(|says| (row.id.clone(), says)));
             }
             names
         });
         let mut inner = self.lock();
         let read = rows.is_ok();
-        inner.loaded.insert(table.name, Loaded { rows, at: Instant::now() });
+        inner.loaded.insert(table.name, Loaded { rows, shown, at: Instant::now() });
         if read {
             return inner.loading.remove(table.name).unwrap_or_default();
         }
         inner.loading.get(table.name).cloned().unwrap_or_default()
     }
 
+    /// A listing that began at `since` is the table: what was learned later is added, and one that began before the table was
+    /// found to be wrong is none.
+    pub(crate) fn feed(&self, table: &Table, mut rows: Vec<LookupRow>, since: Instant) {
+        {
+            let mut inner = self.lock();
+            if inner.refreshed.get(table.name).is_some_and(|at| *at > since) {
+                return;
+            }
+            inner.refreshed.remove(table.name);
+            let learned = inner.learned.entry(table.name).or_default();
+            learned.retain(|(at, _)| *at >= since);
+            let later = learned.iter().map(|(_, row)| row.clone());
+            rows.extend(later);
+        }
+        self.store(table, Ok(rows));
+    }
+
     /// Who waits for a table that is being read; whoever still does has to say so again.
-    pub(crate) fn ask_anew(&self, table: &Table) -> BTreeSet<crate::kind::object_key::Named> {
+    pub(crate) fn ask_anew(&self, table: &Table) -> BTreeSet<crate::kind::object_key::ObjectKey> {
         self.lock().loading.get_mut(table.name).map(std::mem::take).unwrap_or_default()
     }
 
@@ -110,12 +140,16 @@ impl Lookups {
 
     /// The table changed in emnify: read it before the next decision.
     pub fn refresh(&self, table: &Table) {
-        self.lock().loaded.remove(table.name);
+        let mut inner = self.lock();
+        inner.loaded.remove(table.name);
+        inner.refreshed.insert(table.name, Instant::now());
     }
 
     /// A row was added to the table in emnify, and this is all that changed.
     pub(crate) fn learn(&self, table: &Table, row: &LookupRow) {
-        if let Some(Loaded { rows: Ok(names), .. }) = self.lock().loaded.get_mut(table.name) {
+        let mut inner = self.lock();
+        inner.learned.entry(table.name).or_default().push((Instant::now(), row.clone()));
+        if let Some(Loaded { rows: Ok(names), .. }) = inner.loaded.get_mut(table.name) {
             add(names, table, row);
         }
     }
@@ -167,7 +201,7 @@ mod tests {
     };
 
     fn row(id: i64, names: &[&str]) -> LookupRow {
-        LookupRow { id: Id::Int(id), names: names.iter().map(ToString::to_string).collect() }
+        LookupRow { id: Id::Int(id), names: names.iter().map(ToString::to_string).collect(), shown: None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -198,10 +232,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_listing_is_the_table_but_for_what_was_learned_while_it_was_read() {
+        let tables = Lookups::default();
+        let second = || tokio::time::advance(Duration::from_secs(1));
+        tables.feed(&TABLE, vec![row(1, &["roof"])], Instant::now());
+        assert_eq!(tables.find(&TABLE, "roof"), Lookup::One(Id::Int(1)));
+        second().await;
+        let began = Instant::now();
+        second().await;
+        tables.learn(&TABLE, &row(2, &["attic"]));
+        tables.feed(&TABLE, vec![row(1, &["roof"])], began);
+        assert_eq!(tables.find(&TABLE, "attic"), Lookup::One(Id::Int(2)), "the listing is older");
+        second().await;
+        tables.feed(&TABLE, vec![row(1, &["roof"])], Instant::now());
+        assert_eq!(tables.find(&TABLE, "attic"), Lookup::Missing, "a later one does not show it: it is gone");
+
+        second().await;
+        let began = Instant::now();
+        second().await;
+        tables.refresh(&TABLE);
+        tables.feed(&TABLE, vec![row(1, &["roof"])], began);
+        assert_eq!(
+            tables.find(&TABLE, "roof"),
+            Lookup::Unread,
+            "it began before the table was found to be wrong"
+        );
+        second().await;
+        tables.feed(&TABLE, vec![row(3, &["roof"])], Instant::now());
+        assert_eq!(tables.find(&TABLE, "roof"), Lookup::One(Id::Int(3)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn one_reading_serves_all_who_wait() {
         let tables = Lookups::default();
-        let who =
-            |n: &str| crate::kind::object_key::Named { kind: "Toy", namespace: "d".into(), name: n.into() };
+        let who = |n: &str| crate::kind::object_key::ObjectKey {
+            kind: "Toy",
+            namespace: "d".into(),
+            name: n.into(),
+        };
         assert!(tables.wait_for(&TABLE, who("a")));
         assert!(!tables.wait_for(&TABLE, who("b")));
         assert_eq!(tables.store(&TABLE, Err("down".into())), [who("a"), who("b")].into());

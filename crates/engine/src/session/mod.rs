@@ -1,19 +1,19 @@
 //! One live organisation on one host: what every object of it shares.
 
-pub mod batch;
+pub(crate) mod batch;
 pub mod caller;
 pub(crate) mod census;
 pub mod chance;
-pub mod claims;
+pub(crate) mod claims;
 pub(crate) mod counts;
 pub mod guard;
-pub mod hints;
+pub(crate) mod hints;
 pub mod lookups;
-pub mod mirror;
-pub mod pace;
+pub(crate) mod mirror;
+pub(crate) mod pace;
 pub(crate) mod past;
 pub(crate) mod pause;
-pub mod queue;
+pub(crate) mod queue;
 pub(crate) mod response;
 pub(crate) mod role;
 pub mod scrub;
@@ -49,7 +49,7 @@ use self::{
     queue::Queue,
     scrub::Scrub,
 };
-use crate::kind::{BatchKey, Managed, object_key::Named, spec::WorkspaceKey};
+use crate::kind::{BatchKey, Managed, object_key::ObjectKey, spec::WorkspaceKey};
 
 /// The mirror of one kind and the wish for a sweep of it.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub struct KindState<K: Managed> {
     /// Ask for a sweep before its time.
     pub sweep: Notify,
     /// Objects of any kind that look again after the next complete listing.
-    pub(crate) waiting: Mutex<BTreeSet<Named>>,
+    pub(crate) waiting: Mutex<BTreeSet<ObjectKey>>,
     /// Sweeping has been started.
     pub(crate) swept: AtomicBool,
     bulk: Mutex<Bulk>,
@@ -113,7 +113,8 @@ impl<K: Managed> KindState<K> {
         if let Some(room) = self.room(key, wanted) {
             return Some(room);
         }
-        match K::room(api, create).await {
+        let bulk = K::BULK?;
+        match (bulk.room)(api, create).await {
             Ok(room) => room.map(|room| self.set_room(key, room)),
             Err(error) => {
                 // not knowing is no reason not to try
@@ -332,6 +333,11 @@ impl Session {
     /// Ids of the application tokens that callers log in with: whoever revoked one would lock a Workspace out.
     pub fn own_tokens(&self) -> Vec<i64> {
         self.callers().iter().filter_map(|caller| caller.own_token()).collect()
+    }
+
+    /// E-mail addresses, in lower case, of the people that callers log in as.
+    pub fn own_users(&self) -> Vec<String> {
+        self.callers().iter().filter_map(|caller| caller.own_user()).collect()
     }
 
     /// Time between sweeps where the workspace sets one.

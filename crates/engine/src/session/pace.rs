@@ -15,7 +15,7 @@ const LONGEST: u32 = 5;
 
 /// One of the readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub(crate) enum Reader {
     /// Of the event log.
     Tail,
     /// Of what changed last.
@@ -24,7 +24,7 @@ pub enum Reader {
 
 impl Reader {
     /// Pause before looking whether a reading is due.
-    pub fn tick(self) -> Duration {
+    pub(crate) fn tick(self) -> Duration {
         match self {
             Self::Tail => TAIL,
             Self::Recent => RECENT,
@@ -32,7 +32,7 @@ impl Reader {
     }
 
     /// Pause between two readings; `creating`: objects are being made, `failures`: readings that failed in a row.
-    pub fn pause(self, creating: bool, failures: u32) -> Duration {
+    pub(crate) fn pause(self, creating: bool, failures: u32) -> Duration {
         let pause = match (self, creating) {
             (_, false) => self.tick(),
             (Self::Tail, true) => TAIL_BUSY,
@@ -42,29 +42,28 @@ impl Reader {
     }
 }
 
-/// The allowance covers this time.
+/// An allowance that is used up is whole again after this time.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Single reads that a small kind is worth.
 const FEW: usize = 5;
 /// Rows of a page: beyond so many pages' worth of single reads a listing is cheaper.
 const PAGE: usize = 1000;
 
-/// Single reads that hints may cause in a minute: about as many as the pages of a listing, which shows more.
+/// Single reads that hints may cause: in a minute about as many as the pages of a listing, which shows more. It comes back bit
+/// by bit, so that a burst does not make what happens next wait for the end of a minute.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Allowance {
-    used: usize,
-    since: Duration,
+pub(crate) struct Allowance {
+    /// What was taken is paid for by then.
+    paid: Duration,
 }
 
 impl Allowance {
     /// Takes up to `wanted` reads at `now` (any clock that moves on) for a kind of `size` objects; how many it got.
-    pub fn take(&mut self, wanted: usize, size: usize, now: Duration) -> usize {
-        if now.saturating_sub(self.since) >= MINUTE {
-            *self = Self { used: 0, since: now };
-        }
-        let most = FEW + size / PAGE;
-        let got = wanted.min(most.saturating_sub(self.used));
-        self.used += got;
+    pub(crate) fn take(&mut self, wanted: usize, size: usize, now: Duration) -> usize {
+        let each = MINUTE / u32::try_from(FEW + size / PAGE).unwrap_or(u32::MAX);
+        let room = MINUTE.saturating_sub(self.paid.saturating_sub(now)).as_nanos() / each.as_nanos().max(1);
+        let got = wanted.min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.paid = self.paid.max(now) + each.saturating_mul(u32::try_from(got).unwrap_or(u32::MAX));
         got
     }
 }
@@ -93,8 +92,13 @@ mod tests {
         let at = Duration::from_secs;
         assert_eq!(allowance.take(3, 10_000, at(100)), 3);
         assert_eq!(allowance.take(8_000, 10_000, at(101)), 12, "a listing of 10 pages shows the rest");
-        assert_eq!(allowance.take(1, 10_000, at(159)), 0);
-        assert_eq!(allowance.take(1, 10_000, at(160)), 1, "the next minute has its own");
+        assert_eq!(allowance.take(1, 10_000, at(103)), 0);
+        assert_eq!(
+            allowance.take(2, 10_000, at(104)),
+            1,
+            "one every four seconds, and no minute without any"
+        );
+        assert_eq!(allowance.take(99, 10_000, at(999)), 15, "what nobody took is not kept");
         assert_eq!(Allowance::default().take(9, 0, at(0)), 5, "a small kind has some, too");
     }
 }

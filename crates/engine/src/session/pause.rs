@@ -62,6 +62,17 @@ pub(crate) fn safety_net() -> Duration {
     SAFETY_NET.mul_f64(chance::between(0.9..1.1))
 }
 
+/// How long until the next look at what is due after `due`: not at once, and never without the net, however far that is.
+pub(crate) fn until_look(due: Option<Duration>) -> Duration {
+    let net = safety_net();
+    due.map_or(net, |due| due.clamp(Duration::from_millis(100), net))
+}
+
+/// How long it is from `now` to a time that may have passed.
+pub(crate) fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}
+
 /// The end of a pause that begins `now`.
 pub(crate) fn after(now: Timestamp, pause: Duration) -> Timestamp {
     let pause = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
@@ -85,5 +96,16 @@ mod tests {
             let pause = slow_net(tries).as_secs_f64() / 60.0;
             assert!((minutes * 0.89..minutes * 1.11).contains(&pause), "{pause} min after {tries} refusals");
         }
+    }
+
+    #[test]
+    fn whatever_is_due_in_years_the_net_comes_first() {
+        let years = until_look(Some(Duration::from_secs(73 * 365 * 86_400)));
+        assert!(
+            years <= SAFETY_NET.mul_f64(1.1),
+            "a contract that begins in 2099 is looked at today: {years:?}"
+        );
+        assert_eq!(until_look(Some(MINUTE)), MINUTE);
+        assert!(!until_look(Some(Duration::ZERO)).is_zero(), "what is over is not looked at in a circle");
     }
 }

@@ -13,7 +13,7 @@ use emnify::Lane;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
-use crate::kind::BatchKey;
+use crate::kind::{BatchKey, object_key::ObjectKey};
 
 /// A line is served when nothing joined it for this long; twice as long where a mass waits, and once more as long for each
 /// round of it.
@@ -36,12 +36,8 @@ const EDITING: Duration = Duration::from_secs(600);
 /// One object that has something to send. What that is gets decided when its turn comes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Item {
-    /// Its kind.
-    pub kind: &'static str,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// Where it is found.
+    pub object: ObjectKey,
     /// Its uid: a namesake made later is somebody else.
     pub uid: String,
 }
@@ -150,7 +146,7 @@ impl Queue {
     /// after another. Entries with a `batch_hint` wait for others in lanes where nobody waits for the answer.
     pub fn push(&self, item: Item, lane: Lane, group: Option<&'static str>, batch_hint: Option<BatchHint>) {
         let full = batch_hint.as_ref().map_or(1, |r| r.full);
-        let line = LineKey { lane, kind: item.kind, group, batch: batch_hint.map(|r| r.key) };
+        let line = LineKey { lane, kind: item.object.kind, group, batch: batch_hint.map(|r| r.key) };
         let waiting = Waiting { item, since: Instant::now() };
         let mut inner = self.lock();
         if lane <= Lane::Interactive {
@@ -374,7 +370,8 @@ mod tests {
     use super::*;
 
     fn item(uid: &str) -> Item {
-        Item { kind: "Toy", namespace: "d".into(), name: uid.into(), uid: uid.into() }
+        let object = ObjectKey { kind: "Toy", namespace: "d".into(), name: uid.into() };
+        Item { object, uid: uid.into() }
     }
 
     #[test]
@@ -384,7 +381,7 @@ mod tests {
             queue.push(item(&format!("c{i}")), Lane::Create, Some("g"), None);
         }
         queue.push(item("edit"), Lane::Interactive, Some("g"), None);
-        assert_eq!(queue.pop().unwrap().item.name, "edit");
+        assert_eq!(queue.pop().unwrap().item.object.name, "edit");
     }
 
     #[test]
@@ -395,8 +392,8 @@ mod tests {
         queue.push(item("b"), Lane::Safety, None, None);
         queue.push(item("b"), Lane::Scrub, None, None);
         let first = queue.pop().unwrap();
-        assert_eq!((first.item.name.as_str(), first.lane), ("b", Lane::Safety));
-        assert_eq!(queue.pop().unwrap().item.name, "a");
+        assert_eq!((first.item.object.name.as_str(), first.lane), ("b", Lane::Safety));
+        assert_eq!(queue.pop().unwrap().item.object.name, "a");
         assert!(queue.pop().is_none(), "b waited once");
     }
 
@@ -408,7 +405,7 @@ mod tests {
         let first = queue.pop().unwrap();
         assert!(queue.pop().is_none(), "one write in flight");
         drop(first);
-        assert_eq!(queue.pop().unwrap().item.name, "b");
+        assert_eq!(queue.pop().unwrap().item.object.name, "b");
     }
 
     #[test]
@@ -422,7 +419,7 @@ mod tests {
         });
         assert!(std::panic::catch_unwind(call).is_err());
         assert!(!queue.carries("a"), "nobody carries it any more");
-        assert_eq!(queue.pop().unwrap().item.name, "b", "the group is free");
+        assert_eq!(queue.pop().unwrap().item.object.name, "b", "the group is free");
     }
 
     #[test]
@@ -550,7 +547,7 @@ mod tests {
         let queue = Queue::default();
         queue.push(item("c"), Lane::Create, Some("g"), Some(batch_hint("create", 10)));
         queue.push(item("e"), Lane::Interactive, Some("g"), Some(batch_hint("patch", 10)));
-        assert_eq!(queue.pop().unwrap().item.name, "e");
+        assert_eq!(queue.pop().unwrap().item.object.name, "e");
     }
 
     #[tokio::test(start_paused = true)]
@@ -560,7 +557,7 @@ mod tests {
         queue.push(item("b"), Lane::Scrub, None, None);
         let until = Instant::now() + Duration::from_secs(30);
         queue.pause_group("g", until);
-        assert_eq!(queue.pop().unwrap().item.name, "b");
+        assert_eq!(queue.pop().unwrap().item.object.name, "b");
         assert_eq!(queue.ready(None).await, Lane::Interactive);
         assert_eq!(Instant::now(), until);
     }

@@ -40,6 +40,7 @@ pub(crate) fn learn<K: Managed>(
         (Some(row), _) => {
             kind_state.mirror.wrote(row, now);
         }
+        (None, Some(id)) if change.accepted() => kind_state.mirror.accepted(id, change, ends),
         (None, Some(id)) if ends => kind_state.mirror.forget(id),
         (None, Some(id)) => assume(&kind_state, id, change, now),
         (None, None) => {}
@@ -47,7 +48,7 @@ pub(crate) fn learn<K: Managed>(
     if id.is_none() || ends || used(id) != before {
         session.counts.moved();
     }
-    if let Some(other) = K::ends(change) {
+    if let Some(other) = K::RENEWAL.and_then(|renewal| (renewal.ends)(change)) {
         kind_state.mirror.forget(&other);
     }
     if let Some(id) = made.as_ref().or(id) {

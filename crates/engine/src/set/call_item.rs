@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::{
-    decide::roster::{Counted, Roster},
+    decide::roster::{Counted, MemberKey, Roster},
     kind::{
         Change, Id, Verb,
         set::{MemberChange, ObjectSet, Rollout},
@@ -16,8 +16,8 @@ use crate::{
 /// One member's share of a call.
 #[derive(Debug)]
 pub(crate) struct CallItem<F: ObjectSet> {
-    /// What it holds; for a departure its negated id.
-    pub(crate) key: i64,
+    /// Which member it is.
+    pub(crate) key: MemberKey,
     /// Its own id, if it exists.
     pub(crate) id: Option<Id>,
     /// The change.
@@ -46,7 +46,7 @@ pub(crate) fn sent<F: ObjectSet>(
         roster.reserved = roster.reserved.filter(|(_, n)| *n > started).map(|(at, n)| (at, n - started));
     }
     let mut added = Added::default();
-    let disturbing: HashSet<i64> =
+    let disturbing: HashSet<MemberKey> =
         items.iter().filter(|call_item| call_item.disturbs()).map(|call_item| call_item.key).collect();
     if disturbing.is_empty() {
         return added;
@@ -54,9 +54,9 @@ pub(crate) fn sent<F: ObjectSet>(
     for departure in &roster.departures {
         // it is the same device as the member that it was
         if let (true, Some(was)) =
-            (disturbing.contains(&-departure.id), roster.counts.remove(&departure.pool))
+            (disturbing.contains(&departure.key()), roster.counts.remove(&MemberKey::Wanted(departure.pool)))
         {
-            roster.counts.entry(-departure.id).or_insert(was);
+            roster.counts.entry(departure.key()).or_insert(was);
         }
     }
     for key in &disturbing {
@@ -68,10 +68,10 @@ pub(crate) fn sent<F: ObjectSet>(
             None => added.more += 1,
         }
     }
-    let exist: HashSet<i64> =
+    let exist: HashSet<MemberKey> =
         items.iter().filter(|call_item| call_item.id.is_some()).map(|call_item| call_item.key).collect();
-    let slots = roster.slots.iter_mut().filter(|slot| disturbing.contains(&slot.pool));
-    for slot in slots.filter(|slot| exist.contains(&slot.pool)) {
+    let slots = roster.slots.iter_mut().filter(|slot| disturbing.contains(&slot.key()));
+    for slot in slots.filter(|slot| exist.contains(&slot.key())) {
         slot.counted = true;
         if rollout.max_unavailable.is_some() {
             roster.disturbed.insert(slot.pool, now);
@@ -113,6 +113,11 @@ pub(crate) fn answered<F: ObjectSet>(
 }
 
 impl<F: ObjectSet> CallItem<F> {
+    /// What the member holds that it makes, if it makes one.
+    pub(crate) fn makes(&self) -> Option<i64> {
+        self.key.wanted().filter(|_| self.id.is_none())
+    }
+
     fn disturbs(&self) -> bool {
         self.change.class().disturbs > 0
     }

@@ -8,22 +8,23 @@ use std::{
     },
 };
 
+use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
     decide::roster::{Departure, Slot},
-    kind::{Id, Kind, set::ObjectSet},
+    kind::{Id, Key, Kind, object_key::ObjectKey, set::ObjectSet},
     session::{
         Session,
-        claims::{ClaimSource, Claimant, Rank},
+        claims::{ClaimSource, Rank, Right},
     },
 };
 
 /// The members of one set, as others may ask for them.
 pub(crate) struct SetClaims<F: ObjectSet> {
-    claimant: Claimant,
-    created: String,
-    uid: String,
+    claimant: ObjectKey,
+    created: Option<Timestamp>,
+    uid: Arc<str>,
     session: std::sync::Weak<Session>,
     /// What members hold, sorted, with the id of those that exist (0 for others).
     claimed: RwLock<Vec<(i64, i64)>>,
@@ -37,11 +38,11 @@ pub(crate) struct SetClaims<F: ObjectSet> {
 }
 
 impl<F: ObjectSet> SetClaims<F> {
-    pub(crate) fn new(claimant: Claimant, created: String, uid: String, session: &Arc<Session>) -> Self {
+    pub(crate) fn new(claimant: ObjectKey, rank: Rank, session: &Arc<Session>) -> Self {
         Self {
             claimant,
-            created,
-            uid,
+            created: rank.created,
+            uid: rank.uid,
             session: Arc::downgrade(session),
             claimed: RwLock::default(),
             leaving: RwLock::default(),
@@ -82,51 +83,50 @@ impl<F: ObjectSet> SetClaims<F> {
 
     /// How strong its claim to one member is.
     pub(crate) fn rank_of(&self, bound: bool) -> Rank {
-        Rank { unbound: !bound, created: self.created.clone(), uid: self.uid.clone() }
+        Rank { unbound: !bound, created: self.created, uid: self.uid.clone() }
     }
 
-    /// The rights of the member that holds `pool`, as every kind writes them.
-    pub(crate) fn rights_of(&self, pool: i64, id: Option<&Id>) -> Vec<String> {
-        let key = F::key(pool);
-        let mut rights = vec![format!("{}:{}={}", F::Member::KIND, key.name, key.value)];
-        rights.extend(id.map(|id| format!("{}#{id}", F::Member::KIND)));
+    /// The rights of the member that holds `pool`.
+    pub(crate) fn rights_of(&self, pool: i64, id: Option<&Id>) -> Vec<Right> {
+        let mut rights = vec![Right::Key(F::Member::KIND, F::key(pool))];
+        rights.extend(id.map(|id| Right::Object(F::Member::KIND, id.clone())));
         let more = self.rights.read();
-        rights.extend(more.iter().map(|name| format!("{name}={pool}")));
+        rights.extend(more.iter().map(|name| Right::Shared(Key::new(name, pool.to_string()))));
         rights
     }
 
     /// What the member holds that a right speaks of.
-    fn pool_of(&self, right: &str) -> Option<i64> {
-        if let Some((_, value)) = right.rsplit_once('=') {
-            return value.parse().ok();
+    fn pool_of(&self, right: &Right) -> Option<i64> {
+        match right {
+            Right::Key(_, key) | Right::Shared(key) => key.value.parse().ok(),
+            Right::Object(kind, id) if *kind == F::Member::KIND => {
+                F::pool_entry(&*self.session.upgrade()?.kind_state::<F::Member>().mirror.row(id)?)
+            }
+            Right::Object(..) => None,
         }
-        let id = right.strip_prefix(F::Member::KIND)?.strip_prefix('#')?;
-        let row = self.session.upgrade()?.kind_state::<F::Member>().mirror.row(&Id::parse(id))?;
-        F::pool_entry(&row)
     }
 }
 
 impl<F: ObjectSet> ClaimSource for SetClaims<F> {
-    fn claimant(&self) -> &Claimant {
+    fn claimant(&self) -> &ObjectKey {
         &self.claimant
     }
 
-    fn rank(&self, right: &str) -> Option<Rank> {
+    fn rank(&self, right: &Right) -> Option<Rank> {
         if self.observes.load(Ordering::Relaxed) {
             return None;
         }
         let pool = self.pool_of(right)?;
         let id = self.member(pool)?;
-        let number = right.rsplit_once('#').map(|(_, id)| Id::parse(id));
+        let number = if let Right::Object(_, id) = right { Some(id) } else { None };
         // another one that holds the same is not the member it is bound to
-        let bound = id != 0 && number.as_ref().is_none_or(|number| *number == Id::Int(id));
-        self.rights_of(pool, number.as_ref()).iter().any(|r| r == right).then(|| self.rank_of(bound))
+        let bound = id != 0 && number.is_none_or(|number| *number == Id::Int(id));
+        self.rights_of(pool, number).contains(right).then(|| self.rank_of(bound))
     }
 
-    fn lets_go(&self, right: &str) -> bool {
-        let id = right.strip_prefix(F::Member::KIND).and_then(|rest| rest.strip_prefix('#'));
-        let id = id.and_then(|id| id.parse().ok());
-        id.is_some_and(|id: i64| self.leaving.read().binary_search(&id).is_ok())
+    fn lets_go(&self, right: &Right) -> bool {
+        let Right::Object(kind, Id::Int(id)) = right else { return false };
+        *kind == F::Member::KIND && self.leaving.read().binary_search(id).is_ok()
     }
 }
 

@@ -1,10 +1,6 @@
 //! Sets at work: their watches, what is remembered of each, and their part in what all kinds share.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use emnify::{
     Api,
@@ -12,7 +8,7 @@ use emnify::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
@@ -23,27 +19,20 @@ use super::{
 use crate::{
     cluster::{
         context::{AnyKind, Shared},
-        memory::Memory,
-        object::{claimant, fallback_status, home_of, lives_in, named, workspace_key, workspace_of},
-        status::Overlay,
-        watch::{Reconciled, Reconciler, Watches},
-        workspaces::Served,
+        object::{home_of, rank},
+        reconcile::KindContext,
+        watch::{self, Reconciled, Reconciler},
     },
     kind::{
-        Alert, FINALIZER, Id, Key, Kind, Status,
+        Alert, Id, Key, Kind,
         decoded::Decoded,
-        object_key::Named,
+        object_key::ObjectKey,
         relations::{Located, RefState},
         set::ObjectSet,
         spec::WorkspaceKey,
     },
     metrics::snapshot::ObjectsSnapshot,
-    session::{
-        Access, Session,
-        caller::Caller,
-        claims::{ClaimSource, Claimant},
-        queue::Ticket,
-    },
+    session::{Access, Session, caller::Caller, claims::ClaimSource, queue::Ticket},
 };
 
 /// What is kept of one set, by uid.
@@ -54,7 +43,7 @@ pub(super) struct SetEntry<F: ObjectSet> {
     pub(super) claims: Arc<SetClaims<F>>,
     pub(super) touched: Arc<ChangedMembers>,
     pub(super) set: Arc<Mutex<SetState<F>>>,
-    place: (String, String),
+    key: ObjectKey,
 }
 
 impl<F: ObjectSet> Clone for SetEntry<F> {
@@ -65,76 +54,54 @@ impl<F: ObjectSet> Clone for SetEntry<F> {
             claims: self.claims.clone(),
             touched: self.touched.clone(),
             set: self.set.clone(),
-            place: self.place.clone(),
+            key: self.key.clone(),
         }
     }
 }
 
 /// All sets of one kind.
 pub(crate) struct SetController<F: ObjectSet> {
-    pub(super) shared: Arc<Shared>,
-    watches: Watches<F>,
-    pub(super) memory: Memory,
-    pub(super) overlay: Overlay<F>,
-    /// The kind's definition is being deleted.
-    pub(super) terminating: AtomicBool,
+    pub(super) kube: KindContext<F>,
     entry: Mutex<HashMap<String, SetEntry<F>>>,
 }
 
 impl<F: ObjectSet> SetController<F> {
     /// A controller that watches nothing yet.
     pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
-        let watches = Watches::new(&shared.settings.namespaces);
-        Arc::new(Self {
-            shared,
-            watches,
-            memory: Memory::default(),
-            overlay: Overlay::default(),
-            terminating: AtomicBool::new(false),
-            entry: Mutex::default(),
-        })
+        Arc::new(Self { kube: KindContext::new(shared), entry: Mutex::default() })
     }
 
     /// Watches and reconciles until `shutdown` says true.
     pub(crate) async fn run(self: Arc<Self>, shutdown: Receiver<bool>) {
-        self.watches.run(&self.shared.client, &self, &shutdown).await;
-    }
-
-    pub(super) fn object(&self, namespace: &str, name: &str) -> Option<Arc<Decoded<F>>> {
-        self.watches.object(namespace, name)
-    }
-
-    pub(super) fn trigger(&self, namespace: &str, name: &str, why: &str) {
-        self.watches.trigger(namespace, name, why);
+        watch::run(self, shutdown).await;
     }
 
     /// What is kept of a set in a session; another session means that nothing is known yet.
     pub(super) fn keep(&self, object: &Decoded<F>, access: &Access) -> SetEntry<F> {
-        let uid = object.uid().unwrap_or_default();
+        let uid = object.uid();
         let Access { session, caller } = access;
         let mut all = self.entry.lock();
-        if let Some(entry) = all.get_mut(&uid).filter(|entry| Arc::ptr_eq(&entry.session, session)) {
+        if let Some(entry) = all.get_mut(uid).filter(|entry| Arc::ptr_eq(&entry.session, session)) {
             if !Arc::ptr_eq(&entry.caller, caller) {
                 // another workspace of the same organisation: what is known stays
-                entry.caller.guard.withdraw(&uid);
+                entry.caller.guard.withdraw(uid);
                 entry.caller = caller.clone();
             }
             return entry.clone();
         }
-        let created = object.creation_timestamp().map(|t| t.0.to_string()).unwrap_or_default();
         let entry = SetEntry {
             session: session.clone(),
             caller: caller.clone(),
-            claims: Arc::new(SetClaims::new(claimant(object), created, uid.clone(), session)),
+            claims: Arc::new(SetClaims::new(object.key(), rank(object), session)),
             touched: Arc::default(),
             set: Arc::new(Mutex::new(SetState::new())),
-            place: (object.namespace().unwrap_or_default(), object.name_any()),
+            key: object.key(),
         };
-        session.claims.add_source(&uid, entry.claims.clone());
-        let before = all.insert(uid.clone(), entry.clone());
+        session.claims.add_source(uid, entry.claims.clone());
+        let before = all.insert(uid.to_owned(), entry.clone());
         drop(all);
         if let Some(before) = before {
-            self.release(&before, &uid);
+            self.release(&before, uid);
         }
         entry
     }
@@ -151,7 +118,7 @@ impl<F: ObjectSet> SetController<F> {
     }
 
     /// Who else may claim what a set holds.
-    pub(super) fn sharers(&self, uid: &str) -> Vec<Claimant> {
+    pub(super) fn sharers(&self, uid: &str) -> Vec<ObjectKey> {
         let Some(entry) = self.entry.lock().get(uid).cloned() else { return Vec::new() };
         let mut all = entry.session.claims.claimants(&|right| entry.claims.rank(right).is_some());
         all.retain(|who| who != entry.claims.claimant());
@@ -161,7 +128,7 @@ impl<F: ObjectSet> SetController<F> {
     fn release(&self, entry: &SetEntry<F>, uid: &str) {
         entry.caller.guard.finish(uid);
         for next in entry.session.claims.release(uid) {
-            self.shared.trigger(&next.into(), "a claim was released");
+            self.kube.shared.trigger(&next, "a claim was released");
         }
     }
 
@@ -171,33 +138,19 @@ impl<F: ObjectSet> SetController<F> {
         if let Some(entry) = entry {
             self.release(&entry, uid);
         }
-        self.memory.forget(uid);
-        self.overlay.forget(uid);
-    }
-
-    fn common(&self, object: &Decoded<F>) -> crate::kind::spec::CommonStatus {
-        let (status, _) = self.overlay.newest(object);
-        status.as_ref().map_or_else(|| fallback_status(object), |status| status.common().clone())
+        self.kube.forget(uid);
     }
 }
 
 impl<F: ObjectSet> fmt::Debug for SetController<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FleetController").field("kind", &F::KIND).finish_non_exhaustive()
+        f.debug_struct("SetController").field("kind", &F::KIND).finish_non_exhaustive()
     }
 }
 
 impl<F: ObjectSet> Reconciler<F> for SetController<F> {
-    fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    fn served(&self, object: &Decoded<F>) -> Served {
-        workspace_of(&self.shared, object, &self.common(object)).served
-    }
-
-    fn overlay(&self) -> &Overlay<F> {
-        &self.overlay
+    fn kube(&self) -> &KindContext<F> {
+        &self.kube
     }
 
     fn reconcile(
@@ -207,15 +160,9 @@ impl<F: ObjectSet> Reconciler<F> for SetController<F> {
         async move { self.reconcile_object(&object).await }.boxed()
     }
 
-    fn settled(&self, object: &Decoded<F>) -> bool {
-        self.common(object).settled_generation == object.meta().generation
-    }
-
     fn deleted(&self, object: &Decoded<F>) {
-        for target in self.shared.references.set(&named(object), Vec::new()) {
-            self.shared.trigger(&target, "an object that referred to it is gone");
-        }
-        self.forget(&object.uid().unwrap_or_default());
+        self.kube.drop_references(object);
+        self.forget(object.uid());
     }
 }
 
@@ -224,11 +171,11 @@ pub(crate) struct SetHandle<F: ObjectSet>(pub(crate) Arc<SetController<F>>);
 
 impl<F: ObjectSet> AnyKind for SetHandle<F> {
     fn reference(&self, namespace: &str, name: &str) -> RefState {
-        let Some(object) = self.0.object(namespace, name) else { return RefState::Missing };
+        let Some(object) = self.0.kube.watches.object(namespace, name) else { return RefState::Missing };
         match object.meta().deletion_timestamp {
             // a set that leaves still uses what it refers to
             Some(_) => RefState::Deleting,
-            None => match home_of(&self.0.shared, &object, &self.0.common(&object)) {
+            None => match home_of(&self.0.kube.shared, &object, &self.0.kube.common(&object)) {
                 Some((organisation, host)) => {
                     RefState::Bound { id: Id::Text(name.to_owned()), organisation, host }
                 }
@@ -237,26 +184,21 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         }
     }
 
-    fn locate(&self, _: &Arc<Session>, _: &Key, _: &Named) -> Located {
+    fn locate(&self, _: &Arc<Session>, _: &Key, _: &ObjectKey) -> Located {
         Located::Nothing
     }
 
-    fn trigger(&self, namespace: &str, name: &str, why: &str) {
-        self.0.trigger(namespace, name, why);
+    fn trigger(&self, key: &ObjectKey, why: &str) {
+        self.0.kube.trigger(key, why);
     }
 
     fn trigger_all(&self, workspace: &WorkspaceKey) {
-        for object in self.0.watches.objects() {
-            let namespace = object.namespace().unwrap_or_default();
-            if workspace.namespace.as_ref().is_none_or(|n| *n == namespace) {
-                self.0.trigger(&namespace, &object.name_any(), "its workspace changed");
-            }
-        }
+        self.0.kube.trigger_all(workspace);
     }
 
     fn allowed_again(&self, workspace: &WorkspaceKey) {
-        for object in self.0.watches.objects() {
-            if let Some(access) = self.0.access_of(&object).ok().filter(|a| a.caller.key == *workspace) {
+        for object in self.0.kube.watches.objects() {
+            if let Some(access) = self.0.kube.access(&object).ok().filter(|a| a.caller.key == *workspace) {
                 let entry = self.0.keep(&object, &access);
                 let mut set = entry.set.lock();
                 set.roster.failures.retain(|_, trouble| trouble.refused.is_none());
@@ -268,8 +210,8 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
 
     /// Sets are asked what they hold from the moment their session is used.
     fn claim_all(&self, access: &Access) {
-        for object in self.0.watches.objects() {
-            if lives_in(&self.0.shared, &object, &self.0.common(&object), &access.session) {
+        for object in self.0.kube.watches.objects() {
+            if self.0.kube.lives_in(&object, &access.session) {
                 self.0.keep(&object, access);
             }
         }
@@ -284,11 +226,11 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
             return;
         }
         let Some((entry, pool)) = self.0.member(session, id) else { return };
-        let Some(object) = self.0.object(&entry.place.0, &entry.place.1) else { return };
+        let Some(object) = self.0.kube.object(&entry.key) else { return };
         let entry = entry.session.kind_state::<F::Pool>().mirror.row(&Id::Int(pool));
         let called = entry.map_or_else(|| pool.to_string(), |row| F::display_name(&row));
         let note = format!("{called}: {}", alert.note);
-        self.0.shared.events.say_once(&*object, alert.reason, &note, &alert.key, at);
+        self.0.kube.shared.events.say_once(&*object, alert.reason, &note, &alert.key, at);
     }
 
     fn name(&self) -> &'static str {
@@ -320,7 +262,7 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
             let marked = row.as_ref().and_then(|row| F::marks(row)?.set).is_some();
             // without a row only the sets themselves know whose it was
             if (ours || marked || row.is_none()) && entry.touched.add(pool.filter(|_| ours), id.int()) {
-                self.0.trigger(&entry.place.0, &entry.place.1, "members changed");
+                self.0.kube.trigger(&entry.key, "members changed");
             }
         }
     }
@@ -330,30 +272,14 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
     }
 
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
-        ObjectsSnapshot::count(&self.0.watches.objects(), now, |_| None)
+        ObjectsSnapshot::count(&self.0.kube.watches.objects(), now, |_| None)
     }
 
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
-        let depends = |object: &Decoded<F>| {
-            let common = self.0.common(object);
-            common.organisation_id.is_some()
-                && object.finalizers().iter().any(|f| f == FINALIZER)
-                && workspace_key(&self.0.shared, object, &common) == *workspace
-        };
-        let told = |object: &Decoded<F>| {
-            format!("{} {}/{}", F::KIND, object.namespace().unwrap_or_default(), object.name_any())
-        };
-        self.0.watches.objects().iter().filter(|o| depends(o)).map(|o| told(o)).collect()
+        self.0.kube.dependents(workspace, |common| common.organisation_id.is_some())
     }
 
     fn listed(&self) -> bool {
-        self.0.watches.listed()
-    }
-}
-
-impl<F: ObjectSet> SetController<F> {
-    /// The session a set works in, and who acts for it there.
-    pub(super) fn access_of(&self, object: &Decoded<F>) -> Result<Access, String> {
-        workspace_of(&self.shared, object, &self.common(object)).state
+        self.0.kube.watches.listed()
     }
 }

@@ -7,6 +7,7 @@ use super::{
     state::SetState,
 };
 use crate::{
+    cluster::reconcile::Finding,
     decide::{
         error_policy::{Effect, Waiting},
         known::{Explanation, Trouble},
@@ -15,7 +16,7 @@ use crate::{
         roster::{MemberState, Roster, Slot},
     },
     kind::{
-        Id, reason,
+        Dates, Id, reason,
         set::{Failure, ObjectSet, SHOWN_FAILURES, Tally},
         spec::CommonStatus,
     },
@@ -52,6 +53,15 @@ impl SetPhase {
             Self::Stall(told) => ("Stall", told.reason),
             Self::Drifted(told) => ("Differs", told.reason),
             Self::Settled => ("UpToDate", ""),
+        }
+    }
+
+    /// What people may have to hear of. How many members differ changes too often to be told each time.
+    pub(super) fn finding(&self) -> Finding<'_> {
+        match self {
+            Self::Wait(told, waiting) => Finding::Waits(told, *waiting),
+            Self::Stall(told) => Finding::Says(told),
+            Self::Drifted(_) | Self::Settled => Finding::Fine,
         }
     }
 
@@ -103,21 +113,26 @@ pub(super) fn count<F: ObjectSet>(tally: &mut Tally, set: &SetState<F>, context:
 fn failures<F: ObjectSet>(set: &SetState<F>) -> Vec<Failure> {
     let roster = &set.roster;
     let failing = roster.slots.iter().filter(|slot| slot.shown() == MemberState::Failed);
-    let of_seats = failing.filter_map(|slot| roster.failures.get(&slot.pool));
-    let of_leavers = roster.departures.iter().filter_map(|departure| roster.failures.get(&-departure.id));
+    let of_seats = failing.filter_map(|slot| roster.failures.get(&slot.key()));
+    let of_leavers = roster.departures.iter().filter_map(|departure| roster.failures.get(&departure.key()));
     let all = set.unmet.iter().cloned().chain(of_seats.chain(of_leavers).map(|t| t.failure.clone()));
     all.take(SHOWN_FAILURES).collect()
 }
 
+/// What a look at a set found, beside its members.
+pub(super) struct Look<'a, F: ObjectSet> {
+    pub(super) tally: &'a Tally,
+    pub(super) next_call: &'a NextCall<F>,
+    pub(super) trouble: Option<&'a Trouble>,
+    /// The object is being deleted.
+    pub(super) deleting: bool,
+    /// Nobody edited it lately.
+    pub(super) calm: bool,
+}
+
 /// How the set stands after a look.
-pub(super) fn phase<F: ObjectSet>(
-    set: &SetState<F>,
-    tally: &Tally,
-    next_call: &NextCall<F>,
-    trouble: Option<&Trouble>,
-    deleting: bool,
-    calm: bool,
-) -> SetPhase {
+pub(super) fn phase<F: ObjectSet>(set: &SetState<F>, look: &Look<'_, F>) -> SetPhase {
+    let Look { tally, next_call, trouble, deleting, calm } = *look;
     let roster = &set.roster;
     if let Some(trouble) = trouble {
         return SetPhase::told(Explanation::new(trouble.reason, trouble.message.clone()), trouble.effect);
@@ -125,7 +140,14 @@ pub(super) fn phase<F: ObjectSet>(
     let rests = matches!(next_call.next, Next::Rest);
     if deleting {
         let left = format!("{} members are left", tally.leaving);
-        let failed = roster.failures.range(..0).map(|(_, trouble)| &trouble.failure).next();
+        // who may be gone already is asked about once more
+        let fails = |failure: &&Failure| failure.reason != reason::OBSERVING;
+        let failed = roster
+            .failures
+            .iter()
+            .filter(|(key, _)| key.departs())
+            .map(|(_, trouble)| &trouble.failure)
+            .find(fails);
         return match (next_call.tripped.clone().filter(|_| rests), failed.filter(|_| rests)) {
             (Some(trip), _) => {
                 let message = format!("{trip}; {}", reason::WAY_OUT);
@@ -170,7 +192,7 @@ fn waits(roster: &Roster, tripped: bool) -> bool {
 }
 
 fn leaves(roster: &Roster) -> bool {
-    roster.departures.iter().any(|departure| !roster.failures.contains_key(&-departure.id))
+    roster.departures.iter().any(|departure| !roster.failures.contains_key(&departure.key()))
         || roster.slots.iter().any(|s| s.stand == MemberState::Disturbing)
 }
 
@@ -190,8 +212,12 @@ pub(super) fn conditions(
     phase: &SetPhase,
     generation: Option<i64>,
     common: &mut CommonStatus,
+    dates: Dates,
     now: Timestamp,
 ) {
+    if matches!(phase, SetPhase::Drifted(_) | SetPhase::Settled) {
+        ready::settle_date(common, dates.passed);
+    }
     match phase {
         SetPhase::Stall(told) => ready::stall(common, told, generation, now),
         SetPhase::Wait(told, effect) => ready::wait(common, told, *effect, generation, now),

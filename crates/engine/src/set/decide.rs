@@ -1,9 +1,6 @@
 //! Gathers what is known about a set and asks the plan. Synchronous: nothing here waits.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{borrow::Cow, sync::Arc};
 
 use emnify::Lane;
 use jiff::{SignedDuration, Timestamp};
@@ -12,33 +9,35 @@ use kube::{Resource, ResourceExt};
 use super::{
     call_item,
     controller::{SetController, SetEntry},
-    counts::{self, SetPhase},
+    counts::{self, Look, SetPhase},
     partial,
     rollout::{self, Bounds, Next, NextCall},
-    state::{Basis, SetState},
+    state::{Basis, Chooser, SetState},
 };
 use crate::{
     cluster::{
-        object::{named, subject, workspace_of},
+        object::{subject, workspace_of},
         resolve::{self, Unresolved},
     },
     decide::{
         barred::barred,
         error_policy::{Effect, Waiting},
-        known::{Explanation, Subject, Trouble},
+        known::{Explanation, Trouble, Workspace},
         member::{AssessContext, BetterClaim},
-        object::{is_young, other_organisation},
-        refusals,
+        refusals, rejected,
+        rules::{self, Closed, Gate},
     },
     kind::{
-        BatchKey, Change, Id, Input, Invalid, Kind, Managed, Source, Status,
+        BatchKey, Change, Id, Input, Invalid, Kind, Source, Status,
         decoded::Decoded,
+        managed::largest_batch,
         reason,
         set::{Candidates, ObjectSet, Rollout, Tally},
-        spec::{DeletionPolicy, ManagementPolicy, WorkspaceRef},
+        spec::{ManagementPolicy, WorkspaceRef},
     },
     session::{
         Access, KindState, Session,
+        claims::Right,
         past::{self, FORMER_LEADER},
         role::{self, Doing},
     },
@@ -102,70 +101,51 @@ pub(super) struct Work<F: ObjectSet> {
 /// What a listing that was asked for left in doubt is read one by one within this time.
 const LISTING_HOLDS: SignedDuration = SignedDuration::from_secs(600);
 
+/// A set that may be worked on.
+struct Opened<'a, F: ObjectSet> {
+    valid: Cow<'a, F>,
+    access: Access,
+    workspace: WorkspaceRef,
+}
+
 type Base<F> = Option<crate::kind::set::MemberWant<F>>;
 
 impl<F: ObjectSet> SetController<F> {
     /// Decides what the set needs next; with `look`, also counts it.
     pub(super) fn decide(&self, object: &Decoded<F>, status: &F::Status, look: bool) -> Decided<F> {
         match self.gate(object, status) {
-            Ok((valid, access, workspace)) => {
-                self.work(object, &valid, status, &access, workspace, look).unwrap_or_else(|step| step)
-            }
+            Ok(opened) => self.work(object, status, opened, look).unwrap_or_else(|step| step),
             Err(step) => step,
         }
     }
 
     /// What has to be so before anything is sent: the first rows of the plan's table.
-    fn gate<'a>(
-        &self,
-        object: &'a Decoded<F>,
-        status: &F::Status,
-    ) -> Result<(Cow<'a, F>, Access, WorkspaceRef), Decided<F>> {
+    fn gate<'a>(&self, object: &'a Decoded<F>, status: &F::Status) -> Result<Opened<'a, F>, Decided<F>> {
         let common = status.common();
         let subject = subject(object, common);
-        if subject.deleting && !subject.finalizer {
-            return Err(Decided::Nothing);
-        }
-        if subject.deleting && self.orphans(&subject) {
-            return Err(Decided::RemoveFinalizer { orphaned: common.organisation_id.is_some() });
-        }
-        let resolved = workspace_of(&self.shared, object, common);
-        if let (Ok(Access { session, .. }), Some(pinned)) = (&resolved.state, &common.organisation_id)
-            && session.organisation != *pinned
-        {
-            return Err(Decided::Say(SetPhase::Stall(other_organisation(pinned, &session.organisation))));
-        }
+        let resolved = workspace_of(&self.kube.shared, object, common);
+        let facts = Gate {
+            subject: &subject,
+            workspace: &Workspace::of(&resolved.state),
+            claims_nothing: common.organisation_id.is_none(),
+            stays: self.kube.terminating(),
+            // whoever is of the set is marked so, and may leave whatever the spec says; what a create made is not
+            reads_to_retire: common.intent.is_some(),
+        };
+        rules::gate(&facts).map_err(|closed| match closed {
+            Closed::Nothing => Decided::Nothing,
+            Closed::AddFinalizer => Decided::AddFinalizer,
+            Closed::RemoveFinalizer { orphaned } => Decided::RemoveFinalizer { orphaned },
+            Closed::Wait(told) => Decided::Say(SetPhase::Wait(told, Waiting::Keep)),
+            Closed::Stall(told) => Decided::Say(SetPhase::Stall(told)),
+        })?;
+        let access =
+            resolved.state.map_err(|why| Decided::keep(reason::WORKSPACE_NOT_READY, why.to_string()))?;
         let valid = match object {
             Decoded::Valid(valid) => Cow::Borrowed(&**valid),
-            // whoever is of the set is marked so, and may leave whatever the spec says
-            Decoded::Invalid(set) if subject.deleting && common.intent.is_none() => {
-                Cow::Owned(F::salvage(set))
-            }
-            Decoded::Invalid(set) => {
-                let message =
-                    format!("the object cannot be decoded, update the CRD or the operator: {}", set.error);
-                return Err(Decided::stall(reason::UNDECODABLE, message));
-            }
+            Decoded::Invalid(set) => Cow::Owned(F::salvage(set)),
         };
-        let suspended = subject.suspended || subject.common.management() == ManagementPolicy::Suspend;
-        if suspended && !subject.deleting {
-            return Err(Decided::keep(reason::SUSPENDED, "suspended on request"));
-        }
-        let access = resolved.state.map_err(|why| Decided::keep(reason::WORKSPACE_NOT_READY, why))?;
-        let observes = subject.common.management() == ManagementPolicy::Observe;
-        if !subject.finalizer && !observes {
-            return Err(Decided::AddFinalizer);
-        }
-        Ok((valid, access, resolved.workspace))
-    }
-
-    /// Nothing is to be retired, or nothing may be.
-    fn orphans(&self, subject: &Subject<'_>) -> bool {
-        subject.force_orphan
-            || self.terminating.load(Ordering::Relaxed)
-            || subject.common.management() == ManagementPolicy::Observe
-            || subject.common.deletion_policy == Some(DeletionPolicy::Orphan)
-            || subject.status.organisation_id.is_none()
+        Ok(Opened { valid, access, workspace: resolved.workspace })
     }
 
     /// What all members share, with the ids that references mean; while the set is being deleted it may be unknown.
@@ -173,12 +153,12 @@ impl<F: ObjectSet> SetController<F> {
         &self,
         object: &Decoded<F>,
         valid: &F,
-        session: &Arc<Session>,
+        access: &Access,
         deleting: bool,
     ) -> Result<(Base<F>, String), Decided<F>> {
-        let who = named(object);
+        let (who, session) = (object.key(), &access.session);
         for kind in [F::Member::KIND, F::Pool::KIND] {
-            if let Some(kind) = self.shared.kind(kind) {
+            if let Some(kind) = self.kube.shared.kind(kind) {
                 kind.demand(session, &who);
             }
         }
@@ -186,9 +166,9 @@ impl<F: ObjectSet> SetController<F> {
         // rows of tables that come with the members, such as their tags, change nothing of what was refused
         let is_reference = |input: &&Input| !matches!(input.source, Source::Lookup { .. });
         let references: Vec<String> = wanted.iter().filter(is_reference).map(|i| i.path.clone()).collect();
-        let (found, inputs) = resolve::inputs(&self.shared, session, &who, wanted, None);
-        let meant: Vec<_> = inputs.ids().iter().filter(|(path, _)| references.contains(path)).collect();
-        let meant = format!("{meant:?}");
+        let (found, inputs) = resolve::inputs(&self.kube.shared, access, &who, wanted, None);
+        let meant = inputs.ids().iter().filter(|(path, _)| references.contains(path));
+        let meant = rejected::meant(meant);
         let base = found.and_then(|()| valid.base(&inputs).map_err(Unresolved::Invalid));
         match base {
             Ok(base) => Ok((Some(base), meant)),
@@ -205,15 +185,13 @@ impl<F: ObjectSet> SetController<F> {
     fn work(
         &self,
         object: &Decoded<F>,
-        valid: &F,
         status: &F::Status,
-        access: &Access,
-        workspace: WorkspaceRef,
+        Opened { valid, access, workspace }: Opened<'_, F>,
         look: bool,
     ) -> Result<Decided<F>, Decided<F>> {
-        let session = &access.session;
+        let (valid, session) = (&*valid, &access.session);
         let deleting = object.meta().deletion_timestamp.is_some();
-        let (base, meant) = self.base(object, valid, session, deleting)?;
+        let (base, meant) = self.base(object, valid, &access, deleting)?;
         if base.is_none() && status.common().intent.is_some() {
             let why = "what an interrupted create made cannot be recognised while a reference is missing";
             return Err(Decided::Say(SetPhase::Wait(
@@ -226,10 +204,10 @@ impl<F: ObjectSet> SetController<F> {
             let told = Explanation::new(reason::OBSERVING, "waiting for a complete listing");
             return Err(Decided::Say(SetPhase::Wait(told, Waiting::Keep)));
         }
-        let entry = self.keep(object, access);
-        let who = named(object);
-        let mark = format!("{}/{}/{}", self.shared.settings.installation, who.namespace, who.name);
-        let now = self.shared.now();
+        let entry = self.keep(object, &access);
+        let who = object.key();
+        let mark = format!("{}/{}/{}", self.kube.shared.settings.installation, who.namespace, who.name);
+        let now = self.kube.now();
         let view = View {
             object,
             valid,
@@ -245,8 +223,8 @@ impl<F: ObjectSet> SetController<F> {
         };
         let mut set = entry.set.lock();
         set.meant = meant;
-        if set.refresh(valid, base, &entry.touched.take()) {
-            entry.caller.guard.withdraw(&object.uid().unwrap_or_default());
+        if set.refresh(valid, base, &entry.touched.take(), now) {
+            entry.caller.guard.withdraw(object.uid());
         }
         view.choose(&mut set)?;
         view.recall(&mut set);
@@ -258,7 +236,8 @@ impl<F: ObjectSet> SetController<F> {
 
     fn plan(&self, view: &View<'_, F>, set: &mut SetState<F>, workspace: WorkspaceRef) -> Work<F> {
         let View { session, entry, now, .. } = *view;
-        let assess_inputs = view.assess_inputs(set, past::acts_since(self.shared.opened_at(), session, now));
+        let assess_inputs =
+            view.assess_inputs(set, past::acts_since(self.kube.shared.opened_at(), session, now));
         let observes = view.object.common().management() == ManagementPolicy::Observe;
         set.roster.moved |= entry.claims.set_observes(observes);
         let rival = |pool, id: Option<&Id>, bound| {
@@ -266,14 +245,17 @@ impl<F: ObjectSet> SetController<F> {
                 return None;
             }
             let rights = entry.claims.rights_of(pool, id);
-            session.claims.outranked(&entry.claims.rank_of(bound), &rights).map(|who| self.shared.owner(&who))
+            session
+                .claims
+                .outranked(&entry.claims.rank_of(bound), &rights)
+                .map(|who| self.kube.shared.owner(&who))
         };
-        let goes = |mark: &str| self.shared.marked_goes(mark);
-        let context = view.context(&assess_inputs, &self.shared.settings.installation, &rival, &goes);
+        let goes = |mark: &str| self.kube.shared.marked_goes(mark);
+        let context = view.context(&assess_inputs, &self.kube.shared.settings.installation, &rival, &goes);
         partial::learn_from(entry, set, now);
         rollout::assess_all(&mut set.roster, &context, &assess_inputs.rollout);
         if view.deleting {
-            view.find_stripped(set, &self.shared.settings.installation, &assess_inputs, &rival);
+            view.find_stripped(set, &self.kube.shared.settings.installation, &assess_inputs, &rival);
             // what the last creates made is known now, and has to go as well
             set.dissolve(view.mark, &view.members.mirror);
             // slots are not assessed while a reference is missing, and would bring back whoever is gone
@@ -282,8 +264,8 @@ impl<F: ObjectSet> SetController<F> {
         self.tell_rights(session, entry, set, &context);
         entry.claims.set_leaving(&set.roster.departures);
         let mut next_call = view.next_call(set, &context, &assess_inputs);
-        let uid = view.object.uid().unwrap_or_default();
-        let trouble = self.memory.trouble(&uid, view.object.meta().generation).filter(|t| t.until > now);
+        let uid = view.object.uid();
+        let trouble = self.kube.memory.trouble(uid, view.object.meta().generation).filter(|t| t.until > now);
         let trouble = trouble.or_else(|| blocked(&next_call.next, entry, now));
         if trouble.is_some() {
             next_call = NextCall { next: Next::Rest, lane: Lane::Repair, ..next_call };
@@ -291,7 +273,16 @@ impl<F: ObjectSet> SetController<F> {
         let mut tally = counts::tally(set);
         // the door is closed for everybody, which is nobody's condition
         let told = trouble.as_ref().filter(|trouble| trouble.reason != reason::THROTTLED);
-        let phase = counts::phase(set, &tally, &next_call, told, view.deleting, assess_inputs.calm);
+        let phase = counts::phase(
+            set,
+            &Look {
+                tally: &tally,
+                next_call: &next_call,
+                trouble: told,
+                deleting: view.deleting,
+                calm: assess_inputs.calm,
+            },
+        );
         // counting what emnify says of each takes a while, and is not written more often
         let counted = view.look && (!phase.moves() || set.may_tell(now));
         if counted {
@@ -328,11 +319,14 @@ impl<F: ObjectSet> SetController<F> {
             return;
         }
         let freed: std::collections::HashSet<i64> = freed.into_iter().collect();
-        let named = |right: &str| {
-            right.rsplit_once('=').and_then(|(_, v)| v.parse().ok()).is_some_and(|pool| freed.contains(&pool))
+        let named = |right: &Right| match right {
+            Right::Key(_, key) | Right::Shared(key) => {
+                key.value.parse().is_ok_and(|pool| freed.contains(&pool))
+            }
+            Right::Object(..) => false,
         };
         for next in session.claims.claimants(&named) {
-            self.shared.trigger(&next.into(), "claims changed");
+            self.kube.shared.trigger(&next, "claims changed");
         }
     }
 }
@@ -400,13 +394,14 @@ type MemberStatus<F> = <<F as ObjectSet>::Member as Kind>::Status;
 impl<F: ObjectSet> View<'_, F> {
     /// Whom the set wants now; while it is being deleted that matters only for what interrupted creates made.
     fn choose(&self, set: &mut SetState<F>) -> Result<(), Decided<F>> {
-        let intent = self.status.common().intent.as_ref();
+        let intent = self.status.common().intent.as_deref();
         let (members, pool) = (&self.members.mirror, &self.pool.mirror);
         let basis = self.basis(set);
         let invalid = |e: Invalid| Decided::stall(reason::INVALID_SPEC, e.to_string());
         let chosen = |set: &mut SetState<F>, basis| {
             text_stands(self.valid, set).map_err(|told| Decided::Say(SetPhase::Wait(told, Waiting::Keep)))?;
-            set.choose(self.valid, basis, self.mark, members, pool, intent).map_err(invalid)
+            let chooser = Chooser { set: self.valid, mark: self.mark, members, pool, intent };
+            set.choose(basis, &chooser).map_err(invalid)
         };
         if !self.deleting {
             chosen(set, basis)?;
@@ -489,7 +484,8 @@ impl<F: ObjectSet> View<'_, F> {
             rollout: self.valid.rollout(desired),
             proof,
             inherited: foreign && !shown,
-            calm: common.settled_generation == self.object.meta().generation,
+            calm: common.settled_generation == self.object.meta().generation
+                && self.valid.dates(self.now).are_settled(common),
         }
     }
 
@@ -519,7 +515,7 @@ impl<F: ObjectSet> View<'_, F> {
             rival,
             goes,
             meant: &assess_inputs.meant,
-            young: is_young(self.object.creation_timestamp().map(|at| at.0), self.now),
+            young: rules::is_young(self.object.creation_timestamp().map(|at| at.0), self.now),
         }
     }
 
@@ -529,11 +525,11 @@ impl<F: ObjectSet> View<'_, F> {
         context: &AssessContext<'_, F>,
         assess_inputs: &AssessInputs<F>,
     ) -> NextCall<F> {
-        let uid = self.object.uid().unwrap_or_default();
+        let uid = self.object.uid();
         let generation = self.object.meta().generation.unwrap_or_default();
-        let guard = |devices| self.entry.caller.guard.ask_more(&uid, generation, devices);
+        let guard = |devices| self.entry.caller.guard.ask_more(uid, generation, devices);
         let share = set.roster.slots.len().max(set.roster.departures.len()).div_ceil(CALLS_PER_ROUND);
-        let most = F::Member::FACTS.max_batch;
+        let most = largest_batch::<F::Member>();
         let listed = |asked: Timestamp| {
             let fresh = self.now.duration_since(asked) < LISTING_HOLDS;
             fresh && self.members.mirror.complete_since().is_some_and(|at| at >= asked)

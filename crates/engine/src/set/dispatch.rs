@@ -7,7 +7,7 @@ use std::{
 };
 
 use emnify::{Api, Error, Lane};
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use parking_lot::MutexGuard;
 use tokio::time::Instant;
 
@@ -19,16 +19,16 @@ use super::{
     state::{self, SetState},
 };
 use crate::{
-    cluster::object::named,
     decide::{
         error_policy::{self, Next as After, Verdict, is_told_at_once},
         refusals, rejected,
-        roster::{MemberState, Slot, Trouble, Unsure},
+        roster::{MemberKey, MemberState, Slot, Trouble, Unsure},
         taken,
     },
     kind::{
-        BatchKey, Change, Id, Kind, Managed, Reply, Verb,
+        Batch, BatchKey, Change, Id, Kind, Managed, Reply, Verb,
         decoded::Decoded,
+        managed::largest_batch,
         reason,
         set::{Failure, ObjectSet, Rollout},
     },
@@ -54,6 +54,15 @@ struct Call<'a, F: ObjectSet> {
     group: Option<&'static str>,
 }
 
+/// What was tried of one member.
+struct Tried<'a> {
+    key: MemberKey,
+    /// For people.
+    what: &'a str,
+    /// Digest of the change that emnify may have refused.
+    refused: Option<String>,
+}
+
 impl<F: ObjectSet> SetController<F> {
     /// Plans the set of a ticket again and makes the call that it needs.
     pub(super) async fn dispatch(
@@ -62,13 +71,11 @@ impl<F: ObjectSet> SetController<F> {
         api: Api,
         ticket: Ticket,
     ) -> Ticket {
-        let place = (ticket.item.namespace.clone(), ticket.item.name.clone());
-        let Some(object) =
-            self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid))
-        else {
+        let key = ticket.item.object.clone();
+        let Some(object) = self.kube.object(&key).filter(|o| o.uid() == ticket.item.uid) else {
             return ticket;
         };
-        let status = self.overlay.newest(&object).0.unwrap_or_default();
+        let status = self.kube.overlay.newest(&object).0.unwrap_or_default();
         if let Decided::Work(work) = self.decide(&object, &status, false)
             && Arc::ptr_eq(&work.entry.session, &session)
         {
@@ -87,23 +94,24 @@ impl<F: ObjectSet> SetController<F> {
                 Next::Rest | Next::RecordIntent | Next::Sweep => {}
             }
         }
-        self.trigger(&place.0, &place.1, "its call is over");
+        self.kube.trigger(&key, "its call is over");
         ticket
     }
 
     async fn read(&self, call: &Call<'_, F>, api: &Api, id: &Id) {
         let caller = &*call.entry.caller;
-        if !caller.may_try::<F::Member>(Doing::Read, self.shared.now()) {
+        if !caller.may_try::<F::Member>(Doing::Read, self.kube.now()) {
             return;
         }
         let kind_state = call.entry.session.kind_state::<F::Member>();
         let sent = Instant::now();
         match F::Member::read(api, id).await {
             Ok(found) => {
-                self.shared.allowed::<F::Member>(caller, Doing::Read);
+                self.kube.shared.allowed::<F::Member>(caller, Doing::Read);
                 match found {
                     Some(row) => drop(kind_state.mirror.put(row, sent)),
-                    None => kind_state.mirror.forget(id),
+                    None if kind_state.mirror.denied(id, sent) => {}
+                    None => self.unconfirmed(call, id),
                 }
             }
             Err(error) => self.unread(call, id, Doing::Read, &error),
@@ -122,14 +130,14 @@ impl<F: ObjectSet> SetController<F> {
         let caller = &*call.entry.caller;
         for part in parts {
             let doing = role::piece::<F::Member>(part);
-            if !caller.may_try::<F::Member>(doing.clone(), self.shared.now()) {
+            if !caller.may_try::<F::Member>(doing.clone(), self.kube.now()) {
                 continue;
             }
             let sent = Instant::now();
             let mut into = <F::Member as Managed>::Parts::clone(&kind_state.mirror.parts(id, &[], None).0);
             match F::Member::read_part(api, id, *part, &mut into).await {
                 Ok(()) => {
-                    self.shared.allowed::<F::Member>(caller, doing);
+                    self.kube.shared.allowed::<F::Member>(caller, doing);
                     kind_state.mirror.put_parts(id, into, &[*part], sent);
                 }
                 Err(error) => {
@@ -151,11 +159,18 @@ impl<F: ObjectSet> SetController<F> {
         let own = response::may_be_one_items_fault(error) || matches!(error, Error::Unreadable { .. });
         let Some(number) = id.int().filter(|_| own) else { return self.troubled(call, doing, error) };
         let mut set = lock(call.entry);
-        let held =
-            call.entry.session.kind_state::<F::Member>().mirror.row(id).and_then(|row| F::pool_entry(&row));
-        let slot = set.roster.slots.iter().find(|slot| slot.id == number || Some(slot.pool) == held);
-        let key = slot.map_or(-number, |slot| slot.pool);
-        self.fail(call, &mut set, key, &what, None, error);
+        let key = key_of(call, &set, id, number);
+        let tried = Tried { key, what: &what, refused: None };
+        self.fail(call, &mut set, tried, &Verdict::from(error));
+    }
+
+    /// Nothing is asked about the member until a second answer proves that it is gone.
+    fn unconfirmed(&self, call: &Call<'_, F>, id: &Id) {
+        let Some(number) = id.int() else { return };
+        let mut set = lock(call.entry);
+        let key = key_of(call, &set, id, number);
+        let tried = Tried { key, what: "read", refused: None };
+        self.fail(call, &mut set, tried, &error_policy::unconfirmed());
     }
 
     async fn send(&self, call: Call<'_, F>, api: &Api, mut items: Vec<CallItem<F>>) {
@@ -170,43 +185,44 @@ impl<F: ObjectSet> SetController<F> {
                 return self.troubled(&call, doing, &error);
             }
         }
-        if !call.entry.caller.may_try::<F::Member>(doing.clone(), self.shared.now()) {
+        let Some(batch) = Batch::of(items.iter().map(|item| (item.id.as_ref(), &item.change))) else {
+            return;
+        };
+        if !call.entry.caller.may_try::<F::Member>(doing.clone(), self.kube.now()) {
             return;
         }
         if api.lane() == Lane::Create {
             // most of what hints tell now is about these
             session.hints.creating(items.len());
         }
-        let now = self.shared.now();
+        let now = self.kube.now();
         let added = {
             let mut set = lock(call.entry);
             // until the answer nobody knows what was made, whatever happens to the slots meanwhile
             let unsure = Unsure { proof: proof(now), refused: false };
-            set.roster.unsure.extend(items.iter().filter(|l| l.id.is_none()).map(|l| (l.key, unsure)));
+            set.roster.unsure.extend(items.iter().filter_map(CallItem::makes).map(|pool| (pool, unsure)));
             call_item::sent(&mut set.roster, &items, &call.rollout, now)
         };
         if !self.count_disturbed(&call, &items, &added).await {
-            return call.entry.caller.not_tried::<F::Member>(doing, self.shared.now());
+            return call.entry.caller.not_tried::<F::Member>(doing, self.kube.now());
         }
         let (first, members) = (&items[0].change, items.len());
-        tracing::info!(kind = F::KIND, object = %named(call.object), change = %first, members, lane = %api.lane(), "sending");
-        let batch: Vec<_> = items.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
+        tracing::info!(kind = F::KIND, object = %call.object.key(), change = %first, members, lane = %api.lane(), "sending");
         let began = Instant::now();
-        let answer = F::Member::send(api, &batch).await;
+        let answer = batch.send::<F::Member>(api).await;
         let disturbed = response::disturbed(answer.as_ref().err(), items.len(), first.repeatable());
         settle_guard(&call, &items, disturbed);
         match answer {
             Ok(replies) => {
-                drop(batch);
                 if let Some(key) = &call.key {
-                    kind_state.took(key, F::Member::FACTS.max_batch, items.len(), began.elapsed());
+                    kind_state.took(key, largest_batch::<F::Member>(), items.len(), began.elapsed());
                 }
                 if api.lane() == Lane::Repair {
                     let members = u64::try_from(items.len()).unwrap_or(u64::MAX);
-                    self.shared.metrics.drifted(F::KIND, Drift::Found, members);
-                    self.shared.metrics.drifted(F::KIND, Drift::Corrected, members);
+                    self.kube.shared.metrics.drifted(F::KIND, Drift::Found, members);
+                    self.kube.shared.metrics.drifted(F::KIND, Drift::Corrected, members);
                 }
-                self.shared.allowed::<F::Member>(&call.entry.caller, doing);
+                self.kube.shared.allowed::<F::Member>(&call.entry.caller, doing);
                 self.succeeded(&call, &items, replies);
             }
             Err(error) => {
@@ -220,9 +236,9 @@ impl<F: ObjectSet> SetController<F> {
 
     /// Counts whom the call disturbs, before it is sent; false if that cannot be written down now, and it is not sent.
     async fn count_disturbed(&self, call: &Call<'_, F>, items: &[CallItem<F>], added: &Added) -> bool {
-        let (uid, generation) = (call.object.uid().unwrap_or_default(), call.object.meta().generation);
+        let (uid, generation) = (call.object.uid(), call.object.meta().generation);
         let guard = &call.entry.caller.guard;
-        if guard.sent_more(&uid, generation.unwrap_or_default(), added.more, &added.again) {
+        if guard.sent_more(uid, generation.unwrap_or_default(), added.more, &added.again) {
             let mut set = lock(call.entry);
             for call_item in items {
                 if let Some(counted) = set.roster.counts.get_mut(&call_item.key) {
@@ -235,39 +251,39 @@ impl<F: ObjectSet> SetController<F> {
         }
         settle_guard(call, items, Disturbed::No);
         let mut set = lock(call.entry);
-        for call_item in items.iter().filter(|call_item| call_item.id.is_none()) {
-            set.roster.unsure.remove(&call_item.key);
+        for pool in items.iter().filter_map(CallItem::makes) {
+            set.roster.unsure.remove(&pool);
         }
         drop(set);
-        self.memory.failed(&uid, &error_policy::uncounted(), generation, self.shared.now());
+        self.kube.memory.failed(uid, &error_policy::uncounted(), generation, self.kube.now());
         false
     }
 
     fn succeeded(&self, call: &Call<'_, F>, items: &[CallItem<F>], replies: Vec<Reply<F::Member>>) {
         let session = &call.entry.session;
-        let now = self.shared.now();
-        self.memory.succeeded(&call.object.uid().unwrap_or_default());
+        let now = self.kube.now();
+        self.kube.memory.succeeded(call.object.uid());
         let mut untold = Vec::new();
         let mut made = HashMap::new();
         for (call_item, reply) in items.iter().zip(replies) {
-            if call_item.id.is_none() {
+            if let Some(pool) = call_item.makes() {
                 let id = reply.id.clone().or_else(|| reply.row.as_ref().map(F::Member::id));
-                made.insert(call_item.key, id.as_ref().and_then(Id::int));
+                made.insert(pool, id.as_ref().and_then(Id::int));
                 if reply.row.is_none() {
-                    untold.push(call_item.key);
+                    untold.push(pool);
                 }
             }
             let (id, ends) = (call_item.id.as_ref(), call_item::ends(call_item));
             response::learn::<F::Member>(session, id, &call_item.change, reply, ends);
             if let Some(id) = id {
                 // somebody may wait for what it had
-                let kinds = self.shared.kinds();
+                let kinds = self.kube.shared.kinds();
                 kinds.for_each(|kind| kind.row_changed(F::Member::KIND, session, id));
             }
         }
         {
             let mut set = lock(call.entry);
-            let touched: HashSet<i64> = items.iter().map(|call_item| call_item.key).collect();
+            let touched: HashSet<MemberKey> = items.iter().map(|call_item| call_item.key).collect();
             let created: HashSet<i64> = made.keys().copied().collect();
             for call_item in items {
                 set.roster.retry_groups.remove(&call_item.key);
@@ -302,7 +318,7 @@ impl<F: ObjectSet> SetController<F> {
             1 => first.change.to_string(),
             n => format!("{n} members at once, first: {}", first.change),
         };
-        self.shared.events.say(call.object, false, reason, &note);
+        self.kube.shared.events.say(call.object, false, reason, &note);
     }
 
     /// The call failed. What may be the fault of one member is found by halving; the others go on in their own half.
@@ -314,7 +330,7 @@ impl<F: ObjectSet> SetController<F> {
         }
         let own = response::may_be_one_items_fault(error);
         let halves = own && items.len() > 1;
-        tracing::warn!(kind = F::KIND, object = %named(call.object), members = items.len(), %error, "call failed");
+        tracing::warn!(kind = F::KIND, object = %call.object.key(), members = items.len(), %error, "call failed");
         let doubtful = response::may_have_happened(error, items[0].change.repeatable());
         self.observe(call, items, error, doubtful, halves);
         let mut set = lock(call.entry);
@@ -322,20 +338,21 @@ impl<F: ObjectSet> SetController<F> {
             let retry_groups = response::parted(&session.retry_groups, items.len(), error);
             set.roster.retry_groups.extend(items.iter().map(|call_item| call_item.key).zip(retry_groups));
         }
-        let touched: HashSet<i64> = items.iter().map(|call_item| call_item.key).collect();
+        let touched: HashSet<MemberKey> = items.iter().map(|call_item| call_item.key).collect();
         for slot in set.roster.slots.iter_mut().filter(|slot| of(&touched, slot)) {
             slot.stand = MemberState::Unknown;
         }
         if let (true, false, [call_item]) = (own, halves, items) {
             let refused = rejected::digest(&call_item.change, &set.meant);
-            self.fail(call, &mut set, call_item.key, &call_item.change.to_string(), Some(refused), error);
-            let who = format!("{}/{}", call.object.uid().unwrap_or_default(), call_item.key);
-            call.entry.caller.failed::<F::Member>(
-                call_item::doing(call_item),
-                &who,
-                error,
-                self.shared.now(),
-            );
+            let verdict = match (call_item::ends(call_item), error) {
+                (true, Error::NotFound { .. }) => error_policy::unconfirmed(),
+                _ => Verdict::from(error),
+            };
+            let what = call_item.change.to_string();
+            let tried = Tried { key: call_item.key, what: &what, refused: Some(refused) };
+            self.fail(call, &mut set, tried, &verdict);
+            let who = format!("{}/{}", call.object.uid(), call_item.key);
+            call.entry.caller.failed::<F::Member>(call_item::doing(call_item), &who, error, self.kube.now());
         }
         drop(set);
         if !own {
@@ -353,7 +370,7 @@ impl<F: ObjectSet> SetController<F> {
         halves: bool,
     ) {
         let kind_state = call.entry.session.kind_state::<F::Member>();
-        let now = self.shared.now();
+        let now = self.kube.now();
         // several creates that were refused together: did none of them take effect?
         let full = matches!(error, Error::Capacity { .. }) && items.len() > 1;
         let partial = (halves || full) && !kind_state.refuses_whole();
@@ -367,7 +384,7 @@ impl<F: ObjectSet> SetController<F> {
                 Some(id)
                     if call_item::ends(call_item) && !halves && matches!(error, Error::NotFound { .. }) =>
                 {
-                    kind_state.mirror.forget(id);
+                    let _certain = kind_state.mirror.denied(id, Instant::now());
                 }
                 Some(id) => {
                     let moved = conflict || rejected || matches!(error, Error::NotFound { .. });
@@ -376,15 +393,19 @@ impl<F: ObjectSet> SetController<F> {
                         kind_state.mirror.doubt_parts(id);
                     }
                 }
-                None if doubtful => {
-                    listing = true;
-                    set.roster.unsure.insert(call_item.key, Unsure { proof: proof(now), refused: false });
+                None => {
+                    let Some(pool) = call_item.makes() else { continue };
+                    let unsure = if doubtful {
+                        Some(Unsure { proof: proof(now), refused: false })
+                    } else {
+                        (partial || conflict).then_some(Unsure { proof: now, refused: partial })
+                    };
+                    listing |= unsure.is_some();
+                    match unsure {
+                        Some(unsure) => drop(set.roster.unsure.insert(pool, unsure)),
+                        None => drop(set.roster.unsure.remove(&pool)),
+                    }
                 }
-                None if partial || conflict => {
-                    listing = true;
-                    set.roster.unsure.insert(call_item.key, Unsure { proof: now, refused: partial });
-                }
-                None => drop(set.roster.unsure.remove(&call_item.key)),
             }
         }
         drop(set);
@@ -393,17 +414,14 @@ impl<F: ObjectSet> SetController<F> {
         }
     }
 
-    /// One member's own failure: only it stands still. `refused`: digest of the change that emnify may have refused.
+    /// One member's own failure: only it stands still.
     fn fail(
         &self,
         call: &Call<'_, F>,
         set: &mut SetState<F>,
-        key: i64,
-        what: &str,
-        refused: Option<String>,
-        error: &Error,
+        Tried { key, what, refused }: Tried<'_>,
+        verdict: &Verdict,
     ) {
-        let verdict = Verdict::from(error);
         let refused = refused.filter(|_| matches!(verdict.next, After::OnChange));
         let before = set.roster.failures.get(&key).filter(|trouble| trouble.refused == refused);
         let tries = before.map_or(0, |trouble| trouble.tries).saturating_add(1);
@@ -411,7 +429,7 @@ impl<F: ObjectSet> SetController<F> {
             Some(_) => pause::slow_net(tries),
             None => pause::spread(verdict.next.pause(tries)),
         };
-        let until = Some(pause::after(self.shared.now(), pause));
+        let until = Some(pause::after(self.kube.now(), pause));
         let failure = Failure {
             member: Self::display_name(call, key),
             reason: verdict.reason,
@@ -420,22 +438,22 @@ impl<F: ObjectSet> SetController<F> {
         // what may pass by itself is told if it lasts, by a look
         if is_told_at_once(verdict.reason, verdict.effect) {
             let note = format!("{}: {}", failure.member, failure.message);
-            self.shared.events.say(call.object, true, verdict.reason, &note);
+            self.kube.shared.events.say(call.object, true, verdict.reason, &note);
         }
         set.roster.failures.insert(key, Trouble { failure, refused, until, tries });
     }
 
     /// The name of a member for people.
-    fn display_name(call: &Call<'_, F>, key: i64) -> String {
+    fn display_name(call: &Call<'_, F>, key: MemberKey) -> String {
         refusals::display_name::<F>(&call.entry.session.kind_state::<F::Pool>().mirror, key)
     }
 
     /// Nobody's own failure: the whole set waits.
     fn troubled(&self, call: &Call<'_, F>, doing: Doing, error: &Error) {
         let verdict = Verdict::from(error);
-        let uid = call.object.uid().unwrap_or_default();
-        call.entry.caller.failed::<F::Member>(doing, &uid, error, self.shared.now());
-        self.memory.failed(&uid, &verdict, call.object.meta().generation, self.shared.now());
+        let uid = call.object.uid();
+        call.entry.caller.failed::<F::Member>(doing, uid, error, self.kube.now());
+        self.kube.memory.failed(uid, &verdict, call.object.meta().generation, self.kube.now());
     }
 }
 
@@ -443,13 +461,21 @@ impl<F: ObjectSet> SetController<F> {
 fn settle_guard<F: ObjectSet>(call: &Call<'_, F>, items: &[CallItem<F>], disturbed: Disturbed) {
     let refunded = call_item::answered(&mut lock(call.entry).roster, items, disturbed);
     if refunded > 0 {
-        call.entry.caller.guard.refund_more(&call.object.uid().unwrap_or_default(), refunded);
+        call.entry.caller.guard.refund_more(call.object.uid(), refunded);
     }
 }
 
+/// How the roster calls the member with this id.
+fn key_of<F: ObjectSet>(call: &Call<'_, F>, set: &SetState<F>, id: &Id, number: i64) -> MemberKey {
+    let mirror = &call.entry.session.kind_state::<F::Member>().mirror;
+    let held = mirror.row(id).and_then(|row| F::pool_entry(&row));
+    let slot = set.roster.slots.iter().find(|slot| slot.id == number || Some(slot.pool) == held);
+    slot.map_or(MemberKey::Departing(number), Slot::key)
+}
+
 /// The call was about this member, as a wanted one or as one that leaves.
-fn of(keys: &HashSet<i64>, slot: &Slot) -> bool {
-    keys.contains(&slot.pool) || keys.contains(&-slot.id)
+fn of(keys: &HashSet<MemberKey>, slot: &Slot) -> bool {
+    keys.contains(&slot.key()) || keys.contains(&MemberKey::Departing(slot.id))
 }
 
 fn lock<F: ObjectSet>(entry: &SetEntry<F>) -> MutexGuard<'_, SetState<F>> {

@@ -15,17 +15,14 @@ use super::{
 };
 use crate::{
     cluster::{
-        definition,
-        object::{item, named, patch_finalizers},
-        status::WriteError,
+        object::item,
+        reconcile::{Draft, KindContext},
         watch::Reconciled,
     },
-    decide::error_policy,
     kind::{
-        Change, FINALIZER, Managed, Source, Status,
+        Change, Managed, Status,
         decoded::Decoded,
-        object_key::Named,
-        reason::{self, annotation},
+        reason::{self},
         set::ObjectSet,
     },
     session::{past::new_intent, pause},
@@ -36,33 +33,20 @@ const TEXT_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// After a conflict with another writer.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The status under construction.
-struct Draft<F: ObjectSet> {
-    before: Option<F::Status>,
-    status: F::Status,
-    version: String,
-    /// Holds an intent: nothing may have changed meanwhile.
-    guarded: bool,
-    /// Has to be written before anything is sent.
-    urgent: bool,
-}
-
 impl<F: ObjectSet> SetController<F> {
     /// One look at one set.
     pub(super) async fn reconcile_object(
         self: &Arc<Self>,
         object: &Decoded<F>,
     ) -> Result<Reconciled, kube::Error> {
-        let (before, version) = self.overlay.newest(object);
-        let status = before.clone().unwrap_or_default();
+        let mut draft = self.kube.draft(object);
         // what another shard may have written meanwhile is not overwritten
-        let guarded = self.shared.settings.sharded && self.access_of(object).is_err();
-        let mut draft = Draft { before, status, version, guarded, urgent: false };
-        self.note_references(object);
+        draft.guarded = self.kube.shared.settings.sharded && self.kube.access(object).is_err();
+        if let Some(valid) = object.valid() {
+            self.kube.note_references(object, valid.inputs());
+        }
         self.handle_refresh(object, &mut draft);
-        if let Some(action) =
-            definition::check(object, (&self.shared, &self.memory), &self.terminating).await?
-        {
+        if let Some(action) = self.kube.check_definition(object).await? {
             return Ok(Reconciled { action, step: ("Wait", "") });
         }
         self.look_text(object).await?;
@@ -71,12 +55,8 @@ impl<F: ObjectSet> SetController<F> {
         let step = decided.name();
         let action = match decided {
             Decided::Nothing => Ok(Action::await_change()),
-            Decided::AddFinalizer => {
-                let mut finalizers = object.finalizers().to_vec();
-                finalizers.push(FINALIZER.to_owned());
-                patch_finalizers(&self.shared.client, object, &draft.version, finalizers).await
-            }
-            Decided::RemoveFinalizer { orphaned } => self.let_go(object, &draft, orphaned).await,
+            Decided::AddFinalizer => self.kube.set_finalizer(object, true).await,
+            Decided::RemoveFinalizer { orphaned } => self.let_go(object, orphaned).await,
             Decided::Say(phase) => self.say(object, draft, &phase).await,
             Decided::Work(work) => self.carry_out(object, draft, *work).await,
         };
@@ -90,16 +70,17 @@ impl<F: ObjectSet> SetController<F> {
         mut draft: Draft<F>,
         phase: &SetPhase,
     ) -> Result<Action, kube::Error> {
-        let now = self.shared.now();
-        let tells = self.tell(object, phase, now);
-        counts::conditions(phase, object.meta().generation, draft.status.common_mut(), now);
-        if let Some(again) = self.write(object, &draft).await? {
+        let now = self.kube.now();
+        let tells = self.kube.tell(object, phase.finding(), now).map(|at| pause::until(at, now));
+        let dates = object.valid().map(|valid| valid.dates(now)).unwrap_or_default();
+        counts::conditions(phase, object.meta().generation, draft.status.common_mut(), dates, now);
+        if let Some(again) = self.kube.write(object, &draft).await? {
             return Ok(again);
         }
         // what ends a wait for a listing is certain to come, and yet nothing hangs on it alone
         let observing = (phase.name().1 == reason::OBSERVING).then(pause::a_minute);
         let again = Self::text_wake(object).into_iter().chain(observing).chain(tells).min();
-        Ok(again.map_or_else(net, Action::requeue))
+        Ok(Action::requeue(pause::until_look(again)))
     }
 
     async fn carry_out(
@@ -108,30 +89,33 @@ impl<F: ObjectSet> SetController<F> {
         mut draft: Draft<F>,
         work: Work<F>,
     ) -> Result<Action, kube::Error> {
-        let now = self.shared.now();
+        let now = self.kube.now();
         Self::account(object, &mut draft, &work);
-        Self::keep_activations(&mut draft, &work, now);
-        Self::keep_refused(&mut draft, &work);
-        counts::conditions(&work.phase, object.meta().generation, draft.status.common_mut(), now);
+        let activates = Self::keep_activations(&mut draft, &work, now);
+        let refused = Self::keep_refused(&mut draft, &work);
+        let dates = object.valid().map(|valid| valid.dates(now)).unwrap_or_default();
+        counts::conditions(&work.phase, object.meta().generation, draft.status.common_mut(), dates, now);
         if let Some(valid) = object.valid().filter(|_| work.counted) {
             valid.report(&work.tally, &mut draft.status);
         }
-        let tells = self.tell(object, &work.phase, now);
-        let wait = Self::counters_wait(object, &draft, &work, now);
+        let tells = self.kube.tell(object, work.phase.finding(), now).map(|at| pause::until(at, now));
+        let urgent = activates || refused || draft.guarded;
+        let wait = if urgent { None } else { Self::counters_wait(object, &draft, &work, now) };
         if wait.is_none()
-            && let Some(again) = self.write(object, &draft).await?
+            && let Some(again) = self.kube.write(object, &draft).await?
         {
             return Ok(again);
         }
         if draft.guarded {
-            self.trigger_again(object, "an intent was written");
+            self.kube.trigger(&object.key(), "an intent was written");
             return Ok(Action::await_change());
         }
         let asks = Self::enqueue(object, &work, now);
-        let wake = work.wake.map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        let wake = work.wake.into_iter().chain(dates.next).min();
+        let wake = wake.map(|at| pause::until(at, now));
         let again =
             wake.into_iter().chain(wait).chain(asks).chain(tells).chain(Self::text_wake(object)).min();
-        Ok(again.map_or_else(net, |wait| Action::requeue(wait.max(Duration::from_millis(100)))))
+        Ok(Action::requeue(pause::until_look(again)))
     }
 
     /// Pins where the set lives, opens an intent before creates, and closes it when all of them are accounted for.
@@ -147,7 +131,7 @@ impl<F: ObjectSet> SetController<F> {
         if matches!(work.next_call.next, Next::RecordIntent) && common.intent.is_none() {
             let intent = new_intent(&work.entry.session);
             set.intent = Some(intent.nonce.clone());
-            common.intent = Some(intent);
+            common.intent = Some(intent.into());
             draft.guarded = true;
         } else if work.accounted && !deleting && common.intent.take().is_some() {
             set.intent = None;
@@ -155,8 +139,9 @@ impl<F: ObjectSet> SetController<F> {
         }
     }
 
-    /// Activations are written down before they are sent, so that a restart allows no second window of them.
-    fn keep_activations(draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) {
+    /// Activations are written down before they are sent, so that a restart allows no second window of them; true if there
+    /// are more.
+    fn keep_activations(draft: &mut Draft<F>, work: &Work<F>, now: Timestamp) -> bool {
         let starting = match &work.next_call.next {
             Next::Send(items, _) => {
                 items.iter().filter(|call_item| call_item.change.activates()).map(|_| 1).sum()
@@ -175,41 +160,26 @@ impl<F: ObjectSet> SetController<F> {
         let before = F::activated(&draft.status);
         F::keep_activated(&mut draft.status, &entry);
         let more = |all: &[(Timestamp, u64)]| all.iter().map(|(_, n)| n).sum::<u64>();
-        draft.urgent |= more(&entry) > more(&before);
+        more(&entry) > more(&before)
     }
 
-    /// What emnify refused is written down as soon as it is known.
-    fn keep_refused(draft: &mut Draft<F>, work: &Work<F>) {
+    /// What emnify refused is written down as soon as it is known; true if there is more.
+    fn keep_refused(draft: &mut Draft<F>, work: &Work<F>) -> bool {
         let entry = work.entry.set.lock().roster.kept_refusals();
         let before = F::refused(&draft.status);
-        draft.urgent |= entry.iter().any(|refused| !before.contains(refused));
+        let more = entry.iter().any(|refused| !before.contains(refused));
         F::keep_refused(&mut draft.status, entry);
-    }
-
-    /// Who the set refers to, by name.
-    fn note_references(&self, object: &Decoded<F>) {
-        let Some(valid) = object.valid() else { return };
-        let namespace = object.namespace().unwrap_or_default();
-        let targets = valid.inputs().into_iter().filter_map(|input| match input.source {
-            Source::Object { kind, name } => Some(Named { kind, namespace: namespace.clone(), name }),
-            _ => None,
-        });
-        for target in self.shared.references.set(&named(object), targets.collect()) {
-            self.shared.trigger(&target, "an object no longer refers to it");
-        }
+        more
     }
 
     /// A new value of the refresh annotation: refusals are forgotten and everybody is assessed anew.
     fn handle_refresh(&self, object: &Decoded<F>, draft: &mut Draft<F>) {
-        let Some(asked) = object.annotations().get(annotation::REFRESH).cloned() else { return };
         let common = draft.status.common_mut();
-        if common.last_handled_refresh_at.as_ref() == Some(&asked) {
-            return;
-        }
-        let Ok(access) = self.access_of(object) else { return };
+        let Some(asked) = KindContext::refresh_asked(object, common) else { return };
+        let Ok(access) = self.kube.access(object) else { return };
         common.last_handled_refresh_at = Some(asked);
         F::keep_refused(&mut draft.status, Vec::new());
-        self.memory.refresh(&object.uid().unwrap_or_default());
+        self.kube.memory.refresh(object.uid());
         let entry = self.keep(object, &access);
         let mut set = entry.set.lock();
         set.roster.failures.clear();
@@ -223,8 +193,8 @@ impl<F: ObjectSet> SetController<F> {
     /// Reads the text of the choice, by name, unless it is fresh.
     async fn look_text(&self, object: &Decoded<F>) -> Result<(), kube::Error> {
         let Some(of) = object.valid().and_then(ObjectSet::text) else { return Ok(()) };
-        let Ok(access) = self.access_of(object) else { return Ok(()) };
-        let (entry, now) = (self.keep(object, &access), self.shared.now());
+        let Ok(access) = self.kube.access(object) else { return Ok(()) };
+        let (entry, now) = (self.keep(object, &access), self.kube.now());
         let fresh = {
             let set = entry.set.lock();
             let read = set.text.read.filter(|_| set.text.of.as_ref() == Some(&of));
@@ -233,8 +203,7 @@ impl<F: ObjectSet> SetController<F> {
         if fresh {
             return Ok(());
         }
-        let api: Api<ConfigMap> =
-            Api::namespaced(self.shared.client.clone(), &object.namespace().unwrap_or_default());
+        let api: Api<ConfigMap> = Api::namespaced(self.kube.shared.client.clone(), object.namespace());
         let (found, forbidden) = match api.get_opt(&of.config_map).await {
             Ok(found) => (found, false),
             Err(kube::Error::Api(e)) if e.code == 403 => (None, true),
@@ -270,37 +239,17 @@ impl<F: ObjectSet> SetController<F> {
             all.sort();
             (all, common.observed_generation)
         };
-        if draft.guarded
-            || draft.urgent
-            || draft.status == *before
-            || object.meta().deletion_timestamp.is_some()
-        {
+        if draft.status == *before || object.meta().deletion_timestamp.is_some() {
             return None;
         }
         let mut set = work.entry.set.lock();
         let due = set.told.and_then(|at| at.checked_add(COUNTERS_EVERY).ok()).filter(|at| *at > now);
         match due {
-            Some(at) if says(before.common()) == says(draft.status.common()) => {
-                Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
-            }
+            Some(at) if says(before.common()) == says(draft.status.common()) => Some(pause::until(at, now)),
             _ => {
                 set.told = Some(now);
                 None
             }
-        }
-    }
-
-    async fn write(&self, object: &Decoded<F>, draft: &Draft<F>) -> Result<Option<Action>, kube::Error> {
-        if draft.before.as_ref() == Some(&draft.status) {
-            return Ok(None);
-        }
-        match self.shared.writer.write(object, &draft.version, &draft.status, draft.guarded).await {
-            Ok(stored) => {
-                self.overlay.wrote(&stored);
-                Ok(None)
-            }
-            Err(WriteError::Changed) => Ok(Some(Action::requeue(SOON))),
-            Err(WriteError::Kube(error)) => Err(error),
         }
     }
 
@@ -323,57 +272,23 @@ impl<F: ObjectSet> SetController<F> {
         None
     }
 
-    /// Says what a person should know; how long until the set has to look again, if that is later.
-    fn tell(&self, object: &Decoded<F>, phase: &SetPhase, now: Timestamp) -> Option<Duration> {
-        let waits = if let SetPhase::Wait(told, _) = phase { Some(told.reason) } else { None };
-        let since = self.memory.waits_since(&object.uid().unwrap_or_default(), waits, now);
-        let told = match phase {
-            SetPhase::Wait(told, waiting) => {
-                let at = error_policy::told_at(told.reason, *waiting, since)?;
-                if at > now {
-                    return Duration::try_from(at.duration_since(now)).ok();
-                }
-                told
-            }
-            SetPhase::Stall(told) => told,
-            SetPhase::Drifted(_) | SetPhase::Settled => return None,
-        };
-        self.shared.events.say(object, true, told.reason, &told.message);
-        None
-    }
-
     /// When the set begins to go, those who want what it has hear of it.
     fn note_going(&self, object: &Decoded<F>) {
-        let (uid, goes) = (object.uid().unwrap_or_default(), object.meta().deletion_timestamp.is_some());
-        if !(self.memory.shows_anew(&uid, None, goes) && goes) {
+        let (uid, goes) = (object.uid(), object.meta().deletion_timestamp.is_some());
+        if !(self.kube.memory.shows_anew(uid, None, goes) && goes) {
             return;
         }
-        for other in self.sharers(&uid) {
-            self.shared.trigger(&other.into(), "a set that has what it wants goes");
+        for other in self.sharers(uid) {
+            self.kube.shared.trigger(&other, "a set that has what it wants goes");
         }
     }
 
-    async fn let_go(
-        &self,
-        object: &Decoded<F>,
-        draft: &Draft<F>,
-        orphaned: bool,
-    ) -> Result<Action, kube::Error> {
-        let finalizers: Vec<String> =
-            object.finalizers().iter().filter(|f| *f != FINALIZER).cloned().collect();
+    async fn let_go(&self, object: &Decoded<F>, orphaned: bool) -> Result<Action, kube::Error> {
         if orphaned {
-            self.shared.events.say(object, false, reason::ORPHANED, "left its members behind in emnify");
+            self.kube.shared.events.say(object, false, reason::ORPHANED, "left its members behind in emnify");
         }
-        let done = patch_finalizers(&self.shared.client, object, &draft.version, finalizers).await?;
-        self.forget(&object.uid().unwrap_or_default());
+        let done = self.kube.set_finalizer(object, false).await?;
+        self.forget(object.uid());
         Ok(done)
     }
-
-    fn trigger_again(&self, object: &Decoded<F>, why: &str) {
-        self.trigger(&object.namespace().unwrap_or_default(), &object.name_any(), why);
-    }
-}
-
-fn net() -> Action {
-    Action::requeue(pause::safety_net())
 }

@@ -9,7 +9,7 @@ use super::call_item::CallItem;
 use crate::{
     decide::{
         member::{AssessContext, MemberStep},
-        roster::{Departure, MemberState, Roster, Slot, Trouble},
+        roster::{Departure, MemberKey, MemberState, Roster, Slot, Trouble},
         taken,
     },
     kind::{
@@ -126,17 +126,18 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
     let pool = slot.pool;
     let assessed = context.slot(place, &slot, roster.unsure.contains_key(&pool));
     if let MemberStep::Send(_, change) = &assessed.need
-        && let Some(until) = roster.undone(pool, taken::correction(change), context.now)
+        && let Some(until) = roster.undone(slot.key(), taken::correction(change), context.now)
     {
-        let mut trouble = context.trouble(pool, reason::NOT_TAKEN, taken::message(change));
+        let mut trouble = context.trouble(slot.key(), reason::NOT_TAKEN, taken::message(change));
         (trouble.refused, trouble.until) = (Some(context.digest(change)), Some(until));
-        roster.failures.insert(pool, trouble);
+        roster.failures.insert(slot.key(), trouble);
     }
     let was = (slot.id != 0).then_some(slot.id);
     let id = match &assessed.need {
         MemberStep::Send(id, _)
         | MemberStep::Partitioned(id)
         | MemberStep::Settled(id, _)
+        | MemberStep::Busy(id, _)
         | MemberStep::ReadParts(id, _)
         | MemberStep::Drifted(Some(id)) => id.int(),
         MemberStep::Create(_) | MemberStep::Drifted(None) => None,
@@ -161,26 +162,30 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
     slot.starts = matches!(&assessed.need, MemberStep::Create(change) if change.class().disturbs > 0);
     slot.stand = match assessed.need {
         MemberStep::Wait => MemberState::Waiting,
-        MemberStep::Read(_) | MemberStep::ReadParts(..) if read_failed(roster, pool, context.now) => {
+        MemberStep::Read(_) | MemberStep::ReadParts(..) if read_failed(roster, slot.key(), context.now) => {
             MemberState::Failed
         }
         MemberStep::Read(_) => MemberState::Doubted,
         MemberStep::ReadParts(..) => MemberState::Partial,
-        MemberStep::Create(change) if blocked(roster, context, pool, &change) => MemberState::Failed,
+        MemberStep::Create(change) if blocked(roster, context, slot.key(), &change) => MemberState::Failed,
         MemberStep::Create(_) => MemberState::Missing,
-        MemberStep::Send(_, change) if blocked(roster, context, pool, &change) => MemberState::Failed,
+        MemberStep::Send(_, change) if blocked(roster, context, slot.key(), &change) => MemberState::Failed,
         MemberStep::Send(_, change) if change.class().disturbs > 0 => MemberState::Disturbing,
         MemberStep::Send(..) => MemberState::Quiet,
         MemberStep::Partitioned(_) => MemberState::Partitioned,
         MemberStep::Drifted(_) => MemberState::Drifted,
+        MemberStep::Busy(_, due) => {
+            roster.due = roster.due.into_iter().chain([due]).min();
+            MemberState::Waiting
+        }
         MemberStep::Settled(_, due) => {
             roster.due = roster.due.into_iter().chain(due).min();
             slot.settled = true;
             MemberState::Settled
         }
         MemberStep::Fail(reason, message) => {
-            if roster.failures.len() < KEPT_FAILURES || roster.failures.contains_key(&pool) {
-                roster.failures.insert(pool, context.trouble(pool, reason, message));
+            if roster.failures.len() < KEPT_FAILURES || roster.failures.contains_key(&slot.key()) {
+                roster.failures.insert(slot.key(), context.trouble(slot.key(), reason, message));
             }
             MemberState::Failed
         }
@@ -191,8 +196,8 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
         slot.last = assessed.recalled.unwrap_or_default();
     }
     if matches!(slot.stand, MemberState::Settled | MemberState::Partitioned | MemberState::Drifted) {
-        roster.retry_groups.remove(&pool);
-        roster.failures.remove(&pool);
+        roster.retry_groups.remove(&slot.key());
+        roster.failures.remove(&slot.key());
     }
     roster.slots[place] = slot;
 }
@@ -201,7 +206,7 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
 fn blocked<F: ObjectSet>(
     roster: &Roster,
     context: &AssessContext<'_, F>,
-    key: i64,
+    key: MemberKey,
     change: &MemberChange<F>,
 ) -> bool {
     let refused =
@@ -210,7 +215,7 @@ fn blocked<F: ObjectSet>(
 }
 
 /// Something failed, and the pause after it is not over.
-fn paused(roster: &Roster, key: i64, now: Timestamp) -> bool {
+fn paused(roster: &Roster, key: MemberKey, now: Timestamp) -> bool {
     roster.failures.get(&key).and_then(|trouble| trouble.until).is_some_and(|until| until > now)
 }
 
@@ -232,8 +237,8 @@ pub(crate) fn next<F: ObjectSet>(
     if starts {
         next_call.tripped = (bounds.guard)(pending(roster, context)).err();
     }
-    let counted: HashSet<i64> = roster.counts.keys().copied().collect();
-    let may = |s: &Slot, tripped: bool| !tripped || counted.contains(&s.pool);
+    let counted: HashSet<MemberKey> = roster.counts.keys().copied().collect();
+    let may = |s: &Slot, tripped: bool| !tripped || counted.contains(&s.key());
     let tripped = next_call.tripped.is_some();
     let missing = |s: &Slot| s.stand == MemberState::Missing && (!s.starts || may(s, tripped));
     if let Some(send) = gather(roster, context, bounds, missing, None) {
@@ -291,7 +296,8 @@ pub(crate) fn plan_deletion<F: ObjectSet>(
 fn pending<F: ObjectSet>(roster: &Roster, context: &AssessContext<'_, F>) -> u64 {
     let disturbs =
         |s: &&Slot| s.stand == MemberState::Disturbing || (s.stand == MemberState::Missing && s.starts);
-    let slots = roster.slots.iter().filter(disturbs).filter(|s| !roster.counts.contains_key(&s.pool)).count();
+    let slots =
+        roster.slots.iter().filter(disturbs).filter(|s| !roster.counts.contains_key(&s.key())).count();
     u64::try_from(slots + leaving(roster, context)).unwrap_or(u64::MAX)
 }
 
@@ -302,8 +308,8 @@ fn leaving<F: ObjectSet>(roster: &Roster, context: &AssessContext<'_, F>) -> usi
 
 /// A departure that is counted, or was as the member that it has been.
 fn counts(roster: &Roster, departure: &Departure) -> bool {
-    roster.counts.contains_key(&-departure.id)
-        || (departure.pool > 0 && roster.counts.contains_key(&departure.pool))
+    roster.counts.contains_key(&departure.key())
+        || (departure.pool > 0 && roster.counts.contains_key(&MemberKey::Wanted(departure.pool)))
 }
 
 /// What the guard has counted is forgotten when the window is over and no more calls follow.
@@ -316,8 +322,8 @@ fn close<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, wind
         s.counted
             || !matches!(s.stand, MemberState::Settled | MemberState::Partitioned | MemberState::Drifted)
     };
-    let mut open: HashSet<i64> = roster.slots.iter().filter(still).map(|s| s.pool).collect();
-    open.extend(roster.departures.iter().flat_map(|l| [-l.id, l.pool]));
+    let mut open: HashSet<MemberKey> = roster.slots.iter().filter(still).map(Slot::key).collect();
+    open.extend(roster.departures.iter().flat_map(|l| [l.key(), MemberKey::Wanted(l.pool)]));
     roster.counts.retain(|key, counted| {
         counted.open &= open.contains(key);
         counted.open || context.now.duration_since(counted.at) <= window
@@ -376,7 +382,7 @@ fn gather<F: ObjectSet>(
             }
             continue;
         }
-        if call.offer(bounds, roster.retry_groups.get(&slot.pool), CallItem { key: slot.pool, id, change })
+        if call.offer(bounds, roster.retry_groups.get(&slot.key()), CallItem { key: slot.key(), id, change })
             && starts
         {
             activations = activations.map(|left| left - 1);
@@ -386,18 +392,19 @@ fn gather<F: ObjectSet>(
 }
 
 /// A read failed, and the pause after it is not over. What was refused is read at once: its row may be old.
-fn read_failed(roster: &Roster, key: i64, now: Timestamp) -> bool {
+fn read_failed(roster: &Roster, key: MemberKey, now: Timestamp) -> bool {
     paused(roster, key, now) && roster.failures.get(&key).is_some_and(|trouble| trouble.refused.is_none())
 }
 
 /// What lets members go, newest first; and whether it is urgent.
 fn retire<F: ObjectSet>(
-    roster: &Roster,
+    roster: &mut Roster,
     context: &AssessContext<'_, F>,
     bounds: &Bounds<'_>,
     free: bool,
 ) -> Option<(Next<F>, bool)> {
     let mut call = Call::<F>::new(None);
+    let mut due = roster.due;
     for departure in &roster.departures {
         if call.full() {
             break;
@@ -405,8 +412,9 @@ fn retire<F: ObjectSet>(
         if !(free || counts(roster, departure) || !context.deletes(departure)) {
             continue;
         }
-        let key = -departure.id;
+        let key = departure.key();
         match context.departure(departure) {
+            MemberStep::Busy(_, poll) => due = due.into_iter().chain([poll]).min(),
             MemberStep::Send(_, change)
                 if blocked(roster, context, key, &change)
                     || roster.undone(key, taken::correction(&change), context.now).is_some() => {}
@@ -418,6 +426,7 @@ fn retire<F: ObjectSet>(
             _ => {}
         }
     }
+    roster.due = due;
     let urgent = call.items.iter().any(|call_item| call_item.change.class().urgent);
     Some((call.finish()?, urgent))
 }
@@ -481,8 +490,8 @@ impl<F: ObjectSet> Call<F> {
 pub(crate) fn wake_at(roster: &Roster, rollout: &Rollout, now: Timestamp) -> Option<Timestamp> {
     let pauses = roster.failures.values().filter_map(|trouble| trouble.until);
     let undone = roster.accepted.values().filter_map(|accepted| accepted.until(now));
-    // ends with a change of another object, which not everything tells of
-    let rivals = [reason::OWNERSHIP_CONFLICT, reason::ALREADY_EXISTS, reason::IN_USE];
+    // ends with a change of another object, which not everything tells of, or with a new try
+    let rivals = [reason::OWNERSHIP_CONFLICT, reason::ALREADY_EXISTS, reason::IN_USE, reason::UNSETTLED];
     let rival = roster.failures.values().any(|trouble| rivals.contains(&trouble.failure.reason));
     let rival = rival.then(|| pause::after(now, pause::a_minute()));
     let ready = roster.disturbed.values().filter_map(|since| since.checked_add(duration(rollout)).ok());

@@ -44,6 +44,8 @@ pub(super) struct Text {
 pub(super) struct SetState<F: ObjectSet> {
     pub(super) roster: Roster,
     pub(super) generation: Option<i64>,
+    /// Last date of the spec that had passed.
+    date: Option<Timestamp>,
     pub(super) base: Option<MemberWant<F>>,
     /// The spec that `base` is of.
     spec: Option<F>,
@@ -73,11 +75,22 @@ pub(super) const COUNTERS_EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// A listing is not asked for again before this time.
 pub(super) const LISTING_EVERY: SignedDuration = SignedDuration::from_secs(30);
 
+/// What members are chosen from, and by whom.
+pub(super) struct Chooser<'a, F: ObjectSet> {
+    pub(super) set: &'a F,
+    pub(super) mark: &'a str,
+    pub(super) members: &'a Mirror<F::Member>,
+    pub(super) pool: &'a Mirror<F::Pool>,
+    /// Creates that may have had no answer.
+    pub(super) intent: Option<&'a Intent>,
+}
+
 impl<F: ObjectSet> SetState<F> {
     pub(super) fn new() -> Self {
         Self {
             roster: Roster::default(),
             generation: None,
+            date: None,
             base: None,
             spec: None,
             former: Vec::new(),
@@ -109,9 +122,15 @@ impl<F: ObjectSet> SetState<F> {
     }
 
     /// Takes note of what changed since the last look; true if the spec did.
-    pub(super) fn refresh(&mut self, set: &F, base: Option<MemberWant<F>>, touched: &Changed) -> bool {
-        let generation = set.meta().generation;
-        let edited = self.generation.is_some() && self.generation != generation;
+    pub(super) fn refresh(
+        &mut self,
+        set: &F,
+        base: Option<MemberWant<F>>,
+        touched: &Changed,
+        now: Timestamp,
+    ) -> bool {
+        let (generation, date) = (set.meta().generation, set.dates(now).passed);
+        let edited = self.generation.is_some() && (self.generation, self.date) != (generation, date);
         if self.roster.unsure.is_empty() {
             self.former.clear();
         } else if let (true, Some(spec), Some(base)) = (edited || self.base != base, &self.spec, &self.base) {
@@ -123,7 +142,7 @@ impl<F: ObjectSet> SetState<F> {
         if edited {
             self.roster.edited();
         }
-        self.generation = generation;
+        (self.generation, self.date) = (generation, date);
         if self.base != base {
             self.roster.doubt_all();
             self.base = base;
@@ -139,13 +158,10 @@ impl<F: ObjectSet> SetState<F> {
     /// Chooses anew if anything that the choice is made from changed.
     pub(super) fn choose(
         &mut self,
-        set: &F,
         basis: Basis,
-        mark: &str,
-        members: &Mirror<F::Member>,
-        pool: &Mirror<F::Pool>,
-        intent: Option<&Intent>,
+        Chooser { set, mark, members, pool, intent }: &Chooser<'_, F>,
     ) -> Result<(), Invalid> {
+        let (members, pool): (&Mirror<_>, &Mirror<_>) = (members, pool);
         if self.basis.as_ref() == Some(&basis) {
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! The planner, rule by rule.
 
+mod alike;
 mod case;
 mod letting_go;
 mod rolling;
@@ -9,7 +10,7 @@ mod whose;
 use self::case::{Case, NOW, device};
 use super::rollout::Next;
 use crate::{
-    decide::roster::{MemberState, Trouble, Unsure},
+    decide::roster::{MemberKey, MemberState, Trouble, Unsure},
     kind::reason,
     toy::ToyChange,
 };
@@ -89,7 +90,7 @@ fn a_refused_change_is_not_sent_again_and_another_one_is() {
 fn a_pause_after_a_failure_ends() {
     let mut case = Case::new(1..=1);
     case.refuse(1, &ToyChange::Tag(9));
-    let trouble = case.roster.failures.get_mut(&1).unwrap();
+    let trouble = case.roster.failures.get_mut(&MemberKey::Wanted(1)).unwrap();
     *trouble = Trouble { refused: None, until: Some(case::later(10)), ..trouble.clone() };
     assert!(matches!(case.next(), Next::Rest));
     assert_eq!(case.wake(), Some(case::later(10)));
@@ -102,7 +103,7 @@ fn halves_of_a_failed_call_do_not_mix() {
     let mut case = Case::new(1..=5);
     let retry_groups = crate::session::batch::RetryGroups::default();
     for (chip, retry_group) in (1..=4).zip(retry_groups.halve(4)) {
-        case.roster.retry_groups.insert(chip, retry_group);
+        case.roster.retry_groups.insert(MemberKey::Wanted(chip), retry_group);
     }
     assert_eq!(case.send().chips(), [1, 2], "the first half alone");
 }
@@ -157,5 +158,5 @@ fn a_pool_entry_that_went_away_fails_its_member_only() {
     case.roster.doubt_all();
     case.next();
     assert_eq!(case.stands(), [MemberState::Settled, MemberState::Failed]);
-    assert_eq!(case.roster.failures[&2].failure.reason, reason::NOT_FOUND);
+    assert_eq!(case.roster.failures[&MemberKey::Wanted(2)].failure.reason, reason::NOT_FOUND);
 }

@@ -27,7 +27,7 @@ fn id_of(stage: &Stage, name: &str) -> i64 {
 }
 
 fn record(device: i64) -> Record {
-    Record { organisation: Some(42), endpoint: Some(device), sim: None }
+    Record { organisation: Some(42), endpoint: Some(device), ..Record::default() }
 }
 
 fn reads(stage: &Stage) -> usize {
@@ -226,6 +226,24 @@ async fn a_pushed_record_makes_its_object_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_of_our_own_correction_has_nothing_read() {
+    let stage = fleet(2).await;
+    let device = id_of(&stage, "a1");
+    stage.session.set_sweep_every(Some(std::time::Duration::from_secs(86_400)));
+    let happens = || Record { timestamp: Some(clock::now()), ..record(device) };
+    stage.emnify.edit(device, "name", json!("changed in the portal"));
+    stage.engine.shared.on_records(&[happens()]);
+    let back = |s: &Stage| s.emnify.devices().iter().all(|d| d["name"] != "changed in the portal");
+    stage.until("the name is set back", back).await;
+    let before = reads(&stage);
+    stage.engine.shared.on_records(&[happens()]);
+    stage.pass(20).await;
+    assert_eq!(reads(&stage), before, "a stream tells of what the operator did as well");
+    stage.engine.shared.on_records(&[happens()]);
+    stage.until("what happens later is read", |s| reads(s) == before + 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_names_an_object_by_another_number_alone_reaches_it() {
     let stage = fleet(2).await;
     let device = id_of(&stage, "a1");
@@ -241,7 +259,7 @@ async fn what_names_an_object_by_another_number_alone_reaches_it() {
     let before = reads(&stage);
     stage.emnify.event_with(event((1 << 50) + 2, 51));
     stage.until("a hint makes it read again", |s| reads(s) == before + 1).await;
-    stage.engine.shared.on_records(&[Record { organisation: Some(42), endpoint: None, sim: Some(250) }]);
+    stage.engine.shared.on_records(&[Record { organisation: Some(42), sim: Some(250), ..Record::default() }]);
     stage.until("so does a record", |s| reads(s) == before + 2).await;
     stage.emnify.event_with(json!({"id": (1_i64 << 50) + 3, "timestamp": clock::now().to_string(),
         "event_type": {"id": 51}, "sim": {"id": 7}}));

@@ -36,7 +36,7 @@ async fn live(stage: &Stage) {
 /// What comes in from outside, within tasks of servers that would swallow a panic.
 fn scraped_and_pushed(stage: &Stage) {
     let shared = &stage.engine.shared;
-    let record = Record { organisation: Some(42), endpoint: Some(1), sim: None };
+    let record = Record { organisation: Some(42), endpoint: Some(1), ..Record::default() };
     let within = |task, what: &dyn Fn()| {
         let done = catch_unwind(AssertUnwindSafe(|| shared.tasks.within(task, what)));
         assert!(done.is_ok() || !BUG.get().is_empty(), "{task}: nothing panics by itself");

@@ -163,6 +163,49 @@ async fn a_device_deleted_in_emnify_is_made_anew_only_when_proven_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_answer_that_a_device_does_not_exist_makes_no_second_one() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.pass(40).await;
+    let asked = || stage.emnify.asked("GET /api/v1/endpoint/1").len();
+    let before = asked();
+    let reads = || asked() - before;
+    stage.emnify.fail("GET /api/v1/endpoint/1", 1, Fault::Answer(404, error(1201, "EndpointNotFound")));
+    stage.emnify.event(1, 99, 1, 0);
+    stage.until("it is read", |_| reads() == 1).await;
+    stage.pass(20).await;
+    assert_eq!(reads(), 1, "the same trouble would say the same");
+    assert_eq!(stage.condition("a", "Ready").0, "True", "nothing is known yet");
+    stage.until("a listing or a read shows it", |s| s.condition("a", "Synced").0 == "True").await;
+    stage.pass(120).await;
+    assert_eq!(stage.emnify.asked("POST /api/v1/endpoint").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_that_a_device_does_not_exist_lets_nothing_go() {
+    let stage = Stage::new().await;
+    stage.emnify.stock(1..=1);
+    stage.cluster.apply("a", named("a"));
+    stage.cluster.apply_a("ToySet", "h", json!({"chips": [1]}));
+    stage.ready("a").await;
+    stage.until("the set is Ready", |s| s.condition_of("ToySet", "h", "Ready").0 == "True").await;
+    stage.pass(40).await;
+    stage.emnify.fail("DELETE", 2, Fault::Answer(404, error(1201, "EndpointNotFound")));
+    stage.cluster.delete("a");
+    stage.cluster.delete_a("ToySet", "h");
+    stage.until("both are told that theirs does not exist", |s| s.emnify.asked("DELETE").len() == 2).await;
+    stage.pass(20).await;
+    let held = |s: &Stage| s.cluster.toy("a").is_some() && s.cluster.object("ToySet", "h").is_some();
+    assert!(held(&stage), "one such answer is no proof");
+    assert_ne!(stage.condition_of("ToySet", "h", "Stalled").0, "True", "no person has to act");
+    stage
+        .until("both are gone", |s| s.cluster.toy("a").is_none() && s.cluster.object("ToySet", "h").is_none())
+        .await;
+    assert!(stage.emnify.devices().is_empty(), "and so are the devices");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listing_that_moves_proves_nothing() {
     let stage = Stage::new().await;
     stage.emnify.fail("GET /api/v1/endpoint", 3, Fault::WrongTotal);

@@ -77,8 +77,13 @@ impl Environment {
 
     /// Starts the operator; it may not be ready yet.
     pub(super) fn start_operator(&mut self) -> Result<()> {
+        self.start_operator_with([])
+    }
+
+    /// The same with more flags.
+    pub(super) fn start_operator_with(&mut self, flags: impl IntoIterator<Item = String>) -> Result<()> {
         ensure!(self.operator.is_none(), "the operator runs already");
-        self.operator = Some(Launch::on(&self.stage, &self.binary)?.start()?);
+        self.operator = Some(Launch::on(&self.stage, &self.binary)?.with(flags).start()?);
         Ok(())
     }
 

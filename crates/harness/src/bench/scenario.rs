@@ -24,6 +24,8 @@ pub enum Scenario {
     Steady10000,
     /// Changes made at the portal, until they are corrected, with 10,000 devices.
     DriftLatency,
+    /// Devices switched off at the portal, until they are on again, with 10,000 devices and a data stream to the operator.
+    PushLatency,
     /// 100,000 new devices of one object.
     #[value(name = "fleet-100000")]
     Fleet100000,

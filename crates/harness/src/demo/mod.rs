@@ -52,8 +52,8 @@ pub async fn run(args: &DemoArgs) -> Result<ExitCode> {
 async fn play(stage: &Stage, args: &DemoArgs) -> Result<ExitCode> {
     let mut sights = watch::everything(stage);
     let mut screen = Screen { start: Instant::now(), progress: Progress::new(args.devices <= FEW) };
-    println!("\n$ kubectl apply -f examples/quickstart");
-    let applied = screen.during(setup::apply(stage, args.devices), &mut sights).await??;
+    println!("\n$ kubectl apply -f examples/{}", args.scenario.name());
+    let applied = screen.during(setup::apply(stage, args), &mut sights).await??;
     if !screen.converge(&mut sights, &applied, args.deadline()).await? {
         screen.accuse(&applied);
         println!("\n{}", stage.operator_log_tail());
@@ -63,7 +63,7 @@ async fn play(stage: &Stage, args: &DemoArgs) -> Result<ExitCode> {
     println!("\nAll {count} objects are Ready after {seconds:.1} s.\n");
     println!("$ kubectl get emnify\n{}", table::shorten(&stage.kubectl_ok(&["get", "emnify"]).await?));
     if !args.once {
-        println!("{}", setup::how_to_look_around(stage).await?);
+        println!("{}", setup::how_to_look_around(stage, args.scenario).await?);
         screen.live(&mut sights, stage).await?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! What simulated devices do.
 
-use crate::Simulator;
+use crate::{Simulator, delivery};
 
 /// Something that happens to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum Signal {
 }
 
 impl Simulator {
+    /// A customer accepts the share of a transit gateway, whatever the organisation.
+    ///
+    /// # Errors
+    /// A sentence saying why that cannot be.
+    pub fn accept_attachment(&self, id: u64) -> Result<(), String> {
+        let mut core = self.shared.lock();
+        let now = core.clock.now();
+        core.state.accept_attachment(id, now)
+    }
+
     /// Lets something happen to a device, whatever its organisation.
     ///
     /// # Errors
@@ -27,6 +37,9 @@ impl Simulator {
     pub fn device(&self, id: u64, signal: Signal) -> Result<(), String> {
         let mut core = self.shared.lock();
         let now = core.clock.now();
-        core.state.signal(id, signal, now)
+        let happened = core.state.signal(id, signal, now);
+        drop(core);
+        delivery::wake(&self.shared);
+        happened
     }
 }

@@ -15,7 +15,8 @@ pub(crate) use routes::routes;
 use crate::http::faults::Fault;
 use crate::http::log::{Entry, Requests};
 use crate::resources::authentication::totp;
-use crate::{Seed, SeedError, Simulator, State};
+use crate::state::{DataStream, data_stream};
+use crate::{Seed, SeedError, Simulator, State, delivery};
 
 impl Simulator {
     /// Requests since the start or the last clearing, with the ordered log.
@@ -104,6 +105,8 @@ impl Simulator {
         core.clock.advance(by);
         let now = core.clock.now();
         core.state.pass_time(now);
+        drop(core);
+        delivery::wake(&self.shared);
     }
 
     /// Sets the clock.
@@ -111,5 +114,27 @@ impl Simulator {
         let mut core = self.shared.lock();
         core.clock.set(to);
         core.state.pass_time(to);
+        drop(core);
+        delivery::wake(&self.shared);
+    }
+
+    /// The destination of a data stream, by the id that clients see, takes nothing any more: the stream is in error until it is
+    /// restarted.
+    ///
+    /// # Errors
+    /// There is no such stream, or it is being changed.
+    pub fn fail_stream(&self, id: &str) -> Result<(), String> {
+        let mut core = self.shared.lock();
+        let now = core.clock.now();
+        core.state.pass_time(now);
+        let number = DataStream::number_of(id);
+        let mut streams = core.state.organisations.values_mut();
+        let stream = number.and_then(|number| streams.find_map(|org| org.data_streams.get_mut(&number)));
+        let stream = stream.ok_or_else(|| format!("there is no data stream {id}"))?;
+        if stream.change.is_some() {
+            return Err(format!("data stream {id} is being changed"));
+        }
+        stream.status = data_stream::status::ERROR;
+        Ok(())
     }
 }

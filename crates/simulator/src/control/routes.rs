@@ -21,6 +21,8 @@ pub(crate) fn routes(simulator: Simulator) -> Router {
         .route("/simulator/faults", post(fault).delete(clear_faults))
         .route("/simulator/clock", get(clock).post(move_clock))
         .route("/simulator/devices/{id}/{signal}", post(device))
+        .route("/simulator/cloud_connect/{id}/accept", post(accept))
+        .route("/simulator/data_streams/{id}/fail", post(fail_stream))
         // A whole state can be large.
         .layer(DefaultBodyLimit::disable())
         .with_state(simulator)
@@ -110,6 +112,14 @@ async fn device(Handle(simulator): Handle<Simulator>, Path((id, signal)): Path<(
         other => return done(Err(format!("{other} is no device signal"))),
     };
     done(simulator.device(id, signal))
+}
+
+async fn fail_stream(Handle(simulator): Handle<Simulator>, Path(id): Path<String>) -> Response {
+    done(simulator.fail_stream(&id))
+}
+
+async fn accept(Handle(simulator): Handle<Simulator>, Path(id): Path<u64>) -> Response {
+    done(simulator.accept_attachment(id))
 }
 
 fn done(result: Result<(), String>) -> Response {

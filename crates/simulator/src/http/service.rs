@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, request::Parts};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::call::{Answer, Call, Caller};
 use super::faults::{Fault, Faults};
@@ -43,6 +45,10 @@ pub(crate) struct Shared {
     /// Settings.
     pub(crate) options: Options,
     core: Mutex<Core>,
+    /// Something may have to be delivered.
+    pub(crate) deliver: Notify,
+    /// Somebody delivers.
+    pub(crate) delivering: AtomicBool,
 }
 
 /// What changes. One lock guards it all, and no await happens under it.
@@ -83,7 +89,7 @@ impl Shared {
             log: Log::default(),
             writing: HashMap::new(),
         };
-        Self { options, core: Mutex::new(core) }
+        Self { options, core: Mutex::new(core), deliver: Notify::new(), delivering: AtomicBool::new(false) }
     }
 
     /// The core, alone.

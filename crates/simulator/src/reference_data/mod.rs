@@ -2,6 +2,7 @@
 //! regions, currencies, periods; ids of operators from 2001, of countries that were not recorded and of event types
 //! from 9001) is ours: consistent, but not emnify's. [?]
 
+pub mod automations;
 mod events;
 mod lookups;
 mod network;

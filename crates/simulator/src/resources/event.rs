@@ -64,7 +64,7 @@ fn page(call: &mut Call<'_>, wanted: impl Fn(&Event, &Organisation) -> bool) -> 
 }
 
 /// An entry. What does not concern it is left out. [R]
-fn show(event: &Event, org: &Organisation, sources: Sources) -> Value {
+pub(crate) fn show(event: &Event, org: &Organisation, sources: Sources) -> Value {
     let mut row = Map::new();
     let mut put = |key: &str, value: Value| row.insert(key.to_owned(), value);
     put("timestamp", dates::express(event.timestamp).into());

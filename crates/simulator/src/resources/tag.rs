@@ -79,9 +79,10 @@ fn wanted(call: &Call<'_>) -> Result<(Option<String>, Option<u64>), Refusal> {
     Ok((name, color))
 }
 
-/// Names are unique in an organisation. [S]
+/// Names are unique in an organisation [S], in whatever case [?].
 fn taken(org: &Organisation, name: &str, but: u64) -> bool {
-    org.tags.values().any(|tag| tag.name == name && tag.id != but)
+    let name = name.to_lowercase();
+    org.tags.values().any(|tag| tag.name.to_lowercase() == name && tag.id != but)
 }
 
 /// Without a colour, a random one. [S]
@@ -123,7 +124,17 @@ fn remove(org: &mut Organisation, id: u64) -> bool {
     for endpoint in org.endpoints.values_mut() {
         endpoint.tag_ids.retain(|tag| *tag != id);
     }
-    org.tags.remove(&id).is_some()
+    let Some(tag) = org.tags.remove(&id) else { return false };
+    for automation in org.automations.values_mut() {
+        for target in automation.targeting_properties.iter_mut().filter(|target| target.property == "tags") {
+            target.value_array.retain(|name| *name != tag.name);
+            if target.value == tag.name {
+                target.value.clear();
+            }
+        }
+        automation.targeting_properties.retain(|target| !target.values().is_empty());
+    }
+    true
 }
 
 fn delete(call: &mut Call<'_>) -> Answer {

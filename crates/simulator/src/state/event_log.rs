@@ -44,7 +44,11 @@ impl Organisation {
             }),
             detail: draft.detail,
         };
-        self.events.add(next, event);
+        let id = self.events.add(next, event);
+        for stream in self.data_streams.values_mut() {
+            stream.offer(&self.events[&id]);
+        }
+        self.run_automations(next, id);
         if self.events.len() > KEPT {
             self.events.pop_first();
         }

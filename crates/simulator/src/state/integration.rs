@@ -33,7 +33,7 @@ pub struct ApiSecret {
     pub id: u64,
     /// The key itself, which no answer shows.
     #[serde(default)]
-    pub api_secret: String,
+    pub secret: String,
     /// What for.
     #[serde(default)]
     pub purpose: String,

@@ -3,6 +3,11 @@
 //! A seed file is this state written down (`GET /simulator/state` prints one). All fields are optional unless they say
 //! otherwise; unknown ones are refused.
 
+mod attaching;
+mod automation;
+mod automation_runs;
+pub mod cloud_connect;
+pub mod data_stream;
 mod device;
 mod event;
 mod event_log;
@@ -18,10 +23,16 @@ mod policy;
 mod profile;
 pub mod rules;
 mod sim;
+mod streaming;
 pub(crate) mod table;
 mod time;
 pub mod traffic;
 
+pub use automation::{
+    ActionLog, Automation, ConfiguredAction, CustomEvent, Property, Recipient, Switch, Trigger,
+};
+pub use cloud_connect::Attachment;
+pub use data_stream::DataStream;
 pub use device::{
     Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch, SimState, Sms,
     SmsState, Usage,

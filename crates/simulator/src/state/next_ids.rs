@@ -17,6 +17,8 @@ pub struct NextIds {
     pub tag: u64,
     pub api_callback: u64,
     pub api_secret: u64,
+    pub attachment: u64,
+    pub data_stream: u64,
     pub service_profile: u64,
     pub data_limit: u64,
     pub tariff: u64,
@@ -31,6 +33,10 @@ pub struct NextIds {
     pub pdp_context: u64,
     pub event: u64,
     pub token: u64,
+    pub custom_event: u64,
+    pub automation: u64,
+    pub action_log: u64,
+    pub recipient: u64,
 }
 
 impl Default for NextIds {
@@ -46,6 +52,8 @@ impl Default for NextIds {
             tag: 1,
             api_callback: 1,
             api_secret: 1,
+            attachment: 1,
+            data_stream: 1,
             service_profile: 100_001,
             data_limit: 1,
             tariff: 1,
@@ -62,6 +70,10 @@ impl Default for NextIds {
             // Event ids exceed 2^48. [R]
             event: 300_000_000_000_001,
             token: 1,
+            custom_event: 1,
+            automation: 1,
+            action_log: 1,
+            recipient: 1,
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Table, rows};
 use super::{
-    ApiCallback, ApiSecret, Endpoint, Event, HeldVolume, NextIds, ServiceProfile, Sim, TariffPlan,
-    TariffProfile,
+    ActionLog, ApiCallback, ApiSecret, Attachment, Automation, CustomEvent, DataStream, Endpoint, Event,
+    HeldVolume, NextIds, Recipient, ServiceProfile, Sim, Switch, TariffPlan, TariffProfile,
 };
 
 rows!(
@@ -62,6 +62,27 @@ pub struct Organisation {
     /// Keys that sign callbacks.
     #[serde(default)]
     pub api_secrets: Table<ApiSecret>,
+    /// Whether it takes part in the beta of automations.
+    #[serde(default)]
+    pub automation_beta: Switch,
+    /// Events of its own.
+    #[serde(default)]
+    pub custom_events: Table<CustomEvent>,
+    /// Automations.
+    #[serde(default)]
+    pub automations: Table<Automation>,
+    /// What automations did.
+    #[serde(default)]
+    pub action_logs: Table<ActionLog>,
+    /// Who gets mail by automations.
+    #[serde(default)]
+    pub recipients: Table<Recipient>,
+    /// Cloud Connect attachments.
+    #[serde(default)]
+    pub attachments: Table<Attachment>,
+    /// Data streams.
+    #[serde(default)]
+    pub data_streams: Table<DataStream>,
     /// Service profiles.
     #[serde(default)]
     pub service_profiles: Table<ServiceProfile>,
@@ -216,6 +237,12 @@ impl Organisation {
         self.tags.raise(next);
         self.api_callbacks.raise(next);
         self.api_secrets.raise(next);
+        self.custom_events.raise(next);
+        self.automations.raise(next);
+        self.action_logs.raise(next);
+        self.recipients.raise(next);
+        self.attachments.raise(next);
+        self.data_streams.raise(next);
         self.service_profiles.raise(next);
         self.tariff_profiles.raise(next);
         self.sims.raise(next);
@@ -237,6 +264,12 @@ impl Organisation {
         self.tags.number(next);
         self.api_callbacks.number(next);
         self.api_secrets.number(next);
+        self.custom_events.number(next);
+        self.automations.number(next);
+        self.action_logs.number(next);
+        self.recipients.number(next);
+        self.attachments.number(next);
+        self.data_streams.number(next);
         self.service_profiles.number(next);
         self.tariff_profiles.number(next);
         self.sims.number(next);

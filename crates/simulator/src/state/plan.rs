@@ -23,6 +23,8 @@ pub struct TariffPlan {
     pub evaluation: bool,
     /// Whether SIMs can be tested before they are billed. [S]
     pub factory_test_mode_allowed: bool,
+    /// Whether people belong to workspaces, and are invited to them, rather than to the account alone. [S]
+    pub workspaces_enabled: bool,
     /// Id of the service level.
     pub service_level: u64,
     /// Price of an activated SIM per month.
@@ -47,6 +49,7 @@ impl Default for TariffPlan {
             max_users: None,
             evaluation: false,
             factory_test_mode_allowed: true,
+            workspaces_enabled: true,
             service_level: 1,
             sim_activated_rate: 1.0,
             sim_suspended_rate: 0.0,

@@ -15,6 +15,8 @@ impl State {
         for organisation in self.organisations.values_mut() {
             let mut platform = Actor { next: &mut self.next_ids, now, user: None };
             organisation.settle_traffic(&mut platform);
+            organisation.settle_attachments(&mut platform);
+            organisation.settle_streams(now);
             while let Some(entry) = organisation.events.first_entry()
                 && entry.get().timestamp < oldest
             {

@@ -29,9 +29,8 @@ fn intent(nonce: &str) -> Intent {
 async fn made(api: &Api, spec: Value, nonce: &str) -> (Row, String) {
     let want = want(spec);
     let create = ApplicationToken::create(&want, Some(&intent(nonce))).unwrap();
-    let mut replies = ApplicationToken::send(api, &[(None, create)]).await.unwrap();
-    let secret =
-        replies.remove(0).secret.remove("token").expect("the answer is the only chance to learn the token");
+    let mut reply = ApplicationToken::make(api, &create).await.unwrap();
+    let secret = reply.secret.remove("token").expect("the answer is the only chance to learn the token");
     let rows = ApplicationToken::list(api, Cursor::first()).await.unwrap().items;
     let key = ApplicationToken::find(&want, Some(&intent(nonce)))[0].key().clone();
     let found = rows.into_iter().filter(|row| {
@@ -45,7 +44,7 @@ async fn made(api: &Api, spec: Value, nonce: &str) -> (Row, String) {
 }
 
 async fn send(api: &Api, id: i64, change: Change) -> Result<(), Error> {
-    ApplicationToken::send(api, &[(Some(Id::Int(id)), change)]).await.map(drop)
+    ApplicationToken::apply(api, &Id::Int(id), &change).await.map(drop)
 }
 
 fn mint(id: i64, token: &str) -> Change {
@@ -78,7 +77,7 @@ async fn a_jwt_comes_from_the_token_and_leaves_the_own_login_alone() {
     let (_simulator, api) = platform();
     let (row, token) = made(&api, json!({}), "n1").await;
     let change = mint(row.id, &token);
-    let replies = ApplicationToken::send(&api, &[(Some(Id::Int(row.id)), change)]).await.unwrap();
+    let replies = [ApplicationToken::apply(&api, &Id::Int(row.id), &change).await.unwrap()];
     let jwt = Jwt::parse(replies[0].secret["jwt"].clone()).unwrap();
     assert_eq!(jwt.identity.application_token_id, Some(row.id));
     assert_eq!(
@@ -119,10 +118,19 @@ async fn kin_are_the_other_live_tokens_of_the_same_object() {
     let (new, _) = made(&api, json!({}), "n2").await;
     send(&api, gone.id, Change::RevokeOld { id: gone.id }).await.unwrap();
     let mut parts = Parts::default();
-    ApplicationToken::read_part(&api, &Id::Int(new.id), crate::kinds::application_token::rows::Part::Kin, &mut parts)
-        .await
-        .unwrap();
-    assert_eq!(parts.siblings, Some(vec![old]), "neither revoked ones, nor itself, nor those without our mark");
+    ApplicationToken::read_part(
+        &api,
+        &Id::Int(new.id),
+        crate::kinds::application_token::rows::Part::Kin,
+        &mut parts,
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        parts.siblings,
+        Some(vec![old]),
+        "neither revoked ones, nor itself, nor those without our mark"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +146,7 @@ async fn a_token_whose_answer_was_lost_is_found_and_replaced() {
     };
     simulator.fault(lost).unwrap();
     let create = ApplicationToken::create(&want(json!({})), Some(&intent("n1"))).unwrap();
-    let outcome = ApplicationToken::send(&api, &[(None, create)]).await;
+    let outcome = ApplicationToken::make(&api, &create).await;
     assert!(matches!(outcome, Err(Error::Ambiguous { .. })), "{outcome:?}");
     simulator.clear_faults();
     let rows = ApplicationToken::list(&api, Cursor::first()).await.unwrap().items;
@@ -147,7 +155,7 @@ async fn a_token_whose_answer_was_lost_is_found_and_replaced() {
     case.status.token_id = None;
     assert!(case.diff(json!({})).renew.is_some(), "nobody will ever see its value");
     let old = Id::Int(case.row.id);
-    ApplicationToken::renewed(&mut case.status, &old, case.now);
+    renewed(&mut case.status, &old, case.now);
     let (new, token) = made(&api, json!({}), "n2").await;
     let id = new.id.to_string();
     let after = Case {

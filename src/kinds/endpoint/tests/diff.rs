@@ -1,6 +1,16 @@
 use emnify_engine::kind::{Change as _, Diff};
 
-use crate::kinds::{endpoint::{tests::*, AddressSpace, Change, EndpointSimStatus, QuotaStatus, SetAllowance, change::{Create, Field, Patch, FieldChange, Traffic}, diff::{assume, diff}, quota, rows::Parts}, sim::state::{SimState, status as sim_status}};
+use crate::kinds::{
+    endpoint::{
+        AddressSpace, Change, EndpointSimStatus, QuotaStatus, SetAllowance,
+        change::{Create, Field, FieldChange, Patch, Traffic},
+        diff::{assume, diff},
+        quota,
+        rows::Parts,
+        tests::*,
+    },
+    sim::state::{SimState, status as sim_status},
+};
 
 fn decide(want: &Want, row: &Row, edited: bool) -> Diff<Change> {
     diff(want, row, &Parts::default(), memory(&created(), edited))
@@ -69,7 +79,8 @@ fn an_imei_counts_only_while_locked_and_by_its_first_14_digits() {
 fn an_address_travels_with_its_space() {
     let want = want(|spec| {
         spec.ip_address = Some("10.0.0.4".into());
-        spec.settings.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
+        spec.settings.ip_address_space =
+            Some(Box::new(AddressSpace { id: Some("4".into()), ..AddressSpace::default() }));
     });
     let moved = Row { address: Some("10.0.0.9".into()), space: Some(4), ..row(0) };
     assert_eq!(changes(&want, &moved), ["ipAddress: 10.0.0.9 -> 10.0.0.4; ipAddressSpace: 4 -> 4"]);
@@ -109,13 +120,25 @@ fn a_sim_that_an_edit_takes_off_is_suspended_first_if_its_state_was_ours() {
         assert_eq!(lines(&decide(want, &row, &status, true)), [patch], "after a crash the rest follows");
     }
     for state in [sim_status::ISSUED, sim_status::SUSPENDED, sim_status::FACTORY_TEST] {
-        assert_eq!(lines(&decide(&without, &row(state), &status, true)), ["sim: 70 -> none"], "only from Activated");
+        assert_eq!(
+            lines(&decide(&without, &row(state), &status, true)),
+            ["sim: 70 -> none"],
+            "only from Activated"
+        );
     }
     let active = row(sim_status::ACTIVATED);
     assert_eq!(lines(&decide(&without, &active, &status, false)), ["sim: 70 -> none"], "never as drift");
     status.sim.as_mut().unwrap().id = "69".into();
-    assert_eq!(lines(&decide(&without, &active, &status, true)), ["sim: 70 -> none"], "another SIM is not ours");
-    assert_eq!(lines(&decide(&without, &active, &created(), true)), ["sim: 70 -> none"], "nor an unmanaged one");
+    assert_eq!(
+        lines(&decide(&without, &active, &status, true)),
+        ["sim: 70 -> none"],
+        "another SIM is not ours"
+    );
+    assert_eq!(
+        lines(&decide(&without, &active, &created(), true)),
+        ["sim: 70 -> none"],
+        "nor an unmanaged one"
+    );
 }
 
 #[test]
@@ -241,7 +264,7 @@ fn an_allowance_is_there_before_a_profile_that_applies_it_and_leaves_after_it() 
     assert_eq!(order, ["quota.data.allowance: none -> 100", "serviceProfile: 1 -> 14"]);
     let mut status = created();
     let set = SetAllowance { allowance: "100".into(), term: "720h".into(), ends: None };
-    status.quota = Some(QuotaStatus { data: Some(set), sms: None });
+    status.quota = Some(Box::new(QuotaStatus { data: Some(set), sms: None }));
     let take = want(|spec| spec.settings.service_profile = Some(profile("14")));
     let order = lines(&diff(&take, &row(0), &Parts::default(), memory(&status, true)).changes);
     assert_eq!(order, ["serviceProfile: 1 -> 14", "quota.data: remove"]);
@@ -328,4 +351,21 @@ fn what_must_not_happen_twice_is_observed_first() {
     let create = crate::kinds::endpoint::diff::create(&want(|_| ())).map(Change::Create).unwrap();
     assert!(!create.repeatable(), "a device more");
     assert!(Change::Delete { holds_sim: false }.repeatable());
+}
+
+#[test]
+fn a_refused_create_is_remembered_by_all_of_what_it_asked_for() {
+    use emnify_engine::kind::Change as _;
+    let create = crate::kinds::endpoint::diff::create(&want(|_| ())).unwrap();
+    let request = Change::Create(create.clone()).request();
+    assert!(request.starts_with("create name=") && request.contains(" imei= "), "{request}");
+    let mended = [
+        Create { imei: Some("35-209900-176148-1".into()), ..create.clone() },
+        Create { name: "another".into(), ..create.clone() },
+        Create { service_profile: create.service_profile + 1, ..create.clone() },
+        Create { address: Some("10.0.0.9".into()), ..create },
+    ];
+    for mended in mended {
+        assert_ne!(Change::Create(mended).request(), request, "what was corrected is sent at once");
+    }
 }

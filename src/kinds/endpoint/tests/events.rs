@@ -5,7 +5,12 @@ use emnify::wire::{
 use emnify_engine::kind::{Key, Managed, Subject};
 use serde_json::json;
 
-use crate::kinds::endpoint::{Endpoint, connectivity::Connectivity, events::on_event, rows::{Row, RowSim, key}};
+use crate::kinds::endpoint::{
+    Endpoint,
+    connectivity::Connectivity,
+    events::on_event,
+    rows::{Row, RowSim, key},
+};
 
 fn event(kind: i64, severity: i64, detail: &serde_json::Value) -> Event {
     serde_json::from_value(json!({
@@ -56,9 +61,9 @@ fn an_event_that_names_the_sim_alone_is_about_the_device_that_holds_it() {
     let holder = Subject::Key(Key::new(key::SIM, "250"));
     assert_eq!(on_event(&event).unwrap().of, holder);
     event.event_type = Some(serde_json::from_value(json!({"id": 10})).unwrap());
-    assert_eq!(Endpoint::alert(&event).unwrap().of, holder, "what it warns of too");
-    let record = Record { organisation: Some(1), endpoint: None, sim: Some(250) };
-    assert_eq!(Endpoint::on_record(&record), Some(holder), "and a record of a data stream");
+    assert_eq!((Endpoint::EVENTS.unwrap().alert)(&event).unwrap().of, holder, "what it warns of too");
+    let record = Record { organisation: Some(1), sim: Some(250), ..Record::default() };
+    assert_eq!((Endpoint::EVENTS.unwrap().record)(&record), Some(holder), "and a record of a data stream");
     event.sim = None;
     assert!(on_event(&event).is_none(), "an event that names neither is about nobody");
     let row = Row { id: 9, sim: Some(RowSim { id: 250, ..RowSim::default() }), ..Row::default() };

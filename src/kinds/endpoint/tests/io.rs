@@ -7,12 +7,18 @@ use std::{
 
 use bytes::Bytes;
 use emnify::{Api, BaseUrl, Client, Config, Credentials, HostLimits, Identity, Jwt, Lane, ServiceTransport};
-use emnify_engine::kind::{Change as _, Managed, Reply};
+use emnify_engine::kind::{Batch, Change as _, Managed, Reply};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::kinds::endpoint::{tests::*, Change, change::{Create, Field, Patch, FieldChange, Traffic}, quota::{diff as quota_diff, self}, rows::{Part, Parts}};
+use crate::kinds::endpoint::{
+    Change,
+    change::{Create, Field, FieldChange, Patch, Traffic},
+    quota::{self, diff as quota_diff},
+    rows::{Part, Parts},
+    tests::*,
+};
 
 /// An API that answers as told and remembers what it was asked: `METHOD path?query body`.
 #[derive(Clone, Default)]
@@ -82,7 +88,8 @@ async fn send(script: &Script, changes: impl IntoIterator<Item = Change>) -> Vec
         keys.len() < 2 || keys.iter().all(|key| key.is_some() && *key == keys[0]),
         "{keys:?} share a call"
     );
-    let replies = Endpoint::send(&script.api(), &batch).await.unwrap();
+    let batch_of = Batch::of(batch.iter().map(|(id, change)| (id.as_ref(), change))).unwrap();
+    let replies = batch_of.send::<Endpoint>(&script.api()).await.unwrap();
     assert_eq!(replies.len(), batch.len(), "one reply each");
     replies
 }
@@ -113,7 +120,8 @@ async fn one_device_says_explicitly_that_nothing_is_activated() {
 #[tokio::test]
 async fn activation_names_the_state_so_that_no_factory_test_starts() {
     let script = Script::new([(201, json!({"id": 12}))]);
-    let new = crate::kinds::endpoint::diff::create(&want(|spec| set_state(spec, SimState::Activated))).unwrap();
+    let new =
+        crate::kinds::endpoint::diff::create(&want(|spec| set_state(spec, SimState::Activated))).unwrap();
     send(&script, [Change::Create(new)]).await;
     assert_eq!(script.asked()[0].1["sim"], json!({"id": 70, "activate": true, "status": {"id": 1}}));
 }

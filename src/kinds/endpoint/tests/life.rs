@@ -5,11 +5,21 @@ use std::sync::Arc;
 use emnify::{
     Api, BaseUrl, Client, Config, Credentials, Cursor, HostLimits, Lane, ServiceTransport, wire::Listing,
 };
-use emnify_engine::kind::{Managed, Source, Table};
+use emnify_engine::kind::{Batch, Managed, Source, Table};
 use emnify_simulator::{Dialect, Options, Seed, Signal, Simulator};
 use serde_json::json;
 
-use crate::kinds::{endpoint::{tests::*, events::on_event, diff::{diff, retire}, report::report, rows::Parts}, sim::{Sim, self}};
+use crate::kinds::{
+    endpoint::{
+        diff::{diff, retire},
+        events::on_event,
+        report::report,
+        rows::Parts,
+        tests::*,
+    },
+    ip_address_space::IpAddressSpace,
+    sim::{self, Sim},
+};
 
 const SIM: u64 = 10_000_001;
 
@@ -51,6 +61,7 @@ impl World {
                     look_up(&self.api, table, &name.replace("{installation}", "prod")).await
                 }
                 Source::Mirror { kind: "Sim", key } => sim_id(&self.api, &key).await,
+                Source::Mirror { kind: "IpAddressSpace", key } => space_id(&self.api, &key).await,
                 other => panic!("{}: {other:?}", input.path),
             };
             if let Some(id) = found {
@@ -65,9 +76,9 @@ impl World {
     }
 
     async fn send(&mut self, change: crate::kinds::endpoint::Change) {
-        let batch = [(self.id.clone(), change)];
-        let sent = Endpoint::send(&self.api, &batch).await;
-        let reply = sent.unwrap_or_else(|error| panic!("{}: {error}", batch[0].1)).remove(0);
+        let batch = Batch::of([(self.id.as_ref(), &change)]).unwrap();
+        let sent = batch.send::<Endpoint>(&self.api).await;
+        let reply = sent.unwrap_or_else(|error| panic!("{change}: {error}")).remove(0);
         self.id = self.id.take().or(reply.id);
     }
 
@@ -127,6 +138,16 @@ async fn look_up(api: &Api, table: &'static Table, name: &str) -> Option<Id> {
 async fn sim_id(api: &Api, key: &emnify_engine::kind::Key) -> Option<Id> {
     let rows = Sim::list(api, Cursor::first()).await.unwrap().items;
     rows.iter().find(|row| row.number(key.name) == Some(&key.value)).map(Sim::id)
+}
+
+async fn space_id(api: &Api, wanted: &emnify_engine::kind::Key) -> Option<Id> {
+    let rows = IpAddressSpace::list(api, Cursor::first()).await.unwrap().items;
+    let mut named = rows.iter().filter(|row| {
+        let mut found = false;
+        IpAddressSpace::keys(row, &mut |key| found |= key == *wanted);
+        found
+    });
+    named.next().map(IpAddressSpace::id)
 }
 
 fn sim_state(simulator: &Simulator) -> String {
@@ -240,11 +261,11 @@ async fn a_sim_of_its_own_follows_its_spec() {
     let id = Id::Int(10_000_001);
     for (to, shown) in [(SimState::Activated, 1), (SimState::Suspended, 2)] {
         let from = Sim::read(&api, &id).await.unwrap().unwrap().status;
-        Sim::send(&api, &[(Some(id.clone()), sim::rows::SetState { from, to })]).await.unwrap();
+        Sim::apply(&api, &id, &sim::rows::SetState { from, to }).await.unwrap();
         assert_eq!(Sim::read(&api, &id).await.unwrap().unwrap().status, shown);
     }
     let illegal = sim::rows::SetState { from: 2, to: SimState::FactoryTest };
-    let refused = Sim::send(&api, &[(Some(id), illegal)]).await.unwrap_err();
+    let refused = Sim::apply(&api, &id, &illegal).await.unwrap_err();
     assert!(
         matches!(refused, emnify::Error::Rejected { .. }),
         "the rules in the diff are emnify's: {refused}"

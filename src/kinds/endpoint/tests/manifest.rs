@@ -1,9 +1,22 @@
-use emnify_engine::kind::{Change as _, Find, Inputs, Managed, Source, spec::{AdoptionPolicy, Intent}};
+use emnify_engine::kind::{
+    Change as _, Find, Inputs, Managed, Source,
+    spec::{AdoptionPolicy, Intent},
+};
 use kube::CustomResourceExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{kinds::{endpoint::{tests::*, AddressSpace, Change, DataQuota, rows::{Part, key, self}}, sim::Sim}, api::OperatorReference};
+use crate::{
+    api::OperatorReference,
+    kinds::{
+        endpoint::{
+            AddressSpace, Change, DataQuota,
+            rows::{self, Part, key},
+            tests::*,
+        },
+        sim::Sim,
+    },
+};
 
 fn manifest(spec: &Value) -> bool {
     let object = json!({
@@ -45,7 +58,9 @@ fn the_examples_are_valid() {
 fn an_address_needs_its_space() {
     assert!(!manifest(&json!({"ipAddress": "10.0.0.4"})));
     assert!(manifest(&json!({"ipAddress": "10.0.0.4", "ipAddressSpace": {"cidr": "10.0.0.0/24"}})));
+    assert!(manifest(&json!({"ipAddress": "10.0.0.4", "ipAddressSpace": {"name": "north"}})));
     assert!(!manifest(&json!({"ipAddressSpace": {"cidr": "10.0.0.0/24", "id": "1"}})));
+    assert!(!manifest(&json!({"ipAddressSpace": {"cidr": "10.0.0.0/24", "name": "north"}})));
 }
 
 #[test]
@@ -77,7 +92,8 @@ fn lists_merge_and_columns_are_shown() {
 
 #[test]
 fn a_device_cannot_be_made_without_profiles_but_can_be_adopted() {
-    let missing = |change: fn(&mut EndpointSpec)| crate::kinds::endpoint::want::want(&endpoint(change), &inputs());
+    let missing =
+        |change: fn(&mut EndpointSpec)| crate::kinds::endpoint::want::want(&endpoint(change), &inputs());
     let invalid = missing(|spec| spec.settings.tariff_profile = None).unwrap_err();
     assert_eq!(invalid.path, "tariffProfile", "the message names the field");
     let adopted = missing(|spec| {
@@ -87,7 +103,10 @@ fn a_device_cannot_be_made_without_profiles_but_can_be_adopted() {
     assert!(adopted.is_ok(), "what exists has profiles");
     let mut bound = endpoint(|spec| spec.settings.service_profile = None);
     bound.status = Some(created());
-    assert!(crate::kinds::endpoint::want::want(&bound, &inputs()).is_ok(), "unset is unmanaged once it exists");
+    assert!(
+        crate::kinds::endpoint::want::want(&bound, &inputs()).is_ok(),
+        "unset is unmanaged once it exists"
+    );
 }
 
 #[test]
@@ -103,10 +122,12 @@ fn a_bad_iccid_and_an_unknown_sim_name_the_field() {
 fn references_are_looked_up_where_they_live() {
     let object = endpoint(|spec| {
         spec.settings.service_profile = Some(Reference { name: Some("gold".into()), ..Reference::default() });
-        spec.settings.ip_address_space = Some(AddressSpace { cidr: Some("10.0.0.0/24".into()), id: None });
+        spec.settings.ip_address_space =
+            Some(Box::new(AddressSpace { cidr: Some("10.0.0.9/24".into()), ..AddressSpace::default() }));
         spec.settings.tags = Some(vec!["roof".into()]);
         let tap_code = Some("DEUD1".into());
-        spec.settings.operator_blocklist = Some(vec![OperatorReference { tap_code, ..OperatorReference::default() }]);
+        spec.settings.operator_blocklist =
+            Some(vec![OperatorReference { tap_code, ..OperatorReference::default() }]);
     });
     let inputs = object.inputs();
     let source = |path: &str| &inputs.iter().find(|input| input.path == path).unwrap().source;
@@ -114,7 +135,13 @@ fn references_are_looked_up_where_they_live() {
     assert!(matches!(source("sim.iccid"), Source::Mirror { kind: "Sim", key } if key.value == ICCID));
     assert!(matches!(source("tags[roof]"), Source::Lookup { optional: true, .. }), "missing tags are made");
     assert!(matches!(source("mark"), Source::Lookup { name, .. } if name == "k8s:{installation}"));
-    assert!(matches!(source("ipAddressSpace"), Source::Lookup { optional: false, .. }));
+    assert!(
+        matches!(source("ipAddressSpace"), Source::Mirror { kind: "IpAddressSpace", key } if key.value == "10.0.0.0/24")
+    );
+    let named = AddressSpace { name: Some("north".into()), ..AddressSpace::default() };
+    let named = endpoint(|spec| spec.settings.ip_address_space = Some(named.into())).inputs();
+    let space = named.iter().find(|input| input.path == "ipAddressSpace").unwrap();
+    assert!(matches!(&space.source, Source::Object { kind: "IpAddressSpace", name } if name == "north"));
     assert!(matches!(source("operatorBlocklist[0]"), Source::Lookup { .. }));
 }
 
@@ -133,7 +160,8 @@ fn a_device_is_found_by_sim_then_address_then_only_after_an_intent_by_likeness()
         &want(|spec| {
             bare(spec);
             spec.ip_address = Some("10.0.0.4".into());
-            spec.settings.ip_address_space = Some(AddressSpace { id: Some("4".into()), cidr: None });
+            spec.settings.ip_address_space =
+                Some(Box::new(AddressSpace { id: Some("4".into()), ..AddressSpace::default() }));
         }),
         None,
     );
@@ -177,7 +205,11 @@ fn only_parts_that_the_spec_sets_are_read() {
     });
     assert_eq!(Endpoint::parts(&quota), [Part::DataQuota]);
     assert!((quota.data_quota.unwrap().allowance - 1000.0).abs() < f64::EPSILON, "MB");
-    assert_eq!(Endpoint::extras(None), [Part::Connectivity], "where it is is read once");
+    assert_eq!(
+        (Endpoint::LISTED_ALONE.unwrap().extras)(None),
+        [Part::Connectivity],
+        "where it is is read once"
+    );
 }
 
 #[test]
@@ -194,6 +226,14 @@ fn a_new_device_is_the_safest_that_the_spec_allows() {
             "{state}"
         );
     }
+    let later = want(|spec| {
+        set_state(spec, SimState::Activated);
+        spec.sim.as_mut().unwrap().active.active_from = Some("2099-01-01T00:00:00Z".into());
+    });
+    assert!(
+        matches!(Endpoint::create(&later, None), Some(Change::Create(new)) if !new.activate),
+        "a contract that begins later does not begin with the device"
+    );
 }
 
 #[test]
@@ -202,6 +242,10 @@ fn creates_share_a_call_only_when_the_answer_can_tell_them_apart() {
     assert!(batch(|_| ()).is_some());
     assert_eq!(batch(|_| ()), batch(|spec| spec.name = Some("other".into())));
     assert_ne!(batch(|_| ()), batch(|spec| spec.settings.enabled = Some(true)), "one status per call");
-    assert_ne!(batch(|_| ()), batch(|spec| spec.settings.tariff_profile = Some(profile("3"))), "one profile per call");
+    assert_ne!(
+        batch(|_| ()),
+        batch(|spec| spec.settings.tariff_profile = Some(profile("3"))),
+        "one profile per call"
+    );
     assert_eq!(batch(|spec| spec.sim = None), None, "names repeat");
 }

@@ -1,7 +1,10 @@
 use emnify_engine::{decide::conditions, kind::reason::condition::CONNECTED};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::kinds::{endpoint::{tests::*, Connectivity, DataQuota, quota::Live, report::report, rows::Parts}, sim::state::status as sim_status};
+use crate::kinds::{
+    endpoint::{Connectivity, DataQuota, quota::Live, report::report, rows::Parts, tests::*},
+    sim::state::status as sim_status,
+};
 
 fn seen(word: &str, since: Option<&str>) -> Connectivity {
     let since = since.map(|at| at.parse().unwrap());

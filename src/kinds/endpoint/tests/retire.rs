@@ -2,7 +2,15 @@ use std::sync::Arc;
 
 use emnify_engine::kind::{Have, Key, Managed};
 
-use crate::kinds::{endpoint::{tests::*, EndpointSimStatus, diff::{assume, retire, step_aside}, rows::{Parts, key}}, sim::state::status as sim_status};
+use crate::kinds::{
+    endpoint::{
+        EndpointSimStatus,
+        diff::{assume, retire, step_aside},
+        rows::{Parts, key},
+        tests::*,
+    },
+    sim::state::status as sim_status,
+};
 
 const SUSPEND: &str = "sim.state: Activated -> Suspended";
 const DISABLE: &str = "enabled: true -> false";
@@ -62,7 +70,11 @@ fn every_step_is_resumed_by_what_is_still_true() {
 
 #[test]
 fn a_device_steps_aside_with_its_address() {
-    let at = |address: &str| Row { space: Some(31), address: Some(address.into()), ..enabled(sim_status::ACTIVATED) };
+    let at = |address: &str| Row {
+        space: Some(31),
+        address: Some(address.into()),
+        ..enabled(sim_status::ACTIVATED)
+    };
     let aside = |row: &Row, taken: &[&str]| {
         let taken: Vec<_> = taken.iter().map(|address| format!("31/{address}")).collect();
         let change = step_aside(row, &|key| !taken.contains(&key.value));
@@ -83,5 +95,9 @@ fn a_device_lets_go_of_its_sim_for_another_and_of_nothing_else() {
     let change = vacate(enabled(sim_status::ACTIVATED), key::SIM).expect("it has a SIM");
     assert_eq!(lines(&[change]), [RELEASE]);
     assert_eq!(vacate(Row { sim: None, ..enabled(sim_status::ACTIVATED) }, key::SIM), None);
-    assert_eq!(vacate(enabled(sim_status::ACTIVATED), key::ADDRESS), None, "emnify cannot take an address away");
+    assert_eq!(
+        vacate(enabled(sim_status::ACTIVATED), key::ADDRESS),
+        None,
+        "emnify cannot take an address away"
+    );
 }

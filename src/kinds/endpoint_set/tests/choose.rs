@@ -1,6 +1,9 @@
-use emnify_engine::kind::{set::{CurrentMember, Pool}, reason};
+use emnify_engine::kind::{
+    reason,
+    set::{CurrentMember, Pool},
+};
 
-use crate::kinds::{endpoint_set::tests::*, endpoint::rows::status as device};
+use crate::kinds::{endpoint::rows::status as device, endpoint_set::tests::*};
 
 /// SIMs and devices of an organisation; `text` is that of the `ConfigMap`.
 #[derive(Default)]
@@ -38,8 +41,7 @@ impl World {
 
     fn choose(&self, spec: &Value) -> Result<Choice, Invalid> {
         let holders: &dyn Pool<Endpoint> = &self.devices;
-        let candidates =
-            Candidates { pool: &self.sims, holders, text: self.text, members: &self.members };
+        let candidates = Candidates { pool: &self.sims, holders, text: self.text, members: &self.members };
         set(spec).choose(&candidates)
     }
 

@@ -55,7 +55,8 @@ fn an_empty_selector_is_not_everything() {
 
 #[test]
 fn a_range_runs_upwards() {
-    let range = |from: &str, to: &str| json!({"sims": {"selector": {"iccidRanges": [{"from": from, "to": to}]}}});
+    let range =
+        |from: &str, to: &str| json!({"sims": {"selector": {"iccidRanges": [{"from": from, "to": to}]}}});
     assert_eq!(refused(&range(&iccid(1), &iccid(2))), None);
     assert_eq!(refused(&range(&iccid(1), &iccid(1))), None, "one SIM");
     assert_eq!(refused(&range(&format!("{}7", iccid(1)), &iccid(1))), None, "the check digit does not count");

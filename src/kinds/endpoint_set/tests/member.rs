@@ -1,6 +1,9 @@
-use emnify_engine::kind::{set::{Activations, Rollout}, Change as _, Managed, Source};
+use emnify_engine::kind::{
+    Change as _, Managed, Source,
+    set::{Activations, Rollout},
+};
 
-use crate::kinds::{endpoint_set::tests::*, endpoint::rows::RowSim};
+use crate::kinds::{endpoint::rows::RowSim, endpoint_set::tests::*};
 
 fn want(spec: &Value) -> Want {
     let set = set(spec);
@@ -39,10 +42,8 @@ fn every_member_carries_the_tag_of_the_set_and_what_is_made_that_of_the_installa
 
 #[test]
 fn marks_are_told_apart() {
-    let marked = |names: &[&str]| Row {
-        tags: Some(names.iter().map(|name| tag(name)).collect()),
-        ..Row::default()
-    };
+    let marked =
+        |names: &[&str]| Row { tags: Some(names.iter().map(|name| tag(name)).collect()), ..Row::default() };
     let both = marked(&["roof", "k8s:eu/prod/meters", "k8s:eu"]);
     let marks = EndpointSet::marks(&both).unwrap();
     assert_eq!((marks.made_by, marks.set), (Some("eu"), Some("eu/prod/meters")));

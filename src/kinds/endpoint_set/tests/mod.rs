@@ -8,7 +8,7 @@ mod report;
 use emnify_engine::kind::{Id, Inputs};
 use serde_json::{Value, json};
 
-use crate::kinds::{endpoint_set::*, endpoint::rows::Tag, sim::state::status as sim_status};
+use crate::kinds::{endpoint::rows::Tag, endpoint_set::*, sim::state::status as sim_status};
 
 /// ICCIDs of the tests: this number and those after it.
 const FIRST: u64 = 8_988_303_000_000_010_000;

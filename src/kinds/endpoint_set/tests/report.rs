@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 
-use emnify_engine::kind::{set::Failure, reason, spec::Provenance};
+use emnify_engine::kind::{reason, set::Failure, spec::Provenance};
 
-use crate::kinds::{endpoint_set::tests::*, endpoint::rows::{RowSim, status as device}};
+use crate::kinds::{
+    endpoint::rows::{RowSim, status as device},
+    endpoint_set::tests::*,
+};
 
 fn row(status: i64, sim: i64) -> Row {
     Row { status, sim: Some(RowSim { id: 1, status: Some(sim), ..RowSim::default() }), ..Row::default() }
@@ -38,9 +41,15 @@ fn devices_are_counted_by_where_they_are_and_what_their_sim_is() {
         (row(device::DISABLED, sim_status::ACTIVATED), None),
     ];
     let status = reported(&json!({}), &tally(&members), EndpointSetStatus::default());
-    assert_eq!((status.desired_replicas, status.replicas, status.ready_replicas), (Some(4), Some(4), Some(4)));
+    assert_eq!(
+        (status.desired_replicas, status.replicas, status.ready_replicas),
+        (Some(4), Some(4), Some(4))
+    );
     assert_eq!(status.available_replicas, Some(2), "disabled or suspended, a device cannot use the network");
-    assert_eq!(status.connectivity, BTreeMap::from([("Offline".into(), 1), ("Online".into(), 2), ("Unknown".into(), 1)]));
+    assert_eq!(
+        status.connectivity,
+        BTreeMap::from([("Offline".into(), 1), ("Online".into(), 2), ("Unknown".into(), 1)])
+    );
     assert_eq!(status.sim_states["Activated"], 2);
     assert_eq!((status.held_replicas, status.failed_replicas), (None, None), "nothing to say");
 }
@@ -51,7 +60,10 @@ fn failures_name_the_sim() {
     let tally = Tally { failed: 3, failures: vec![failure], ..tally(&[]) };
     let status = reported(&json!({}), &tally, EndpointSetStatus::default());
     assert_eq!(status.failed_replicas, Some(3));
-    assert_eq!((status.failures[0].iccid.as_str(), status.failures[0].reason.as_str()), (&*iccid(7), "Rejected"));
+    assert_eq!(
+        (status.failures[0].iccid.as_str(), status.failures[0].reason.as_str()),
+        (&*iccid(7), "Rejected")
+    );
 }
 
 #[test]

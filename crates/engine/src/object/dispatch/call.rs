@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::{Api, Error, Lane};
-use kube::{Resource, ResourceExt};
+use kube::Resource;
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -13,8 +13,10 @@ use crate::{
         error_policy::{Verdict, uncounted},
         known::Step,
     },
-    kind::{BatchKey, Change, Id, Inputs, Managed, Status, Verb, decoded::Decoded},
-    object::{Controller, decide::Decision, named},
+    kind::{
+        Batch, BatchKey, Change, Id, Inputs, Managed, Status, Verb, decoded::Decoded, managed::largest_batch,
+    },
+    object::{Controller, decide::Decision},
     session::{
         Access, Session,
         caller::Caller,
@@ -42,9 +44,23 @@ pub(super) struct CallItem<K: Managed> {
     batch_hint: Span,
 }
 
+/// What became of a call that failed.
+pub(super) struct Failure<'a> {
+    /// What was tried.
+    pub(super) doing: Doing,
+    pub(super) error: &'a Error,
+    /// What follows from it.
+    pub(super) verdict: &'a Verdict,
+    pub(super) spread: pause::Spread,
+}
+
 impl<K: Managed> CallItem<K> {
     /// The first change of a decided step.
-    fn first(object: Arc<Decoded<K>>, status: Option<K::Status>, decision: Decision<K>) -> Option<Self> {
+    pub(super) fn first(
+        object: Arc<Decoded<K>>,
+        status: Option<K::Status>,
+        decision: Decision<K>,
+    ) -> Option<Self> {
         let (id, change, ends) = match decision.step {
             Step::Create(change) => (None, change, false),
             Step::Apply(id, changes) => (Some(id), changes.into_iter().next()?, false),
@@ -75,7 +91,7 @@ impl<K: Managed> CallItem<K> {
     /// Who disturbs how many devices, if any.
     fn disturbs(&self) -> Option<(String, i64, u64)> {
         let devices = Some(self.change.class().disturbs).filter(|devices| *devices > 0)?;
-        Some((self.object.uid()?, self.object.meta().generation.unwrap_or_default(), devices))
+        Some((self.object.uid().to_owned(), self.object.meta().generation.unwrap_or_default(), devices))
     }
 
     /// What the login needs to be allowed for it.
@@ -103,14 +119,14 @@ impl<K: Managed> Controller<K> {
         change: &K::Change,
     ) -> Option<BatchHint> {
         let key = change.batch()?;
-        let full = session.kind_state::<K>().pace(&key, K::FACTS.max_batch, session.queue.edits());
+        let full = session.kind_state::<K>().pace(&key, largest_batch::<K>(), session.queue.edits());
         Some(BatchHint { key: self.among(caller, uid, &key), full })
     }
 
     /// Calls are shared by objects of one caller, and after a failed call by those of one half only.
     fn among(&self, caller: &Caller, uid: &str, key: &BatchKey) -> BatchKey {
         let own = format!("{}@{}", key.0, caller.tag());
-        BatchKey(match self.memory.retry_group(uid) {
+        BatchKey(match self.kube.memory.retry_group(uid) {
             Some(retry_group) => format!("{own}#{retry_group}"),
             None => own,
         })
@@ -121,12 +137,9 @@ impl<K: Managed> Controller<K> {
         self: &Arc<Self>,
         access: &Access,
         api: &Api,
-        object: &Arc<Decoded<K>>,
-        status: Option<K::Status>,
-        decision: Decision<K>,
+        first: CallItem<K>,
         ticket: &Ticket,
     ) {
-        let Some(first) = CallItem::first(object.clone(), status, decision) else { return };
         let mut call_items = vec![first];
         let key = call_items[0].change.batch();
         if let Some(key) = &key {
@@ -139,8 +152,8 @@ impl<K: Managed> Controller<K> {
         for CallItem { ticket, batch_hint, .. } in call_items.into_iter().chain(left_out) {
             drop(batch_hint);
             if let Some(ticket) = ticket {
-                self.shared.metrics.answered(&ticket);
-                self.trigger(&ticket.item.namespace, &ticket.item.name, "its call is over");
+                self.kube.shared.metrics.answered(&ticket);
+                self.kube.trigger(&ticket.item.object, "its call is over");
             }
         }
     }
@@ -155,26 +168,27 @@ impl<K: Managed> Controller<K> {
     ) {
         let session = &access.session;
         let Some(doing) = call_items.first().map(CallItem::doing) else { return };
-        if !access.caller.may_try::<K>(doing.clone(), self.shared.now()) {
+        let items = call_items.iter().map(|call_item| (call_item.id.as_ref(), &call_item.change));
+        let Some(batch) = Batch::of(items) else { return };
+        if !access.caller.may_try::<K>(doing.clone(), self.kube.now()) {
             return;
         }
         if !self.count_disturbed(access, call_items).await {
-            return access.caller.not_tried::<K>(doing, self.shared.now());
+            return access.caller.not_tried::<K>(doing, self.kube.now());
         }
         for call_item in call_items {
             self.before_send(access, call_item);
         }
         Self::tell_sending(api.lane(), call_items);
-        let batch: Vec<_> = call_items.iter().map(|l| (l.id.clone(), l.change.clone())).collect();
         let began = Instant::now();
-        let answer = K::send(api, &batch).await;
+        let answer = batch.send::<K>(api).await.map_err(|error| masked(call_items, error));
         settle_guard(&access.caller, call_items, answer.as_ref().err());
         match answer {
             Ok(replies) => {
                 if let Some(key) = key {
                     session.kind_state::<K>().took(
                         key,
-                        K::FACTS.max_batch,
+                        largest_batch::<K>(),
                         call_items.len(),
                         began.elapsed(),
                     );
@@ -201,31 +215,30 @@ impl<K: Managed> Controller<K> {
         call_items: &mut Vec<CallItem<K>>,
     ) {
         let session = &access.session;
-        let most = session.kind_state::<K>().pace(key, K::FACTS.max_batch, session.queue.edits());
+        let most = session.kind_state::<K>().pace(key, largest_batch::<K>(), session.queue.edits());
         let shared = self.among(&access.caller, &first.uid, key);
         for item in session.queue.peers(K::KIND, &shared, most) {
             if call_items.len() >= most {
                 return;
             }
-            let Some(object) =
-                self.object(&item.namespace, &item.name).filter(|o| o.uid().as_ref() == Some(&item.uid))
-            else {
+            let Some(object) = self.kube.object(&item.object).filter(|o| o.uid() == item.uid) else {
                 continue;
             };
-            let (status, _) = self.overlay.newest(&object);
+            let (status, _) = self.kube.overlay.newest(&object);
             let Ok(secret) = self.read_secret(&object).await else { continue };
-            let (status, decision) = self.decide_bound(&object, status, &secret, self.shared.now());
+            let (status, decision) = self.decide_bound(&object, status, &secret, self.kube.now());
             let same = decision.access().is_some_and(|its| its.is(access));
             let Some(mut call_item) = CallItem::first(object, status, decision).filter(|_| same) else {
                 continue;
             };
-            if call_item.change.batch().as_ref() != Some(key) {
+            let shares = call_item.id.is_some() == call_items[0].id.is_some();
+            if !shares || call_item.change.batch().as_ref() != Some(key) {
                 continue;
             }
             call_item.ticket = session.queue.take(&item);
             if let Some(ticket) = &call_item.ticket {
-                self.shared.metrics.waited(ticket);
-                call_item.batch_hint = ride_span(&self.shared.convergences.span(&item.uid));
+                self.kube.shared.metrics.waited(ticket);
+                call_item.batch_hint = ride_span(&self.kube.shared.convergences.span(&item.uid));
                 call_items.push(call_item);
             }
         }
@@ -250,7 +263,8 @@ impl<K: Managed> Controller<K> {
         let error = Error::Capacity { message: format!("there is room for {room} more") };
         let (verdict, spread) = (Verdict::from(&error), pause::Spread::draw());
         for call_item in &left_out {
-            self.fail(&access.caller, call_item.doing(), &call_item.object, &error, &verdict, spread);
+            let failure = Failure { doing: call_item.doing(), error: &error, verdict: &verdict, spread };
+            self.fail(&access.caller, &call_item.object, &failure);
         }
         left_out
     }
@@ -265,32 +279,32 @@ impl<K: Managed> Controller<K> {
         {
             return true;
         }
-        let now = self.shared.now();
+        let now = self.kube.now();
         for call_item in call_items {
-            let uid = call_item.object.uid().unwrap_or_default();
-            access.caller.guard.refund(&uid);
-            self.memory.failed(&uid, &uncounted(), call_item.object.meta().generation, now);
+            let uid = call_item.object.uid();
+            access.caller.guard.refund(uid);
+            self.kube.memory.failed(uid, &uncounted(), call_item.object.meta().generation, now);
         }
         false
     }
 
     fn before_send(&self, access: &Access, call_item: &CallItem<K>) {
-        let uid = call_item.object.uid().unwrap_or_default();
+        let uid = call_item.object.uid();
         if let (true, Some(nonce)) = (call_item.makes(), call_item.nonce()) {
-            if let Some(Attempt::Refused(_)) = self.memory.attempt(&uid, nonce) {
+            if let Some(Attempt::Refused(_)) = self.kube.memory.attempt(uid, nonce) {
                 access.session.kind_state::<K>().learn_whole();
             }
-            self.memory.set_attempt(&uid, nonce, Attempt::Sent(self.shared.now()));
+            self.kube.memory.set_attempt(uid, nonce, Attempt::Sent(self.kube.now()));
         }
     }
 
     /// One line for a call, however many share it; each of them at debug level.
     fn tell_sending(lane: Lane, call_items: &[CallItem<K>]) {
         let Some(first) = call_items.first() else { return };
-        let (object, change, others) = (named(&first.object), &first.change, call_items.len() - 1);
+        let (object, change, others) = (first.object.key(), &first.change, call_items.len() - 1);
         tracing::info!(kind = K::KIND, %object, %change, others, %lane, "sending");
         for call_item in &call_items[1..] {
-            tracing::debug!(kind = K::KIND, object = %named(&call_item.object), change = %call_item.change, "in the same call");
+            tracing::debug!(kind = K::KIND, object = %call_item.object.key(), change = %call_item.change, "in the same call");
         }
     }
 }
@@ -307,6 +321,11 @@ fn settle_guard<K: Managed>(caller: &Caller, call_items: &[CallItem<K>], error: 
             Disturbed::Unsure => {}
         }
     }
+}
+
+/// What emnify said, without the values of Secrets that were sent: it may repeat what it does not like.
+fn masked<K: Managed>(call_items: &[CallItem<K>], error: Error) -> Error {
+    error.map_message(|said| call_items.iter().fold(said, |said, item| item.inputs.mask(&said)))
 }
 
 /// Below the object's own root, linked with the call that is under way.

@@ -6,9 +6,9 @@ mod outcome;
 use std::sync::Arc;
 
 use emnify::{Api, Error};
-use kube::ResourceExt;
 use tokio::time::Instant;
 
+use self::call::CallItem;
 use super::Controller;
 use crate::{
     decide::known::{SecretState, Step},
@@ -23,13 +23,11 @@ use crate::{
 impl<K: Managed> Controller<K> {
     /// Plans the object of a ticket again and makes the call that it needs.
     pub(super) async fn dispatch(self: Arc<Self>, session: Arc<Session>, api: Api, ticket: Ticket) -> Ticket {
-        let place = (ticket.item.namespace.clone(), ticket.item.name.clone());
-        let Some(object) =
-            self.object(&place.0, &place.1).filter(|o| o.uid().as_deref() == Some(&ticket.item.uid))
-        else {
+        let key = ticket.item.object.clone();
+        let Some(object) = self.kube.object(&key).filter(|o| o.uid() == ticket.item.uid) else {
             return ticket;
         };
-        let (status, _) = self.overlay.newest(&object);
+        let (status, _) = self.kube.overlay.newest(&object);
         let secret = match self.read_secret(&object).await {
             Ok(secret) => secret,
             Err(error) => {
@@ -37,7 +35,7 @@ impl<K: Managed> Controller<K> {
                 (SecretState::Unknown, None)
             }
         };
-        let (status, decision) = self.decide_bound(&object, status, &secret, self.shared.now());
+        let (status, decision) = self.decide_bound(&object, status, &secret, self.kube.now());
         // a workspace that now leads elsewhere wakes its objects itself
         let Some(access) = decision.access().filter(|its| Arc::ptr_eq(&its.session, &session)) else {
             return ticket;
@@ -51,28 +49,39 @@ impl<K: Managed> Controller<K> {
                 let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
                 self.read_parts(&access, &api, &object, &id, &due).await;
             }
+            Step::Busy { have, parts, busy } => {
+                let id = K::id(&have.row);
+                // somebody may have read it meanwhile
+                if busy.rest(session.kind_state::<K>().mirror.age(&id)).is_zero() {
+                    self.read(&access, &api, &object, &id).await;
+                    self.read_parts(&access, &api, &object, &id, parts).await;
+                }
+            }
             Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {
-                self.send(&access, &api, &object, status, decision, &ticket).await;
+                if let Some(first) = CallItem::first(object.clone(), status, decision) {
+                    self.send(&access, &api, first, &ticket).await;
+                }
             }
             _ => {}
         }
-        self.trigger(&place.0, &place.1, "its call is over");
+        self.kube.trigger(&key, "its call is over");
         ticket
     }
 
     async fn read(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id) {
         let caller = &*access.caller;
-        if !caller.may_try::<K>(Doing::Read, self.shared.now()) {
+        if !caller.may_try::<K>(Doing::Read, self.kube.now()) {
             return;
         }
         let kind_state = access.session.kind_state::<K>();
         let sent = Instant::now();
         match K::read(api, id).await {
             Ok(found) => {
-                self.shared.allowed::<K>(caller, Doing::Read);
+                self.kube.shared.allowed::<K>(caller, Doing::Read);
                 match found {
                     Some(row) => drop(kind_state.mirror.put(row, sent)),
-                    None => kind_state.mirror.forget(id),
+                    None if kind_state.mirror.denied(id, sent) => {}
+                    None => self.unconfirmed(object),
                 }
             }
             Err(error) => self.failed(caller, Doing::Read, object, &error),
@@ -84,14 +93,14 @@ impl<K: Managed> Controller<K> {
         let caller = &*access.caller;
         for part in parts {
             let doing = role::piece::<K>(part);
-            if !caller.may_try::<K>(doing.clone(), self.shared.now()) {
+            if !caller.may_try::<K>(doing.clone(), self.kube.now()) {
                 continue;
             }
             let sent = Instant::now();
             let mut into = K::Parts::clone(&kind_state.mirror.parts(id, &[], None).0);
             match K::read_part(api, id, *part, &mut into).await {
                 Ok(()) => {
-                    self.shared.allowed::<K>(caller, doing);
+                    self.kube.shared.allowed::<K>(caller, doing);
                     kind_state.mirror.put_parts(id, into, &[*part], sent);
                 }
                 Err(error) => {

@@ -1,39 +1,54 @@
 //! What the answer to a call means: for the mirror, the memory of the object, and who goes alone from now on.
 
 use emnify::Error;
-use kube::{Resource, ResourceExt};
+use kube::Resource;
+use tokio::time::Instant;
 
-use super::call::CallItem;
+use super::call::{CallItem, Failure};
 use crate::{
     cluster::{memory::Attempt, refusal, secrets},
-    decide::{error_policy::Verdict, rejected, taken},
+    decide::{
+        error_policy::{self, Verdict},
+        rejected,
+    },
     kind::{BatchKey, Change, Managed, Reply, Status, Verb, decoded::Decoded, reason, spec::Rejected},
-    object::{Controller, decide::digest, named},
+    object::{
+        Controller,
+        decide::{carried, correction, digest},
+    },
     session::{Access, caller::Caller, pause, response, role::Doing},
 };
 
 impl<K: Managed> Controller<K> {
     pub(super) async fn succeeded(&self, access: &Access, call_item: &CallItem<K>, reply: Reply<K>) {
         let session = &*access.session;
-        self.shared.allowed::<K>(&access.caller, call_item.doing());
+        self.kube.shared.allowed::<K>(&access.caller, call_item.doing());
         let kind_state = session.kind_state::<K>();
-        let uid = call_item.object.uid().unwrap_or_default();
+        let uid = call_item.object.uid();
         self.keep_secret(call_item, &reply).await;
-        self.memory.succeeded(&uid);
+        self.kube.memory.succeeded(uid);
+        self.kube.memory.carry(uid, carried(&call_item.change, &call_item.inputs));
         if call_item.id.is_some() && call_item.change.class().verb == Verb::Update {
             let (generation, what) =
-                (call_item.object.meta().generation, taken::correction(&call_item.change));
-            self.memory.accepted(&uid, generation, what, self.shared.now());
+                (call_item.object.meta().generation, correction(&call_item.change, &call_item.inputs));
+            self.kube.memory.accepted(uid, generation, what, self.kube.now());
         }
         let settled = call_item.status.as_ref().is_some_and(|s| s.common().settled_generation.is_some());
         // until it is in step for the first time, what is sent belongs to its making
         if call_item.change.class().verb == Verb::Update && settled {
-            self.shared.events.say(&*call_item.object, false, reason::UPDATED, &call_item.change.to_string());
+            self.kube.shared.events.say(
+                &*call_item.object,
+                false,
+                reason::UPDATED,
+                &call_item.change.to_string(),
+            );
         }
         if call_item.makes() {
             match (&reply.id, call_item.nonce()) {
-                (Some(id), Some(nonce)) => self.memory.set_attempt(&uid, nonce, Attempt::Made(id.clone())),
-                _ => Self::sweep_since(&kind_state, self.shared.now()),
+                (Some(id), Some(nonce)) => {
+                    self.kube.memory.set_attempt(uid, nonce, Attempt::Made(id.clone()));
+                }
+                _ => Self::sweep_since(&kind_state, self.kube.now()),
             }
         }
         let id = call_item.id.as_ref();
@@ -51,11 +66,11 @@ impl<K: Managed> Controller<K> {
         }
         let nonce = call_item.nonce().filter(|_| call_item.makes());
         for attempt in 1..=3 {
-            match secrets::store(&self.shared.client, valid, &to, &reply.secret, nonce).await {
+            match secrets::store(&self.kube.shared.client, valid, &to, &reply.secret, nonce).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::error!(kind = K::KIND, error = %refusal::brief(&error), attempt, "output Secret not written");
-                    self.shared.events.say_refusal(valid, &error);
+                    self.kube.shared.events.say_refusal(valid, &error);
                 }
             }
         }
@@ -86,11 +101,11 @@ impl<K: Managed> Controller<K> {
         }
         let spread = pause::Spread::draw();
         for (i, call_item) in call_items.iter().enumerate() {
-            let uid = call_item.object.uid().unwrap_or_default();
-            let doubtful = self.note_attempt(call_item, &uid, in_part, error);
+            let uid = call_item.object.uid();
+            let doubtful = self.note_attempt(call_item, uid, in_part, error);
             match retry_groups.get(i) {
                 Some(retry_group) => {
-                    self.memory.set_cohort(&uid, *retry_group);
+                    self.kube.memory.set_cohort(uid, *retry_group);
                     // some of the batch may have been carried out
                     if let (Some(id), false) = (&call_item.id, call_item.change.repeatable()) {
                         kind_state.mirror.doubt(id);
@@ -105,9 +120,9 @@ impl<K: Managed> Controller<K> {
     fn note_attempt(&self, call_item: &CallItem<K>, uid: &str, in_part: bool, error: &Error) -> bool {
         let doubtful = response::may_have_happened(error, call_item.change.repeatable());
         if let (true, false, Some(nonce)) = (call_item.makes(), doubtful, call_item.nonce()) {
-            let in_part = in_part || self.memory.retry_group(uid).is_some();
-            let attempt = if in_part { Attempt::Refused(self.shared.now()) } else { Attempt::Unsent };
-            self.memory.set_attempt(uid, nonce, attempt);
+            let in_part = in_part || self.kube.memory.retry_group(uid).is_some();
+            let attempt = if in_part { Attempt::Refused(self.kube.now()) } else { Attempt::Unsent };
+            self.kube.memory.set_attempt(uid, nonce, attempt);
         }
         doubtful
     }
@@ -123,7 +138,10 @@ impl<K: Managed> Controller<K> {
         let kind_state = access.session.kind_state::<K>();
         if let Some(id) = &call_item.id {
             if call_item.ends && matches!(error, Error::NotFound { .. }) {
-                return kind_state.mirror.forget(id);
+                if !kind_state.mirror.denied(id, Instant::now()) {
+                    self.unconfirmed(&call_item.object);
+                }
+                return;
             }
             // what was refused may have been asked for because of a row that is old
             if doubtful
@@ -133,47 +151,47 @@ impl<K: Managed> Controller<K> {
                 kind_state.mirror.doubt_parts(id);
             }
         } else if doubtful || matches!(error, Error::Conflict { .. }) {
-            Self::sweep_since(&kind_state, self.shared.now());
+            Self::sweep_since(&kind_state, self.kube.now());
         }
         let mut verdict = Verdict::from(error);
         if let Error::Rejected { .. } = error {
             // emnify's text rarely names the field; the change does
             verdict.message = format!("{}: {error}", call_item.change);
-            self.reject(call_item, &call_item.object.uid().unwrap_or_default(), verdict.message.clone());
+            self.reject(call_item, call_item.object.uid(), verdict.message.clone());
         }
-        self.fail(&access.caller, call_item.doing(), &call_item.object, error, &verdict, spread);
+        let failure = Failure { doing: call_item.doing(), error, verdict: &verdict, spread };
+        self.fail(&access.caller, &call_item.object, &failure);
     }
 
     /// Remembers a refused request, and for how long it is not sent again.
     fn reject(&self, call_item: &CallItem<K>, uid: &str, message: String) {
         let digest = digest(&call_item.change, &call_item.inputs);
-        let before = call_item.status.as_ref().and_then(|s| s.common().rejected.clone());
-        let before = self.memory.rejected(uid).or(before).filter(|r| r.digest == digest);
+        let before = call_item.status.as_ref().and_then(|s| s.common().rejected.as_deref().cloned());
+        let before = self.kube.memory.rejected(uid).or(before).filter(|r| r.digest == digest);
         let tries = before.map_or(1, |r| r.tries.unwrap_or(1).saturating_add(1));
-        let until =
-            pause::after(self.shared.now(), pause::slow_net(u32::try_from(tries).unwrap_or(u32::MAX)));
+        let until = pause::after(self.kube.now(), pause::slow_net(u32::try_from(tries).unwrap_or(u32::MAX)));
         let not_before = Some(rejected::date(until));
-        self.memory.reject(uid, Rejected { digest, message, tries: Some(tries), not_before });
+        self.kube.memory.reject(uid, Rejected { digest, message, tries: Some(tries), not_before });
+    }
+
+    /// Nothing is asked about the object until a second answer proves that it is gone.
+    pub(super) fn unconfirmed(&self, object: &Decoded<K>) {
+        let uid = object.uid();
+        self.kube.memory.failed(uid, &error_policy::unconfirmed(), object.meta().generation, self.kube.now());
     }
 
     /// One table decides what follows from an error.
     pub(super) fn failed(&self, caller: &Caller, doing: Doing, object: &Decoded<K>, error: &Error) {
-        self.fail(caller, doing, object, error, &Verdict::from(error), pause::Spread::draw());
+        let (verdict, spread) = (Verdict::from(error), pause::Spread::draw());
+        self.fail(caller, object, &Failure { doing, error, verdict: &verdict, spread });
     }
 
     /// The same where several failed together.
-    pub(super) fn fail(
-        &self,
-        caller: &Caller,
-        doing: Doing,
-        object: &Decoded<K>,
-        error: &Error,
-        verdict: &Verdict,
-        spread: pause::Spread,
-    ) {
-        tracing::warn!(kind = K::KIND, object = %named(object), %error, "call failed");
-        let uid = object.uid().unwrap_or_default();
-        caller.failed::<K>(doing, &uid, error, self.shared.now());
-        self.memory.failed_with(&uid, verdict, object.meta().generation, self.shared.now(), spread);
+    pub(super) fn fail(&self, caller: &Caller, object: &Decoded<K>, failure: &Failure<'_>) {
+        let Failure { doing, error, verdict, spread } = failure;
+        tracing::warn!(kind = K::KIND, object = %object.key(), %error, "call failed");
+        let (uid, now) = (object.uid(), self.kube.now());
+        caller.failed::<K>(doing.clone(), uid, error, now);
+        self.kube.memory.failed_with(uid, verdict, object.meta().generation, now, *spread);
     }
 }

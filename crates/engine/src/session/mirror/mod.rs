@@ -1,8 +1,10 @@
 //! What we last saw of one listing. Newest knowledge wins; one absence is doubt.
 
+mod accepted;
 mod listed;
 mod pool;
 mod table;
+mod under_way;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,8 +16,12 @@ use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use self::table::{Entry, Moment, NEVER, SETTLE, Table, nanos};
-use crate::kind::{Id, Key, Managed};
+pub(crate) use self::accepted::{UnderWay, poll};
+use self::{
+    accepted::Accepted,
+    table::{Entry, Moment, NEVER, SETTLE, Table, nanos},
+};
+use crate::kind::{Id, Key, LookupRow, Managed};
 
 /// An absence is remembered this long; after that it is in doubt, and a read proves it anew.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -46,6 +52,13 @@ pub struct Sweep {
     unreadable: BTreeSet<Id>,
     /// Rows that could not be read, not even their ids.
     nameless: bool,
+}
+
+impl Sweep {
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
 }
 
 /// Why a sweep proves nothing.
@@ -96,8 +109,12 @@ struct Inner<K: Managed> {
     began: Instant,
     rows: Table<K>,
     gone: HashMap<Id, Grave>,
+    /// When a read said for the first time that it does not exist, while nothing else agrees.
+    denied: HashMap<Id, Moment>,
     parts: HashMap<Id, PartsEntry<K>>,
     news: HashMap<Id, (K::News, Timestamp)>,
+    /// What emnify accepted and carries out later.
+    under_way: HashMap<Id, Accepted>,
     complete: Option<Timestamp>,
     /// What the last complete sweep could not show, and since when that is so: anything may be behind it.
     veiled: Veil,
@@ -132,8 +149,10 @@ impl<K: Managed> Default for Mirror<K> {
             began: Instant::now(),
             rows: Table::default(),
             gone: HashMap::new(),
+            denied: HashMap::new(),
             parts: HashMap::new(),
             news: HashMap::new(),
+            under_way: HashMap::new(),
             complete: None,
             veiled: Veil::default(),
             loss_seen: false,
@@ -174,6 +193,19 @@ impl<K: Managed> Mirror<K> {
     pub fn each(&self, show: &mut dyn FnMut(&K::Row)) {
         let rows: Vec<Arc<K::Row>> = self.read().rows.iter().map(|e| e.row.clone()).collect();
         rows.iter().filter(|row| !K::is_deleted(row)).for_each(|row| show(row));
+    }
+
+    /// Every name of every row, also of those that are nobody's.
+    pub fn names(&self) -> Vec<LookupRow> {
+        let rows: Vec<Arc<K::Row>> = self.read().rows.iter().map(|e| e.row.clone()).collect();
+        let named = |row: &Arc<K::Row>| {
+            let mut names = Vec::new();
+            K::keys(row, &mut |key| {
+                names.extend(Some(key).filter(|key| key.name == Key::NAME).map(|key| key.value));
+            });
+            LookupRow { id: K::id(row), names, shown: K::shown(row) }
+        };
+        rows.iter().map(named).collect()
     }
 
     /// Shows every object with what events and reads of single objects told of it, in no order. A lock is held meanwhile:
@@ -224,7 +256,28 @@ impl<K: Managed> Mirror<K> {
         inner.put(row, at, true)
     }
 
-    /// The API said that the object does not exist.
+    /// A read or a deletion sent at `sent` was answered that the object does not exist. One such answer is doubt: a second
+    /// one half a minute after it, a complete listing that does not show the object, or our own deletion that was accepted
+    /// before makes it certain. True if it is.
+    #[must_use]
+    pub fn denied(&self, id: &Id, sent: Instant) -> bool {
+        let mut inner = self.write();
+        let sent = inner.moment(sent);
+        let unlisted = match inner.rows.get(id) {
+            Some(entry) => entry.missed > 0,
+            None => inner.complete.is_some(),
+        };
+        let first = *inner.denied.entry(id.clone()).or_insert(sent);
+        let certain = unlisted || inner.leaves(id) || sent - first >= nanos(SETTLE);
+        if certain {
+            inner.bury(id);
+        } else if let Some(entry) = inner.rows.get_mut(id) {
+            entry.stale = true;
+        }
+        certain
+    }
+
+    /// The object is gone: we ended it.
     pub fn forget(&self, id: &Id) {
         self.write().bury(id);
     }
@@ -320,7 +373,10 @@ impl<K: Managed> Mirror<K> {
             // of two events of one moment the later in the log wins: a device attaches and opens its session at once
             Some((_, known)) if *known > at => false,
             Some((old, _)) => {
-                let news = K::follow(old, news);
+                let news = match K::EVENTS {
+                    Some(events) => (events.follow)(old, news),
+                    None => news,
+                };
                 let changed = *old != news;
                 inner.news.insert(id.clone(), (news, at));
                 changed
@@ -410,6 +466,7 @@ impl<K: Managed> Mirror<K> {
         inner.settle(&missing);
         let forgotten = inner.moment(Instant::now()) - nanos(REMEMBERED);
         inner.gone.retain(|_, grave| grave.at > forgotten);
+        inner.denied.retain(|_, first| *first > forgotten);
         Ok(missing)
     }
 
@@ -470,6 +527,7 @@ impl<K: Managed> Inner<K> {
             entry.written = as_of;
         }
         entry.missed = 0;
+        self.denied.remove(&id);
         let doubted = std::mem::replace(&mut entry.stale, false);
         if *entry.row == row {
             return doubted;
@@ -482,22 +540,31 @@ impl<K: Managed> Inner<K> {
         true
     }
 
+    /// emnify accepted our deletion of it.
+    fn leaves(&self, id: &Id) -> bool {
+        self.under_way.get(id).is_some_and(|accepted| accepted.ends)
+    }
+
     /// The object does not exist; that a sweep saw it is not forgotten.
     fn bury(&mut self, id: &Id) {
         let at = self.moment(Instant::now());
         let seen = self.rows.remove(id).map(|entry| entry.sweep);
         let sweep = seen.or_else(|| self.gone.get(id).map(|grave| grave.sweep)).unwrap_or(0);
         self.gone.insert(id.clone(), Grave { at, sweep, doubted: false });
+        self.denied.remove(id);
         self.parts.remove(id);
         self.news.remove(id);
+        self.under_way.remove(id);
     }
 
-    /// With a read of one object, a miss is doubt until that read; without, the second miss in a row is absence.
+    /// With a read of one object, a miss is doubt until that read, unless one said so before; without, the second miss in a
+    /// row is absence.
     fn settle(&mut self, missing: &[Id]) {
         for id in missing {
             let Some(entry) = self.rows.get_mut(id) else { continue };
             entry.missed = entry.missed.saturating_add(1);
-            if !K::FACTS.has_read && entry.missed >= 2 {
+            let missed = entry.missed;
+            if self.leaves(id) || self.denied.contains_key(id) || (!K::FACTS.has_read && missed >= 2) {
                 self.bury(id);
             }
         }

@@ -80,6 +80,39 @@ async fn the_newest_knowledge_wins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_answer_that_it_does_not_exist_is_doubt_and_a_second_one_is_proof() {
+    let mirror = filled(20);
+    let denied = |id| mirror.denied(&Id::Int(id), Instant::now());
+    assert!(!denied(1));
+    assert_eq!(word(&mirror, 1), "doubt");
+    advance(Duration::from_secs(29)).await;
+    assert!(!denied(1), "too soon after the first to be more than the same trouble");
+    mirror.put(row(1, "a"), Instant::now());
+    advance(Duration::from_secs(29)).await;
+    assert!(!denied(1), "it was there meanwhile");
+    advance(Duration::from_secs(30)).await;
+    assert!(denied(1));
+    assert_eq!(word(&mirror, 1), "absent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_complete_listing_confirms_that_it_does_not_exist() {
+    let mirror = filled(20);
+    let without = |id: i64| (1..=20).filter(|i| *i != id).map(|id| row(id, "a")).collect::<Vec<_>>();
+    assert!(!mirror.denied(&Id::Int(1), Instant::now()));
+    advance(Duration::from_secs(5)).await;
+    sweep(&mirror, without(1)).unwrap();
+    assert_eq!(word(&mirror, 1), "absent", "the listing came after the answer");
+    sweep(&mirror, without(2)).unwrap();
+    assert!(mirror.denied(&Id::Int(2), Instant::now()), "the listing came before the answer");
+    assert!(mirror.denied(&Id::Int(99), Instant::now()), "no listing ever showed it");
+    assert!(
+        !Mirror::<Toy>::default().denied(&Id::Int(99), Instant::now()),
+        "without a listing it is one answer"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_listing_never_undoes_our_own_write() {
     let mirror = filled(2);
     let mut slow = Mirror::<Toy>::begin_sweep(Timestamp::UNIX_EPOCH);

@@ -10,7 +10,7 @@ use crate::{
     decide::{
         member::AssessContext,
         rejected,
-        roster::{Departure, MemberState, Roster, Trouble},
+        roster::{Departure, MemberKey, MemberState, Roster, Trouble},
     },
     kind::{
         Change, Id,
@@ -87,8 +87,13 @@ pub(super) struct Case {
 pub(super) struct Sent(Vec<CallItem<ToySet>>);
 
 impl Sent {
+    /// Chips of wanted members, and negated ids of those that leave.
     pub(super) fn chips(&self) -> Vec<i64> {
-        self.0.iter().map(|call_item| call_item.key).collect()
+        let number = |key| match key {
+            MemberKey::Wanted(chip) => chip,
+            MemberKey::Departing(id) => -id,
+        };
+        self.0.iter().map(|call_item| number(call_item.key)).collect()
     }
 
     pub(super) fn all(&self, rule: impl Fn(&ToyChange) -> bool) -> bool {
@@ -190,7 +195,7 @@ impl Case {
         let failure =
             Failure { member: chip.to_string(), reason: crate::kind::reason::REJECTED, message: "no".into() };
         self.roster.failures.insert(
-            chip,
+            MemberKey::Wanted(chip),
             Trouble {
                 failure,
                 refused: Some(rejected::digest(change, "")),
@@ -255,7 +260,7 @@ impl Case {
         self.roster.slots.iter().map(|slot| slot.stand).collect()
     }
 
-    fn with<T>(&self, look: impl FnOnce(&AssessContext<'_, ToySet>, &Bounds<'_>) -> T) -> T {
+    pub(super) fn with<T>(&self, look: impl FnOnce(&AssessContext<'_, ToySet>, &Bounds<'_>) -> T) -> T {
         let spec =
             ToySetSpec { prefix: Some(self.prefix.into()), state: self.state, ..ToySetSpec::default() };
         let toy_set = ToySet::new("h", spec);

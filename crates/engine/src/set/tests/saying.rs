@@ -11,15 +11,16 @@ use crate::{
         conditions,
         error_policy::{Effect, Waiting},
         known::Explanation,
-        roster::{Departure, MemberState, Roster, Slot, Trouble},
+        roster::{Departure, MemberKey, MemberState, Roster, Slot, Trouble},
     },
     kind::{
+        Dates,
         reason::{self, condition},
         set::{Failure, Tally},
         spec::CommonStatus,
     },
     set::{
-        counts::{self, SetPhase},
+        counts::{self, Look, SetPhase},
         rollout::{Next, NextCall},
         state::SetState,
     },
@@ -43,7 +44,8 @@ fn says(
     deleting: bool,
     calm: bool,
 ) -> (String, Option<Effect>) {
-    match counts::phase(set, &counts::tally(set), next_call, None, deleting, calm) {
+    let tally = &counts::tally(set);
+    match counts::phase(set, &Look { tally, next_call, trouble: None, deleting, calm }) {
         SetPhase::Wait(told, waiting) => (format!("{} {}", told.reason, told.message), Some(waiting.into())),
         SetPhase::Stall(told) => (format!("{} {}", told.reason, told.message), Some(Effect::Stalled)),
         SetPhase::Drifted(told) => (format!("{} {}", told.reason, told.message), None),
@@ -57,6 +59,7 @@ fn rest(tripped: Option<&str>) -> NextCall<ToySet> {
 
 fn failing(set: &mut SetState<ToySet>, key: i64, reason: &'static str) {
     let failure = Failure { member: format!("chip{key}"), reason, message: "no".into() };
+    let key = if key < 0 { MemberKey::Departing(-key) } else { MemberKey::Wanted(key) };
     set.roster.failures.insert(key, Trouble { failure, refused: Some(String::new()), until: None, tries: 1 });
 }
 
@@ -92,7 +95,7 @@ fn a_failure_stalls_only_when_nothing_else_moves() {
     let (text, effect) = says(&some, &rest(None), false, false);
     assert_eq!(text, "Rejected 1 of 2 members are up to date; 1 failed, first chip1: no");
     assert_eq!(effect, Some(Effect::Stalled));
-    let trouble = some.roster.failures.get_mut(&1).unwrap();
+    let trouble = some.roster.failures.get_mut(&MemberKey::Wanted(1)).unwrap();
     (trouble.until, trouble.refused) = (Some(NOW), None);
     assert_eq!(says(&some, &rest(None), false, false).1, Some(Effect::Working), "a pause ends by itself");
 }
@@ -128,12 +131,12 @@ fn a_set_that_leaves_says_how_many_are_left_and_what_is_in_the_way() {
 #[test]
 fn an_account_wide_wait_leaves_a_ready_set_as_it_is() {
     let mut common = CommonStatus::default();
-    counts::conditions(&SetPhase::Settled, Some(1), &mut common, NOW);
+    counts::conditions(&SetPhase::Settled, Some(1), &mut common, Dates::default(), NOW);
     let before = common.clone();
     let wait = SetPhase::Wait(Explanation::new(reason::WORKSPACE_NOT_READY, "down"), Waiting::Keep);
-    counts::conditions(&wait, Some(1), &mut common, NOW);
+    counts::conditions(&wait, Some(1), &mut common, Dates::default(), NOW);
     assert_eq!(common, before);
-    counts::conditions(&wait, Some(2), &mut common, NOW);
+    counts::conditions(&wait, Some(2), &mut common, Dates::default(), NOW);
     let ready = conditions::get(&common.conditions, condition::READY).unwrap();
     assert_eq!(
         (ready.status.as_str(), common.observed_generation),

@@ -2,7 +2,7 @@
 
 use super::case::{Case, device};
 use crate::{
-    decide::roster::MemberState,
+    decide::roster::{MemberKey, MemberState},
     kind::{reason, spec::AdoptionPolicy},
     set::rollout::Next,
     toy::ToyChange,
@@ -11,7 +11,7 @@ use crate::{
 fn fails(case: &mut Case, why: &str) {
     case.next();
     assert_eq!(case.stands(), [MemberState::Failed]);
-    assert_eq!(case.roster.failures[&1].failure.reason, why);
+    assert_eq!(case.roster.failures[&MemberKey::Wanted(1)].failure.reason, why);
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn a_rival_with_the_better_right_keeps_its_device_and_the_others_go_on() {
     case.rivals = vec![1];
     assert_eq!(case.send().chips(), [2]);
     assert_eq!(case.stands(), [MemberState::Failed, MemberState::Missing]);
-    assert_eq!(case.roster.failures[&1].failure.reason, reason::OWNERSHIP_CONFLICT);
-    assert_eq!(case.roster.failures[&1].failure.member, "chip-1");
+    assert_eq!(case.roster.failures[&MemberKey::Wanted(1)].failure.reason, reason::OWNERSHIP_CONFLICT);
+    assert_eq!(case.roster.failures[&MemberKey::Wanted(1)].failure.member, "chip-1");
     case.rivals.clear();
     assert_eq!(case.send().chips(), [1, 2], "when the rival lets go it is the set's");
 }

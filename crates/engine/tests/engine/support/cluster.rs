@@ -38,6 +38,7 @@ struct Inner {
     refused: HashMap<String, String>,
     tried: Vec<String>,
     slow: std::time::Duration,
+    reads: HashMap<String, usize>,
 }
 
 /// The API server.
@@ -184,6 +185,16 @@ impl Cluster {
         }
     }
 
+    /// Somebody takes an object away.
+    pub(crate) fn remove(&self, path: &str) {
+        self.lock().objects.remove(path);
+    }
+
+    /// How often this path was read.
+    pub(crate) fn reads(&self, path: &str) -> usize {
+        self.lock().reads.get(path).copied().unwrap_or_default()
+    }
+
     /// Puts any object in place.
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.lock().store(path, object);
@@ -244,6 +255,9 @@ impl Cluster {
         tokio::time::sleep(std::time::Duration::from_millis(5) + slow).await;
         let mut inner = self.lock();
         let method = parts.method.as_str();
+        if method == "GET" {
+            *inner.reads.entry(path.clone()).or_default() += 1;
+        }
         if let ("GET", Some(of), false) = (method, listed(&path), inner.forbidden.contains(&path)) {
             if query.contains("watch=true") {
                 let since = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion="));

@@ -2,29 +2,31 @@
 //!
 //! It rides on the endpoint calls of the client, which carry every error that a kind can meet.
 
-use std::{cell::Cell, fmt, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use emnify::{
     Api, Cursor, Error, Page,
     wire::{
         Listing,
         endpoint::{Endpoint, status},
-        endpoint_bulk::EndpointBatch,
         event::{Event, Record},
     },
 };
 use emnify_engine::kind::{
     self, Alert, BatchKey, Class, Context, Diff, EventEffect, Facts, FieldDiff, Find, Have, Id, Input,
-    Inputs, Invalid, Key, Managed, OutputRef, Reply, Source, Subject, Verb, mark, reason,
+    Inputs, Invalid, Key, Managed, OutputRef, Phase, Reply, Source, Subject, Verb,
+    managed::{Answer, Bulk, Census, Events, ListedAlone, Recent, Uses},
+    mark, reason,
+    secret::SecretValue,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
 };
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::calls::{made_of, mark_many, own, send_one};
+use self::calls::{make_many, mark_many, send_one, shown};
 
 #[path = "toy_calls.rs"]
 mod calls;
@@ -35,10 +37,18 @@ pub(crate) const RECENT: u32 = 10;
 pub(crate) const BROKEN: i64 = 7;
 /// A device that emnify is still working on.
 pub(crate) const BUSY: i64 = 9;
+/// A device that emnify is still setting up.
+pub(crate) const STARTING: i64 = 11;
+/// A device that emnify could not set up.
+pub(crate) const GIVEN_UP: i64 = 13;
+/// emnify accepts changes of devices called so and carries them out later.
+pub(crate) const SLOW: &str = "slow";
 
 thread_local! {
     /// The function of toys that panics, in a test of its own.
     pub(crate) static BUG: Cell<&'static str> = const { Cell::new("") };
+    /// emnify accepts deletions and carries them out later, in a test of its own.
+    pub(crate) static DELETES_LATER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Panics where the test wants it.
@@ -80,6 +90,9 @@ pub(crate) struct ToySpec {
     /// The Secret that takes its token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
+    /// The Secret that holds its code, which emnify never shows: name and key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<(String, String)>,
     /// Make it anew.
     #[serde(default)]
     pub(crate) renew: bool,
@@ -176,6 +189,8 @@ pub(crate) struct ToyWant {
     pub(crate) state: Option<i64>,
     /// Wanted tag.
     pub(crate) tag: Option<i64>,
+    /// Its code.
+    pub(crate) code: Option<SecretValue>,
     /// Our mark, unless it leaves none.
     pub(crate) mark: Option<String>,
     /// Make it anew.
@@ -203,31 +218,12 @@ pub(crate) enum ToyChange {
     State(i64),
     /// Gives it a tag.
     Tag(i64),
+    /// Gives it another code.
+    Code(SecretValue),
     /// Writes our mark on it.
     Mark(String),
     /// Deletes it.
     Delete,
-}
-
-fn shown(serial: Option<&str>) -> &str {
-    serial.unwrap_or("none")
-}
-
-impl fmt::Display for ToyChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create(_) => f.write_str("create"),
-            Self::Serial(old, new) => {
-                write!(f, "serial: {} -> {}", shown(old.as_deref()), shown(new.as_deref()))
-            }
-            Self::Rename(old, new) => write!(f, "name: {old} -> {new}"),
-            Self::Follow(old, new) => write!(f, "follows: {old} -> {new}"),
-            Self::State(state) => write!(f, "state: {state}"),
-            Self::Tag(tag) => write!(f, "tag: {tag}"),
-            Self::Mark(mark) => write!(f, "mark: {mark}"),
-            Self::Delete => f.write_str("delete"),
-        }
-    }
 }
 
 impl kind::Change for ToyChange {
@@ -241,7 +237,15 @@ impl kind::Change for ToyChange {
             Self::Follow(old, new) => vec![FieldDiff::new("profile.follows", old, new)],
             Self::State(state) => vec![FieldDiff::new("state", "-", state)],
             Self::Tag(tag) => vec![FieldDiff::new("tag", "-", tag)],
+            Self::Code(_) => vec![FieldDiff::new("code", "***", "***")],
             Self::Mark(mark) => vec![FieldDiff::new("mark", "-", mark)],
+        }
+    }
+
+    fn request(&self) -> String {
+        match self {
+            Self::Create(want) => format!("create {want:?}"),
+            other => kind::request(other.class().verb, &other.fields()).unwrap_or_else(|| other.to_string()),
         }
     }
 
@@ -256,6 +260,18 @@ impl kind::Change for ToyChange {
 
     fn repeatable(&self) -> bool {
         !matches!(self, Self::Create(_))
+    }
+
+    fn accepted(&self) -> bool {
+        match self {
+            Self::Rename(old, _) => old == SLOW,
+            Self::Delete => DELETES_LATER.get(),
+            _ => false,
+        }
+    }
+
+    fn carries(&self) -> Vec<String> {
+        if let Self::Code(_) = self { vec!["code".to_owned()] } else { Vec::new() }
     }
 
     fn activates(&self) -> bool {
@@ -285,13 +301,25 @@ impl Managed for Toy {
     type Change = ToyChange;
     type News = bool;
 
-    const LISTENS: bool = true;
-
-    const LISTED_ALONE: bool = true;
-
-    const COUNTED: bool = true;
-
-    const USES: &'static [&'static str] = &["Toy"];
+    const EVENTS: Option<Events<Self>> = Some(Events {
+        effect,
+        alert,
+        record,
+        follow: |_, news| {
+            may_panic("follow");
+            news
+        },
+    });
+    const CENSUS: Option<Census<Self>> = Some(census);
+    const RECENT: Option<Recent<Self>> = Some(Recent { page, changed });
+    const USES: &'static [Uses<Self>] = &[Uses { kind: "Toy", of: followed }];
+    const LISTED_ALONE: Option<ListedAlone<Self>> = Some(ListedAlone { extras: |_| Vec::new() });
+    const BULK: Option<Bulk<Self>> = Some(Bulk {
+        most: 10,
+        make: |api, new| make_many(api, new).boxed(),
+        apply: |api, changes| mark_many(api, changes).boxed(),
+        room: |_, _| async { Ok(None) }.boxed(),
+    });
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -300,7 +328,6 @@ impl Managed for Toy {
         scrub_every: Duration::from_secs(3_600),
         adoption: AdoptionPolicy::Never,
         needs_intent: true,
-        max_batch: 10,
     };
 
     fn id(row: &ToyRow) -> Id {
@@ -328,11 +355,6 @@ impl Managed for Toy {
         row.status == status::DELETED
     }
 
-    fn uses(row: &ToyRow, _: &str) -> Option<Id> {
-        may_panic("uses");
-        Some(Id::Int(row.follows)).filter(|_| row.follows != 0)
-    }
-
     fn created(row: &ToyRow) -> Option<Timestamp> {
         may_panic("created");
         row.created
@@ -341,7 +363,10 @@ impl Managed for Toy {
     fn inputs(&self) -> Vec<Input> {
         may_panic("inputs");
         let follows = self.spec.follows.clone();
-        follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name })).into_iter().collect()
+        let follows = follows.map(|name| Input::new("follows", Source::Object { kind: "Toy", name }));
+        let code = self.spec.code.clone();
+        let code = code.map(|(name, key)| Input::new("code", Source::Secret { name, key }));
+        follows.into_iter().chain(code).collect()
     }
 
     fn output(&self) -> Option<OutputRef> {
@@ -363,6 +388,7 @@ impl Managed for Toy {
             follows: from.int("follows"),
             state,
             tag: self.spec.tag,
+            code: from.secret_value("code").cloned(),
             mark: (!self.spec.unmarked).then(|| from.mark()),
             renew: self.spec.renew,
             existing: self.spec.existing,
@@ -419,12 +445,17 @@ impl Managed for Toy {
         if let Some(tag) = want.tag.filter(|t| have.parts.read && !have.parts.tags.contains(t)) {
             diff.changes.push(ToyChange::Tag(tag));
         }
+        let sent = context.status.and_then(|status| status.common.input("code"));
+        if let Some(code) = want.code.as_ref().filter(|code| sent != Some(code.digest())) {
+            diff.changes.push(ToyChange::Code(code.clone()));
+        }
         if want.movable && want.serial != row.serial {
             diff.changes.push(ToyChange::Serial(row.serial.clone(), want.serial.clone()));
         } else if let Some(serial) = want.serial.as_ref().filter(|s| row.serial.as_ref() != Some(s)) {
             diff.immutable.push(FieldDiff::new("serial", row.serial.as_deref().unwrap_or("-"), serial));
         }
         match want.state.filter(|s| *s != row.status) {
+            _ if row.status == STARTING || row.status == GIVEN_UP => {}
             _ if row.status == BUSY => diff.waiting = Some("emnify is working on it".into()),
             None => {}
             Some(_) if row.status == BROKEN => {
@@ -435,6 +466,22 @@ impl Managed for Toy {
         }
         diff.renew = want.renew.then(|| "asked for".into());
         diff
+    }
+
+    fn phase(have: &Have<Self>) -> Phase {
+        may_panic("phase");
+        match have.row.status {
+            STARTING => Phase::Busy {
+                poll: Duration::from_secs(10),
+                reason: reason::PROVISIONING,
+                message: "emnify sets it up".into(),
+            },
+            GIVEN_UP => Phase::Broken {
+                reason: reason::BLOCKED,
+                message: "emnify gave it up; delete it there".into(),
+            },
+            _ => Phase::Settled,
+        }
     }
 
     fn retire(have: &Have<Self>, _: &Context<'_, Self>) -> Vec<ToyChange> {
@@ -450,7 +497,7 @@ impl Managed for Toy {
     fn assume(change: &ToyChange, row: &mut ToyRow, parts: &mut ToyParts) {
         may_panic("assume");
         match change {
-            ToyChange::Create(_) | ToyChange::Delete => {}
+            ToyChange::Create(_) | ToyChange::Code(_) | ToyChange::Delete => {}
             ToyChange::Serial(_, new) => row.serial.clone_from(new),
             ToyChange::Rename(_, new) => row.name.clone_from(new),
             ToyChange::Follow(_, new) => row.follows = *new,
@@ -466,55 +513,9 @@ impl Managed for Toy {
         status.online = news.copied().or(status.online);
     }
 
-    fn on_event(event: &Event) -> Option<EventEffect<bool>> {
-        may_panic("hear");
-        let of = of(event)?;
-        let news = match event.kind() {
-            Some(3) => Some(true),
-            Some(4) => Some(false),
-            _ => None,
-        };
-        Some(EventEffect { of, news })
-    }
-
-    fn alert(event: &Event) -> Option<Alert> {
-        may_panic("alert");
-        let of = of(event)?;
-        let alert =
-            || Alert { of, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
-        (event.kind() == Some(11)).then(alert)
-    }
-
-    fn follow(_: &bool, news: bool) -> bool {
-        may_panic("follow");
-        news
-    }
-
-    fn census(row: &ToyRow, _: Option<&bool>, _: Option<&ToyParts>, put: &mut dyn FnMut(&'static str, &str)) {
-        may_panic("census");
-        put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
-    }
-
-    fn on_record(record: &Record) -> Option<Subject> {
-        may_panic("concerns");
-        let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
-        record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
-    }
-
-    fn changed(row: &ToyRow) -> Option<Timestamp> {
-        may_panic("changed");
-        row.updated
-    }
-
     async fn list(api: &Api, at: Cursor) -> Result<Page<ToyRow>, Error> {
         may_panic("list");
         Ok(api.list_endpoints(at, &Listing::all()).await?.map(ToyRow::from))
-    }
-
-    fn recent(api: &Api, at: Cursor) -> Option<BoxFuture<'_, Result<Page<ToyRow>, Error>>> {
-        may_panic("recent");
-        let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
-        Some(async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed())
     }
 
     async fn read(api: &Api, id: &Id) -> Result<Option<ToyRow>, Error> {
@@ -530,27 +531,14 @@ impl Managed for Toy {
         Ok(())
     }
 
-    async fn send(api: &Api, batch: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
+    async fn make(api: &Api, new: &ToyChange) -> Result<Reply<Self>, Error> {
         may_panic("send");
-        if let [(id, change)] = batch {
-            return Ok(vec![send_one(api, id.as_ref().and_then(Id::int).unwrap_or_default(), change).await?]);
-        }
-        if let [(_, ToyChange::Mark(_)), ..] = batch {
-            return mark_many(api, batch).await;
-        }
-        let wants: Vec<&ToyWant> = batch
-            .iter()
-            .filter_map(|(_, change)| if let ToyChange::Create(want) = change { Some(want) } else { None })
-            .collect();
-        let many = EndpointBatch {
-            status: 0.into(),
-            service_profile: wants.first().and_then(|w| w.follows).unwrap_or_default().into(),
-            tariff_profile: 0.into(),
-            ip_address_space: None,
-            endpoints: wants.into_iter().map(own).collect(),
-        };
-        let made = api.create_endpoints(&many).await?;
-        Ok(made.into_iter().map(|e| made_of(ToyRow::from(e))).collect())
+        send_one(api, 0, new).await
+    }
+
+    async fn apply(api: &Api, id: &Id, change: &ToyChange) -> Result<Reply<Self>, Error> {
+        may_panic("send");
+        send_one(api, id.int().unwrap_or_default(), change).await
     }
 }
 
@@ -558,4 +546,49 @@ impl Managed for Toy {
 fn marks_of(toy_set: &str, context: &Context<'_, Toy>) -> String {
     let made = context.status.is_some_and(|s| s.common.provenance == Some(Provenance::Created));
     if made { format!("made [k8s {toy_set}]") } else { format!("[k8s {toy_set}]") }
+}
+
+fn followed(row: &ToyRow, _: Option<&ToyParts>) -> Option<Id> {
+    may_panic("uses");
+    Some(Id::Int(row.follows)).filter(|_| row.follows != 0)
+}
+
+fn effect(event: &Event) -> Option<EventEffect<bool>> {
+    may_panic("hear");
+    let of = of(event)?;
+    let news = match event.kind() {
+        Some(3) => Some(true),
+        Some(4) => Some(false),
+        _ => None,
+    };
+    Some(EventEffect { of, news })
+}
+
+fn alert(event: &Event) -> Option<Alert> {
+    may_panic("alert");
+    let of = of(event)?;
+    let alert = || Alert { of, reason: reason::BLOCKED, note: "blocked".into(), key: event.id.to_string() };
+    (event.kind() == Some(11)).then(alert)
+}
+
+fn record(record: &Record) -> Option<Subject> {
+    may_panic("concerns");
+    let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
+    record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
+}
+
+fn census(row: &ToyRow, _: Option<&bool>, _: Option<&ToyParts>, put: &mut dyn FnMut(&'static str, &str)) {
+    may_panic("census");
+    put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
+}
+
+fn page(api: &Api, at: Cursor) -> Answer<'_, Page<ToyRow>> {
+    may_panic("recent");
+    let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
+    async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed()
+}
+
+fn changed(row: &ToyRow) -> Option<Timestamp> {
+    may_panic("changed");
+    row.updated
 }

@@ -1,24 +1,50 @@
-//! The calls of toys.
+//! The calls of toys, and how they print.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use emnify::{
     Api, Error,
     wire::{
         Nullable,
         endpoint::{EndpointCreate, EndpointOwn, EndpointPatch},
-        endpoint_bulk::EndpointBatchPatch,
+        endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
     },
 };
 use emnify_engine::kind::{Id, Reply};
 
+use secrecy::ExposeSecret;
+
 use super::{Toy, ToyChange, ToyRow, ToyWant};
+
+pub(super) fn shown(serial: Option<&str>) -> &str {
+    serial.unwrap_or("none")
+}
+
+impl fmt::Display for ToyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create(_) => f.write_str("create"),
+            Self::Serial(old, new) => {
+                write!(f, "serial: {} -> {}", shown(old.as_deref()), shown(new.as_deref()))
+            }
+            Self::Rename(old, new) => write!(f, "name: {old} -> {new}"),
+            Self::Follow(old, new) => write!(f, "follows: {old} -> {new}"),
+            Self::State(state) => write!(f, "state: {state}"),
+            Self::Tag(tag) => write!(f, "tag: {tag}"),
+            Self::Code(_) => f.write_str("code: *** -> ***"),
+            Self::Mark(mark) => write!(f, "mark: {mark}"),
+            Self::Delete => f.write_str("delete"),
+        }
+    }
+}
 
 pub(super) fn own(want: &ToyWant) -> EndpointOwn {
     EndpointOwn {
         name: want.name.clone(),
         tags: want.mark.clone(),
         imei: want.serial.clone(),
+        // no answer shows it: the row does not read it
+        ip_address: want.code.as_ref().map(|code| code.value().expose_secret().to_owned()),
         ..EndpointOwn::default()
     }
 }
@@ -33,14 +59,29 @@ pub(super) fn made_of(row: ToyRow) -> Reply<Toy> {
     }
 }
 
-pub(super) async fn mark_many(
-    api: &Api,
-    batch: &[(Option<Id>, ToyChange)],
-) -> Result<Vec<Reply<Toy>>, Error> {
+pub(super) async fn make_many(api: &Api, new: &[ToyChange]) -> Result<Vec<Reply<Toy>>, Error> {
+    super::may_panic("send");
+    let wants: Vec<&ToyWant> = new
+        .iter()
+        .filter_map(|change| if let ToyChange::Create(want) = change { Some(want) } else { None })
+        .collect();
+    let many = EndpointBatch {
+        status: 0.into(),
+        service_profile: wants.first().and_then(|w| w.follows).unwrap_or_default().into(),
+        tariff_profile: 0.into(),
+        ip_address_space: None,
+        endpoints: wants.into_iter().map(own).collect(),
+    };
+    let made = api.create_endpoints(&many).await?;
+    Ok(made.into_iter().map(|e| made_of(ToyRow::from(e))).collect())
+}
+
+pub(super) async fn mark_many(api: &Api, batch: &[(Id, ToyChange)]) -> Result<Vec<Reply<Toy>>, Error> {
+    super::may_panic("send");
     let patches = batch.iter().filter_map(|(id, change)| {
         let ToyChange::Mark(mark) = change else { return None };
         let patch = EndpointPatch { tags: Some(mark.clone()), ..EndpointPatch::default() };
-        Some(EndpointBatchPatch { id: id.as_ref()?.int()?, patch })
+        Some(EndpointBatchPatch { id: id.int()?, patch })
     });
     api.patch_endpoints(&patches.collect::<Vec<_>>()).await?;
     Ok(batch.iter().map(|_| Reply::default()).collect())
@@ -62,6 +103,7 @@ pub(super) async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<R
             return Ok(Reply { id: Some(Id::Int(made.id)), secret, ..Reply::default() });
         }
         ToyChange::Delete => return api.delete_endpoint(id).await.map(|()| Reply::default()),
+        ToyChange::Code(code) => patch.ip_address = Some(code.value().expose_secret().to_owned()),
         ToyChange::Tag(tag) => return api.assign_tag(id, *tag).await.map(|()| Reply::default()),
         ToyChange::Serial(_, new) => patch.imei = Some(new.clone().map_or(Nullable::Null, Nullable::Set)),
         ToyChange::Rename(_, new) => patch.name = Some(new.clone()),

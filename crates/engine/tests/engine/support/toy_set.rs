@@ -67,7 +67,6 @@ impl Managed for Chip {
         scrub_every: Duration::from_secs(3_600),
         adoption: AdoptionPolicy::IfUnowned,
         needs_intent: false,
-        max_batch: 1,
     };
 
     fn id(row: &ChipRow) -> Id {
@@ -101,8 +100,8 @@ impl Managed for Chip {
     async fn read_part(_: &Api, _: &Id, (): (), (): &mut ()) -> Result<(), Error> {
         Ok(())
     }
-    async fn send(_: &Api, _: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
-        Ok(Vec::new())
+    async fn apply(_: &Api, _: &Id, _: &ToyChange) -> Result<Reply<Self>, Error> {
+        Ok(Reply::default())
     }
 }
 

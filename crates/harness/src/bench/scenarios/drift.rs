@@ -17,13 +17,13 @@ use crate::bench::{
     report::Report,
 };
 
-const EDITS: usize = 50;
+pub(super) const EDITS: usize = 50;
 /// Average time between two edits.
 const BEAT: Duration = Duration::from_secs(5);
 /// Only a broken operator needs longer than its longest sweep.
-const DEADLINE: Duration = Duration::from_secs(1_200);
+pub(super) const DEADLINE: Duration = Duration::from_secs(1_200);
 /// Devices up to here are edited by other scenarios.
-const FIRST: u64 = 100;
+pub(super) const FIRST: u64 = 100;
 
 /// A device that is not as its spec says.
 struct Strayed {
@@ -71,7 +71,11 @@ pub(super) async fn drift(environments: &mut Environments, report: &mut Report) 
     corrected
 }
 
-async fn wait(environment: &Environment, renamed: &mut Watched, switched: &mut Watched) -> Result<()> {
+pub(super) async fn wait(
+    environment: &Environment,
+    renamed: &mut Watched,
+    switched: &mut Watched,
+) -> Result<()> {
     let end = Instant::now() + DEADLINE;
     loop {
         renamed.look(environment);
@@ -100,18 +104,18 @@ async fn wait(environment: &Environment, renamed: &mut Watched, switched: &mut W
 
 /// Devices that were changed in one way.
 #[derive(Default)]
-struct Watched {
+pub(super) struct Watched {
     open: BTreeMap<u64, Strayed>,
-    took: Vec<Duration>,
+    pub(super) took: Vec<Duration>,
 }
 
 impl Watched {
-    fn stray(&mut self, environment: &Environment, id: u64, name: String) {
+    pub(super) fn stray(&mut self, environment: &Environment, id: u64, name: String) {
         self.open.insert(id, Strayed { name, since: environment.stage.simulator().now() });
     }
 
     /// Notes which are as they should be again. The platform's own note of the last write says since when.
-    fn look(&mut self, environment: &Environment) {
+    pub(super) fn look(&mut self, environment: &Environment) {
         let took = &mut self.took;
         environment.platform(|platform| {
             self.open.retain(|id, strayed| {

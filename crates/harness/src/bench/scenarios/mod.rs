@@ -5,6 +5,7 @@ mod create;
 mod drift;
 mod edits;
 mod fleet;
+mod push;
 mod rest;
 mod restart;
 mod steady;
@@ -23,6 +24,7 @@ pub(super) async fn play(environments: &mut Environments, report: &mut Report) -
         Scenario::Create10000 => create::ten_thousand(environments, report).await,
         Scenario::Steady10000 => steady::steady(environments, report).await,
         Scenario::DriftLatency => drift::drift(environments, report).await,
+        Scenario::PushLatency => push::push(environments, report).await,
         Scenario::Restart10000 => restart::restart(environments, report).await,
         Scenario::Fleet100000 => fleet::fleet(environments, report).await,
     }

@@ -55,7 +55,7 @@ fn show(org: &Organisation) -> Value {
         "applied_rate": 0,
         "federation_allowed": false,
         "factory_test_mode_allowed": plan.factory_test_mode_allowed,
-        "workspaces_enabled": true,
+        "workspaces_enabled": plan.workspaces_enabled,
         "currency_id": plan.currency.to_string(),
         "service_level": service_level,
         "tariff_plan_runtime": {"id": 1, "number_of_units": 1, "time_unit_id": 2},
@@ -77,7 +77,7 @@ fn show(org: &Organisation) -> Value {
             "service_level": service_level,
             "federation_allowed": false,
             "factory_test_mode_allowed": plan.factory_test_mode_allowed,
-            "workspaces_enabled": true,
+            "workspaces_enabled": plan.workspaces_enabled,
         },
     })
 }

@@ -160,7 +160,7 @@ async fn callbacks_and_secrets_are_made_shown_and_deleted() {
     assert_eq!(driver.get(&path).await.body["organisation_id"], "1001");
     assert_eq!(driver.delete(&path).await.status, 200, "no 204 here");
     assert_eq!(driver.get(&path).await.status, 404);
-    let secret = driver.post("/api/v1/api_secret", json!({"purpose": "sign", "api_secret": "hush"})).await;
+    let secret = driver.post("/api/v1/api_secret", json!({"purpose": "sign", "secret": "hush"})).await;
     let path = format!("/api/v1/api_secret/{}", secret.new_id());
     let shown = driver.get(&path).await.body;
     assert_eq!(shown["purpose"], "sign");

@@ -70,7 +70,7 @@ async fn a_state_with_every_table_filled_comes_back_as_it_went() {
         .post("/api/v1/dns", json!({"primary": "8.8.8.8", "secondary": "8.8.4.4", "ip_address_version": 4}))
         .await;
     driver.post("/api/v1/api_callback", json!({"url": "https://example.com"})).await;
-    driver.post("/api/v1/api_secret", json!({"api_secret": "hush"})).await;
+    driver.post("/api/v1/api_secret", json!({"secret": "hush"})).await;
     driver.post("/api/v1/application_token", json!({"description": "ci"})).await;
     driver.put("/api/v1/service_profile/101/service/5").await;
     driver.put("/api/v1/service_profile/101/service/5/traffic_limit/501").await;

@@ -32,8 +32,17 @@ pub(super) fn membership_mut(state: &mut State, user: u64, organisation: u64) ->
     user.workspaces.iter_mut().find(|at| at.organisation == organisation)
 }
 
+/// What emnify calls a role that only it gives, and that no list of roles shows. [S]
+const SUPER_ADMIN: &str = "SuperAdmin";
+
 pub(super) fn roles(ids: &[u64]) -> Vec<Value> {
-    ids.iter().map(|id| json!({"id": id, "name": describe("user_role", *id)})).collect()
+    let name = |id: &u64| describe("user_role", *id).unwrap_or(SUPER_ADMIN);
+    ids.iter().map(|id| json!({"id": id, "name": name(id)})).collect()
+}
+
+/// A role that no list shows: emnify's own people have one.
+pub(super) fn is_support(role: u64) -> bool {
+    row("user_role", role).is_none()
 }
 
 /// Ends a membership, and the person's account with the last one.

@@ -1,7 +1,8 @@
-//! People of a workspace: roles, status, passwords. Support tokens and the table of permissions are not simulated.
+//! People of a workspace: roles and what these permit, status, passwords, support tokens.
 
 mod account;
 mod membership;
+mod permission;
 mod workspace;
 
 use serde_json::{Value, json};
@@ -24,11 +25,13 @@ pub(super) fn routes() -> Vec<Route> {
         Route::java("user-by-id-get", read),
         Route::java("user-by-id-patch", patch).needs(Needs::Admin),
         Route::java("user-by-id-delete", delete).needs(Needs::Admin),
+        Route::express("user-v-2-delete", delete).needs(Needs::Admin),
         Route::java("user-role-by-id-and-role-id-put", add_role).needs(Needs::Admin),
         Route::java("user-role-by-id-and-role-id-delete", remove_role).needs(Needs::Admin),
         Route::express("user-v-2-invitation", invite).needs(Needs::Admin),
     ];
     routes.extend(account::routes());
+    routes.extend(permission::routes());
     routes.extend(workspace::routes());
     routes
 }
@@ -173,15 +176,34 @@ fn invite(call: &mut Call<'_>) -> Answer {
     if wanted.is_empty() {
         wanted.push(1);
     }
-    if known(call, &username) {
-        return Err(Refusal::duplicated("The user exists already"));
+    if !call.org().tariff_plan.workspaces_enabled {
+        return Err(Refusal::forbidden("Workspaces are not enabled"));
     }
     let shown = roles(&wanted);
-    let id = add(call, username.clone(), name.clone(), wanted);
+    let id = match call.state.users.values().find(|user| user.username == username).map(|user| user.id) {
+        Some(id) => join(call, id, wanted)?,
+        None => add(call, username.clone(), name.clone(), wanted),
+    };
     let organisation = json!({"id": call.caller.organisation});
     Ok(Reply::json(json!({
         "id": id, "username": username, "name": name, "organisation": organisation, "roles": shown,
     })))
+}
+
+/// Someone who has an account is asked to a further workspace, unless that is one without workspaces. [S]
+fn join(call: &mut Call<'_>, id: u64, roles: Vec<u64>) -> Result<u64, Refusal> {
+    let organisation = call.caller.organisation;
+    let enabled = |at: &Membership| {
+        call.state.organisations.get(&at.organisation).is_some_and(|org| org.tariff_plan.workspaces_enabled)
+    };
+    let user = &call.state.users[&id];
+    if membership(user, organisation).is_some() || !user.workspaces.iter().all(enabled) {
+        return Err(Refusal::duplicated("The user exists already"));
+    }
+    let at = Membership { organisation, roles, status: 0, default: false };
+    call.state.users.get_mut(&id).ok_or_else(missing)?.workspaces.push(at);
+    call.emit(Draft::new(36));
+    Ok(id)
 }
 
 /// Another username starts activation anew; status goes 1⇄2 and 0→2. [S]

@@ -42,12 +42,17 @@ fn list(call: &mut Call<'_>) -> Answer {
     Ok(Reply::json(rows))
 }
 
-/// One's own only.
+/// Set by an Administrator of the workspace acted in and of the one chosen, for one of both. [S]
 fn choose_default(call: &mut Call<'_>) -> Answer {
     let user = addressed(call).map_err(|_| forbidden())?;
     let workspace = call.id("workspace_id")?;
     let member = membership(&call.state.users[&user], workspace).is_some();
-    if call.caller.user != Some(user) || !member {
+    let caller = call.caller.user.and_then(|id| call.state.users.get(&id));
+    let administers = |organisation| {
+        let at = caller.and_then(|caller| membership(caller, organisation));
+        at.is_some_and(|at| at.status == 1 && at.roles.contains(&1))
+    };
+    if !member || !administers(workspace) || !administers(call.caller.organisation) {
         return Err(forbidden());
     }
     for at in &mut call.state.users.get_mut(&user).expect("looked up above").workspaces {
@@ -56,13 +61,21 @@ fn choose_default(call: &mut Call<'_>) -> Answer {
     Ok(Reply::done())
 }
 
-/// The addressed person and workspace, which must be the caller's. [S]
+/// The addressed person and workspace, which must be the caller's [S], of a plan that has workspaces.
 fn target(call: &Call<'_>) -> Result<(u64, u64), Refusal> {
     let workspace = call.id("workspace_id")?;
-    if workspace != call.caller.organisation {
+    if workspace != call.caller.organisation || !call.org().tariff_plan.workspaces_enabled {
         return Err(forbidden());
     }
     Ok((addressed(call)?, workspace))
+}
+
+/// Nobody changes what they may do themselves. [S]
+fn other(call: &Call<'_>, user: u64) -> Result<(), Refusal> {
+    if call.caller.user == Some(user) {
+        return Err(Refusal::bad_request("Your own roles cannot be changed"));
+    }
+    Ok(())
 }
 
 fn set_status(call: &mut Call<'_>) -> Answer {
@@ -85,6 +98,7 @@ fn leave(call: &mut Call<'_>) -> Answer {
 
 fn add_role(call: &mut Call<'_>) -> Answer {
     let ((user, workspace), role) = (target(call)?, role(call)?);
+    other(call, user)?;
     let at = membership_mut(call.state, user, workspace).ok_or_else(forbidden)?;
     // Here a role that is held already is no error. [S]
     if at.roles.contains(&role) { Ok(Reply::done()) } else { grant(at, role) }
@@ -92,6 +106,7 @@ fn add_role(call: &mut Call<'_>) -> Answer {
 
 fn remove_role(call: &mut Call<'_>) -> Answer {
     let ((user, workspace), role) = (target(call)?, role(call)?);
+    other(call, user)?;
     let at = membership_mut(call.state, user, workspace).ok_or_else(forbidden)?;
     withdraw(at, role).map_err(|refusal| {
         if refusal.status == 409 { Refusal::bad_request("The last role cannot be removed") } else { refusal }

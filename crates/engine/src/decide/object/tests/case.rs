@@ -22,7 +22,7 @@ use crate::{
         relations::Users,
         spec::{CommonSpec, CommonStatus, Intent, Provenance, Rejected},
     },
-    session::claims::Owner,
+    session::{claims::Owner, mirror::UnderWay},
     toy::{Toy, ToyChange, ToyParts, ToyRow, ToyStatus, ToyWant},
 };
 
@@ -61,6 +61,7 @@ pub(super) struct Case {
     pub(super) users: Option<Users>,
     pub(super) guard: Result<(), String>,
     pub(super) undone: bool,
+    pub(super) under_way: Option<UnderWay>,
     pub(super) elsewhere: Option<Elsewhere>,
     pub(super) trouble: Option<Trouble>,
     pub(super) crd_terminating: bool,
@@ -131,6 +132,7 @@ pub(super) fn bound() -> Case {
         users: Some(Users::default()),
         guard: Ok(()),
         undone: false,
+        under_way: None,
         elsewhere: None,
         trouble: None,
         crd_terminating: false,
@@ -155,7 +157,7 @@ pub(super) fn leaving() -> Case {
 
 /// With an intent in the status that is in this state.
 pub(super) fn with_intent(case: Case, state: IntentState) -> Case {
-    let intent = Some(Intent { nonce: "n".into(), since: NOW.into() });
+    let intent = Some(Box::new(Intent { nonce: "n".into(), since: NOW.into() }));
     Case { intent: state, status: CommonStatus { intent, ..case.status.clone() }, ..case }
 }
 
@@ -208,9 +210,11 @@ impl Case {
             secret: self.secret,
             used_by: self.used_by,
             users: &|_| self.users.clone(),
+            holds_on: &|_| false,
             guard: &guard,
             digest: &digest,
             undone: &undone,
+            under_way: &|_, _| self.under_way,
             free: &|_| true,
             elsewhere: self.elsewhere,
             trouble: self.trouble,
@@ -222,6 +226,8 @@ impl Case {
                 edited: self.edited,
                 factory_test: false,
                 own_tokens: Vec::new(),
+                own_users: Vec::new(),
+                as_user: false,
             },
         };
         next_step(&subject, known)
@@ -229,12 +235,12 @@ impl Case {
 
     /// Remembers that emnify refused this change.
     pub(super) fn rejected(mut self, change: &ToyChange) -> Self {
-        self.status.rejected = Some(Rejected {
+        self.status.rejected = Some(Box::new(Rejected {
             digest: format!("{change:?}"),
             message: "emnify said no".into(),
             tries: Some(1),
             not_before: Some("2026-05-01T12:10:00Z".into()),
-        });
+        }));
         self
     }
 
@@ -246,7 +252,11 @@ impl Case {
     /// What a person is told.
     pub(super) fn message(self) -> String {
         match self.decide() {
-            Step::Wait(told, _) | Step::Stall(told) | Step::Differs { told, .. } => told.message,
+            Step::Wait(told, _)
+            | Step::Stall(told)
+            | Step::Broken { told, .. }
+            | Step::Differs { told, .. } => told.message,
+            Step::Busy { busy, .. } => busy.told.message,
             other => panic!("{} tells nothing", word(&other)),
         }
     }
@@ -272,6 +282,8 @@ pub(super) fn word(step: &Step<Toy>) -> String {
         Step::Apply(_, changes) => format!("apply {}", changes[0]),
         Step::Retire(_, changes) => format!("retire {}", changes[0]),
         Step::Differs { told, .. } => format!("differs {}", told.reason),
+        Step::Busy { busy, .. } => format!("busy {}", busy.told.reason),
+        Step::Broken { told, .. } => format!("broken {}", told.reason),
         Step::UpToDate { .. } => "up to date".into(),
     }
 }

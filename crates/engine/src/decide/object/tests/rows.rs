@@ -18,8 +18,8 @@ use crate::{
             Provenance,
         },
     },
-    session::claims::Owner,
-    toy::{ToyChange, ToyPart, ToyRow},
+    session::{claims::Owner, mirror::UnderWay},
+    toy::{GIVEN_UP, SLOW, STARTING, ToyChange, ToyPart, ToyRow},
 };
 
 /// What the conditions column says.
@@ -244,6 +244,18 @@ fn absent() -> Vec<Row> {
     ]
 }
 
+const TWO: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// An object of which emnify accepted a change.
+fn slow(how_far: UnderWay) -> Case {
+    Case { under_way: Some(how_far), ..present(ToyRow { name: SLOW.into(), ..row() }) }
+}
+
+/// An object in this state in emnify.
+fn state(status: i64) -> Case {
+    present(ToyRow { status, ..row() })
+}
+
 /// Rows 24 to 27.
 fn there() -> Vec<Row> {
     vec![
@@ -257,6 +269,17 @@ fn there() -> Vec<Row> {
             Is(STALLED),
         ),
         (26, "changes", renamed(), "apply name: a -> b", Keep),
+        (26, "accepted", slow(UnderWay::Carrying(TWO)), "busy Progressing", Keep),
+        (26, "accepted, ten minutes ago", slow(UnderWay::Overdue(TWO)), "stall Unsettled", Is(STALLED)),
+        (26, "emnify sets it up", state(STARTING), "busy Provisioning", Is(WORKING)),
+        (26, "emnify gave it up", state(GIVEN_UP), "broken Blocked", Is(STALLED)),
+        (
+            26,
+            "observed, emnify sets it up",
+            policy(state(STARTING), observe),
+            "busy Provisioning",
+            Is(WORKING),
+        ),
         (27, "no changes", bound(), "up to date", Is(READY)),
     ]
 }

@@ -95,7 +95,7 @@ impl Managed for Listed {
         Ok(())
     }
 
-    async fn send(_: &Api, _: &[(Option<Id>, ToyChange)]) -> Result<Vec<Reply<Self>>, Error> {
-        Ok(Vec::new())
+    async fn apply(_: &Api, _: &Id, _: &ToyChange) -> Result<Reply<Self>, Error> {
+        Ok(Reply::default())
     }
 }

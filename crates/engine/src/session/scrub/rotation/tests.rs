@@ -1,4 +1,5 @@
 use super::*;
+use crate::kind::object_key::ObjectKey;
 
 /// A rotation, and a clock that only the test moves.
 struct Walk {
@@ -9,7 +10,8 @@ struct Walk {
 }
 
 fn item(name: &str) -> Item {
-    Item { kind: "Toy", namespace: "ns".into(), name: name.into(), uid: name.into() }
+    let object = ObjectKey { kind: "Toy", namespace: "ns".into(), name: name.into() };
+    Item { object, uid: name.into() }
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);

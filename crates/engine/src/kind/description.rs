@@ -1,6 +1,6 @@
 //! Descriptions that end with our mark.
 
-use emnify_engine::kind::{
+use super::{
     FieldDiff, Inputs, mark,
     spec::{CommonStatus, Provenance},
 };
@@ -45,6 +45,13 @@ impl Description {
         let new = if marked { mark::append(Some(wanted), &self.mark) } else { wanted.to_owned() };
         Some(FieldDiff::new(PATH, have, new))
     }
+
+    /// What differs from `have` where emnify changes nothing: a mark, whosever it is, stays as it was made.
+    pub fn differs(&self, have: &str) -> Option<FieldDiff> {
+        let (text, _) = mark::split(have);
+        let wanted = self.text.as_deref()?;
+        (wanted != text).then(|| FieldDiff::new(PATH, text, wanted))
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +91,21 @@ mod tests {
         assert_eq!(wants(None).diff("meters", Some(&ours(Provenance::Adopted))), None);
         let edited = wants(Some("pumps")).diff("meters", Some(&ours(Provenance::Adopted))).unwrap();
         assert_eq!(edited.new, "pumps", "a mark would make an adopted object look created");
+    }
+
+    #[test]
+    fn where_nothing_can_be_changed_only_the_text_is_compared() {
+        for mark in ["[k8s prod/fleet/a]", "[k8s old/fleet/a]", ""] {
+            let have = format!("meters {mark}");
+            assert_eq!(wants(None).differs(have.trim()), None, "unset is unmanaged, also {have}");
+            assert_eq!(wants(Some("meters")).differs(have.trim()), None, "no mark can be set: {have}");
+            let diff = wants(Some("pumps")).differs(have.trim()).unwrap();
+            assert_eq!(
+                (diff.old.as_str(), diff.new.as_str()),
+                ("meters", "pumps"),
+                "people are told of the text"
+            );
+        }
     }
 
     #[test]

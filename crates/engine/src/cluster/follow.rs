@@ -1,0 +1,213 @@
+//! The loop of every controller: a watch that feeds a store, a queue of changes that matter and of triggers, one look
+//! after another at each object. The same for kinds and for workspaces.
+
+use std::{
+    collections::BTreeSet, convert::Infallible, fmt::Debug, marker::PhantomData, sync::Arc, time::Duration,
+};
+
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use kube::{
+    Api, Resource,
+    runtime::{
+        Predicate, PredicateConfig, WatchStreamExt, applier,
+        controller::{Action, Config, ReconcileReason, ReconcileRequest, trigger_self},
+        predicates,
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher,
+    },
+};
+use parking_lot::Mutex;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, watch};
+
+use super::gap::Gap;
+
+/// An object that can be watched.
+pub trait Watchable:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+impl<O> Watchable for O where
+    O: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+
+/// What a controller does with what the loop tells it.
+pub trait Follower<O: Watchable>: Send + Sync + 'static {
+    /// Drops what nobody reads before it reaches the store.
+    fn prune(_object: &mut O) {}
+    /// The watch told something, which the store has taken already.
+    fn heard(&self, event: &watcher::Event<O>);
+    /// The watch could not begin, or broke; it is tried again.
+    fn not_heard(&self, error: &watcher::Error);
+    /// The object is new or changed in a way that matters; a look follows, in its turn.
+    fn arrived(&self, _object: &O) {}
+    /// The object left the cluster, whether or not somebody watched.
+    fn gone(&self, object: &O);
+    /// One look at one object.
+    fn reconcile(self: Arc<Self>, object: Arc<O>) -> BoxFuture<'static, Action>;
+}
+
+/// What was seen in one scope, and the way to ask for a look at it.
+#[derive(Debug)]
+pub struct Followed<O: Watchable> {
+    /// The objects, as last seen.
+    pub store: Store<O>,
+    trigger: Trigger<O>,
+    /// Taken when the loop begins.
+    writer: Mutex<Option<Writer<O>>>,
+}
+
+/// Asks for looks. However often one object is asked for before its turn, it is one request.
+#[derive(Debug)]
+pub struct Trigger<O: Watchable>(Arc<Asked>, PhantomData<fn() -> O>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    /// Namespace and name: a fleet that is asked for at once is held here once more.
+    objects: Mutex<BTreeSet<(Option<String>, String)>>,
+    more: Notify,
+}
+
+impl<O: Watchable> Clone for Trigger<O> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<O: Watchable> Default for Trigger<O> {
+    fn default() -> Self {
+        Self(Arc::default(), PhantomData)
+    }
+}
+
+impl<O: Watchable> Trigger<O> {
+    /// Asks for a look at one object.
+    pub fn send(&self, object: ObjectRef<O>, why: &str) {
+        tracing::trace!(object = %object, why, "a look is asked for");
+        if self.0.objects.lock().insert((object.namespace, object.name)) {
+            self.0.more.notify_one();
+        }
+    }
+
+    /// What is asked for, in the order of the names.
+    fn requests(&self) -> impl Stream<Item = ReconcileRequest<O>> + Send + use<O> {
+        stream::unfold(self.0.clone(), |asked| async {
+            loop {
+                let next = asked.objects.lock().pop_first();
+                if let Some((namespace, name)) = next {
+                    let mut obj_ref = ObjectRef::new(&name);
+                    obj_ref.namespace = namespace;
+                    let request = ReconcileRequest { obj_ref, reason: ReconcileReason::Unknown };
+                    return Some((request, asked));
+                }
+                asked.more.notified().await;
+            }
+        })
+    }
+}
+
+impl<O: Watchable> Default for Followed<O> {
+    /// A scope that nothing is known of.
+    fn default() -> Self {
+        let (store, writer) = reflector::store::<O>();
+        Self { store, trigger: Trigger::default(), writer: Mutex::new(Some(writer)) }
+    }
+}
+
+impl<O: Watchable> Followed<O> {
+    /// The way to ask for looks.
+    pub fn trigger(&self) -> &Trigger<O> {
+        &self.trigger
+    }
+
+    /// Watches and looks until `shutdown` says true; looks under way are finished. `most`: looks at a time, 0 for any
+    /// number. Does nothing the second time.
+    pub async fn run<F: Follower<O>>(
+        &self,
+        api: Api<O>,
+        follower: Arc<F>,
+        most: u16,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let taken = self.writer.lock().take();
+        let Some(writer) = taken else { return };
+        let changed = predicates::generation
+            .combine(predicates::finalizers)
+            .combine(predicates::annotations)
+            .combine(predicates::labels);
+        let (hearing, watched, arrived) = (follower.clone(), follower.clone(), follower.clone());
+        let (store, trigger, mut gap) = (self.store.clone(), self.trigger.clone(), Gap::default());
+        let events = watcher(api, watcher::Config::default())
+            .modify(F::prune)
+            .default_backoff()
+            .reflect(writer)
+            .inspect_err(move |error| hearing.not_heard(error))
+            .inspect_ok(move |event| {
+                watched.heard(event);
+                if let watcher::Event::Delete(object) = event {
+                    watched.gone(object);
+                }
+                let Some(missed) = gap.observe(event, &store) else { return };
+                missed.gone.iter().for_each(|object| watched.gone(&**object));
+                for object in missed.changed {
+                    trigger.send(ObjectRef::from_obj(&*object), "it changed while nobody watched");
+                }
+            })
+            .touched_objects()
+            .predicate_filter(changed, PredicateConfig::default())
+            .inspect_ok(move |object| arrived.arrived(object));
+        let own = trigger_self(events, ());
+        let foreign = self.trigger.requests().map(Ok);
+        let end = async move {
+            // an error means that the sender is gone, which is a shutdown too
+            let _ended = shutdown.wait_for(|s| *s).await.is_ok();
+        };
+        let queue = stream::select(own.boxed(), foreign.boxed()).take_until(Box::pin(end));
+        applier(
+            |object, follower: Arc<F>| follower.reconcile(object).map(Ok::<_, Infallible>).boxed(),
+            |_, _: &Infallible, _| Action::requeue(Duration::from_secs(5)),
+            follower,
+            self.store.clone(),
+            Box::pin(queue),
+            Config::default().concurrency(most),
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                // a trigger for something just deleted is normal
+                tracing::debug!(kind = %O::kind(&()), %error, "not reconciled");
+            }
+        })
+        .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{kind::decoded::Decoded, toy::Toy};
+
+    fn object(name: &str) -> ObjectRef<Decoded<Toy>> {
+        ObjectRef::new(name).within("ns")
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_often_is_looked_at_once() {
+        let trigger = Trigger::<Decoded<Toy>>::default();
+        for _ in 0..10_000 {
+            trigger.send(object("a"), "a hint");
+            trigger.send(object("b"), "its workspace changed");
+        }
+        let mut requests = Box::pin(trigger.requests());
+        let both = [requests.next().await, requests.next().await].map(|request| request.unwrap().obj_ref);
+        assert!(both.contains(&object("a")) && both.contains(&object("b")));
+        assert!(requests.next().now_or_never().is_none(), "and nothing is left");
+        trigger.send(object("a"), "another hint");
+        assert_eq!(
+            requests.next().await.unwrap().obj_ref,
+            object("a"),
+            "asked for again, it is looked at again"
+        );
+    }
+}
