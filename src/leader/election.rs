@@ -22,8 +22,9 @@ use super::{
 };
 use crate::settings::lead::Terms;
 
-/// Letting go of the lease is worth no more time than this when the process ends.
-const RELEASE: Duration = Duration::from_secs(1);
+/// Letting go of the lease is worth no more time than this when the process ends: less than a lease takes to expire, and
+/// with the drain before it within the chart's grace period.
+const RELEASE: Duration = Duration::from_secs(5);
 
 /// Why leading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -37,6 +37,7 @@ struct Server {
     version: AtomicUsize,
     writes: AtomicUsize,
     down: AtomicBool,
+    busy: AtomicBool,
 }
 
 impl Server {
@@ -52,6 +53,9 @@ impl Server {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
+        if self.busy.load(Ordering::SeqCst) {
+            sleep(SECOND * 4).await;
+        }
         let sent: Value = serde_json::from_slice(&body).unwrap_or_default();
         let name = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
         let mut leases = self.leases.lock().unwrap();
@@ -144,6 +148,17 @@ async fn one_leads_and_the_next_goes_on_at_once_when_it_lets_go() {
     assert!(taken(b.won()).await <= TERMS.retry, "a released lease is not waited for");
     assert!(gate_b.begin(false).is_ok(), "and nothing is held back");
     assert_eq!(b.snapshot().transitions, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_api_server_is_told_as_well_who_let_go() {
+    let server = Arc::new(Server::default());
+    let ((a, _), (b, _)) = (server.election("a"), server.election("b"));
+    a.won().await;
+    server.busy.store(true, Ordering::SeqCst);
+    a.release().await;
+    server.busy.store(false, Ordering::SeqCst);
+    assert!(taken(b.won()).await <= TERMS.retry, "nobody waits for the lease to expire");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use emnify_harness::stage::{Signal, Stage, is_ready};
 
-use super::processes::{devices_are, pair, rename};
+use super::processes::{SHORT, devices_are, pair, rename};
 use crate::support::{DEVICE, ORGANISATION, Result, edited, options};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -13,7 +13,7 @@ async fn a_leader_that_was_frozen_past_its_lease_sends_nothing_and_ends() -> Res
     // so that writes are queued and one is under way when it freezes
     options.simulator.endpoint_write_time = Duration::from_millis(400);
     let stage = Stage::start(options).await?;
-    let (mut first, mut second) = pair(&stage).await?;
+    let (mut first, mut second) = pair(&stage, SHORT).await?;
     stage.apply_workspace("default").await?;
     for n in 1..=4 {
         let (meter, name, sim) = (format!("meter-{n}"), format!("Meter {n}"), format!("1000{n}\""));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use emnify_harness::stage::{Stage, condition, is_ready};
 use jiff::SignedDuration;
 
-use super::processes::{devices, devices_are, holder, pair, rename};
+use super::processes::{LONG, SHORT, devices, devices_are, holder, pair, rename};
 use crate::support::{DEVICE, ORGANISATION, Result, edited, options};
 
 const LEASE: &str = "emnify-operator";
@@ -15,7 +15,7 @@ const REQUEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_sigterm_the_standby_goes_on_at_once() -> Result<()> {
     let stage = Stage::start(options("sigterm")?).await?;
-    let (first, mut second) = pair(&stage).await?;
+    let (first, mut second) = pair(&stage, LONG).await?;
     stage.apply_workspace("default").await?;
     stage.apply(DEVICE).await?;
     stage.wait_for("Endpoint", "meter-1", "Ready", is_ready).await?;
@@ -49,7 +49,7 @@ async fn after_sigterm_the_standby_goes_on_at_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_edits_go_on_and_creates_wait_for_what_was_under_way() -> Result<()> {
     let stage = Stage::start(options("sigkill")?).await?;
-    let (first, mut second) = pair(&stage).await?;
+    let (first, mut second) = pair(&stage, SHORT).await?;
     stage.apply_workspace("default").await?;
     stage.apply(DEVICE).await?;
     stage.wait_for("Endpoint", "meter-1", "Ready", is_ready).await?;

@@ -4,8 +4,14 @@ use anyhow::{Context as _, Result, ensure};
 use emnify_harness::stage::{Launch, Process, Stage};
 use emnify_simulator::Entry;
 
+/// How long a lease lasts.
+pub(super) type Terms = [&'static str; 3];
+
 /// Short enough to wait for, long enough for a machine that builds something else meanwhile.
-const TIMES: [&str; 3] = ["--lease-duration=6s", "--renew-deadline=4s", "--retry-period=500ms"];
+pub(super) const SHORT: Terms = ["--lease-duration=6s", "--renew-deadline=4s", "--retry-period=500ms"];
+
+/// Where nobody should wait for its end: no lease is lost on a busy machine.
+pub(super) const LONG: Terms = ["--lease-duration=60s", "--renew-deadline=45s", "--retry-period=500ms"];
 
 /// One process.
 pub(super) struct Replica {
@@ -16,9 +22,9 @@ pub(super) struct Replica {
 
 impl Replica {
     /// Starts one with more flags and waits until it is ready, leading or not.
-    pub(super) async fn start(stage: &Stage, name: &str, flags: &[&str]) -> Result<Self> {
+    pub(super) async fn start(stage: &Stage, name: &str, terms: Terms, flags: &[&str]) -> Result<Self> {
         let launch = Launch::on(stage, env!("CARGO_BIN_EXE_emnify-operator"))?;
-        let all = TIMES.iter().chain(&["--log-format=json"]).chain(flags).copied();
+        let all = terms.iter().chain(&["--log-format=json"]).chain(flags).copied();
         let mut process = launch.with(all).logging_as(name).start()?;
         process.ready().await?;
         let log = process.log();
@@ -71,10 +77,10 @@ async fn leads(process: &Process) -> Result<bool> {
 }
 
 /// Two replicas: the one that leads, and the one that stands by.
-pub(super) async fn pair(stage: &Stage) -> Result<(Replica, Replica)> {
-    let mut first = Replica::start(stage, "a", &[]).await?;
+pub(super) async fn pair(stage: &Stage, terms: Terms) -> Result<(Replica, Replica)> {
+    let mut first = Replica::start(stage, "a", terms, &[]).await?;
     first.takes_over().await?;
-    let second = Replica::start(stage, "b", &[]).await?;
+    let second = Replica::start(stage, "b", terms, &[]).await?;
     Ok((first, second))
 }
 

@@ -3,7 +3,7 @@
 use emnify_harness::stage::{Options, Stage, condition, is_ready};
 use emnify_simulator::Seed;
 
-use super::processes::{Replica, devices, devices_are, rename};
+use super::processes::{Replica, SHORT, devices, devices_are, rename};
 use crate::support::{DEVICE, Result, edited, told};
 
 const GOLD: u64 = 1001;
@@ -51,8 +51,9 @@ async fn each_shard_serves_its_own_and_no_organisation_is_served_twice() -> Resu
     let mut options = Options::shared("shards");
     options.simulator.seed = Seed::from_yaml(include_str!("seed.yaml"))?;
     let stage = Stage::start(options).await?;
-    let mut gold = Replica::start(&stage, "gold", &["--shard-selector=tier=gold"]).await?;
-    let mut silver = Replica::start(&stage, "silver", &["--shard-selector=tier in (silver,bronze)"]).await?;
+    let mut gold = Replica::start(&stage, "gold", SHORT, &["--shard-selector=tier=gold"]).await?;
+    let mut silver =
+        Replica::start(&stage, "silver", SHORT, &["--shard-selector=tier in (silver,bronze)"]).await?;
     gold.takes_over().await?;
     silver.takes_over().await?;
     stage.apply(&device("nobody", "Nobody's", 1)).await?;
