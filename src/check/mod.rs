@@ -40,6 +40,8 @@ struct Schema {
     structure: JSONSchemaProps,
     /// The same as JSON, for the rules in it.
     rules: Value,
+    /// Where `kubectl scale` finds the number, if there is one. The API server reads it there itself, nulls included.
+    scale: Option<String>,
 }
 
 impl Checker {
@@ -50,7 +52,9 @@ impl Checker {
             let mut structure = version.schema.as_ref()?.open_api_v3_schema.clone()?;
             let rules = serde_json::to_value(&structure).expect("a schema is JSON");
             structure.properties.get_or_insert_default().extend(envelope());
-            Some((crd.spec.names.kind.clone(), Schema { structure, rules }))
+            let scale = version.subresources.as_ref().and_then(|all| all.scale.as_ref());
+            let scale = scale.map(|scale| scale.spec_replicas_path.trim_start_matches('.').to_owned());
+            Some((crd.spec.names.kind.clone(), Schema { structure, rules, scale }))
         });
         Self { kinds: kinds.collect() }
     }
@@ -148,6 +152,10 @@ impl Checker {
         };
         let mut problems = schema::validate(object, &schema.structure, "");
         problems.extend(metadata::validate(object));
+        let number = schema.scale.as_deref().and_then(|path| Some((path, object.at(path)?)));
+        if let Some((path, _)) = number.filter(|(_, number)| number.is_null()) {
+            problems.extend(problem(path, "is empty here: give it a number, or leave it out".to_owned()));
+        }
         // Rules may trip over what the schema already refuses, and would then only repeat it.
         if problems.is_empty() {
             problems = rules(object, schema);

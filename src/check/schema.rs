@@ -33,7 +33,8 @@ pub(super) fn validate(value: &Located, schema: &JSONSchemaProps, path: &str) ->
     found
 }
 
-/// The value as the API server sees it when it applies rules: without nulls, with whole numbers where they are wanted.
+/// The value as the API server sees it when it applies rules: without fields that are null, but with keys of maps whose value
+/// is, and with whole numbers where they are wanted.
 pub(super) fn served(value: &Located, schema: &JSONSchemaProps) -> Value {
     match &value.node {
         Node::Scalar(Value::Number(number)) if matches!(wanted(schema), "integer" | INT_OR_STRING) => {
@@ -48,7 +49,8 @@ pub(super) fn served(value: &Located, schema: &JSONSchemaProps) -> Value {
         },
         Node::Map(entries) => {
             let entries = entries.iter().filter_map(|(name, value)| match field(schema, name) {
-                Field::Known(_) if value.is_null() => None,
+                Field::Known(_) if value.is_null() && schema.additional_properties.is_none() => None,
+                Field::Known(_) if value.is_null() => Some((name.clone(), Value::Null)),
                 Field::Known(schema) => Some((name.clone(), served(value, schema))),
                 Field::Anything | Field::Unknown => Some((name.clone(), value.json())),
             });

@@ -141,8 +141,29 @@ fn an_empty_field_is_one_that_is_left_out() {
     assert_eq!(printed(sim), Vec::<String>::new(), "eid is not set beside iccid");
     let required = printed(&profile("  name:\n"));
     assert_eq!(required, ["a.yaml:5: spec.name: is required, and empty here: give it a value"]);
+    let workspace = "apiVersion: emnify.io/v1alpha1\nkind: ClusterWorkspace\nmetadata: {name: a}\nspec:\n  credentials: {applicationTokenSecretRef: {name: a, key: token}}\n  allowedNamespaces:\n    matchLabels: {A b: }\n";
+    let found = printed(workspace);
+    assert!(
+        found.iter().any(|line| line.contains("a label's key is")),
+        "a key is there without a value: {found:?}"
+    );
     let item = printed(&profile("  name: a\n  ignoreFields: [~]\n"));
     assert!(item[0].contains("spec.ignoreFields[0]: must be text, YAML reads nothing"), "{item:?}");
+}
+
+#[test]
+fn the_number_of_a_scale_is_not_empty() {
+    let set = |pool: &str| {
+        printed(&format!(
+            "apiVersion: emnify.io/v1alpha1\nkind: EndpointSet\nmetadata: {{name: a}}\nspec:\n  pool: {{{pool}selector: {{unassigned: true}}}}\n  template: {{serviceProfile: {{name: a}}, tariffProfile: {{name: a}}}}\n"
+        ))
+    };
+    assert_eq!(set(""), Vec::<String>::new());
+    assert_eq!(set("replicas: 3, "), Vec::<String>::new());
+    assert_eq!(
+        set("replicas: ~, "),
+        ["a.yaml:5: spec.pool.replicas: is empty here: give it a number, or leave it out"]
+    );
 }
 
 #[test]

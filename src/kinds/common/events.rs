@@ -21,7 +21,7 @@ pub struct Property {
     pub value: Option<String>,
     /// Its values, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), inner(length(max = 1024)))]
+    #[schemars(length(min = 1, max = 64), inner(length(max = 1024)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub values: Option<Vec<String>>,
 }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_property_has_one_value_or_several() {
         let check = |value: serde_json::Value| Property::validate_cel(&value, None).is_ok();
-        assert!(check(json!({"name": "a", "value": "x"})) && check(json!({"name": "a", "values": []})));
+        assert!(check(json!({"name": "a", "value": "x"})) && check(json!({"name": "a", "values": ["x"]})));
         assert!(!check(json!({"name": "a"})) && !check(json!({"name": "a", "value": "x", "values": ["y"]})));
     }
 }
