@@ -107,13 +107,7 @@ impl Stage {
         kinds::for_each(&mut register);
         let engine = register.0.start(&mut tasks, &stopped);
         let key = WorkspaceKey { namespace: Some("ns".into()), name: "default".into() };
-        let client = Client::new(Config::new(
-            BaseUrl::parse("https://emnify.example").unwrap(),
-            Credentials::ApplicationToken("metering-token".to_owned().into()),
-            Arc::new(wire.clone()),
-            HostLimits::new(1.0),
-        ));
-        client.login().await.unwrap();
+        let client = logged_in(&wire, "metering-token").await;
         let access = Access::begin(Caller::new(key.clone(), client), "1001".into());
         // the Workspace keeps it
         access.caller.set_salt("salt".to_owned().into());
@@ -123,6 +117,16 @@ impl Stage {
         engine.shared.publish(&key, entry);
         engine.open();
         Self { cluster, wire, _engine: engine, access, stop, tasks }
+    }
+
+    /// What the workspace gives its objects.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// A client of another workspace, logged in with this token.
+    pub(crate) async fn client(&self, token: &str) -> Client {
+        logged_in(&self.wire, token).await
     }
 
     /// An object is `Ready` for its generation.
@@ -156,4 +160,15 @@ impl Stage {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+async fn logged_in(wire: &Wire, token: &str) -> Client {
+    let client = Client::new(Config::new(
+        BaseUrl::parse("https://emnify.example").unwrap(),
+        Credentials::ApplicationToken(token.to_owned().into()),
+        Arc::new(wire.clone()),
+        HostLimits::new(1.0),
+    ));
+    client.login().await.unwrap();
+    client
 }

@@ -26,16 +26,22 @@ impl Stage {
         object["status"]["id"].as_str().unwrap_or_default().parse().unwrap()
     }
 
-    /// A token that was replaced twice within its grace, and is gone in the portal.
-    async fn gone_in_the_portal() -> Self {
+    /// A token that replaced another one, which works on within its grace.
+    async fn replaced() -> Self {
         let stage = Self::new().await;
         for cidr in ["203.0.113.0/24", "198.51.100.0/24"] {
             stage.cluster.apply_a("ApplicationToken", "ci", token(cidr));
             stage.ready("ApplicationToken", "ci").await;
             stage.pass(3_700).await;
         }
-        let current = stage.current();
         assert_eq!(stage.live().len(), 2, "the old one works on for a while");
+        stage
+    }
+
+    /// A token that replaced another one, and is gone in the portal.
+    async fn gone_in_the_portal() -> Self {
+        let stage = Self::replaced().await;
+        let current = stage.current();
         let remove = |state: &mut emnify_simulator::State| {
             let organisation = state.organisations.get_mut(&1001).unwrap();
             organisation.application_tokens.remove(&current);
@@ -77,4 +83,18 @@ async fn so_it_is_where_the_loss_was_told_first() {
     assert!(status.contains("Vanished"), "{status}");
     stage.goes().await;
     stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_that_a_token_does_not_exist_leaves_none_alive() {
+    for old in [false, true] {
+        let stage = Stage::replaced().await;
+        let current = stage.current();
+        let id = if old { *stage.live().iter().find(|id| **id != current).unwrap() } else { current };
+        let token = format!("/application_token/{id}");
+        stage.wire.deny_once(move |asked| asked.method == "PATCH" && asked.path.ends_with(&token));
+        stage.goes().await;
+        assert_eq!(stage.wire.struck().len(), 1, "it was denied (the replaced one: {old})");
+        stage.stop().await;
+    }
 }

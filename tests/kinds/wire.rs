@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -68,6 +71,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     query: String,
+    /// The token that it was sent with.
+    pub(crate) bearer: String,
     /// Since requests began to fail.
     pub(crate) after: Duration,
 }
@@ -118,6 +123,18 @@ impl Wire {
         self.inner.lock().unwrap().fault = Some((Arc::new(strikes), wrong, Instant::now()));
     }
 
+    /// The next of these requests fails.
+    pub(crate) fn fail_once(&self, strikes: impl Fn(&Asked) -> bool + Send + Sync + 'static, wrong: Wrong) {
+        let failed = AtomicBool::new(false);
+        self.fail(move |asked| strikes(asked) && !failed.swap(true, Ordering::Relaxed), wrong);
+    }
+
+    /// The next of these requests is answered that what it names does not exist, and is not carried out.
+    pub(crate) fn deny_once(&self, strikes: impl Fn(&Asked) -> bool + Send + Sync + 'static) {
+        let denied = json!({"error_code": 1201, "message": "does not exist"});
+        self.fail_once(strikes, Wrong::Answer(404, denied));
+    }
+
     /// Nothing fails any more.
     pub(crate) fn heal(&self) {
         self.inner.lock().unwrap().fault = None;
@@ -136,10 +153,12 @@ impl Wire {
     fn strike(&self, request: &Request<Bytes>) -> Option<Wrong> {
         let mut inner = self.inner.lock().unwrap();
         let (strikes, wrong, since) = inner.fault.clone()?;
+        let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
         let asked = Asked {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
+            bearer: bearer.unwrap_or_default().trim_start_matches("Bearer ").to_owned(),
             after: since.elapsed(),
         };
         if !strikes(&asked) {

@@ -161,11 +161,8 @@ impl Managed for ApiSecret {
         match change {
             Change::Create { .. } => return Err(misuse("the API secret is there already")),
             Change::Delete => API_SECRETS.delete(api, id.number()?).await?,
-            Change::DeleteEarlier { id } => match API_SECRETS.delete(api, *id).await {
-                // being gone is as good
-                Ok(()) | Err(Error::NotFound { .. }) => {}
-                Err(other) => return Err(other),
-            },
+            // that it does not exist is not believed at once: the listing tells
+            Change::DeleteEarlier { id } => API_SECRETS.delete(api, *id).await?,
         }
         Ok(Reply::default())
     }

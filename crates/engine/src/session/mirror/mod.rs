@@ -132,6 +132,12 @@ struct Veil {
     nameless: bool,
 }
 
+impl Veil {
+    fn may_hide(&self, id: &Id) -> bool {
+        self.nameless || self.ids.contains_key(id)
+    }
+}
+
 impl<K: Managed> PartsEntry<K> {
     fn doubt(&mut self) {
         self.as_of.clear();
@@ -265,7 +271,8 @@ impl<K: Managed> Mirror<K> {
         let sent = inner.moment(sent);
         let unlisted = match inner.rows.get(id) {
             Some(entry) => entry.missed > 0,
-            None => inner.complete.is_some(),
+            // a row that could not be read may be just this one
+            None => inner.complete.is_some() && !inner.veiled.may_hide(id),
         };
         let first = *inner.denied.entry(id.clone()).or_insert(sent);
         let certain = unlisted || inner.leaves(id) || sent - first >= nanos(SETTLE);
@@ -432,6 +439,9 @@ impl<K: Managed> Mirror<K> {
         for id in ids {
             if let Some(grave) = inner.gone.get_mut(&id).filter(|grave| grave.at <= started) {
                 grave.doubted = true;
+            }
+            if let Some(entry) = inner.rows.get_mut(&id) {
+                entry.stale |= std::mem::take(&mut entry.missed) > 0;
             }
             if inner.rows.get(&id).is_some() || inner.gone.contains_key(&id) {
                 sweep.seen += u64::from(inner.see(&id, sweep.number));

@@ -36,3 +36,26 @@ async fn a_row_without_an_id_may_be_any_that_is_missing() {
     advance(Duration::from_secs(60)).await;
     assert_eq!(listed(&mirror, 120, vec![row(1, "a")], &[], 0), [Id::Int(2)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_cannot_be_read_is_not_absent_after_one_answer() {
+    for (odd, nameless) in [(&[9][..], 0), (&[], 1)] {
+        let mirror = Mirror::<Toy>::default();
+        listed(&mirror, 0, vec![row(1, "a")], odd, nameless);
+        let denied = || mirror.denied(&Id::Int(9), Instant::now());
+        assert!(!denied(), "the listing showed something ({odd:?}, {nameless})");
+        advance(Duration::from_secs(30)).await;
+        assert!(denied(), "two answers prove it all the same");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_missed_and_cannot_be_read_now_is_not_absent_after_one_answer() {
+    let mirror = filled(2);
+    for (began, odd) in [(60, &[][..]), (120, &[2])] {
+        advance(Duration::from_secs(60)).await;
+        listed(&mirror, began, vec![row(1, "a")], odd, 0);
+        assert_eq!(word(&mirror, 2), "doubt");
+    }
+    assert!(!mirror.denied(&Id::Int(2), Instant::now()), "the last listing showed it");
+}
