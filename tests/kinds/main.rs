@@ -15,5 +15,6 @@ mod keys;
 mod moves;
 mod repeats;
 mod stage;
+mod tables;
 mod tokens;
 mod wire;

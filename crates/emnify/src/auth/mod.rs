@@ -54,6 +54,8 @@ pub(crate) struct Auth {
 #[derive(Debug)]
 struct State {
     credentials: Credentials,
+    /// How often they were replaced.
+    replaced: u64,
     /// The only organisation whose tokens are adopted.
     pinned: Option<i64>,
     live: Option<Live>,
@@ -70,6 +72,7 @@ impl Auth {
     pub(crate) fn new(credentials: Credentials, pinned: Option<i64>) -> Self {
         let state = State {
             credentials,
+            replaced: 0,
             pinned,
             live: None,
             serial: 0,
@@ -118,6 +121,7 @@ impl Auth {
     pub(crate) fn set_credentials(&self, credentials: Credentials) {
         let mut state = self.lock();
         state.credentials = credentials;
+        state.replaced += 1;
         state.refused = None;
         if let Some(live) = &mut state.live {
             live.jwt = Arc::new(Jwt::clone(&live.jwt).with_refresh_token(None));
@@ -158,22 +162,28 @@ impl Auth {
             state.attempts
         };
         let _turn = self.gate.lock().await;
-        let (credentials, refresh, pinned) = {
-            let state = self.lock();
-            if state.attempts != before
-                && let Some(outcome) = &state.last
-            {
-                return outcome.clone();
-            }
-            if let Some(ready) = state.without_login(reason) {
-                return ready;
-            }
-            let refresh = state.live.as_ref().and_then(|live| live.jwt.refresh_token.clone());
-            (state.credentials.clone(), refresh, state.pinned)
-        };
         let by = if reason == Reason::Asked { By::Anything } else { By::NoPassword };
-        let outcome = login::login(exchange, &credentials, refresh, pinned, by).await;
-        self.lock().conclude(outcome)
+        loop {
+            let (credentials, replaced, refresh, pinned) = {
+                let state = self.lock();
+                if state.attempts != before
+                    && let Some(outcome) = &state.last
+                {
+                    return outcome.clone();
+                }
+                if let Some(ready) = state.without_login(reason) {
+                    return ready;
+                }
+                let refresh = state.live.as_ref().and_then(|live| live.jwt.refresh_token.clone());
+                (state.credentials.clone(), state.replaced, refresh, state.pinned)
+            };
+            let outcome = login::login(exchange, &credentials, refresh, pinned, by).await;
+            let mut state = self.lock();
+            // what credentials brought that were replaced meanwhile never takes the place of what came with the new ones
+            if state.replaced == replaced {
+                return state.conclude(outcome);
+            }
+        }
     }
 
     /// A JWT made from another application token; the live token stays what it is.

@@ -256,3 +256,33 @@ async fn a_jwt_that_is_handed_out_is_not_the_clients_own() {
         "the own login goes on"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_login_with_credentials_that_were_replaced_meanwhile_brings_nothing() {
+    for by_hand in [true, false] {
+        let stage = Stage::new(|asked, _| match asked.bearer.as_deref() {
+            None if asked.body["application_token"] == "app-token-hush" => logged_in(2),
+            None => logged_in(3),
+            Some(bearer) if bearer == jwt(1) => answer(401, &json!({"message": "Unauthorized"})),
+            Some(_) => answer(200, &json!([])),
+        });
+        let client = stage.app_client();
+        client.set_token(Jwt::parse(jwt(1).into()).unwrap()).unwrap();
+        let call = tokio::spawn({
+            let api = client.api(Lane::Interactive);
+            async move { api.services().await }
+        });
+        while stage.logins() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        client.set_credentials(Credentials::ApplicationToken(secret("next")));
+        if by_hand {
+            client.set_token(Jwt::parse(jwt(3).into()).unwrap()).unwrap();
+        }
+        call.await.unwrap().unwrap();
+        let live = client.token().unwrap().token.expose_secret().to_owned();
+        assert_eq!(live, jwt(3), "nobody goes on with what the old ones brought");
+        let used = stage.asked().iter().any(|asked| asked.bearer.as_deref() == Some(&jwt(2)));
+        assert!(!used, "and it is used for nothing");
+    }
+}

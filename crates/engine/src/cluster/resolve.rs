@@ -219,9 +219,10 @@ fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &ObjectKey, table: &'
 async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'static Table) {
     let mut failures = 0u32;
     loop {
-        let reader = session.reader();
+        let reader = session.reader_of(table.name);
         let error = match (table.load)(reader.client.api(Lane::Create)).await {
             Ok(rows) => {
+                reader.heard(table.name);
                 for waiter in session.lookups.store(table, Ok(rows)) {
                     shared.trigger(&waiter, "a table it waits for was read");
                 }
@@ -230,7 +231,7 @@ async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'st
             Err(error) => error,
         };
         tracing::warn!(table = table.name, organisation = session.organisation, %error, "table not read");
-        reader.unheard(&error);
+        reader.unheard(table.name, &error, shared.now());
         failures = failures.saturating_add(1);
         let waiting = session.lookups.store(table, Err(error.to_string()));
         let pause = pause::spread(Verdict::from(&error).next.pause(failures).min(MOST_PAUSE));

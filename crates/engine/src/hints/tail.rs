@@ -21,6 +21,8 @@ const ROWS: u32 = 1000;
 const BEFORE_USE: Duration = Duration::from_millis(100);
 /// While objects are being made, what was jumped over is made up for this often.
 const FILL_EVERY: Duration = Duration::from_secs(300);
+/// What it is called where a login may not read it.
+const LOG: &str = "event log";
 /// What listings do not show comes from policy control and from the network: sources 1 and 0. [P]
 const NOT_LISTED: [u8; 2] = [1, 0];
 
@@ -42,14 +44,16 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
         let pause = Reader::Tail.pause(tail.session.creating(), failures);
         if last.elapsed() >= pause {
             last = Instant::now();
-            let reader = tail.session.reader();
+            let reader = tail.session.reader_of(LOG);
             failures = match tail.step(&reader).await {
-                Ok(()) => 0,
+                Ok(()) => {
+                    reader.heard(LOG);
+                    0
+                }
                 Err(error) => {
                     let organisation = &tail.session.organisation;
                     tracing::warn!(organisation, %error, "event log not read");
-                    // a role may be kept from the log alone
-                    reader.unheard(&error);
+                    reader.unheard(LOG, &error, tail.shared.now());
                     failures.saturating_add(1)
                 }
             };

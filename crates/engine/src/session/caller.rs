@@ -111,9 +111,9 @@ impl Caller {
         self.role.reset()
     }
 
-    /// The login may read the listing of a kind, as far as is known.
-    pub(crate) fn lists(&self, kind: &'static str) -> bool {
-        !self.role.lacks(&(kind, Doing::List))
+    /// The login may read what is called so for everybody, as far as is known: the listing of a kind, a table, the event log.
+    pub(crate) fn lists(&self, what: &'static str) -> bool {
+        !self.role.lacks(&(what, Doing::List))
     }
 
     /// This call may be sent now: nothing of the kind was refused, or it is its turn to find out.
@@ -140,10 +140,25 @@ impl Caller {
         Some((message, until))
     }
 
-    /// A reading failed that is for everybody; whether the login still works is found out by its owner.
-    pub(crate) fn unheard(&self, error: &Error) {
-        if let Error::Unauthorized { status: 401, .. } | Error::OtherOrganisation { .. } = error {
-            self.report_refusal(error);
+    /// A reading that is for everybody was carried out.
+    pub(crate) fn heard(&self, what: &'static str) {
+        if self.role.allow(&(what, Doing::List)) {
+            self.wake();
+        }
+    }
+
+    /// One failed; whether the login still works is found out by its owner, and what it may not read another login may.
+    pub(crate) fn unheard(&self, what: &'static str, error: &Error, now: Timestamp) {
+        match error {
+            Error::Unauthorized { status: 403, .. } => {
+                let news = self.role.refuse((what, Doing::List), "", true, &error.to_string(), now);
+                if news {
+                    tracing::warn!(what, workspace = %self.key, %error, "the login may not read this");
+                    self.wake();
+                }
+            }
+            Error::Unauthorized { .. } | Error::OtherOrganisation { .. } => self.report_refusal(error),
+            _ => {}
         }
     }
 

@@ -314,9 +314,14 @@ impl Session {
         working.or_else(|| callers.by_key.values().next()).unwrap_or(&callers.last).clone()
     }
 
-    /// A caller for listing a kind: one that may, as long as there is one.
+    /// A caller for listing a kind.
     pub(crate) fn lister<K: Managed>(&self) -> Arc<Caller> {
-        let lists = self.callers.read().by_key.values().find(|c| c.works() && c.lists(K::KIND)).cloned();
+        self.reader_of(K::KIND)
+    }
+
+    /// A caller for reading what is called so: one that may, as long as there is one.
+    pub(crate) fn reader_of(&self, what: &'static str) -> Arc<Caller> {
+        let lists = self.callers.read().by_key.values().find(|c| c.works() && c.lists(what)).cloned();
         lists.unwrap_or_else(|| self.reader())
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
 
 mod batches;
+mod callers;
 mod cluster_refusals;
 mod crashes;
 mod fleets;

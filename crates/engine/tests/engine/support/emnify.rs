@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 
 use super::clock;
 
+/// What the first workspace logs in with.
+pub(crate) const TOKEN: &str = "application-token";
+
 type Answer = Result<Response<Bytes>, TransportError>;
 
 /// What happens to a request instead of the usual.
@@ -48,6 +51,8 @@ pub(crate) struct Asked {
     pub(crate) what: String,
     /// Body.
     pub(crate) body: Value,
+    /// The application token that the caller logged in with.
+    pub(crate) by: String,
 }
 
 #[derive(Default)]
@@ -57,6 +62,8 @@ struct Inner {
     events: Vec<Value>,
     asked: Vec<Asked>,
     faults: VecDeque<(String, u32, Fault)>,
+    /// What starts so is forbidden to this login.
+    barred: Vec<(String, String)>,
     /// Names that no device may have.
     refused: Vec<String>,
     /// A bulk create makes what comes before a refused name.
@@ -79,19 +86,29 @@ impl Emnify {
 
     /// The same on another host.
     pub(crate) async fn access_on(&self, host: &str, workspace: WorkspaceKey) -> Access {
+        Access::begin(self.caller(host, workspace, TOKEN).await, "42".into())
+    }
+
+    /// A workspace's caller, logged in with this token.
+    pub(crate) async fn caller(&self, host: &str, workspace: WorkspaceKey, token: &str) -> Arc<Caller> {
         let client = Client::new(Config::new(
             BaseUrl::parse(host).unwrap(),
-            Credentials::ApplicationToken("application-token".to_owned().into()),
+            Credentials::ApplicationToken(token.to_owned().into()),
             Arc::new(self.clone()),
             HostLimits::new(1.0),
         ));
         client.login().await.unwrap();
-        Access::begin(Caller::new(workspace, client), "42".into())
+        Caller::new(workspace, client)
     }
 
     /// The next `times` requests that start with `what` meet this fault.
     pub(crate) fn fail(&self, what: &str, times: u32, fault: Fault) {
         self.lock().faults.push_back((what.to_owned(), times, fault));
+    }
+
+    /// What starts with `what` is forbidden to this login from now on.
+    pub(crate) fn bar(&self, what: &str, by: &str) {
+        self.lock().barred.push((what.to_owned(), by.to_owned()));
     }
 
     /// Nothing fails any more.
@@ -241,7 +258,7 @@ impl Inner {
         let segments: Vec<&str> = path.trim_start_matches("/api/").split('/').collect();
         let id = segments.get(2).and_then(|s| s.parse::<i64>().ok()).unwrap_or_default();
         match (method, segments.as_slice()) {
-            ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt()})),
+            ("POST", ["v1", "authenticate"]) => answer(200, &json!({"auth_token": jwt(body)})),
             ("GET", ["v1", "endpoint"]) => {
                 list(&self.devices.values().cloned().collect::<Vec<_>>(), query, wrong)
             }
@@ -318,12 +335,15 @@ impl Transport for Emnify {
         let query = request.uri().query().unwrap_or_default().to_owned();
         let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
         let what = format!("{method} {path}");
+        let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let by = bearer.and_then(|jwt| jwt.rsplit('.').next()).unwrap_or_default().to_owned();
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
             let fault = {
                 let mut inner = self.lock();
-                inner.asked.push(Asked { what: what.clone(), body: body.clone() });
-                inner.fault(&what)
+                let barred = inner.barred.iter().any(|(bar, whom)| what.starts_with(bar) && *whom == by);
+                inner.asked.push(Asked { what: what.clone(), body: body.clone(), by });
+                if barred { Some(Fault::Forbidden) } else { inner.fault(&what) }
             };
             match fault {
                 Some(Fault::Answer(status, body)) => return Ok(answer(status, &body)),
@@ -396,8 +416,9 @@ fn answer(status: u16, body: &Value) -> Response<Bytes> {
     Response::builder().status(status).header("date", clock::http_date()).body(text.into()).unwrap()
 }
 
-/// A token that outlives every test.
-fn jwt() -> String {
+/// A token that outlives every test, and tells whose it is by its signature.
+fn jwt(login: &Value) -> String {
     let claims = json!({"esc.org": 42, "esc.orgName": "Example", "esc.app": 7, "iat": 1_700_000_000, "exp": 4_000_000_000_i64});
-    format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))
+    let whose = login["application_token"].as_str().unwrap_or_default();
+    format!("e30.{}.{whose}", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))
 }
