@@ -1,5 +1,7 @@
 //! Workspaces looked at for hours of paused time: one whose token is wrong, and several that have to do with each other.
 
+#[path = "controller_tests/gaps.rs"]
+mod gaps;
 #[path = "controller_tests/people.rs"]
 mod people;
 #[path = "controller_tests/tenants.rs"]

@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use emnify_devenv::Namespace;
-use emnify_harness::stage::{Launch, Options, Process, Stage, condition, is_ready};
+use emnify_harness::stage::{Launch, Options, Place, Process, Stage, condition, is_ready};
 use emnify_simulator::Seed;
 use serde_json::{Value, json};
 
@@ -19,7 +19,10 @@ struct Tenants {
 
 impl Tenants {
     async fn new(name: &str, tokens: &str) -> Result<Self> {
-        let mut options = Options::shared(name);
+        Self::on(Options::shared(name), tokens).await
+    }
+
+    async fn on(mut options: Options, tokens: &str) -> Result<Self> {
         let seed = include_str!("seed.yaml");
         let at = "      - {id: 502,";
         assert!(seed.contains(at), "the seed has tokens");
@@ -32,7 +35,12 @@ impl Tenants {
 
     /// An operator that serves both.
     async fn operator(&self) -> Result<Process> {
-        let served = format!("--namespaces={},{}", self.stage.namespace(), &*self.other);
+        self.operator_of(&format!("{},{}", self.stage.namespace(), &*self.other)).await
+    }
+
+    /// An operator that serves these namespaces, or all.
+    async fn operator_of(&self, namespaces: &str) -> Result<Process> {
+        let served = format!("--namespaces={namespaces}");
         let system = format!("--operator-namespace={}", &*self.system);
         let mut launch = Launch::on(&self.stage, env!("CARGO_BIN_EXE_emnify-operator"))?;
         let of_stage =
@@ -50,11 +58,17 @@ impl Tenants {
         Ok(output.stdout)
     }
 
-    /// A Workspace `default` with this token.
-    async fn workspace(&self, namespace: &str, token: &str) -> Result<()> {
+    /// The token in the Secret `emnify`.
+    async fn token(&self, namespace: &str, token: &str) -> Result<()> {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "emnify"}, "stringData": {"token": token},
         });
+        self.kubectl(namespace, &["apply", "-f", "-"], &secret.to_string()).await.map(drop)
+    }
+
+    /// A Workspace `default` with this token.
+    async fn workspace(&self, namespace: &str, token: &str) -> Result<()> {
+        self.token(namespace, token).await?;
         let workspace = json!({
             "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "default"},
             "spec": {
@@ -62,10 +76,7 @@ impl Tenants {
                 "credentials": {"applicationTokenSecretRef": {"name": "emnify", "key": "token"}},
             },
         });
-        for object in [secret, workspace] {
-            self.kubectl(namespace, &["apply", "-f", "-"], &object.to_string()).await?;
-        }
-        Ok(())
+        self.kubectl(namespace, &["apply", "-f", "-"], &workspace.to_string()).await.map(drop)
     }
 
     async fn get(&self, namespace: &str, kind: &str, name: &str) -> Result<Value> {
@@ -100,6 +111,13 @@ fn reason(object: &Value, of: &str) -> String {
     condition(object, of)
         .map(|found| found["reason"].as_str().unwrap_or_default().to_owned())
         .unwrap_or_default()
+}
+
+/// What approves what waits behind the guard of a Workspace.
+fn hash(workspace: &Value) -> Option<String> {
+    let message = condition(workspace, "GuardTripped")?["message"].as_str()?;
+    let (_, rest) = message.split_once("emnify.io/approve=")?;
+    Some(rest.chars().take_while(char::is_ascii_alphanumeric).collect())
 }
 
 const TOKEN: &str = r#"{
@@ -228,12 +246,7 @@ async fn a_namespace_that_went_with_its_credentials_is_cleaned_up_after_a_restar
     let process = tenants.operator().await?;
     let approved = async || {
         let workspace = tenants.get(gone, "emws", "default").await?;
-        let message = condition(&workspace, "GuardTripped").map(|told| told["message"].to_string());
-        let hash = message
-            .as_deref()
-            .and_then(|text| text.split("emnify.io/approve=").nth(1))
-            .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>());
-        if let Some(hash) = hash {
+        if let Some(hash) = hash(&workspace) {
             let approval = format!("emnify.io/approve={hash}");
             tenants.kubectl(gone, &["annotate", "emws", "default", "--overwrite", &approval], "").await?;
         }
@@ -242,4 +255,96 @@ async fn a_namespace_that_went_with_its_credentials_is_cleaned_up_after_a_restar
     tenants.stage.eventually("what lived in emnify is retired", approved).await?;
     tenants.until("no login is left behind", (&tenants.system, "secret", &session), Value::is_null).await?;
     process.stop().await.map(drop)
+}
+
+/// An object that lives through the cluster-wide Workspace `fleet`.
+fn through_fleet(kind: &str, name: &str, mut spec: Value) -> String {
+    spec["workspaceRef"] = json!({"kind": "ClusterWorkspace", "name": "fleet"});
+    json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+        .to_string()
+}
+
+fn device(name: &str, enabled: bool) -> Value {
+    json!({"name": name, "enabled": enabled, "serviceProfile": {"id": "101"}, "tariffProfile": {"id": "201"}})
+}
+
+/// In a control plane of its own, for an operator that serves all namespaces.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_workspace_does_not_allow_is_not_got_around_beside_another() -> Result<()> {
+    let place = Place::Own { namespace: "tenant".to_owned(), keep: false };
+    let tenants = Tenants::on(Options::at(place), "").await?;
+    let process = tenants.operator_of("").await?;
+    let (tenant, other) = (tenants.stage.namespace(), &*tenants.other);
+    tenants.token(&tenants.system, "metering-token").await?;
+    let fleet = json!({
+        "apiVersion": "emnify.io/v1alpha1", "kind": "ClusterWorkspace", "metadata": {"name": "fleet"},
+        "spec": {
+            "baseUrl": tenants.stage.base_url(),
+            "credentials": {"applicationTokenSecretRef": {"name": "emnify", "key": "token"}},
+            "allowedNamespaces": {"all": true}, "allowedKinds": ["Endpoint"], "guard": {"maxDevices": 1},
+        },
+    });
+    tenants.kubectl(tenant, &["apply", "-f", "-"], &fleet.to_string()).await?;
+    let fleet = (tenant, "emcws", "fleet");
+    tenants.until("the fleet's workspace works", fleet, is_ready).await?;
+    // a Workspace of the same organisation that allows everything
+    tenants.workspace(other, "metering-token-2").await?;
+    tenants.until("the other's works", (other, "emws", "default"), is_ready).await?;
+
+    tenants
+        .kubectl(other, &["apply", "-f", "-"], &through_fleet("ApplicationToken", "ci", json!({})))
+        .await?;
+    let mut forced = device("forced", true);
+    forced["adoptionPolicy"] = json!("Force");
+    tenants.kubectl(other, &["apply", "-f", "-"], &through_fleet("Endpoint", "forced", forced)).await?;
+    for (kind, name, field) in [("emtok", "ci", "spec.allowedKinds"), ("emep", "forced", "spec.allowForce")] {
+        let refused = |object: &Value| {
+            condition(object, "Ready").is_some_and(|told| {
+                told["reason"] == "WorkspaceNotReady" && told["message"].to_string().contains(field)
+            })
+        };
+        tenants.until(field, (other, kind, name), refused).await?;
+    }
+    let tokens = look(&tenants.stage, |platform| platform.application_tokens.len());
+    assert_eq!(tokens, 2, "nothing was made with the login of the fleet");
+
+    for name in ["one", "two"] {
+        let spec = through_fleet("Endpoint", name, device(name, true));
+        tenants.kubectl(tenant, &["apply", "-f", "-"], &spec).await?;
+        tenants.until("the device is made", (tenant, "emep", name), is_ready).await?;
+    }
+    for name in ["one", "two"] {
+        let spec = through_fleet("Endpoint", name, device(name, false));
+        tenants.kubectl(tenant, &["apply", "-f", "-"], &spec).await?;
+    }
+    let tripped = tenants.until("one is one too many", fleet, |object| hash(object).is_some()).await?;
+    let approval = format!("emnify.io/approve={}", hash(&tripped).context("it says how to approve")?);
+    // the other's approval, and a larger limit of its own
+    tenants.kubectl(other, &["annotate", "emws", "default", &approval], "").await?;
+    let guard = json!({"spec": {"guard": {"maxDevices": 1_000}}}).to_string();
+    tenants.kubectl(other, &["patch", "emws", "default", "--type=merge", "-p", &guard], "").await?;
+    let looked = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    tenants.until("the other's limit is set", (other, "emws", "default"), looked).await?;
+    // what the other may disturb is disturbed meanwhile
+    let own = json!({
+        "apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "own"}, "spec": device("own", true),
+    });
+    tenants.kubectl(other, &["apply", "-f", "-"], &own.to_string()).await?;
+    tenants.until("the other's device is made", (other, "emep", "own"), is_ready).await?;
+    let off = json!({"spec": {"enabled": false}}).to_string();
+    tenants.kubectl(other, &["patch", "emep", "own", "--type=merge", "-p", &off], "").await?;
+    tenants.until("and switched off", (other, "emep", "own"), is_ready).await?;
+    let on = |platform: &emnify_simulator::state::Organisation| {
+        platform.endpoints.values().filter(|device| device.enabled).count()
+    };
+    holds(&tenants.stage, "the other's is off", on, 1).await?;
+    let fleets = tenants.get(tenant, "emcws", "fleet").await?;
+    assert!(hash(&fleets).is_some(), "nothing of the fleet was approved: {fleets:#}");
+
+    tenants.kubectl(tenant, &["annotate", "emcws", "fleet", &approval], "").await?;
+    holds(&tenants.stage, "the fleet's own approval counts", on, 0).await?;
+    process.stop().await?;
+    let Tenants { stage, other, system } = tenants;
+    drop((other, system));
+    stage.finish().await
 }

@@ -96,6 +96,50 @@ async fn what_an_earlier_release_kept_costs_no_login() {
     assert!(former["data"]["jwt"].is_null(), "no live token is left where tenants read: {former:#}");
 }
 
+/// Workspaces as an earlier release left them: a login beside the credentials of each, and its words in the status.
+fn left_by_an_earlier_release(stage: &Stage, tokens: &[(String, String)], works: bool) {
+    let told = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "UpToDate", "message": "", "lastTransitionTime": "2026-04-01T00:00:00Z", "observedGeneration": 1});
+    for (namespace, token) in tokens {
+        let organisation = stage.platform.tokens[token];
+        let kept = if works { stage.platform.issue(organisation) } else { jwt(organisation, "ended") };
+        let former = forged(namespace, token, &kept);
+        let accepted = former["metadata"]["annotations"]["emnify.io/credential"].clone();
+        stage.cluster.put(secret(namespace, "main-session"), former);
+        let status = json!({
+            "observedGeneration": 1, "conditions": [told("Ready", "True")], "counts": {"endpoints": 3, "sims": 4},
+            "organisation": {"id": organisation.to_string(), "name": "Example"}, "credential": {"accepted": accepted},
+            "tokenExpiresAt": "2026-05-01T16:00:00Z",
+        });
+        merge(stage.cluster.0.lock().get_mut(&workspace(namespace)).unwrap(), &json!({"status": status}));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_of_many_workspaces_is_no_storm_of_logins() {
+    const MANY: i64 = 40;
+    for works in [true, false] {
+        let tokens: Vec<_> = (0..MANY).map(|n| (format!("ns-{n}"), format!("token-{n}"))).collect();
+        let tenants: Vec<_> = tokens.iter().map(|(namespace, token)| (&**namespace, &**token)).collect();
+        // some share an organisation
+        let known: Vec<_> = tenants.iter().zip(0..).map(|((_, token), n)| (*token, 1_000 + n % 30)).collect();
+        let mut stage = Stage::with(&tenants, &known);
+        left_by_an_earlier_release(&stage, &tokens, works);
+        stage.pass(SOON * 5).await;
+        let expected = if works { 0 } else { tokens.len() };
+        let logins = || stage.platform.logins.lock().len();
+        assert_eq!(logins(), expected, "one at most for each, and none where the one that was kept works");
+        for ((namespace, _), (_, organisation)) in tenants.iter().zip(&known) {
+            let access = stage.access(namespace).await.expect("everybody is served");
+            assert_eq!(access.session.organisation, organisation.to_string());
+            let status = stage.cluster.workspace(namespace).status.unwrap();
+            assert!(conditions::is_true(&status.conditions, "Ready", Some(1)), "{namespace} stays Ready");
+        }
+        stage.restart();
+        stage.pass(SOON).await;
+        assert_eq!(stage.platform.logins.lock().len(), expected, "and the next start needs none");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn workspaces_of_one_organisation_share_what_is_known_and_not_who_acts() {
     let tenants = [("a", "token-a"), ("b", "token-b")];

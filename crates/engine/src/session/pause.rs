@@ -99,6 +99,15 @@ mod tests {
     }
 
     #[test]
+    fn the_net_is_a_tenth_longer_or_shorter_for_each() {
+        let nets: Vec<f64> = (0..100).map(|_| until_look(None).as_secs_f64()).collect();
+        let (least, most) =
+            nets.iter().fold((f64::MAX, 0.0_f64), |(least, most), net| (least.min(*net), most.max(*net)));
+        assert!(least >= 32_400.0 && most <= 39_600.0, "{least} to {most}");
+        assert!(most - least > 3_600.0, "those who started together do not come back together");
+    }
+
+    #[test]
     fn whatever_is_due_in_years_the_net_comes_first() {
         let years = until_look(Some(Duration::from_secs(73 * 365 * 86_400)));
         assert!(

@@ -1,7 +1,10 @@
 //! Nothing is repeated without a pause, whatever fails and whoever asks for more.
 
-use emnify_engine::kind::reason;
+use std::time::Duration;
+
+use emnify_engine::{kind::reason, session::chance};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{Stage, emnify::Fault, named};
 
@@ -270,5 +273,42 @@ async fn drift_that_comes_back_now_and_then_is_corrected_for_ever() {
         stage.pass(2_400).await;
         stage.emnify.edit(1, "name", json!("portal"));
         stage.until("it is corrected", |s| s.emnify.devices()[0]["name"] == "a").await;
+    }
+}
+
+/// How far the pauses between failed requests are from doubling exactly, in parts of a pause.
+async fn spread(stage: &Stage, request: &str) -> f64 {
+    let (mut times, before) = (Vec::new(), stage.emnify.asked(request).len());
+    while times.len() < 8 {
+        if stage.emnify.asked(request).len() > before + times.len() {
+            times.push(Instant::now());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pauses = times.windows(2).map(|two| two[1].duration_since(two[0]).as_secs_f64());
+    // of short ones, what else takes time is a large part
+    let off = pauses.zip(0..).skip(3).map(|(pause, n)| (pause / f64::from(1 << n) - 1.0).abs());
+    off.fold(0.0, f64::max)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_two_who_failed_together_come_back_in_one_instant() {
+    let request = "PATCH /api/v1/endpoint/1";
+    for set in [false, true] {
+        let stage = Stage::new().await;
+        stage.emnify.stock(1..=1);
+        let (kind, before, after) = if set {
+            ("ToySet", json!({"chips": [1]}), json!({"chips": [1], "prefix": "other"}))
+        } else {
+            ("Toy", named("a"), named("b"))
+        };
+        stage.cluster.apply_a(kind, "a", before);
+        stage.until("it is Ready", |s| s.condition_of(kind, "a", "Ready").1 == reason::UP_TO_DATE).await;
+        chance::follow(7);
+        stage.emnify.fail(request, u32::MAX, Fault::Answer(409, error(1403, "conflict")));
+        stage.cluster.apply_a(kind, "a", after);
+        let spread = spread(&stage, request).await;
+        assert!((0.05..0.25).contains(&spread), "{kind}: pauses are a fifth longer or shorter: {spread}");
+        stage.stop().await;
     }
 }

@@ -79,7 +79,7 @@ async fn a_set_waits_for_its_login_as_an_object_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listing_is_read_by_a_login_that_may() {
+async fn a_listing_that_the_login_may_not_read_holds_up_no_edit_of_what_is_known() {
     let stage = Stage::new().await;
     stage.cluster.apply("a", named("a"));
     stage.ready("a").await;

@@ -412,12 +412,14 @@ impl Managed for Toy {
     }
 
     fn likely(want: &ToyWant) -> Option<Key> {
+        may_panic("likely");
         let keyed = want.mark.is_some() || want.serial.is_some();
         want.name.as_ref().filter(|_| !keyed).map(|name| Key::new(Key::NAME, name))
     }
 
     /// Toys that are called so are not deleted before their tags are known.
     fn parts_to_retire(status: Option<&ToyStatus>) -> Vec<ToyPart> {
+        may_panic("parts_to_retire");
         let reads = status.is_some_and(|s| s.name.as_deref() == Some("read first"));
         reads.then_some(ToyPart::Tags).into_iter().collect()
     }
