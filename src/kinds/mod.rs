@@ -43,6 +43,7 @@ kinds! {
     custom_event::CustomEvent,
     automation::Automation,
     data_stream::DataStream,
+    cloud_connect::CloudConnect,
     user::User,
     sim::Sim,
     endpoint::Endpoint,

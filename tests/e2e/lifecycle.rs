@@ -1,6 +1,7 @@
 //! Every kind from `kubectl apply` over an edit to `kubectl delete`.
 
 mod adopted;
+mod attachments;
 mod automations;
 mod callbacks;
 mod devices;

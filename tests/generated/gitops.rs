@@ -115,6 +115,7 @@ fn referents(kind: &str, path: &str, kinds: &[String]) -> Vec<(&'static str, Str
     match field {
         // the Secret that the operator makes: no manifest holds it
         "secretRef" if kind == "ApplicationToken" => Vec::new(),
+        "outputSecret" => Vec::new(),
         "workspaceRef" => ["Workspace", "ClusterWorkspace"].map(|kind| (api::GROUP, kind.to_owned())).into(),
         "secretRef" => vec![("", "Secret".to_owned())],
         "configMapRef" => vec![("", "ConfigMap".to_owned())],

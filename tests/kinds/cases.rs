@@ -60,6 +60,11 @@ fn automation(name: &str) -> Value {
     json!({"name": name, "event": {"systemEvent": {"externalName": "Device blocked"}}, "actions": [mail]})
 }
 
+fn tunnel(drift: &str) -> Value {
+    let vpn = json!({"publicIp": "203.0.113.10", "onPremCidrs": ["192.0.2.0/24"]});
+    json!({"region": "eu-west-1", "vpn": vpn, "acknowledgeMonthlyFee": true, "deletionPolicy": "Delete", "driftPolicy": drift})
+}
+
 pub(crate) const OBJECTS: &[Case] = &[
     Case {
         kind: "ServiceProfile",
@@ -152,12 +157,21 @@ pub(crate) const OBJECTS: &[Case] = &[
 ];
 
 /// Apart from the others: what emnify accepts is carried out while the clock goes on.
-pub(crate) const STREAMS: &[Case] = &[Case {
-    kind: "DataStream",
-    spec: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 1}}}),
-    edited: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 2}}}),
-    asks: |_| Some("/data_stream"),
-}];
+pub(crate) const STREAMS: &[Case] = &[
+    Case {
+        kind: "DataStream",
+        spec: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 1}}}),
+        edited: || json!({"type": "Events", "destination": {"webhook": {"url": "https://events.example.com", "batchSize": 2}}}),
+        asks: |_| Some("/data_stream"),
+    },
+    Case {
+        kind: "CloudConnect",
+        spec: || tunnel("Correct"),
+        // the attachment stays: emnify has no update
+        edited: || tunnel("Warn"),
+        asks: |step| (step != Step::Change).then_some("/cnc/breakout"),
+    },
+];
 
 pub(crate) const SETS: &[Case] = &[Case {
     kind: "EndpointSet",

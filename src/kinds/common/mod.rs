@@ -24,4 +24,6 @@ pub(crate) mod group {
     pub(crate) const SIM: &str = "sim";
     /// State of data streams.
     pub(crate) const DATA_STREAM: &str = "data stream";
+    /// State of Cloud Connect attachments.
+    pub(crate) const CLOUD_CONNECT: &str = "cloud connect";
 }

@@ -94,7 +94,7 @@ impl Managed for DataStream {
         want.diff(have, context)
     }
 
-    fn phase(have: &Have<Self>) -> Phase {
+    fn phase(have: &Have<Self>, _: Timestamp) -> Phase {
         match want::state(&have.row) {
             Some(status::PENDING) => Phase::Busy {
                 poll: POLL,

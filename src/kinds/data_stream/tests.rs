@@ -181,7 +181,7 @@ fn nothing_is_sent_while_emnify_changes_the_stream() {
     let waits = diff(&spec, &inputs("d"), in_state(4), &sent("d"), at(0));
     assert!(waits.changes.is_empty(), "emnify would refuse it");
     let have = |row: Row| Have::<DataStream> { row: Arc::new(row), parts: Arc::new(()), output: None };
-    let phase = |state| DataStream::phase(&have(in_state(state)));
+    let phase = |state| DataStream::phase(&have(in_state(state)), at(0));
     assert!(matches!(phase(4), Phase::Busy { reason: reason::PROVISIONING, .. }));
     assert!(matches!(phase(3), Phase::Broken { reason: reason::STREAM_BROKEN, .. }));
     for settled in [1, 2, 9] {

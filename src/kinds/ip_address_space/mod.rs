@@ -2,7 +2,7 @@
 //!
 //! emnify has no update and no read of one, and no two spaces overlap: a space is known by its range.
 
-mod network;
+pub(super) mod network;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 /// An IPv4 range; its address is the first of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub(in crate::kinds) struct Network {
     first: u32,
     prefix: u32,
 }

@@ -344,6 +344,12 @@ pub const METRICS: &[Metric] = &[
         &["organisation", "state"],
         |now, put| each_named(now, group::DATA_STREAM, put),
     ),
+    gauge(
+        "cloud_connects",
+        "Cloud Connect attachments by state, where an object has them listed",
+        &["organisation", "state"],
+        |now, put| each_named(now, group::CLOUD_CONNECT, put),
+    ),
     // What organisations use and pay, read twice an hour.
     gauge(
         "usage_data_megabytes",

@@ -25,6 +25,7 @@ fn census() -> Census {
     census.add(group::RAT, "4G");
     census.add(group::SIM, "Activated");
     census.add(group::DATA_STREAM, "Running");
+    census.add(group::CLOUD_CONNECT, "Active");
     census
 }
 

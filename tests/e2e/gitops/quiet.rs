@@ -24,6 +24,7 @@ fn listed() -> Vec<String> {
             self.0.push(match K::KIND {
                 "Tag" => "/api/v2/tags".to_owned(),
                 "DataStream" => "/api/v2/data_stream".to_owned(),
+                "CloudConnect" => "/api/v1/cnc/breakout".to_owned(),
                 "CustomEvent" => "/api/v1/event/custom/configuration".to_owned(),
                 kind => format!("/api/v1/{}", collection(kind)),
             });

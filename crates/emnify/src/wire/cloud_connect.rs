@@ -42,6 +42,8 @@ pub mod kind {
     pub const VPN: i64 = 2;
     /// One with BGP.
     pub const VPN_BGP: i64 = 3;
+    /// The same, twice. [P]
+    pub const VPN_BGP_HA: i64 = 4;
     /// Of an earlier kind, which only support deletes.
     pub const TGW_CLASSIC: i64 = 7;
     /// The same.
@@ -191,8 +193,8 @@ pub struct VpnCreate {
     pub name: String,
     /// Free text.
     pub description: String,
-    /// Of AWS.
-    pub region: String,
+    /// Of AWS; emnify chooses one if there is none.
+    pub region: Option<String>,
     /// The customer's end.
     pub public_ip: String,
     /// Networks behind it, three at most.
@@ -209,13 +211,13 @@ impl Serialize for VpnCreate {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut body = to.serialize_map(None)?;
         body.serialize_entry("type", &serde_json::json!({"id": if self.bgp { "3" } else { "2" }}))?;
-        for (key, value) in [
-            ("name", &self.name),
-            ("description", &self.description),
-            ("region", &self.region),
-            ("public_ip", &self.public_ip),
-        ] {
+        for (key, value) in
+            [("name", &self.name), ("description", &self.description), ("public_ip", &self.public_ip)]
+        {
             body.serialize_entry(key, value)?;
+        }
+        if let Some(region) = &self.region {
+            body.serialize_entry("region", region)?;
         }
         body.serialize_entry("on_prem_cidr", &self.on_prem_cidr)?;
         // required, and "if empty generated" [S]
@@ -319,7 +321,7 @@ mod tests {
             bgp: false,
             name: text("dc"),
             description: text("d"),
-            region: text("eu-west-1"),
+            region: Some(text("eu-west-1")),
             public_ip: text("203.0.113.10"),
             on_prem_cidr: vec![text("192.0.2.0/24")],
             psk: None,
@@ -328,12 +330,15 @@ mod tests {
         };
         let body = to_value(&vpn).unwrap();
         assert_eq!((&body["type"], &body["psk"]), (&json!({"id": "2"}), &json!("")), "emnify makes the key");
-        let own = VpnCreate { bgp: true, psk: Some(text("hush").into()), asn: Some(65_000), ..vpn };
+        assert_eq!(body["region"], "eu-west-1");
+        let own =
+            VpnCreate { region: None, bgp: true, psk: Some(text("hush").into()), asn: Some(65_000), ..vpn };
         assert!(!format!("{own:?}").contains("hush"));
         let body = to_value(own).unwrap();
         assert_eq!(
             (&body["type"], &body["psk"], &body["asn"]),
             (&json!({"id": "3"}), &json!("hush"), &json!(65_000))
         );
+        assert_eq!(body.get("region"), None, "where emnify chooses");
     }
 }

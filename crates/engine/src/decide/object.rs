@@ -71,6 +71,9 @@ fn leave<K: Managed>(subject: &Subject<'_>, known: Knowledge<'_, K>) -> Decided<
         } // 2
         Seen::Present(found) if !found.missing.is_empty() => Ok(Step::ReadParts(found.id, found.missing)),
         Seen::Present(found) => {
+            if let Some(busy) = rules::going_down::<K>(&found.have, &known.context) {
+                return Ok(Step::Busy { have: found.have, parts: Vec::new(), busy: busy.into() }); // 8c
+            }
             let changes = K::retire(&found.have, &known.context);
             if changes.is_empty() {
                 return Ok(Step::RemoveFinalizer { orphaned: true });
@@ -125,11 +128,12 @@ fn with_way_out<K: Managed>(step: Step<K>) -> Step<K> {
 
 /// Rows 1 to 5 and 10.
 fn check_gate<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>) -> Result<(), Step<K>> {
+    let kept = K::ORDERED && subject.common.deletion_policy.is_none();
     let facts = Gate {
         subject,
         workspace: &known.workspace,
         claims_nothing: subject.status.id.is_none() && subject.status.intent.is_none(),
-        stays: known.crd_terminating || known.owner.is_some(),
+        stays: known.crd_terminating || known.owner.is_some() || kept,
         reads_to_retire: false,
     };
     rules::gate(&facts).map_err(|closed| match closed {
@@ -278,9 +282,9 @@ fn check_wanted<K: Managed>(known: &mut Knowledge<'_, K>) -> Result<K::Want, Ste
 /// Rows 17 to 23: there is no emnify object.
 fn absent<K: Managed>(subject: &Subject<'_>, known: &Knowledge<'_, K>, want: &K::Want) -> Step<K> {
     let bound = subject.status.id.as_deref();
-    let (was_there, minted) =
-        (bound.is_some() && known.intent == IntentState::None, known.secret != SecretState::NotNeeded);
-    match rules::absent::<K>(subject.common, want, subject.status.intent.as_deref(), was_there, minted) {
+    let was_there = bound.is_some() && known.intent == IntentState::None;
+    let once = K::ORDERED || known.secret != SecretState::NotNeeded;
+    match rules::absent::<K>(subject.common, want, subject.status.intent.as_deref(), was_there, once) {
         Absent::Observed => {
             let what = "emnify has no such object; the policy is to observe only";
             Step::Differs { have: None, told: Explanation::new(reason::WOULD_CREATE, what) }

@@ -229,14 +229,14 @@ pub(crate) enum Absent<C> {
     Stall(Explanation),
 }
 
-/// Rows 17 to 19. `known`: its id, if it was there before and nothing says otherwise; `minted`: with it goes something that
-/// cannot be made anew.
+/// Rows 17 to 19. `known`: its id, if it was there before and nothing says otherwise; `once`: it costs
+/// money, or with it goes something that cannot be made anew.
 pub(crate) fn absent<K: Managed>(
     policies: &CommonSpec,
     want: &K::Want,
     intent: Option<&Intent>,
     known: bool,
-    minted: bool,
+    once: bool,
 ) -> Absent<K::Change> {
     if policies.management() == ManagementPolicy::Observe {
         return Absent::Observed; // 17
@@ -244,7 +244,7 @@ pub(crate) fn absent<K: Managed>(
     let (Some(create), None) = (K::create(want, intent), &policies.id) else {
         return Absent::Stall(Explanation::new(reason::NOT_FOUND, not_found::<K>(policies, want))); // 18
     };
-    if known && (policies.drift() == DriftPolicy::Warn || minted) {
+    if known && (policies.drift() == DriftPolicy::Warn || once) {
         return Absent::Vanished; // 19
     }
     Absent::Create(create)
@@ -312,14 +312,25 @@ pub(crate) fn accepted<C: Change>(
 }
 
 /// What emnify does with an object that does not differ.
-fn phase<K: Managed>(have: &Have<K>, wake_at: Option<Timestamp>) -> Compared<K::Change> {
-    match K::phase(have) {
+fn phase<K: Managed>(have: &Have<K>, now: Timestamp, wake_at: Option<Timestamp>) -> Compared<K::Change> {
+    match K::phase(have, now) {
         Phase::Settled => Compared::InStep(wake_at),
         Phase::Busy { poll, reason, message } => {
             let told = Explanation::new(reason, message);
             Compared::Busy(Busy { told, waiting: Waiting::Working, poll, wake_at })
         }
         Phase::Broken { reason, message } => Compared::Broken(Explanation::new(reason, message), wake_at),
+    }
+}
+
+/// emnify is taking down what is to be retired: it goes by itself, however long that takes.
+pub(crate) fn going_down<K: Managed>(have: &Have<K>, context: &Context<'_, K>) -> Option<Busy> {
+    match K::phase(have, context.now) {
+        Phase::Busy { poll, reason: reason::DELETING, message } => {
+            let told = Explanation::new(reason::DELETING, message);
+            Some(Busy { told, waiting: Waiting::Working, poll, wake_at: None })
+        }
+        Phase::Busy { .. } | Phase::Broken { .. } | Phase::Settled => None,
     }
 }
 
@@ -339,7 +350,11 @@ pub(crate) fn compare<K: Managed>(
         let mut fields: Vec<FieldDiff> = diff.changes.iter().flat_map(Change::fields).collect();
         fields.extend(diff.immutable);
         fields.extend(diff.reported);
-        return if fields.is_empty() { phase(have, diff.wake_at) } else { Compared::Reported(fields) }; // 24
+        return if fields.is_empty() {
+            phase(have, context.now, diff.wake_at)
+        } else {
+            Compared::Reported(fields)
+        }; // 24
     }
     if let Some(invalid) = &diff.illegal {
         return Compared::Stall(Explanation::new(reason::INVALID_SPEC, invalid.to_string()));
@@ -362,7 +377,7 @@ pub(crate) fn compare<K: Managed>(
     if !diff.reported.is_empty() {
         return Compared::Reported(diff.reported);
     }
-    phase(have, diff.wake_at) // 26b, 27
+    phase(have, context.now, diff.wake_at) // 26b, 27
 }
 
 /// What differs is told and left as it is.

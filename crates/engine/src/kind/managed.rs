@@ -47,6 +47,9 @@ pub trait Managed: Kind {
     const FACTS: Facts;
     /// Its objects hand out the organisation itself, as a token does, or tell of all of it, as a stream does: a workspace that several share has to allow it by name.
     const SENSITIVE: bool = false;
+    /// Each of its objects is ordered and paid for by itself, as a tunnel is: one is deleted with its Kubernetes object only where
+    /// `deletionPolicy: Delete` is written, and one that vanished is ordered anew only when a person asks for it.
+    const ORDERED: bool = false;
     /// What events say of it: a device goes online, a SIM is suspended.
     const EVENTS: Option<Events<Self>> = None;
     /// What metrics count of it: devices by connectivity, SIMs by state.
@@ -135,8 +138,9 @@ pub trait Managed: Kind {
     /// spec from drift.
     fn diff(want: &Self::Want, have: &Have<Self>, context: &Context<'_, Self>) -> Diff<Self::Change>;
     /// What emnify does with an object that does not differ: it may still be setting it up, or have given it up. A busy object
-    /// is read as often as its phase says, and is in step when it is settled.
-    fn phase(_have: &Have<Self>) -> Phase {
+    /// is read as often as its phase says, and is in step when it is settled. One that emnify takes down is busy with the reason
+    /// [`DELETING`](super::reason::DELETING), and is not deleted once more.
+    fn phase(_have: &Have<Self>, _now: Timestamp) -> Phase {
         Phase::Settled
     }
     /// The calls that retire the object, in order: a device lets go of its SIM, which is suspended, and is deleted. Each may be

@@ -62,6 +62,12 @@ words! {
     UNSETTLED = "Unsettled";
     /// emnify cannot deliver the records of a data stream and gave up; it is restarted from time to time.
     STREAM_BROKEN = "StreamBroken";
+    /// A transit gateway waits for its customer: the share has to be accepted in AWS.
+    WAITING_FOR_CUSTOMER = "WaitingForCustomer";
+    /// The share of a transit gateway was not accepted in time; have it offered again.
+    ACCEPT_EXPIRED = "AcceptExpired";
+    /// emnify could not set up what was ordered, and takes it back.
+    ROLLING_BACK = "RollingBack";
     /// A managed field was changed in emnify.
     DRIFTED = "Drifted";
     /// The field cannot be changed on an existing emnify object.

@@ -31,7 +31,7 @@ pub struct CommonSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
     /// What happens in emnify when this object is deleted. Default: what the operator created is deleted, what
-    /// it adopted is left behind.
+    /// it adopted is left behind (for `CloudConnect`: both are left behind).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
     /// Whether an emnify object that is already there may be taken over. Default `Never` (for `Sim`: `IfUnowned`).
@@ -125,7 +125,8 @@ pub enum ManagementPolicy {
 }
 
 /// What happens in emnify when this object is deleted. `Delete`: it is retired, even if it was adopted. `Orphan`: it is
-/// left as it is. Default: what the operator created is deleted, what it adopted is left behind.
+/// left as it is. Default: what the operator created is deleted, what it adopted is left behind (for `CloudConnect`: both are
+/// left behind).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// Retire it, even if it was adopted.

@@ -7,7 +7,7 @@ use crate::support::{
     Stage,
     emnify::Fault,
     named,
-    toy::{DELETES_LATER, GIVEN_UP, SLOW, STARTING},
+    toy::{DELETES_LATER, GIVEN_UP, GOING, SLOW, STARTING},
 };
 
 /// A toy that emnify is still setting up.
@@ -153,5 +153,25 @@ async fn a_deletion_that_emnify_accepted_holds_the_object_until_it_is_gone() {
     let started = tokio::time::Instant::now();
     stage.until("it is gone", |s| s.cluster.toy("a").is_none()).await;
     assert!(started.elapsed().as_secs() <= 15, "one answer is proof after our own deletion");
+    assert_eq!(stage.emnify.asked("DELETE").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_emnify_takes_down_is_waited_for_however_long_that_takes() {
+    DELETES_LATER.set(true);
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.emnify.fail("DELETE /api/v1/endpoint", 1, Fault::Answer(202, Value::Null));
+    stage.cluster.delete("a");
+    stage.until("it was asked for", |s| s.emnify.asked("DELETE").len() == 1).await;
+    stage.emnify.edit(1, "status", json!({"id": GOING}));
+    let stage = stage.restart().await;
+    stage.pass(4_000).await;
+    assert_eq!(stage.condition("a", "Ready"), ("False".into(), "Deleting".into()));
+    assert_eq!(stage.condition("a", "Stalled").0, "", "it is no matter of a person");
+    assert_eq!(stage.emnify.asked("DELETE").len(), 1, "the next process does not ask once more");
+    stage.emnify.remove(1);
+    stage.until("it is gone", |s| s.cluster.toy("a").is_none()).await;
     assert_eq!(stage.emnify.asked("DELETE").len(), 1);
 }

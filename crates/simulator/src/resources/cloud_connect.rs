@@ -12,6 +12,8 @@ use crate::state::cloud_connect::{ACCEPT, Attachment, kind, status};
 
 /// Regions that can be attached; each leaves by the breakout region of its own name. [?]
 const REGIONS: [&str; 4] = ["ap-southeast-1", "eu-central-1", "eu-west-1", "us-east-1"];
+/// Where a tunnel ends whose order names none. [?]
+const USUAL: &str = "eu-west-1";
 /// Of one month, in euros. [?]
 const PRICE: f64 = 120.0;
 
@@ -190,7 +192,8 @@ fn create_tgw(call: &mut Call<'_>) -> Answer {
 fn create_vpn(call: &mut Call<'_>) -> Answer {
     let sort = call.reference("type").filter(|sort| [kind::VPN, kind::VPN_BGP].contains(sort));
     let sort = sort.ok_or_else(|| Refusal::bad_request("type.id must be '2' or '3'"))?;
-    let (name, region) = (required(call, "name")?, region(call)?);
+    let name = required(call, "name")?;
+    let region = if call.field("region").is_null() { USUAL.to_owned() } else { region(call)? };
     let public_ip = required(call, "public_ip")?;
     if public_ip.parse::<std::net::Ipv4Addr>().is_err() {
         return Err(Refusal::bad_request("public_ip is no address"));

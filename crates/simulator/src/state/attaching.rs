@@ -12,9 +12,9 @@ use super::{
 impl Organisation {
     /// Lets attachments go on that are due.
     pub(super) fn settle_attachments(&mut self, actor: &mut Actor<'_>) {
-        let now = actor.now;
+        let (now, step) = (actor.now, self.attachment_step);
         let due = |row: &Attachment| {
-            let (after, to) = row.next()?;
+            let (after, to) = row.next(step)?;
             let at = row.since + after;
             (at <= now).then_some((row.id, at, to))
         };

@@ -79,15 +79,16 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// How long it stays in its state by itself, and what comes then.
-    pub(super) fn next(&self) -> Option<(SignedDuration, u64)> {
-        let step = if self.kind == kind::TGW { 60 } else { 90 };
-        match self.status {
-            status::PENDING_EGN => Some((SignedDuration::from_secs(step), status::PENDING_CRG)),
-            status::PENDING_CRG => Some((SignedDuration::from_secs(step), status::ACTIVE)),
-            status::DEACTIVATING => Some((SignedDuration::from_secs(60), status::DEACTIVATED)),
-            _ => None,
-        }
+    /// How long it stays in its state by itself, `step` seconds unless by its type, and what comes then.
+    pub(super) fn next(&self, step: Option<u32>) -> Option<(SignedDuration, u64)> {
+        let usual = if self.kind == kind::TGW { 60 } else { 90 };
+        let (usual, to) = match self.status {
+            status::PENDING_EGN => (usual, status::PENDING_CRG),
+            status::PENDING_CRG => (usual, status::ACTIVE),
+            status::DEACTIVATING => (60, status::DEACTIVATED),
+            _ => return None,
+        };
+        Some((SignedDuration::from_secs(step.unwrap_or(usual).into()), to))
     }
 
     /// The customer did not accept it in time.

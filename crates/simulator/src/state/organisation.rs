@@ -80,6 +80,9 @@ pub struct Organisation {
     /// Cloud Connect attachments.
     #[serde(default)]
     pub attachments: Table<Attachment>,
+    /// Seconds that an attachment stays in each state that ends by itself; by its type unless set.
+    #[serde(default)]
+    pub attachment_step: Option<u32>,
     /// Data streams.
     #[serde(default)]
     pub data_streams: Table<DataStream>,

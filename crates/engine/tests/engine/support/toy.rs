@@ -41,6 +41,8 @@ pub(crate) const BUSY: i64 = 9;
 pub(crate) const STARTING: i64 = 11;
 /// A device that emnify could not set up.
 pub(crate) const GIVEN_UP: i64 = 13;
+/// A device that emnify is taking down.
+pub(crate) const GOING: i64 = 15;
 /// emnify accepts changes of devices called so and carries them out later.
 pub(crate) const SLOW: &str = "slow";
 
@@ -457,7 +459,7 @@ impl Managed for Toy {
             diff.immutable.push(FieldDiff::new("serial", row.serial.as_deref().unwrap_or("-"), serial));
         }
         match want.state.filter(|s| *s != row.status) {
-            _ if row.status == STARTING || row.status == GIVEN_UP => {}
+            _ if [STARTING, GIVEN_UP, GOING].contains(&row.status) => {}
             _ if row.status == BUSY => diff.waiting = Some("emnify is working on it".into()),
             None => {}
             Some(_) if row.status == BROKEN => {
@@ -470,14 +472,15 @@ impl Managed for Toy {
         diff
     }
 
-    fn phase(have: &Have<Self>) -> Phase {
+    fn phase(have: &Have<Self>, _: Timestamp) -> Phase {
         may_panic("phase");
+        let busy = |reason, message: &str| {
+            let poll = Duration::from_secs(10);
+            Phase::Busy { poll, reason, message: message.into() }
+        };
         match have.row.status {
-            STARTING => Phase::Busy {
-                poll: Duration::from_secs(10),
-                reason: reason::PROVISIONING,
-                message: "emnify sets it up".into(),
-            },
+            STARTING => busy(reason::PROVISIONING, "emnify sets it up"),
+            GOING => busy(reason::DELETING, "emnify takes it down"),
             GIVEN_UP => Phase::Broken {
                 reason: reason::BLOCKED,
                 message: "emnify gave it up; delete it there".into(),

@@ -106,6 +106,7 @@ async fn what_makes_no_sense_is_refused() {
     bgp["type"] = json!({"id": "3"});
     assert_eq!(driver.post("/api/v1/cnc/breakout/vpn", bgp.clone()).await.status, 400, "BGP needs an ASN");
     bgp["asn"] = json!(65_000);
+    bgp["region"] = json!(null);
     assert_eq!(driver.post("/api/v1/cnc/breakout/vpn", bgp).await.status, 201);
     assert_eq!(driver.get("/api/v1/cnc/breakout/99").await.status, 404);
     let regions = driver.get("/api/v1/cnc/breakout_type/1/available_region").await.body;
