@@ -1,5 +1,5 @@
-//! Deliveries of data streams to loopback addresses: one request after another for each stream, at once, until the destination
-//! does not take them any more.
+//! Deliveries of data streams and callbacks to loopback addresses: one request after another for each stream, at once, until
+//! the destination does not take them any more.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::http::service::Shared;
+use crate::http::token;
 use crate::resources::event_record;
+use crate::rules::loopback;
 use crate::state::data_stream::Batch;
 
 /// A destination has so long to answer. [?]
@@ -48,10 +50,23 @@ async fn deliver(shared: Weak<Shared>) {
         let taken = join_all(requests.iter().map(|(_, request)| take(request.as_ref()))).await;
         let mut core = shared.lock();
         let now = core.clock.now();
-        for ((batch, _), taken) in requests.iter().zip(taken) {
-            core.state.delivered(batch, taken, now);
+        for ((subject, _), taken) in requests.iter().zip(taken) {
+            match subject {
+                Subject::Stream(batch) => core.state.delivered(batch, taken, now),
+                Subject::Callback { organisation, id } => {
+                    core.state.called_back(*organisation, *id, taken, now);
+                }
+            }
         }
     }
+}
+
+/// What a request is for.
+enum Subject {
+    /// Records of a data stream.
+    Stream(Batch),
+    /// A callback about a message.
+    Callback { organisation: u64, id: u64 },
 }
 
 /// One request to a destination; nothing where none can be made.
@@ -62,12 +77,12 @@ struct Outgoing {
 }
 
 /// What has to be sent now, and how long to wait otherwise.
-fn due(shared: &Shared) -> (Vec<(Batch, Option<Outgoing>)>, Duration) {
+fn due(shared: &Shared) -> (Vec<(Subject, Option<Outgoing>)>, Duration) {
     let mut core = shared.lock();
     let now = core.clock.now();
     core.state.pass_time(now);
     let (batches, next) = core.state.due(now);
-    let outgoing = |batch: Batch| {
+    let records = |batch: Batch| {
         let org = &core.state.organisations[&batch.organisation];
         let events = batch.events.iter().filter_map(|id| org.events.get(id));
         let records: Vec<Value> =
@@ -77,30 +92,52 @@ fn due(shared: &Shared) -> (Vec<(Batch, Option<Outgoing>)>, Duration) {
             _ => Value::Array(records).to_string(),
         };
         let url = org.data_streams[&batch.stream].loopback();
-        let request = url.map(|url| outgoing(&url, &batch.credentials, body));
-        (batch, request)
+        let request = url.map(|url| of_stream(&url, &batch.credentials, &body));
+        (Subject::Stream(batch), request)
     };
+    let mut requests: Vec<_> = batches.into_iter().map(records).collect();
+    let (callbacks, later) = core.state.callbacks_due(now);
+    requests.extend(callbacks.into_iter().map(|(organisation, row)| {
+        let token = row.secret.map(|secret| token::sign_callback(&secret, organisation, now));
+        let header = token.map(|token| ("Authorization".to_owned(), format!("Bearer {token}")));
+        let request = loopback(&row.url)
+            .map(|url| outgoing(&url, &row.method, header.into_iter(), &row.body.to_string()));
+        (Subject::Callback { organisation, id: row.id }, request)
+    }));
+    let next = next.into_iter().chain(later).min();
     let wait = |at: Timestamp| Duration::try_from(at.duration_since(now)).unwrap_or_default();
     let wait = next.map_or(AT_LEAST, wait).clamp(Duration::from_millis(1), AT_LEAST);
-    (batches.into_iter().map(outgoing).collect(), wait)
+    (requests, wait)
 }
 
-fn outgoing(url: &Uri, credentials: &Map<String, Value>, body: String) -> Outgoing {
+fn of_stream(url: &Uri, credentials: &Map<String, Value>, body: &str) -> Outgoing {
     let method = credentials.get("method").and_then(Value::as_str).unwrap_or("POST");
+    let headers = credentials.get("headers").and_then(Value::as_array).into_iter().flatten();
+    let headers = headers.filter_map(|header| {
+        let (name, value) = header.as_str()?.split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    });
+    outgoing(url, method, headers, body)
+}
+
+fn outgoing(
+    url: &Uri,
+    method: &str,
+    headers: impl Iterator<Item = (String, String)>,
+    body: &str,
+) -> Outgoing {
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let authority = url.authority().map_or("", |authority| authority.as_str());
     let mut head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n",
         body.len()
     );
-    for header in credentials.get("headers").and_then(Value::as_array).into_iter().flatten() {
-        if let Some((name, value)) = header.as_str().and_then(|header| header.split_once(':')) {
-            head.extend([name.trim(), ": ", value.trim(), "\r\n"]);
-        }
+    for (name, value) in headers {
+        head.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);
     }
     head.push_str("\r\n");
     let address = if url.port().is_some() { authority.to_owned() } else { format!("{authority}:80") };
-    Outgoing { address, head, body }
+    Outgoing { address, head, body: body.to_owned() }
 }
 
 /// True if the destination took it: any 2xx. [?]

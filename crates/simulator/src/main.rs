@@ -38,6 +38,9 @@ struct Arguments {
     /// How much longer for each device of it.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     endpoint_item_time: Duration,
+    /// How long a message to a device waits for its first attempt.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    sms_time: Duration,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -71,6 +74,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         auto_activate: arguments.auto_activate,
         endpoint_write_time: arguments.endpoint_write_time,
         endpoint_item_time: arguments.endpoint_item_time,
+        sms_time: arguments.sms_time,
         ..Options::default()
     });
     let served = simulator.serve(&arguments.listen).await?;

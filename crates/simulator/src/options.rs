@@ -72,6 +72,8 @@ pub struct Options {
     pub endpoint_write_time: Duration,
     /// How much longer for each device of it.
     pub endpoint_item_time: Duration,
+    /// How long a message to a device waits for its first attempt.
+    pub sms_time: Duration,
     /// The only data stream is listed as an object rather than in an array, as the schema says. [S]
     pub list_as_object: bool,
     /// The simulated time at the start; the real one unless set.
@@ -92,6 +94,7 @@ impl Default for Options {
             sequential_writes: true,
             endpoint_write_time: Duration::ZERO,
             endpoint_item_time: Duration::ZERO,
+            sms_time: Duration::ZERO,
             list_as_object: false,
             start: None,
             random_seed: 1,

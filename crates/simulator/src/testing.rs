@@ -57,6 +57,21 @@ impl Driver {
         driver
     }
 
+    /// The example workspace, as a person who administers it and observes the other one.
+    pub(crate) async fn ada() -> Self {
+        let mut driver = Self::anonymous(Options::default());
+        driver.login_ada().await;
+        driver
+    }
+
+    /// Logs in as that person.
+    pub(crate) async fn login_ada(&mut self) {
+        let login =
+            json!({"username": "ada@example.com", "password": "2f9e53523b62abc141a2b4d6019d23cba835dbd0"});
+        let answered = self.post("/api/v1/authenticate", login).await;
+        self.token = answered.body["auth_token"].as_str().expect("a successful log-in").to_owned();
+    }
+
     /// Not logged in.
     pub(crate) fn anonymous(options: Options) -> Self {
         Self { simulator: Simulator::start(options), token: String::new() }

@@ -21,6 +21,8 @@ pub(crate) fn routes(simulator: Simulator) -> Router {
         .route("/simulator/faults", post(fault).delete(clear_faults))
         .route("/simulator/clock", get(clock).post(move_clock))
         .route("/simulator/devices/{id}/{signal}", post(device))
+        .route("/simulator/devices/{id}/sms", post(message))
+        .route("/simulator/sms/{id}/{end}", post(end_message))
         .route("/simulator/cloud_connect/{id}/accept", post(accept))
         .route("/simulator/data_streams/{id}/fail", post(fail_stream))
         // A whole state can be large.
@@ -109,9 +111,36 @@ async fn device(Handle(simulator): Handle<Simulator>, Path((id, signal)): Path<(
         "detach" => Signal::Detach,
         "offline" => Signal::Offline,
         "block" => Signal::Block,
+        "poll" => return done(simulator.poll_euicc(id)),
+        "unreachable" => return done(simulator.lose_after_switch(id)),
         other => return done(Err(format!("{other} is no device signal"))),
     };
     done(simulator.device(id, signal))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    dest_address: String,
+    payload: String,
+}
+
+async fn message(Handle(simulator): Handle<Simulator>, Path(id): Path<u64>, body: Bytes) -> Response {
+    let sent = serde_json::from_slice::<Message>(&body)
+        .map_err(|error| error.to_string())
+        .and_then(|sent| simulator.receive_message(id, &sent.dest_address, &sent.payload));
+    match sent {
+        Ok(id) => Json(json!({"id": id})).into_response(),
+        Err(why) => done(Err(why)),
+    }
+}
+
+async fn end_message(Handle(simulator): Handle<Simulator>, Path((id, end)): Path<(u64, String)>) -> Response {
+    done(match end.as_str() {
+        "deliver" => simulator.end_message(id, true),
+        "fail" => simulator.end_message(id, false),
+        other => Err(format!("{other} is no end of a message")),
+    })
 }
 
 async fn fail_stream(Handle(simulator): Handle<Simulator>, Path(id): Path<String>) -> Response {

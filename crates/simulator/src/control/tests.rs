@@ -199,14 +199,6 @@ async fn one_window_holds_for_all_workspaces_of_a_source() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_simulated_says_so() {
-    let driver = Driver::example().await;
-    let refused = driver.get("/api/v1/euicc").await;
-    assert_eq!(refused.status, 501);
-    assert!(refused.body["message"].as_str().is_some_and(|message| message.contains("list-euiccs")));
-}
-
-#[tokio::test(start_paused = true)]
 async fn each_service_frames_its_answers_in_its_own_way() {
     let driver = Driver::example().await;
     let java = driver.get("/api/v1/sim").await;

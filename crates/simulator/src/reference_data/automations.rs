@@ -4,7 +4,7 @@
 /// An event of emnify's own that an automation can wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemEvent {
-    /// Its number; the API shows [`uuid`].
+    /// Its number; the API shows [`uuid`](super::uuid).
     pub id: u64,
     /// Its name.
     pub name: &'static str,
@@ -136,42 +136,16 @@ impl Template {
     pub const ACTIONS: &'static [&'static str] = BOTH;
 }
 
-/// Whose UUIDs they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is named after what it is of")]
-pub enum Family {
-    SystemEvent = 0x5e,
-    Action = 0xac,
-    Template = 0x7e,
-    CustomEvent = 0xce,
-    Automation = 0xa0,
-    LogEntry = 0x10,
-}
-
-/// The UUID by which the API knows a number.
-pub fn uuid(family: Family, id: u64) -> String {
-    format!("{:08x}-0000-4000-8000-{id:012x}", family as u32)
-}
-
-/// The number that a UUID stands for, if it is one of the family.
-pub fn number(family: Family, text: &str) -> Option<u64> {
-    let id = u64::from_str_radix(text.rsplit('-').next()?, 16).ok()?;
-    (uuid(family, id) == text).then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::reference_data::EventType;
 
     #[test]
-    fn every_event_stands_for_a_type_of_the_log_and_every_uuid_for_one_number() {
+    fn every_event_stands_for_a_type_of_the_log() {
         let types = SYSTEM_EVENTS.iter().map(|event| event.event_type);
         for kind in types.chain(TEMPLATES.iter().map(|template| template.event_type)) {
             assert!(EventType::get(kind).is_some(), "{kind}");
         }
-        assert_eq!(number(Family::Action, &uuid(Family::Action, 2)), Some(2));
-        assert_eq!(number(Family::Template, &uuid(Family::Action, 2)), None, "it is of another family");
-        assert_eq!(number(Family::Action, "2"), None);
     }
 }

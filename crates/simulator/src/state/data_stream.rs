@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Event;
 use super::table::rows;
+use crate::rules::loopback;
 
 rows!(DataStream => data_stream);
 
@@ -136,9 +137,7 @@ impl DataStream {
     /// Where it really delivers to: plain HTTP on loopback.
     pub fn loopback(&self) -> Option<http::Uri> {
         let url = self.credentials.get("url").filter(|_| self.connection_type == "RestAPI")?;
-        let url: http::Uri = url.as_str()?.parse().ok()?;
-        let local = ["127.0.0.1", "localhost", "[::1]"].contains(&url.host()?);
-        (local && url.scheme_str() == Some("http")).then_some(url)
+        loopback(url.as_str()?)
     }
 
     /// Filters are all met; one without a value selects everything.

@@ -234,8 +234,14 @@ pub struct Sms {
     pub expiry_date: Timestamp,
     #[serde(default)]
     pub final_date: Option<Timestamp>,
-    /// The SIM it was sent to.
+    /// The SIM it was sent to, or that sent it.
     pub sim: Option<u64>,
+    /// It came from the device.
+    #[serde(default)]
+    pub mobile_originated: bool,
+    /// Its delivery is not tried before.
+    #[serde(default)]
+    pub attempt_at: Option<Timestamp>,
 }
 
 /// States of a SIM. [R]

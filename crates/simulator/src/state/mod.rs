@@ -6,13 +6,18 @@
 mod attaching;
 mod automation;
 mod automation_runs;
+mod callback;
+mod calling_back;
 pub mod cloud_connect;
 pub mod data_stream;
 mod device;
+pub mod euicc;
+mod euicc_runs;
 mod event;
 mod event_log;
 mod integration;
 mod login;
+mod messages;
 mod network;
 mod next_ids;
 mod organisation;
@@ -23,6 +28,8 @@ mod policy;
 mod profile;
 pub mod rules;
 mod sim;
+pub mod sim_operation;
+mod sim_operation_runs;
 mod streaming;
 pub(crate) mod table;
 mod time;
@@ -31,12 +38,14 @@ pub mod traffic;
 pub use automation::{
     ActionLog, Automation, ConfiguredAction, CustomEvent, Property, Recipient, Switch, Trigger,
 };
+pub use callback::Callback;
 pub use cloud_connect::Attachment;
 pub use data_stream::DataStream;
 pub use device::{
     Connectivity, Endpoint, LimitExtension, Location, PdpContext, Quota, Sim, SimBatch, SimState, Sms,
     SmsState, Usage,
 };
+pub use euicc::{Euicc, EuiccOperation, EuiccProfile};
 pub use event::{Draft, Event, EventEndpoint, EventImsi, EventSim, EventUser};
 pub use integration::{ApiCallback, ApiSecret};
 pub use next_ids::NextIds;
@@ -49,4 +58,5 @@ pub use profile::{
     TariffProfile,
 };
 pub use sim::Actor;
+pub use sim_operation::{EsimProduct, SimOperation, SimTarget};
 pub use table::{Row, Table};

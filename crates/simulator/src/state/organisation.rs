@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{Table, rows};
 use super::{
-    ActionLog, ApiCallback, ApiSecret, Attachment, Automation, CustomEvent, DataStream, Endpoint, Event,
-    HeldVolume, NextIds, Recipient, ServiceProfile, Sim, Switch, TariffPlan, TariffProfile,
+    ActionLog, ApiCallback, ApiSecret, Attachment, Automation, Callback, CustomEvent, DataStream, Endpoint,
+    EsimProduct, Euicc, Event, HeldVolume, NextIds, Recipient, ServiceProfile, Sim, SimOperation, Switch,
+    TariffPlan, TariffProfile,
 };
 
 rows!(
@@ -59,6 +60,9 @@ pub struct Organisation {
     /// URLs that callbacks go to.
     #[serde(default)]
     pub api_callbacks: Table<ApiCallback>,
+    /// Calls to them that wait to be delivered.
+    #[serde(default)]
+    pub callbacks: Table<Callback>,
     /// Keys that sign callbacks.
     #[serde(default)]
     pub api_secrets: Table<ApiSecret>,
@@ -95,6 +99,15 @@ pub struct Organisation {
     /// SIMs.
     #[serde(default)]
     pub sims: Table<Sim>,
+    /// eUICCs.
+    #[serde(default)]
+    pub euiccs: Table<Euicc>,
+    /// Profiles that were bought and are on no eUICC yet.
+    #[serde(default)]
+    pub esim_products: Table<EsimProduct>,
+    /// What SIMs and eUICCs were told to do.
+    #[serde(default)]
+    pub sim_operations: Table<SimOperation>,
     /// Devices.
     #[serde(default)]
     pub endpoints: Table<Endpoint>,
@@ -240,6 +253,7 @@ impl Organisation {
         self.tags.raise(next);
         self.api_callbacks.raise(next);
         self.api_secrets.raise(next);
+        self.callbacks.raise(next);
         self.custom_events.raise(next);
         self.automations.raise(next);
         self.action_logs.raise(next);
@@ -250,9 +264,15 @@ impl Organisation {
         self.tariff_profiles.raise(next);
         self.sims.raise(next);
         self.endpoints.raise(next);
+        self.euiccs.raise(next);
+        self.esim_products.raise(next);
+        self.sim_operations.raise(next);
         self.events.raise(next);
         for profile in self.service_profiles.values() {
             profile.data_limits.raise(next);
+        }
+        for euicc in self.euiccs.values() {
+            euicc.operations.raise(next);
         }
         for endpoint in self.endpoints.values() {
             endpoint.sms.raise(next);
@@ -267,6 +287,7 @@ impl Organisation {
         self.tags.number(next);
         self.api_callbacks.number(next);
         self.api_secrets.number(next);
+        self.callbacks.number(next);
         self.custom_events.number(next);
         self.automations.number(next);
         self.action_logs.number(next);
@@ -277,9 +298,15 @@ impl Organisation {
         self.tariff_profiles.number(next);
         self.sims.number(next);
         self.endpoints.number(next);
+        self.euiccs.number(next);
+        self.esim_products.number(next);
+        self.sim_operations.number(next);
         self.events.number(next);
         for profile in self.service_profiles.values_mut() {
             profile.data_limits.number(next);
+        }
+        for euicc in self.euiccs.values_mut() {
+            euicc.operations.number(next);
         }
         for endpoint in self.endpoints.values_mut() {
             endpoint.sms.number(next);

@@ -20,10 +20,12 @@ impl Organisation {
 }
 
 impl State {
-    /// A stream somewhere really delivers.
+    /// Something is really delivered: by a stream, or by callbacks.
     pub(crate) fn delivers(&self) -> bool {
-        let mut streams = self.organisations.values().flat_map(|org| org.data_streams.values());
-        streams.any(|stream| stream.loopback().is_some())
+        self.organisations.values().any(|org| {
+            let mut streams = org.data_streams.values();
+            !org.callbacks.is_empty() || streams.any(|stream| stream.loopback().is_some())
+        })
     }
 
     /// What is to be delivered now, and when to look again if nothing happens.

@@ -17,6 +17,8 @@ impl State {
             organisation.settle_traffic(&mut platform);
             organisation.settle_attachments(&mut platform);
             organisation.settle_streams(now);
+            organisation.settle_euiccs(&mut platform);
+            organisation.settle_sim_operations(&mut platform);
             while let Some(entry) = organisation.events.first_entry()
                 && entry.get().timestamp < oldest
             {

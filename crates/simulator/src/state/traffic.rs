@@ -1,10 +1,10 @@
-//! Quotas and messages.
+//! Quotas, and what is counted against them.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::sim::Actor;
-use super::{Draft, Endpoint, Organisation, Quota, SimState, Sms, SmsState, Usage, device::HourUsage};
+use super::{Draft, Endpoint, Organisation, Quota, Usage, device::HourUsage};
 use crate::rules::dates;
 
 /// Quota states. [S]
@@ -47,7 +47,7 @@ impl Organisation {
         self.use_quota(actor, endpoint, Measure::Data, volume);
     }
 
-    fn use_quota(&mut self, actor: &mut Actor<'_>, endpoint: u64, measure: Measure, volume: f64) {
+    pub(super) fn use_quota(&mut self, actor: &mut Actor<'_>, endpoint: u64, measure: Measure, volume: f64) {
         let Some(row) = self.endpoints.get_mut(&endpoint) else {
             return;
         };
@@ -77,60 +77,13 @@ impl Organisation {
         }
     }
 
-    /// Sends a message to a device: delivered when it is attached, buffered when it may come back, else failed.
-    pub fn send_sms(&mut self, actor: &mut Actor<'_>, endpoint: u64, mut sms: Sms) -> u64 {
-        let row = &self.endpoints[&endpoint];
-        let sim = row.sim.and_then(|sim| self.sims.get(&sim));
-        let reachable = row.enabled
-            && sim.is_some_and(|sim| matches!(sim.status, SimState::Activated | SimState::FactoryTest))
-            && !self.lacks_sms_quota(row, actor.now);
-        let attached = row.connectivity.location.is_some() && !row.connectivity.blocked;
-        sms.sim = row.sim;
-        sms.status = match (reachable, attached) {
-            (false, _) => SmsState::Failed,
-            (true, true) => SmsState::Delivered,
-            (true, false) => SmsState::Buffered,
-        };
-        sms.final_date = (sms.status != SmsState::Buffered).then_some(actor.now);
-        let delivered = sms.status == SmsState::Delivered;
-        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
-        let id = row.sms.add(actor.next, sms);
-        self.indexes.settled = None;
-        if delivered {
-            self.count_delivery(actor, endpoint);
-        }
-        id
-    }
-
-    /// Delivers what waited for a device.
-    pub(super) fn deliver_buffered(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
-        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
-        let mut delivered = 0;
-        let waits = |sms: &&mut Sms| sms.status == SmsState::Buffered && actor.now < sms.expiry_date;
-        for sms in row.sms.values_mut().filter(waits) {
-            sms.status = SmsState::Delivered;
-            sms.final_date = Some(actor.now);
-            delivered += 1;
-        }
-        for _ in 0..delivered {
-            self.count_delivery(actor, endpoint);
-        }
-    }
-
-    fn count_delivery(&mut self, actor: &mut Actor<'_>, endpoint: u64) {
-        let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
-        row.count(actor.now, Usage { sms_rx: 1, ..Usage::default() });
-        self.use_quota(actor, endpoint, Measure::Sms, 1.0);
-        self.count_test_traffic(actor, endpoint, 0.0, 1);
-    }
-
     /// Lets quotas expire and refill, messages expire and limit extensions end.
     pub(super) fn settle_traffic(&mut self, actor: &mut Actor<'_>) {
         if self.indexes.settled.is_some_and(|until| actor.now < until) {
             return;
         }
         let mut next = Timestamp::MAX;
-        let mut expired = Vec::new();
+        let (mut expired, mut moving) = (Vec::new(), Vec::new());
         for endpoint in self.endpoints.values_mut() {
             for measure in [Measure::Data, Measure::Sms] {
                 if let Some(quota) = measure.of(endpoint)
@@ -140,13 +93,11 @@ impl Organisation {
                     expired.push(endpoint.id);
                 }
             }
-            for sms in endpoint.sms.values_mut().filter(|sms| sms.status == SmsState::Buffered) {
-                let ends = sms.ends();
-                if ends <= actor.now {
-                    sms.status = SmsState::Expired;
-                    sms.final_date = Some(ends);
+            for (sms, at) in endpoint.sms.values().filter_map(|sms| Some((sms, sms.moves()?))) {
+                if at <= actor.now {
+                    moving.push((endpoint.id, sms.id, at));
                 } else {
-                    next = next.min(ends);
+                    next = next.min(at);
                 }
             }
             endpoint.limit_extensions.retain(|_, extension| extension.expiration_date > actor.now);
@@ -154,6 +105,9 @@ impl Organisation {
             next = ends.fold(next, Timestamp::min);
         }
         self.indexes.settled = Some(next);
+        for (endpoint, sms, at) in moving {
+            self.move_sms(actor, endpoint, sms, at);
+        }
         for endpoint in expired {
             actor.emit(self, Draft::new(60).endpoint(endpoint));
             self.cut_if_without_quota(actor, endpoint);
@@ -186,13 +140,6 @@ fn settle_quota(quota: &mut Quota, now: Timestamp, next: &mut Timestamp) -> bool
         *next = (*next).min(dates::midnight(quota.refilled.saturating_add(SignedDuration::from_hours(24))));
     }
     false
-}
-
-impl Sms {
-    /// When a message that nobody took ends: one to six seconds after its time. [R]
-    fn ends(&self) -> Timestamp {
-        self.expiry_date + SignedDuration::from_secs(1 + (self.id % 6).cast_signed())
-    }
 }
 
 impl Endpoint {

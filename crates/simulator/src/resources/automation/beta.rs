@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::http::call::Call;
 use crate::http::refusal::Refusal;
-use crate::reference_data::automations::{Family, number};
+use crate::reference_data::{Family, number};
 use crate::state::{Property, Switch};
 
 /// A route that is closed to organisations without the beta.

@@ -7,8 +7,9 @@ use super::beta::{addressed, beta};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::Refusal;
 use crate::reference_data::automations::{
-    ACTIONS, Action, Family, SYSTEM_EVENTS, SystemEvent, TEMPLATES, Template, TemplateProperty, uuid,
+    ACTIONS, Action, SYSTEM_EVENTS, SystemEvent, TEMPLATES, Template, TemplateProperty,
 };
+use crate::reference_data::{Family, uuid};
 use crate::state::Organisation;
 
 pub(super) fn routes() -> Vec<Route> {

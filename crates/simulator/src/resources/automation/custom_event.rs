@@ -8,7 +8,8 @@ use super::read;
 use crate::http::body;
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Code, Issue, Refusal};
-use crate::reference_data::automations::{Family, TEMPLATES, Template, number, uuid};
+use crate::reference_data::automations::{TEMPLATES, Template};
+use crate::reference_data::{Family, number, uuid};
 use crate::state::{CustomEvent, Organisation, Trigger};
 
 pub(super) fn routes() -> Vec<Route> {

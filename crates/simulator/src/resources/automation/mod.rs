@@ -13,7 +13,8 @@ use super::route::Route;
 use crate::http::body;
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::refusal::{Code, Issue, Refusal};
-use crate::reference_data::automations::{ACTIONS, Family, SYSTEM_EVENTS, TEMPLATES, Template, number, uuid};
+use crate::reference_data::automations::{ACTIONS, SYSTEM_EVENTS, TEMPLATES, Template};
+use crate::reference_data::{Family, number, uuid};
 use crate::rules::dates;
 use crate::state::{ActionLog, Automation, ConfiguredAction, Organisation, Property, Trigger};
 

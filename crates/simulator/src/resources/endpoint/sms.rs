@@ -74,6 +74,9 @@ pub(super) fn send(call: &mut Call<'_>) -> Answer {
         expiry_date,
         final_date: None,
         sim: None,
+        mobile_originated: false,
+        attempt_at: (!call.options.sms_time.is_zero())
+            .then(|| call.now + SignedDuration::try_from(call.options.sms_time).unwrap_or_default()),
     };
     let (org, mut actor) = call.act();
     let sms = org.send_sms(&mut actor, id, sms);
@@ -102,14 +105,10 @@ pub(super) fn cancel(call: &mut Call<'_>) -> Answer {
 
 /// Expired and cancelled messages as recorded [R]; what was never recorded is like them [?].
 fn show(endpoint: u64, sms: &Sms, org: &Organisation) -> Value {
-    let (status, report) = match sms.status {
-        SmsState::DeliveryAttemptPending => ("DELIVERY ATTEMPT PENDING", "1"),
-        SmsState::InProgress => ("IN PROGRESS", "1"),
-        SmsState::Buffered => ("BUFFERED", "1"),
-        SmsState::Delivered => ("DELIVERED", "2"),
-        SmsState::Failed => ("FAILED", "4"),
-        SmsState::Expired => ("EXPIRED", "4"),
-        SmsState::Canceled => ("CANCELED", "1"),
+    let report = match sms.status {
+        SmsState::Delivered => "2",
+        SmsState::Failed | SmsState::Expired => "4",
+        _ => "1",
     };
     let delivered = sms.final_date.filter(|_| sms.status == SmsState::Delivered);
     let retry = match sms.status {
@@ -154,8 +153,12 @@ fn show(endpoint: u64, sms: &Sms, org: &Organisation) -> Value {
         "p2p_ext": 0,
         "smpp_dlr_bind_id": null,
         "id": sms.id,
-        "status": {"id": sms.status as u64, "description": status},
-        "sms_type": {"id": 1, "description": "MT"},
+        "status": {"id": sms.status as u64, "description": sms.status.name()},
+        "sms_type": if sms.mobile_originated {
+            json!({"id": 2, "description": "MO"})
+        } else {
+            json!({"id": 1, "description": "MT"})
+        },
         "source_address_type": {"id": sms.source_address_type, "description": source_type},
         "esme_interface_type": {"id": 1, "description": "RestAPI"},
     })

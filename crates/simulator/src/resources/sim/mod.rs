@@ -1,6 +1,8 @@
 //! SIMs and their batches.
 
 mod batch;
+mod migration;
+mod operation;
 mod path;
 mod render;
 #[cfg(test)]
@@ -9,14 +11,14 @@ mod write;
 
 use self::path::addressed;
 use super::endpoint::usage_json;
-use super::route::{Class, Route};
+use super::route::{Class, Needs, Route};
 use crate::http::call::{Answer, Call, Reply};
 use crate::http::list::{self as lists, Cell, Column, Filter, Headers, Paging};
 use crate::reference_data;
 use crate::state::{Organisation, Sim};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         Route::java("sim-per-page-sort-by-q-and-page-get", list).class(Class::Ten),
         Route::java("sim-by-id-get", get).class(Class::Hundred),
         Route::java("sim-by-id-patch", write::patch),
@@ -27,7 +29,10 @@ pub(super) fn routes() -> Vec<Route> {
         Route::php("sim-statistics-daily-by-id-get", daily),
         Route::php("validate-sim-batch-by-bic", batch::validate),
         Route::php("register-sim-batch-by-bic", batch::register),
-    ]
+        Route::express("sim-migration-workspace", migration::migrate).needs(Needs::Person),
+    ];
+    routes.extend(operation::routes());
+    routes
 }
 
 fn list(call: &mut Call<'_>) -> Answer {

@@ -4,16 +4,6 @@ use serde_json::{Value, json};
 
 use crate::testing::Driver;
 
-/// The example as Ada, a person, sees it.
-async fn as_ada() -> Driver {
-    let mut driver = Driver::anonymous(crate::Options::default());
-    let login =
-        json!({"username": "ada@example.com", "password": "2f9e53523b62abc141a2b4d6019d23cba835dbd0"});
-    driver.token =
-        driver.post("/api/v1/authenticate", login).await.body["auth_token"].as_str().unwrap_or("").to_owned();
-    driver
-}
-
 const USERS: &str = "/api/v1/user";
 
 #[tokio::test]
@@ -117,7 +107,7 @@ async fn an_account_is_deleted_over_either_version() {
 
 #[tokio::test]
 async fn permissions_are_an_object_of_texts_for_anybody_and_for_oneself() {
-    let driver = as_ada().await;
+    let driver = Driver::ada().await;
     for user in ["my", "301", "ada@example.com"] {
         let shown = driver.get(&format!("{USERS}/{user}/role/permission")).await;
         assert_eq!((shown.status, &shown.body["user"]), (200, &json!("write")), "{user}");
@@ -132,7 +122,7 @@ async fn permissions_are_an_object_of_texts_for_anybody_and_for_oneself() {
 
 #[tokio::test]
 async fn only_support_acts_as_somebody_else() {
-    let driver = as_ada().await;
+    let driver = Driver::ada().await;
     let path = "/api/v2/user/301/support_token";
     assert_eq!(driver.post(path, Value::Null).await.status, 403);
     driver
@@ -151,7 +141,7 @@ async fn only_support_acts_as_somebody_else() {
 
 #[tokio::test]
 async fn a_default_workspace_is_chosen_by_an_administrator_of_both() {
-    let driver = as_ada().await;
+    let driver = Driver::ada().await;
     let path = "/api/v2/user/301/default_organisation/1002";
     assert_eq!(driver.put(path).await.status, 403, "Ada is an Observer there");
     let promote = |id: u64| {
@@ -197,7 +187,7 @@ async fn without_workspaces_in_the_plan_people_are_those_of_the_account() {
 
 #[tokio::test]
 async fn nobody_changes_their_own_roles_in_a_workspace() {
-    let driver = as_ada().await;
+    let driver = Driver::ada().await;
     assert_eq!(driver.put("/api/v2/user/301/workspace/1001/role/3").await.status, 400);
     assert_eq!(driver.delete("/api/v2/user/301/workspace/1001/role/1").await.status, 400);
 }
