@@ -94,19 +94,19 @@ async fn edits_arrive_again_after_every_connection_fell_silent() -> Result<()> {
     stage.apply_workspace("default").await?;
     stage.apply(DEVICE).await?;
     stage.wait_for("Endpoint", "meter-1", "Ready", is_ready).await?;
-    let (_, page) = process.get("/metrics").await?;
     let given_up = "emnify_kubernetes_given_up_total";
-    assert!(metric(&page, given_up).abs() < 0.5, "while all is well nothing is given up:\n{page}");
+    let (_, page) = process.get("/metrics").await?;
+    let before = metric(&page, given_up);
 
     balancer.forget();
     let patch = r#"{"spec":{"name":"Meter 1 after the silence"}}"#;
     stage.kubectl_ok(&["patch", "emep", "meter-1", "--type=merge", "-p", patch]).await?;
     // watches are silent for 100 s at most
-    let limit = Duration::from_secs(180);
+    let limit = Duration::from_secs(300);
     let again = |device: &Value| is_ready(device) && device["status"]["observedGeneration"] == 2;
     stage.wait_within(limit, "Endpoint", "meter-1", "Ready with the edit", again).await?;
     let (_, page) = process.get("/metrics").await?;
-    assert!(metric(&page, given_up) > 0.5, "and a metric tells:\n{page}");
+    assert!(metric(&page, given_up) > before + 0.5, "and a metric tells:\n{page}");
     process.stop().await?;
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// No command of a page takes longer.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 

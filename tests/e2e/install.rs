@@ -23,7 +23,7 @@ use tokio::{process::Command, time::Instant};
 use crate::support::{Result, options};
 
 /// Only a broken system takes as long; much is started here.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(200);
 
 /// Where the operator is installed.

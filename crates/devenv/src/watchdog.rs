@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     /// Orders [`victim`] a folder and, after a blank, how it shall die.
     const VICTIM: &str = "EMNIFY_DEVENV_WATCHDOG_VICTIM";

@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 fn demo(flags: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new(env!("CARGO_BIN_EXE_emnify-harness"))
-        .args(["demo", "--once"])
+        .args(["demo", "--once", "--deadline", "600"])
         .args(flags)
         .env("TMPDIR", folder.path())
         .env_remove("KEEP")

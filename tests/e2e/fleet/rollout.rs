@@ -25,13 +25,13 @@ async fn another_profile(stage: &Stage, portal: &PortalClient) -> Result<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_devices_than_allowed_are_disturbed_at_once() -> Result<()> {
-    // Two seconds from sending to sending; how long a call takes to have its effect varies.
-    const PAUSE: SignedDuration = SignedDuration::from_millis(1500);
+    // Ten seconds from sending to sending; how long a call takes to have its effect varies with the machine.
+    const PAUSE: SignedDuration = SignedDuration::from_secs(5);
     let stage = stage_with("fleet-rollout", 6).await?;
     let portal = PortalClient::open(&stage).await?;
     let mut spec = pool(6);
     // Two of six; a third is rounded down.
-    spec["rollout"] = json!({"maxUnavailable": "34%", "minReady": "2s"});
+    spec["rollout"] = json!({"maxUnavailable": "34%", "minReady": "10s"});
     apply_settled(&stage, &set(&spec), 6).await?;
     let silver = another_profile(&stage, &portal).await?;
     let traffic = Traffic::from_now(&stage);
@@ -51,7 +51,7 @@ async fn no_more_devices_than_allowed_are_disturbed_at_once() -> Result<()> {
         look(&stage, |platform| devices(platform).values().map(|device| device.last_updated).collect());
     for start in &changed {
         let together = changed.iter().filter(|at| *at >= start && at.duration_since(*start) < PAUSE).count();
-        assert!(together <= 2, "two of six at a time, each for two seconds: {changed:?} by {patches:?}");
+        assert!(together <= 2, "two of six at a time, each for ten seconds: {changed:?} by {patches:?}");
     }
     assert!(patches.len() >= 3, "so in three calls at least: {patches:?}");
     Ok(())

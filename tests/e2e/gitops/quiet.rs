@@ -91,7 +91,7 @@ async fn quiet(stage: &Stage, way: Way, manifests: &Manifests) -> Result<()> {
 const LONG_ENOUGH: usize = 5;
 /// How often a change is looked for, and how long rest is waited for.
 const EVERY: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What follows from the last change beside `Ready`, such as how many devices use a profile, has been written: complete
 /// listings of every kind since then brought nothing new.

@@ -1,15 +1,10 @@
 //! Mistakes in the Secret of a Workspace.
 
-use std::time::Duration;
-
 use emnify_harness::stage::{Stage, condition, is_ready};
 use emnify_simulator::{Fault, state::Organisation};
 use serde_json::{Value, json};
 
 use crate::support::{Result, apply_ready, holds, look, options, says, stage, told};
-
-/// A changed credential is tried within this time.
-const HEALED: Duration = Duration::from_secs(30);
 
 const SECRET: &str = "emnify-default";
 const FIELD: &str = "spec.credentials.applicationTokenSecretRef";
@@ -48,7 +43,7 @@ async fn put_token(stage: &Stage, token: &str) -> Result<()> {
 
 async fn healed(stage: &Stage) -> Result<()> {
     let sound = |object: &Value| is_ready(object) && condition(object, "Stalled").is_none();
-    let object = stage.wait_within(HEALED, "Workspace", "default", "Ready and not Stalled", sound).await?;
+    let object = stage.wait_for("Workspace", "default", "Ready and not Stalled", sound).await?;
     assert!(object["status"]["lastError"].is_null(), "the error is over: {}", object["status"]["lastError"]);
     Ok(())
 }

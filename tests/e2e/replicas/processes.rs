@@ -8,7 +8,7 @@ use emnify_simulator::Entry;
 pub(super) type Terms = [&'static str; 3];
 
 /// Short enough to wait for, long enough for a machine that builds something else meanwhile.
-pub(super) const SHORT: Terms = ["--lease-duration=6s", "--renew-deadline=4s", "--retry-period=500ms"];
+pub(super) const SHORT: Terms = ["--lease-duration=15s", "--renew-deadline=10s", "--retry-period=500ms"];
 
 /// Where nobody should wait for its end: no lease is lost on a busy machine.
 pub(super) const LONG: Terms = ["--lease-duration=60s", "--renew-deadline=45s", "--retry-period=500ms"];

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{Stage, crds};
 
-/// How long [`Stage::wait_for`] waits. Only a broken system takes as long.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+/// How long [`Stage::wait_for`] waits. Only a broken system takes as long, on a machine that is slow and busy too.
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 const POLL: Duration = Duration::from_millis(100);
 

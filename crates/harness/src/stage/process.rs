@@ -20,7 +20,7 @@ use tokio::{
 use super::Stage;
 
 /// Only a broken operator takes as long to get ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
 /// The line of the log that names the address of the admin server.
 const ADMIN: &str = "admin server";
