@@ -2,6 +2,8 @@
 
 #[path = "controller_tests/gaps.rs"]
 mod gaps;
+#[path = "controller_tests/looks.rs"]
+mod looks;
 #[path = "controller_tests/people.rs"]
 mod people;
 #[path = "controller_tests/tenants.rs"]
@@ -37,9 +39,9 @@ use std::collections::BTreeMap;
 
 const TOKEN: &str = "application-token";
 
-/// The few API paths that workspaces need.
+/// The few API paths that workspaces need, and whether nothing is answered at all.
 #[derive(Default)]
-struct Cluster(Mutex<BTreeMap<String, Value>>);
+struct Cluster(Mutex<BTreeMap<String, Value>>, AtomicBool);
 
 /// Path of the Workspace `main` in a namespace.
 fn workspace(namespace: &str) -> String {
@@ -67,7 +69,7 @@ impl Cluster {
             let kept = json!({"metadata": {"name": "emnify"}, "data": {"token": token}});
             [(workspace(namespace), object), (secret(namespace, "emnify"), kept)]
         });
-        Arc::new(Self(Mutex::new(objects.collect())))
+        Arc::new(Self(Mutex::new(objects.collect()), AtomicBool::new(false)))
     }
 
     fn workspace(&self, namespace: &str) -> Workspace {
@@ -87,6 +89,9 @@ impl Cluster {
         let service = tower::service_fn(move |request: Request<Body>| {
             let cluster = cluster.clone();
             async move {
+                if cluster.1.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
                 let body = serde_json::from_slice(&body).unwrap_or(Value::Null);

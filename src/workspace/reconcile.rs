@@ -404,12 +404,12 @@ impl<'a, W: Served> Reconcile<'a, W> {
         self.controller.engine.shared.tasks.errand_of(session, "refusals and counts", async move {
             let news = tokio::select! {
                 // the next look takes over after LOOK at the latest
-                () = tokio::time::sleep(LOOK) => false,
-                changed = refusals.changed() => changed.is_ok(),
-                changed = counted.changed() => changed.is_ok(),
+                () = tokio::time::sleep(LOOK) => None,
+                changed = refusals.changed() => changed.is_ok().then_some("its login was refused"),
+                changed = counted.changed() => changed.is_ok().then_some("what it has was counted"),
             };
-            if news {
-                trigger.send(object, "its login was refused");
+            if let Some(why) = news {
+                trigger.send(object, why);
             }
         });
     }
@@ -464,7 +464,9 @@ impl<'a, W: Served> Reconcile<'a, W> {
                 let next =
                     SignedDuration::try_from(pause).ok().and_then(|pause| self.now.checked_add(pause).ok());
                 state.survey = next.map(|next| (failures, next));
-                tracing::warn!(%error, "tariff plan not read");
+                if failures == 0 {
+                    tracing::warn!(workspace = %self.key, %error, "tariff plan not read");
+                }
             }
         }
     }

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use emnify::{Lane, wire::usage::MonthlyStats};
-use emnify_engine::{cluster::tasks::Tasks, session::Session};
+use emnify_engine::{
+    cluster::{refusal::Line, tasks::Tasks},
+    session::Session,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -31,12 +34,15 @@ impl Usage {
 
     async fn read_for_ever(self: Arc<Self>, session: Arc<Session>) {
         sleep(FIRST).await;
+        let mut line = Line::of_what_may_fail();
         loop {
             match session.api(Lane::Scrub).monthly_stats().await {
                 Ok(stats) => {
                     let read = Some((stats, session.server_time()));
                     *self.0.lock() = read;
+                    line.over();
                 }
+                Err(error) if !line.is_news(&error.to_string()) => {}
                 Err(error) => {
                     tracing::info!(organisation = session.organisation, %error, "usage not read");
                 }

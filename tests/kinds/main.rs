@@ -14,6 +14,7 @@ mod clock;
 mod cluster;
 mod keys;
 mod moves;
+mod refused;
 mod repeats;
 mod stage;
 mod tables;

@@ -64,24 +64,40 @@ pub fn brief_watch(error: &watcher::Error) -> String {
 
 /// A line of the log that repeats itself is written again after this time.
 const AGAIN: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
 
-/// A line of the log about something that is tried every few seconds: it says the same once.
-#[derive(Debug, Default)]
-pub struct Line(Option<(String, Instant)>);
+/// A line of the log about something that is tried again and again: it says the same once.
+#[derive(Debug)]
+pub struct Line {
+    said: Option<(String, Instant)>,
+    again: Duration,
+}
+
+impl Default for Line {
+    /// Whatever works without it stands still: whoever looks later finds it.
+    fn default() -> Self {
+        Self { said: None, again: AGAIN }
+    }
+}
 
 impl Line {
+    /// About what others go on without, such as a listing that a role may not read.
+    pub fn of_what_may_fail() -> Self {
+        Self { said: None, again: DAY }
+    }
+
     /// The text was not said just before.
     pub fn is_news(&mut self, text: &str) -> bool {
-        let said = self.0.as_ref().is_some_and(|(said, at)| said == text && at.elapsed() < AGAIN);
+        let said = self.said.as_ref().is_some_and(|(said, at)| said == text && at.elapsed() < self.again);
         if !said {
-            self.0 = Some((text.to_owned(), Instant::now()));
+            self.said = Some((text.to_owned(), Instant::now()));
         }
         !said
     }
 
     /// It is over: the next time is news.
     pub fn over(&mut self) {
-        self.0 = None;
+        self.said = None;
     }
 }
 
@@ -195,6 +211,13 @@ mod tests {
         assert!(line.is_news("timed out"), "another cause is news");
         line.over();
         assert!(line.is_news("timed out"), "as is another time");
+        let mut rare = Line::of_what_may_fail();
+        let mut told = 0;
+        for _ in 0..100 {
+            told += usize::from(rare.is_news("not authorised (403)"));
+            tokio::time::sleep(Duration::from_secs(1_800)).await;
+        }
+        assert_eq!(told, 3, "two days of the same");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use emnify::Lane;
 use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
-use super::{context::Shared, inputs::Held};
+use super::{context::Shared, inputs::Held, refusal::Line};
 use crate::{
     decide::{error_policy::Verdict, known::Wanted, rules::some_of},
     kind::{
@@ -217,7 +217,7 @@ fn load(shared: &Arc<Shared>, session: &Arc<Session>, who: &ObjectKey, table: &'
 }
 
 async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'static Table) {
-    let mut failures = 0u32;
+    let (mut failures, mut line) = (0u32, Line::of_what_may_fail());
     loop {
         let reader = session.reader_of(table.name);
         let error = match (table.load)(reader.client.api(Lane::Create)).await {
@@ -230,7 +230,9 @@ async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'st
             }
             Err(error) => error,
         };
-        tracing::warn!(table = table.name, organisation = session.organisation, %error, "table not read");
+        if line.is_news(&error.to_string()) {
+            tracing::warn!(table = table.name, organisation = session.organisation, %error, "table not read");
+        }
         reader.unheard(table.name, &error, shared.now());
         failures = failures.saturating_add(1);
         let waiting = session.lookups.store(table, Err(error.to_string()));

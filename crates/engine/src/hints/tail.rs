@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::log::{Gap, Log, MOST_PAGES, Next, Reading};
 use crate::{
-    cluster::context::Shared,
+    cluster::{context::Shared, refusal::Line},
     session::{Session, caller::Caller, pace::Reader},
 };
 
@@ -40,6 +40,7 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
     };
     // the first listings come first: what they show is no news any more, and after a restart that is nearly everything
     let (mut failures, mut last) = (0u32, Instant::now());
+    let mut line = Line::of_what_may_fail();
     loop {
         let pause = Reader::Tail.pause(tail.session.creating(), failures);
         if last.elapsed() >= pause {
@@ -48,11 +49,14 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
             failures = match tail.step(&reader).await {
                 Ok(()) => {
                     reader.heard(LOG);
+                    line.over();
                     0
                 }
                 Err(error) => {
                     let organisation = &tail.session.organisation;
-                    tracing::warn!(organisation, %error, "event log not read");
+                    if line.is_news(&error.to_string()) {
+                        tracing::warn!(organisation, %error, "event log not read");
+                    }
                     reader.unheard(LOG, &error, tail.shared.now());
                     failures.saturating_add(1)
                 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
+    cluster::refusal::Line,
     hints::recent::{Next, Recent},
     kind::{Alert, Id, Managed, Subject, object_key::ObjectKey},
     session::{
@@ -172,6 +173,7 @@ impl<K: Managed> Controller<K> {
     async fn recent_for_ever(self: Arc<Self>, session: Arc<Session>) {
         let kind_state = session.kind_state::<K>();
         let (mut recent, mut failures, mut last) = (Recent::default(), 0u32, None::<Instant>);
+        let mut line = Line::of_what_may_fail();
         loop {
             sleep(Reader::Recent.tick()).await;
             let pause = Reader::Recent.pause(session.creating(), failures);
@@ -182,9 +184,14 @@ impl<K: Managed> Controller<K> {
             last = Some(Instant::now());
             let reader = session.lister::<K>();
             failures = match self.read_recent(&session, &reader, &mut recent).await {
-                Ok(()) => 0,
+                Ok(()) => {
+                    line.over();
+                    0
+                }
                 Err(error) => {
-                    tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
+                    if line.is_news(&error.to_string()) {
+                        tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "changes not read");
+                    }
                     reader.failed::<K>(Doing::List, "", &error, self.kube.now());
                     failures.saturating_add(1)
                 }

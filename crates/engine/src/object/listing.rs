@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
+    cluster::refusal::Line,
     kind::{Id, Managed, object_key::ObjectKey},
     session::{
         KindState, Session,
@@ -63,6 +64,7 @@ impl<K: Managed> Controller<K> {
     async fn sweep_for_ever(self: Arc<Self>, session: Arc<Session>) {
         let kind_state = session.kind_state::<K>();
         let (mut failures, mut in_a_row) = (0u32, 0u32);
+        let mut line = Line::of_what_may_fail();
         let mut asked = false;
         loop {
             let first = kind_state.mirror.complete_since().is_none();
@@ -72,6 +74,7 @@ impl<K: Managed> Controller<K> {
             failures = if let Swept::Complete(_) = swept { 0 } else { failures.saturating_add(1) };
             let pause = match swept {
                 Swept::Complete(pages) => {
+                    line.over();
                     self.kube.shared.allowed::<K>(&reader, Doing::List);
                     self.swept(&session, &kind_state, first);
                     let every = session.sweep_every().unwrap_or(sweep_every(K::FACTS.sweep_every, pages));
@@ -82,7 +85,9 @@ impl<K: Managed> Controller<K> {
                     pause::doubling(AGAIN, failures, MOST_AGAIN)
                 }
                 Swept::Failed(error) => {
-                    tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
+                    if line.is_news(&error.to_string()) {
+                        tracing::warn!(kind = K::KIND, organisation = session.organisation, %error, "sweep failed");
+                    }
                     reader.failed::<K>(Doing::List, "", &error, self.kube.now());
                     pause::spread(pause::doubling(AGAIN * 2, failures, MOST_AGAIN))
                 }

@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use emnify::{Api, Lane};
+use emnify::{Api, Error, Lane};
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::{
@@ -70,6 +70,8 @@ pub struct KindState<K: Managed> {
 struct Bulk {
     paces: HashMap<BatchKey, Pace>,
     rooms: HashMap<BatchKey, (usize, Instant)>,
+    /// When emnify last refused to say how much room there is.
+    refused_room: Option<Instant>,
     /// A refused bulk create makes nothing (`Some(true)`), or some of it (`Some(false)`).
     whole: Option<bool>,
 }
@@ -114,14 +116,22 @@ impl<K: Managed> KindState<K> {
             return Some(room);
         }
         let bulk = K::BULK?;
-        match (bulk.room)(api, create).await {
-            Ok(room) => room.map(|room| self.set_room(key, room)),
-            Err(error) => {
-                // not knowing is no reason not to try
-                tracing::warn!(kind = K::KIND, %error, "capacity not read");
-                None
-            }
+        if self.bulk().refused_room.is_some_and(|at| at.elapsed() < ROOM_KEPT) {
+            return None;
         }
+        let error = match (bulk.room)(api, create).await {
+            Ok(room) => {
+                self.bulk().refused_room = None;
+                return room.map(|room| self.set_room(key, room));
+            }
+            Err(error) => error,
+        };
+        // not knowing is no reason not to try
+        let refused = matches!(error, Error::Unauthorized { .. } | Error::Rejected { .. });
+        if !refused || self.bulk().refused_room.replace(Instant::now()).is_none() {
+            tracing::warn!(kind = K::KIND, %error, "capacity not read");
+        }
+        None
     }
 
     /// The API said for how many new objects it has room.

@@ -5,6 +5,7 @@
 mod batches;
 mod callers;
 mod cluster_refusals;
+mod counts;
 mod crashes;
 mod fleets;
 mod guard;

@@ -15,7 +15,7 @@ use emnify::{
 use emnify_engine::kind::{
     self, Alert, BatchKey, Class, Context, Diff, EventEffect, Facts, FieldDiff, Find, Have, Id, Input,
     Inputs, Invalid, Key, Managed, OutputRef, Phase, Reply, Source, Subject, Verb,
-    managed::{Answer, Bulk, Census, Events, ListedAlone, Recent, Uses},
+    managed::{Bulk, Census, Events, ListedAlone, Recent, Users, Uses},
     mark, reason,
     secret::SecretValue,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
@@ -26,7 +26,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::calls::{make_many, mark_many, send_one, shown};
+use self::calls::{census, changed, make_many, mark_many, page, send_one, shown, with_users};
 
 #[path = "toy_calls.rs"]
 mod calls;
@@ -122,6 +122,9 @@ pub(crate) struct ToyStatus {
     /// Its last event said that it has a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) online: Option<bool>,
+    /// How many follow it, as counted here: emnify does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) users: Option<i64>,
 }
 
 emnify_engine::kind!(Toy, ToyStatus);
@@ -145,6 +148,8 @@ pub(crate) struct ToyRow {
     pub(crate) created: Option<Timestamp>,
     /// When it was last changed.
     pub(crate) updated: Option<Timestamp>,
+    /// How many follow it, where they were counted.
+    pub(crate) users: Option<i64>,
 }
 
 impl From<Endpoint> for ToyRow {
@@ -158,6 +163,7 @@ impl From<Endpoint> for ToyRow {
             status: e.status.unwrap_or_default(),
             created: e.created,
             updated: e.last_updated,
+            users: None,
         }
     }
 }
@@ -315,6 +321,7 @@ impl Managed for Toy {
     const CENSUS: Option<Census<Self>> = Some(census);
     const RECENT: Option<Recent<Self>> = Some(Recent { page, changed });
     const USES: &'static [Uses<Self>] = &[Uses { kind: "Toy", of: followed }];
+    const USERS: Option<Users<Self>> = Some(with_users);
     const LISTED_ALONE: Option<ListedAlone<Self>> = Some(ListedAlone { extras: |_| Vec::new() });
     const BULK: Option<Bulk<Self>> = Some(Bulk {
         most: 10,
@@ -516,6 +523,7 @@ impl Managed for Toy {
         may_panic("report");
         status.name = Some(have.row.name.clone());
         status.online = news.copied().or(status.online);
+        status.users = have.row.users.or(status.users);
     }
 
     async fn list(api: &Api, at: Cursor) -> Result<Page<ToyRow>, Error> {
@@ -580,20 +588,4 @@ fn record(record: &Record) -> Option<Subject> {
     may_panic("concerns");
     let by_serial = || record.sim.map(|serial| Subject::Key(Key::new("serial", serial.to_string())));
     record.endpoint.map(|id| Subject::Id(Id::Int(id))).or_else(by_serial)
-}
-
-fn census(row: &ToyRow, _: Option<&bool>, _: Option<&ToyParts>, put: &mut dyn FnMut(&'static str, &str)) {
-    may_panic("census");
-    put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
-}
-
-fn page(api: &Api, at: Cursor) -> Answer<'_, Page<ToyRow>> {
-    may_panic("recent");
-    let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
-    async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed()
-}
-
-fn changed(row: &ToyRow) -> Option<Timestamp> {
-    may_panic("changed");
-    row.updated
 }

@@ -3,18 +3,19 @@
 use std::{collections::BTreeMap, fmt};
 
 use emnify::{
-    Api, Error,
+    Api, Cursor, Error, Page,
     wire::{
-        Nullable,
+        Listing, Nullable,
         endpoint::{EndpointCreate, EndpointOwn, EndpointPatch},
         endpoint_bulk::{EndpointBatch, EndpointBatchPatch},
     },
 };
-use emnify_engine::kind::{Id, Reply};
-
+use emnify_engine::kind::{Id, Reply, managed::Answer};
+use futures::FutureExt;
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::{Toy, ToyChange, ToyRow, ToyWant};
+use super::{RECENT, Toy, ToyChange, ToyParts, ToyRow, ToyWant, may_panic};
 
 pub(super) fn shown(serial: Option<&str>) -> &str {
     serial.unwrap_or("none")
@@ -112,4 +113,31 @@ pub(super) async fn send_one(api: &Api, id: i64, change: &ToyChange) -> Result<R
         ToyChange::State(state) => patch.status = Some((*state).into()),
     }
     api.patch_endpoint(id, &patch).await.map(|()| Reply::default())
+}
+
+/// Only of what is followed, or was: the others say nothing of it.
+pub(super) fn with_users(row: &ToyRow, users: i64) -> Option<ToyRow> {
+    let differs = row.users.unwrap_or_default() != users;
+    differs.then(|| ToyRow { users: Some(users), ..row.clone() })
+}
+
+pub(super) fn census(
+    row: &ToyRow,
+    _: Option<&bool>,
+    _: Option<&ToyParts>,
+    put: &mut dyn FnMut(&'static str, &str),
+) {
+    may_panic("census");
+    put("state", if row.status == 0 { "Enabled" } else { "Disabled" });
+}
+
+pub(super) fn page(api: &Api, at: Cursor) -> Answer<'_, Page<ToyRow>> {
+    may_panic("recent");
+    let newest_first = Listing::all().sort("-last_updated").per_page(RECENT);
+    async move { Ok(api.list_endpoints(at, &newest_first).await?.map(ToyRow::from)) }.boxed()
+}
+
+pub(super) fn changed(row: &ToyRow) -> Option<Timestamp> {
+    may_panic("changed");
+    row.updated
 }
