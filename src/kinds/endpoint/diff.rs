@@ -76,6 +76,11 @@ pub fn diff(want: &Want, row: &Row, parts: &Parts, memory: Memory<'_>) -> Diff<C
     diff.changes.extend(tags.missing.iter().map(|tag| Change::CreateTag(tag.name.clone())));
     quotas(want, parts, memory, &mut diff.changes);
     let (state, ends_test) = sim_state(want, row, memory, &mut diff);
+    if want.enabled.is_some() && !knows_status(row) {
+        let unknown =
+            format!("enabled: the device is in state {} in emnify, which is waited for", row.status);
+        diff.waiting.get_or_insert(unknown);
+    }
     let mut fields = fields(want, row);
     if row.in_factory_test()
         && fields.iter().any(|f| matches!(f.set, FieldChange::Enabled(_)))
@@ -132,10 +137,15 @@ fn fields(want: &Want, row: &Row) -> Vec<Field> {
     }
     address(want, row, &mut put);
     let enabled = row.status == status::ENABLED;
-    if let Some(wanted) = want.enabled.filter(|wanted| *wanted != enabled) {
+    if let Some(wanted) = want.enabled.filter(|wanted| *wanted != enabled && knows_status(row)) {
         put(enabled.to_string(), FieldChange::Enabled(wanted));
     }
     fields
+}
+
+/// One that this version does not know may pass: nothing is sent against it.
+fn knows_status(row: &Row) -> bool {
+    [status::ENABLED, status::DISABLED].contains(&row.status)
 }
 
 /// A SIM that an edit takes off the device is treated like that of a deleted one: nobody would stop its costs later. It is

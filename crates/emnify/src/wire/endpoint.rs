@@ -328,10 +328,12 @@ mod tests {
             "sim_profile_type_id": 1, "status": {"id": 1, "description": "Activated"}, "imsi": "295050901900082",
             "msisdn": "423663921524357"});
         let printed_only = json!({"id": 4_401_340, "iccid_with_luhn": "89883030000067385937"});
+        let as_printed = json!({"id": 4_401_340, "iccid": "89883030000067385937"});
         for (shown, number) in [
             (of_2022, "8988303000000000129"),
             (of_2024, "8988303000006738593"),
             (printed_only, "8988303000006738593"),
+            (as_printed, "8988303000006738593"),
         ] {
             let sim: EndpointSim = serde_json::from_value(shown).unwrap();
             assert_eq!((sim.number(), sim.eid.as_deref()), (Some(number), None));

@@ -63,9 +63,11 @@ record!(
 /// Digits of an ICCID without its check digit.
 const DIGITS: usize = 19;
 
-/// The ICCID of 19 digits: `iccid`, else what is printed without the check digit.
+/// The ICCID of 19 digits: `iccid`, else what is printed; either without a check digit, which batches of some makers have [?].
 pub(super) fn number<'a>(iccid: Option<&'a str>, printed: Option<&'a str>) -> Option<&'a str> {
-    iccid.or_else(|| printed.filter(|printed| printed.len() == DIGITS + 1)?.get(..DIGITS))
+    let checked = |number: &&str| number.len() == DIGITS + 1;
+    let without = |number: &'a str| if checked(&number) { number.get(..DIGITS) } else { Some(number) };
+    iccid.or_else(|| printed.filter(checked)).and_then(without)
 }
 
 #[derive(Serialize)]

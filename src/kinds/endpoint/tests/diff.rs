@@ -208,6 +208,19 @@ fn an_illegal_state_names_the_field() {
 }
 
 #[test]
+fn a_device_in_a_state_that_nobody_knows_is_waited_for_and_the_rest_is_sent() {
+    let want = want(|spec| {
+        spec.name = Some("meter".into());
+        spec.settings.enabled = Some(true);
+    });
+    let passing = Row { status: 7, ..row(0) };
+    let found = decide(&want, &passing, true);
+    assert_eq!(lines(&found.changes), ["name: meter-1 -> meter"], "nothing is sent against it");
+    assert!(found.illegal.is_none(), "it is nobody's mistake");
+    assert!(found.waiting.is_some_and(|why| why.contains("state 7")));
+}
+
+#[test]
 fn missing_tags_are_made_then_added_and_only_ours_are_removed() {
     let mut want = want(|spec| spec.settings.tags = Some(vec!["roof".into(), "north".into()]));
     let have = Row { tags: Some(vec![tag(5, "k8s:prod"), tag(6, "theirs"), tag(7, "old")].into()), ..row(0) };

@@ -535,7 +535,7 @@ async fn a_used_up_quota_is_told_and_cuts_off() {
     driver.simulator.advance(Duration::from_secs(200));
     driver.simulator.device(METER, Signal::Detach).expect("a sound device");
     let left = driver.get(&path).await.body;
-    assert_eq!(left["status"]["id"], 2, "exhausted");
+    assert_eq!(left["status"], json!({"id": 2, "description": "EXHAUSTED"}));
     assert!(left["volume"].as_f64().is_some_and(|volume| volume < 0.0), "slightly negative");
     let types = driver.event_types();
     assert!(types.ends_with(&[5, 18, 19]), "threshold, then used up: {types:?}");
