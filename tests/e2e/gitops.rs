@@ -7,3 +7,4 @@ mod manifests;
 mod ownership;
 mod quiet;
 mod renaming;
+mod taken_back;

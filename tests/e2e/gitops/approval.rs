@@ -1,7 +1,5 @@
 //! The guard and Git: a commit that disturbs many devices waits for another commit, which approves it or takes it back.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use emnify_engine::kind::reason::annotation;
 use emnify_harness::stage::{Options, Stage, condition};
@@ -42,7 +40,9 @@ fn with_workspace(manifests: &Manifests, edit: impl Fn(&mut Value)) -> Manifests
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_disturbs_many_is_approved_or_taken_back_in_git() -> Result<()> {
     let examples = Manifests::examples(false)?;
-    let stage = stage(Options::shared("approval"), &examples).await?;
+    let mut options = Options::shared("approval");
+    options.log += ",emnify_engine::cluster::follow=trace";
+    let stage = stage(options, &examples).await?;
     examples.converge(&stage, ARGO_CD).await?;
     let guarded = with_workspace(&examples, |workspace| workspace["spec"]["guard"]["maxDevices"] = json!(5));
     guarded.converge(&stage, ARGO_CD).await?;
@@ -59,8 +59,9 @@ async fn a_commit_that_disturbs_many_is_approved_or_taken_back_in_git() -> Resul
     commit.apply(&stage, ARGO_CD).await?;
     says(&stage, profile, ("Stalled", "GuardTripped"), &[]).await?;
     let tripped = |workspace: &Value| condition(workspace, "GuardTripped").is_some();
-    let soon = Duration::from_secs(5);
-    let workspace = stage.wait_within(soon, "Workspace", "default", "told how to approve", tripped).await?;
+    let workspace = stage.wait_for("Workspace", "default", "told how to approve", tripped).await?;
+    let woken = stage.operator_log().contains("the guard counted a device");
+    assert!(woken, "the Workspace says so at once, and not at its next look");
     let message =
         condition(&workspace, "GuardTripped").and_then(|c| c["message"].as_str()).unwrap_or_default();
     let (_, hash) = message.rsplit_once('=').context("the message ends with the annotation to set")?;

@@ -5,28 +5,75 @@ use std::fs;
 use super::{ROOT, pages};
 
 /// Pages whose every command `tests/e2e/docs.rs` runs.
-const RUN: [&str; 5] = ["gitops", "install", "runbook", "uninstall", "upgrade"];
+const RUN: [&str; 6] = ["backup", "gitops", "install", "runbook", "uninstall", "upgrade"];
+
+/// What begins a command.
+const PROGRAMS: [&str; 9] =
+    ["kubectl", "helm", "emnify-operator", "curl", "flux", "argocd", "kustomize", "velero", "docker"];
+
+/// What names a command without being one.
+const MENTIONS: [&str; 2] = ["kubectl delete namespace", "emnify-operator check PATH"];
 
 #[test]
 fn commands_of_the_pages_that_are_run_stand_in_fences() {
+    let runner = fs::read_to_string(format!("{ROOT}/tests/e2e/docs.rs")).unwrap();
+    let mut found = Vec::new();
     for page in pages() {
         let name = page.name.trim_start_matches("docs/").trim_end_matches(".md");
         if !RUN.contains(&name) {
             continue;
         }
+        found.push(name.to_owned());
+        let mut commands = 0;
         for code in &page.code {
-            let first = code.text.split_whitespace().find(|word| *word != "$").unwrap_or_default();
-            let command = ["kubectl", "helm", "emnify-operator", "curl"].contains(&first);
-            let fence = code.fence.as_deref().unwrap_or("sh");
-            let run = ["sh", "console"].contains(&fence);
-            assert!(!command || run, "{}:{}: a block `{fence}` is not run", page.name, code.line);
+            let mut words = code.text.split_whitespace().filter(|word| *word != "$");
+            if !words.next().is_some_and(|first| PROGRAMS.contains(&first)) {
+                continue;
+            }
+            let place = format!("{}:{}: `{}`", page.name, code.line, code.text);
+            if let Some(fence) = &code.fence {
+                assert!(
+                    ["sh", "console"].contains(&fence.as_str()),
+                    "{place} in a block `{fence}` is not run"
+                );
+                let breaks = |line: &str| line.starts_with("$ ") && line.ends_with('\\');
+                assert!(!code.text.lines().any(breaks), "{place} is run without its second line");
+                commands += 1;
+            } else if words.nth(1).is_some_and(|third| !third.starts_with("--"))
+                && !MENTIONS.contains(&code.text.as_str())
+            {
+                assert!(code.text.starts_with("kubectl "), "{place} belongs into a block, where it is run");
+                let whole = format!("`{}`", code.text);
+                assert!(
+                    page.text.lines().any(|line| line.contains(&whole)),
+                    "{place} is broken over two lines"
+                );
+                commands += 1;
+            }
         }
+        assert!(commands == 0 || runner.contains(&format!("\"{name}.md\"")), "nobody runs {}", page.name);
         for (at, line) in page.text.lines().enumerate() {
             if let Some(why) = line.trim().strip_prefix("<!-- not run:") {
                 let why = why.trim_end_matches("-->").trim();
                 assert!(why.len() > 15, "{}:{}: why is it not run?", page.name, at + 1);
             }
         }
+    }
+    found.sort();
+    assert_eq!(found, RUN, "each page is there");
+}
+
+/// A page that somebody writes a block to run into is one that is run.
+#[test]
+fn blocks_of_commands_stand_on_pages_that_are_run() {
+    for page in pages() {
+        let name = page.name.trim_start_matches("docs/").trim_end_matches(".md");
+        let block = page.code.iter().find(|code| matches!(code.fence.as_deref(), Some("sh" | "console")));
+        assert!(
+            block.is_none() || RUN.contains(&name),
+            "{}: its blocks `sh` look as if they were run",
+            page.name
+        );
     }
 }
 

@@ -198,6 +198,12 @@ async fn after_a_restore_a_token_is_found_in_its_secret_and_not_minted_again() {
         (1, "1".into()),
         "the token is the one that was there"
     );
+    let events = stage.cluster.events();
+    let told = |reason: &str| {
+        events.iter().filter(|(r, _)| r == reason).map(|(_, note)| note.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(told("Created"), ["created Toy 1 in emnify"], "what is found again was not created again");
+    assert_eq!(told("Adopted"), ["found again Toy 1 in emnify"]);
     assert_eq!(secret["data"]["token"], "dG9rZW4tb2YtMQ==", "and so is its value");
     assert_eq!(
         secret["metadata"]["ownerReferences"][0]["uid"], toy["metadata"]["uid"],
