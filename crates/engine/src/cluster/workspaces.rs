@@ -199,6 +199,8 @@ impl Workspaces {
             None => Err(NotServed::NoClusterWorkspace(name())),
             Some(Slot::Elsewhere) => Err(NotServed::Elsewhere(kind_of, name())),
             Some(Slot::Here(entry)) => match entry.allows.as_ref().map(|allows| allows(who)) {
+                // a deletion is refused too: only a status tells what was made for an object, and who administers its
+                // namespace may write that, so that leave to retire would be leave to delete anything of the organisation
                 Some(Err(refusal)) => Err(NotServed::Refused(name(), refusal)),
                 _ => entry.state.clone().map_err(|why| NotServed::NotReady(kind_of, name(), why)),
             },

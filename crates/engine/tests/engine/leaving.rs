@@ -1,5 +1,11 @@
 //! What emnify does not delete because something there still uses it.
 
+use std::sync::Arc;
+
+use emnify_engine::{
+    cluster::workspaces::{Allows, Entry, Refusal},
+    kind::spec::WorkspaceKey,
+};
 use serde_json::json;
 
 use crate::support::{Stage, emnify::Fault, named};
@@ -73,4 +79,46 @@ async fn a_deletion_that_emnify_does_not_allow_now_names_the_way_out() {
     assert!(message.contains("busy") && message.contains("emnify.io/force-orphan=true"), "{message}");
     stage.goes("a").await;
     assert_eq!(stage.left(), ["b"], "what nobody uses is deleted when emnify lets it go");
+}
+
+/// A `ClusterWorkspace` that allows the namespace, or no longer.
+fn share(stage: &Stage, allowed: bool) {
+    let key = WorkspaceKey { namespace: None, name: "shared".into() };
+    let allows: Allows =
+        Arc::new(move |who| if allowed { Ok(()) } else { Err(Refusal::Namespace(who.namespace.to_owned())) });
+    let generation = Some(if allowed { 1 } else { 2 });
+    stage.engine.shared.publish(&key, Entry { state: Ok(stage.access()), allows: Some(allows), generation });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_allowed_no_more_deletes_nothing_whatever_a_status_claims() {
+    let stage = Stage::new().await;
+    share(&stage, true);
+    let through = json!({"kind": "ClusterWorkspace", "name": "shared"});
+    let another = stage.emnify.add(json!({"name": "another's"}));
+    for name in ["made", "let go", "forged"] {
+        stage.cluster.apply(&name.replace(' ', "-"), json!({"name": name, "workspaceRef": through}));
+        stage.ready(&name.replace(' ', "-")).await;
+    }
+    share(&stage, false);
+    let mut forged = stage.cluster.toy("forged").unwrap();
+    forged["status"]["id"] = json!(another.to_string());
+    stage.cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/toys/forged", forged);
+    for name in ["made", "let-go", "forged"] {
+        stage.cluster.delete(name);
+    }
+    stage.cluster.annotate("let-go", "emnify.io/force-orphan", "true");
+    stage.goes("let-go").await;
+    stage.pass(600).await;
+    assert_eq!(stage.left(), ["another's", "made", "let go", "forged"], "nothing is deleted without leave");
+    for name in ["made", "forged"] {
+        assert_eq!(stage.condition(name, "Ready").1, "WorkspaceNotReady", "{name} says why it stays");
+        assert!(stage.message(name, "Ready").contains("allowedNamespaces"), "and what to do about it");
+    }
+    stage.cluster.annotate("forged", "emnify.io/force-orphan", "true");
+    stage.goes("forged").await;
+    share(&stage, true);
+    stage.goes("made").await;
+    assert_eq!(stage.left(), ["another's", "let go", "forged"], "allowed again it goes with its object");
+    stage.stop().await;
 }
