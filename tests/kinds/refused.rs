@@ -53,8 +53,8 @@ impl Log {
 
 /// Hours that pass.
 const HOURS: u64 = 6;
-/// A probe every five and a half minutes, and what it takes to find out.
-const AN_HOUR: usize = 20;
+/// A listing every 256 seconds or more, and beside it, at the same path, one object's probe every five and a half minutes.
+const AN_HOUR: usize = 26;
 
 #[tokio::test(start_paused = true)]
 async fn whatever_may_not_be_read_is_told_once_and_asked_for_rarely() {
@@ -88,7 +88,7 @@ async fn whatever_may_not_be_read_is_told_once_and_asked_for_rarely() {
         let often: Vec<_> =
             asked.iter().filter(|(_, times)| **times > AN_HOUR * usize::try_from(HOURS).unwrap()).collect();
         assert!(often.is_empty(), "{wrong}: asked in {HOURS} hours: {often:#?}");
-        assert!(asked.len() > 3, "there is something to read: {asked:#?}");
+        assert!(asked.len() > 1, "there is something to read besides the event log: {asked:#?}");
         let twice: Vec<_> = log.lines().into_iter().filter(|(_, times)| *times > 1).collect();
         assert!(twice.is_empty(), "{wrong}: told more than once: {twice:#?}");
         for case in *cases {

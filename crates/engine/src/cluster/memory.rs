@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
 
@@ -70,6 +71,8 @@ struct Failing {
     times: u32,
     /// A failure at this time or later begins a row of its own.
     over: Option<Timestamp>,
+    /// Digest of what the last one said.
+    said: u64,
 }
 
 /// Entries by uid, dropped with the object.
@@ -98,7 +101,8 @@ impl Memory {
         self.failed_with(uid, verdict, generation, now, pause::Spread::draw());
     }
 
-    /// The same for one of many who failed together and come back together: their pauses are spread alike.
+    /// The same for one of many who failed together and come back together: their pauses are spread alike. True if the last
+    /// failure of the row did not say the same.
     pub(crate) fn failed_with(
         &self,
         uid: &str,
@@ -106,15 +110,17 @@ impl Memory {
         generation: Option<i64>,
         now: Timestamp,
         spread: pause::Spread,
-    ) {
+    ) -> bool {
+        let says = digest(&verdict.message);
         self.with(uid, |e| {
             let e = e.rare();
-            let Failing { generation: at, times, over } = e.failing;
+            let Failing { generation: at, times, over, said } = e.failing;
             let same = at == generation && over.is_some_and(|over| now < over);
             let times = if same { times.saturating_add(1) } else { 1 };
             let pause = spread.of(verdict.next.pause(times));
             let until = pause::after(now, pause);
-            e.failing = Failing { generation, times, over: Some(pause::after(until, pause.max(CALM))) };
+            let over = Some(pause::after(until, pause.max(CALM)));
+            e.failing = Failing { generation, times, over, said: says };
             let trouble = Trouble {
                 reason: verdict.reason,
                 message: verdict.message.clone(),
@@ -122,7 +128,8 @@ impl Memory {
                 until,
             };
             e.trouble = Some((trouble, generation));
-        });
+            !same || said != says
+        })
     }
 
     /// A change of the object succeeded.
@@ -364,6 +371,12 @@ impl Memory {
     }
 }
 
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use emnify::Error;
@@ -387,6 +400,22 @@ mod tests {
             last = pause;
         }
         assert_eq!(memory.trouble("u", Some(2)), None, "an edit is tried at once");
+    }
+
+    #[test]
+    fn the_same_in_a_row_of_failures_is_no_news() {
+        let memory = Memory::default();
+        let fails = |message: &str, generation, second| {
+            let verdict = Verdict::from(&Error::Unavailable { message: message.into() });
+            memory.failed_with("u", &verdict, Some(generation), at(second), pause::Spread::draw())
+        };
+        assert!(fails("503", 1, 0) && !fails("503", 1, 5), "said once");
+        memory.in_step("u", at(60));
+        assert!(!fails("503", 1, 70), "that it is in step otherwise ends no row");
+        assert!(fails("504", 1, 80) && fails("504", 2, 85), "another text, and another generation");
+        assert!(fails("504", 2, 100_000), "a row of its own");
+        memory.succeeded("u");
+        assert!(fails("504", 2, 100_001));
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Caller {
         !self.role.lacks(&(what, Doing::List))
     }
 
+    /// The login is not allowed this, as its refusals told.
+    pub(crate) fn may_not<K: Managed>(&self, doing: &Doing) -> bool {
+        self.role.lacks(&(K::KIND, doing.clone()))
+    }
+
     /// This call may be sent now: nothing of the kind was refused, or it is its turn to find out.
     pub(crate) fn may_try<K: Managed>(&self, doing: Doing, now: Timestamp) -> bool {
         self.role.turn(&(K::KIND, doing), now)
@@ -175,8 +180,8 @@ impl Caller {
             }
             _ => return,
         };
-        if self.role.refuse((K::KIND, doing), who, sure, &error.to_string(), now) {
-            tracing::warn!(kind = K::KIND, workspace = %self.key, %error, "the login may not do this");
+        if self.role.refuse((K::KIND, doing.clone()), who, sure, &error.to_string(), now) {
+            tracing::warn!(kind = K::KIND, %doing, workspace = %self.key, %error, "the login may not do this");
             self.wake();
         }
     }

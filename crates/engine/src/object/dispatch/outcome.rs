@@ -189,9 +189,14 @@ impl<K: Managed> Controller<K> {
     /// The same where several failed together.
     pub(super) fn fail(&self, caller: &Caller, object: &Decoded<K>, failure: &Failure<'_>) {
         let Failure { doing, error, verdict, spread } = failure;
-        tracing::warn!(kind = K::KIND, object = %object.key(), %error, "call failed");
-        let (uid, now) = (object.uid(), self.kube.now());
+        let (uid, generation, now) = (object.uid(), object.meta().generation, self.kube.now());
         caller.failed::<K>(doing.clone(), uid, error, now);
-        self.kube.memory.failed_with(uid, verdict, object.meta().generation, now, *spread);
+        let news = self.kube.memory.failed_with(uid, verdict, generation, now, *spread);
+        // what the login may not do is told once for all who want it
+        if news && !caller.may_not::<K>(doing) {
+            tracing::warn!(kind = K::KIND, object = %object.key(), %error, "call failed");
+        } else {
+            tracing::debug!(kind = K::KIND, object = %object.key(), %error, "call failed again");
+        }
     }
 }
