@@ -76,7 +76,8 @@ async fn what_the_guard_holds_in_deletion_is_let_go_and_found_again_by_the_next_
     }
     sync(&stage).await?;
     for (name, id) in &held {
-        let same = |object: &Value| is_ready(object) && object["status"]["id"] == *id;
+        let id = id.to_string();
+        let same = |object: &Value| is_ready(object) && object["status"]["id"] == id.as_str();
         let object = stage.wait_for("Endpoint", name, "Ready with the device it had", same).await?;
         assert_eq!(object["status"]["provenance"], "Created", "it is its own again, and goes with it");
     }

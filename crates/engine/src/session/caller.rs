@@ -180,8 +180,9 @@ impl Caller {
             }
             _ => return,
         };
-        if self.role.refuse((K::KIND, doing.clone()), who, sure, &error.to_string(), now) {
-            tracing::warn!(kind = K::KIND, %doing, workspace = %self.key, %error, "the login may not do this");
+        let what = (K::KIND, doing);
+        if self.role.refuse(what.clone(), who, sure, &error.to_string(), now) {
+            tracing::warn!(kind = K::KIND, doing = %what.1, workspace = %self.key, %error, "the login may not do this");
             self.wake();
         }
     }
