@@ -137,7 +137,8 @@ mod tests {
     #[test]
     fn the_rotation_is_told_in_steps() {
         let told = |pieces: usize, seconds: u64| {
-            let scrub = ScrubSnapshot { pieces, rotation: Duration::from_secs(seconds), share: 0.02 };
+            let scrub =
+                ScrubSnapshot { pieces, rotation: Duration::from_secs(seconds), asked_for: 0, share: 0.02 };
             rotation(&scrub).map(|told| (told.objects, told.rotation.to_string()))
         };
         assert_eq!(told(0, 0), None);

@@ -17,6 +17,7 @@ use super::{
     served::NamespaceLabels,
     session_secret::{Copied, CurrentLogin, Login},
     sessions::Sessions,
+    survey::Survey,
 };
 use crate::{leader::Lead, settings::Settings, telemetry::metrics::WorkspaceSnapshot};
 
@@ -33,10 +34,8 @@ pub(super) struct WorkspaceState {
     pub(super) access: Option<Access>,
     /// Open while the organisation is ours to serve.
     pub(super) gate: Option<Arc<Gate>>,
-    /// Tariff plan and test mode were read for this organisation.
-    pub(super) surveyed: Option<i64>,
-    /// Readings of these that failed in a row, but for the first, and when the next is due.
-    pub(super) survey: Option<(u32, Timestamp)>,
+    /// What was read of the organisation.
+    pub(super) survey: Survey,
     /// Number of the last event about the organisation that was told.
     pub(super) noted: u64,
     /// Passwords that were sent.

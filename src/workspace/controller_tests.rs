@@ -4,10 +4,16 @@
 mod gaps;
 #[path = "controller_tests/looks.rs"]
 mod looks;
+#[path = "controller_tests/organisation.rs"]
+mod organisation;
 #[path = "controller_tests/people.rs"]
 mod people;
+#[path = "controller_tests/rotation.rs"]
+mod rotation;
 #[path = "controller_tests/tenants.rs"]
 mod tenants;
+#[path = "controller_tests/upgrade.rs"]
+mod upgrade;
 
 use std::{
     convert::Infallible,
@@ -35,7 +41,7 @@ use crate::{
     workspace::{Workspace, context::LOOK, served::NamespaceLabels, sessions::Sessions},
 };
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TOKEN: &str = "application-token";
 
@@ -159,12 +165,22 @@ struct Platform {
     knows: AtomicBool,
     tokens: BTreeMap<String, i64>,
     logins: Mutex<Vec<Instant>>,
+    /// What logins said.
+    bodies: Mutex<Vec<Value>>,
+    /// Passwords and codes of people that are wrong.
+    refuses: Mutex<BTreeSet<String>>,
+    /// People have a second factor.
+    second_factor: AtomicBool,
     /// JWTs that it made, with their organisations.
     issued: Mutex<BTreeMap<String, i64>>,
     /// Paths and JWTs of requests.
     asked: Mutex<Vec<(String, String)>>,
     /// The tariff plan may be read.
     shows_plan: AtomicBool,
+    /// The organisation may be read.
+    shows_organisation: AtomicBool,
+    /// What it says of each organisation, beside id and name.
+    organisation: Mutex<Value>,
 }
 
 impl Platform {
@@ -172,8 +188,16 @@ impl Platform {
         Arc::new(Self {
             knows: AtomicBool::new(true),
             shows_plan: AtomicBool::new(true),
+            shows_organisation: AtomicBool::new(true),
+            organisation: Mutex::new(json!({
+                "status": {"id": 0, "description": "Active"}, "currency": {"id": 1, "code": "EUR"},
+                "monthly_cost_limit": "100.50",
+            })),
             tokens: tokens.iter().map(|(token, organisation)| ((*token).to_owned(), *organisation)).collect(),
             logins: Mutex::default(),
+            bodies: Mutex::default(),
+            refuses: Mutex::default(),
+            second_factor: AtomicBool::new(false),
             issued: Mutex::default(),
             asked: Mutex::default(),
         })
@@ -185,12 +209,29 @@ impl Platform {
         jwt
     }
 
+    /// Everybody is of organisation 42.
+    fn answer_person(&self, body: &Value) -> (StatusCode, Value) {
+        let said = body["password"].as_str().or(body["code"].as_str()).unwrap_or_default();
+        if self.refuses.lock().contains(said) {
+            return (StatusCode::UNAUTHORIZED, json!({"message": "Unauthorized"}));
+        }
+        if body["password"].is_string() && self.second_factor.load(Ordering::Relaxed) {
+            return (StatusCode::OK, json!({"mfa_token": "m"}));
+        }
+        (StatusCode::OK, json!({"auth_token": self.issue(42), "refresh_token": "r"}))
+    }
+
     fn answer(&self, request: &Request<Bytes>) -> (StatusCode, Value) {
         let refused = (StatusCode::UNAUTHORIZED, json!({"message": "Unauthorized"}));
+        let forbidden = (StatusCode::FORBIDDEN, json!({"error_code": 1104, "message": "Forbidden"}));
         let path = request.uri().path().to_owned();
         if path == "/api/v1/authenticate" {
             self.logins.lock().push(Instant::now());
             let body: Value = serde_json::from_slice(request.body()).unwrap();
+            self.bodies.lock().push(body.clone());
+            if body["username"].is_string() || body["mfa_token"].is_string() {
+                return self.answer_person(&body);
+            }
             let organisation = self.tokens.get(body["application_token"].as_str().unwrap_or_default());
             return match organisation.filter(|_| self.knows.load(Ordering::Relaxed)) {
                 Some(organisation) => (StatusCode::OK, json!({"auth_token": self.issue(*organisation)})),
@@ -203,12 +244,24 @@ impl Platform {
         self.asked.lock().push((path.clone(), jwt));
         match organisation.filter(|_| self.knows.load(Ordering::Relaxed)) {
             None => refused,
+            Some(_)
+                if path.ends_with("/organisation/my") && !self.shows_organisation.load(Ordering::Relaxed) =>
+            {
+                forbidden
+            }
             Some(id) if path.ends_with("/organisation/my") => {
-                (StatusCode::OK, json!({"id": id, "name": "Example"}))
+                let mut shown = self.organisation.lock().clone();
+                (shown["id"], shown["name"]) = (json!(id), json!("Example"));
+                (StatusCode::OK, shown)
             }
-            Some(_) if path.contains("tariff_plan") && !self.shows_plan.load(Ordering::Relaxed) => {
-                (StatusCode::FORBIDDEN, json!({"error_code": 1104, "message": "Forbidden"}))
+            Some(_) if path.ends_with("/organisation/status") => (
+                StatusCode::OK,
+                json!([{"id": 0, "description": "Active"}, {"id": 1, "description": "Blocked"}]),
+            ),
+            Some(_) if path.ends_with("/currency") => {
+                (StatusCode::OK, json!([{"id": 1, "code": "EUR"}, {"id": 2, "code": "USD"}]))
             }
+            Some(_) if path.contains("tariff_plan") && !self.shows_plan.load(Ordering::Relaxed) => forbidden,
             Some(_) => (StatusCode::OK, json!([])),
         }
     }

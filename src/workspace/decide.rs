@@ -437,14 +437,14 @@ pub fn learn(facts: &Facts<'_>, offer: &Digests, outcome: Outcome<'_>) -> (Memor
             let found = Organisation {
                 id: identity.organisation_id.to_string(),
                 name: identity.organisation_name.clone(),
-                base_url: None,
+                ..Organisation::default()
             };
             memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
             memory.pause = None;
         }
         // the client is pinned too, and threw the token away
         Err(Error::OtherOrganisation { found, name, .. }) => {
-            let found = Organisation { id: found.to_string(), name: name.clone(), base_url: None };
+            let found = Organisation { id: found.to_string(), name: name.clone(), ..Organisation::default() };
             memory.credential.refused = refused(Cause::OtherOrganisation, Some(found));
             memory.pause = None;
         }

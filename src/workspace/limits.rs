@@ -15,11 +15,14 @@ pub struct Terms {
     pub budget_percent: u8,
     /// Overrides the kinds' own sweep cadence.
     pub sweep: Option<Duration>,
+    /// How often people want to know what each device has used.
+    pub usage: Option<Duration>,
     /// Organisation the credentials must belong to: the one in the spec, else that of the first login.
     pub pinned: Option<i64>,
 }
 
 const SHORTEST_SWEEP: Duration = Duration::from_secs(10);
+const SHORTEST_USAGE: Duration = Duration::from_secs(3_600);
 const GUARD_WINDOW: Duration = Duration::from_secs(3600);
 
 impl Access {
@@ -33,7 +36,8 @@ impl Access {
             (None, Some(id)) => Some(id.int("spec.credentials.user.switchTo")?),
             (None, None) => known,
         };
-        Ok(Terms { guard: self.guarded()?, budget_percent: self.share()?, sweep: self.sweep()?, pinned })
+        let (guard, sweep, usage) = (self.guarded()?, self.sweep()?, self.usage()?);
+        Ok(Terms { guard, budget_percent: self.share()?, sweep, usage, pinned })
     }
 
     /// Percent of the monthly quota.
@@ -56,6 +60,17 @@ impl Access {
         Ok(Some((most, window)))
     }
 
+    fn usage(&self) -> Result<Option<Duration>, Invalid> {
+        let path = "spec.deviceUsage.interval";
+        let interval = self.device_usage.as_ref().map(|usage| usage.interval.get(path)).transpose()?;
+        match interval {
+            Some(short) if short < SHORTEST_USAGE => {
+                Err(Invalid::new(path, "write at least 1h, such as 24h"))
+            }
+            other => Ok(other),
+        }
+    }
+
     fn sweep(&self) -> Result<Option<Duration>, Invalid> {
         let path = "spec.sweepInterval";
         let sweep = self.sweep_interval.as_ref().map(|interval| interval.get(path)).transpose()?;
@@ -66,6 +81,21 @@ impl Access {
             other => Ok(other),
         }
     }
+}
+
+/// Requests of an organisation and month. [D]
+const MONTH: u64 = 10_000_000;
+/// The tenth of them that reading what devices use may take, in a month of thirty days, for each percent of the workspace.
+const MONTH_SECONDS: u64 = 30 * 24 * 3_600;
+/// Intervals are told in such steps, so that a device more or less moves none.
+const STEP: u64 = 600;
+
+/// How often so many devices are asked for what they use: as people want it, or as often as a tenth of the month's requests that the workspace may make allows.
+pub(super) fn usage_every(asked: Duration, devices: usize, percent: u8) -> Duration {
+    let requests = MONTH / 100 * u64::from(percent.max(1)) / 10;
+    let devices = u64::try_from(devices).unwrap_or(u64::MAX);
+    let shortest = devices.saturating_mul(MONTH_SECONDS).div_ceil(requests);
+    asked.max(Duration::from_secs(shortest.div_ceil(STEP).saturating_mul(STEP)))
 }
 
 #[cfg(test)]
@@ -79,7 +109,7 @@ mod tests {
         spec["credentials"] = json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}});
         let access: Access = serde_json::from_value(spec).unwrap();
         let organisation =
-            known.map(|id| Organisation { id: id.into(), name: "Example".into(), base_url: None });
+            known.map(|id| Organisation { id: id.into(), name: "Example".into(), ..Organisation::default() });
         access.terms(Some(&WorkspaceStatus { organisation, ..WorkspaceStatus::default() }))
     }
 
@@ -99,7 +129,8 @@ mod tests {
         let person =
             json!({"username": "a@b.c", "passwordSecretRef": {"name": "s", "key": "p"}, "switchTo": "44"});
         let access: Access = serde_json::from_value(json!({"credentials": {"user": person}})).unwrap();
-        let organisation = Some(Organisation { id: "42".into(), name: "Own".into(), base_url: None });
+        let organisation =
+            Some(Organisation { id: "42".into(), name: "Own".into(), ..Organisation::default() });
         let status = WorkspaceStatus { organisation, ..WorkspaceStatus::default() };
         assert_eq!(access.terms(Some(&status)).unwrap().pinned, Some(44), "whatever the login before was to");
     }
@@ -108,7 +139,21 @@ mod tests {
     fn unset_limits_have_safe_defaults() {
         let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
         let guard = Some((5, Duration::from_secs(3600)));
-        assert_eq!(terms, Terms { guard, budget_percent: 100, sweep: None, pinned: None });
+        assert_eq!(terms, Terms { guard, budget_percent: 100, sweep: None, usage: None, pinned: None });
+    }
+
+    #[test]
+    fn devices_are_asked_as_often_as_a_tenth_of_the_months_requests_allows() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(usage_every(hour, 0, 100), hour);
+        assert_eq!(usage_every(hour, 1_000, 100), hour, "a thousand requests an hour are less than a tenth");
+        let every = usage_every(hour, 100_000, 100);
+        assert_eq!(every, hour * 72, "a hundred thousand devices in three days");
+        let requests = 100_000 * MONTH_SECONDS / every.as_secs();
+        assert_eq!(requests, MONTH / 10);
+        assert_eq!(usage_every(hour, 100_000, 50), hour * 144, "with half of the month's requests");
+        assert_eq!(usage_every(hour * 100, 100_000, 100), hour * 100, "and more rarely where people ask so");
+        assert_eq!(usage_every(hour, 100_001, 100), hour * 72 + Duration::from_secs(STEP), "in steps");
     }
 
     #[test]
@@ -118,6 +163,7 @@ mod tests {
             (json!({"guard": {"maxDevices": 1, "window": "0s"}}), "spec.guard.window"),
             (json!({"sweepInterval": "5s"}), "spec.sweepInterval"),
             (json!({"budgetPercent": 0}), "spec.budgetPercent"),
+            (json!({"deviceUsage": {"interval": "59m"}}), "spec.deviceUsage.interval"),
             (json!({"budgetPercent": 101}), "spec.budgetPercent"),
         ] {
             assert_eq!(terms(spec.clone(), None).unwrap_err().path, path, "{spec}");

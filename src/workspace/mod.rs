@@ -3,7 +3,7 @@
 //! [`spec`] is what users write and [`limits`] what it means; [`credentials`] turns Secrets into credentials and digests;
 //! [`session_secret`] is the Secret of a login, and `session_store` reads and writes it; [`decide`] says when to log in, with what, and how that stands; [`status`] writes it
 //! down; [`budget`] tells the month's requests and [`event_position`] how far the event log was read; [`usage`] reads what an organisation
-//! uses and pays; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`reconcile`] does all that for one of them;
+//! uses and pays, `survey` what it is; [`admission`] says who may use a cluster workspace. [`controller`] watches and [`reconcile`] does all that for one of them;
 //! [`sessions`] are shared by workspaces of one organisation. [`passwords`] and [`users`] see to it that no user is locked out, and
 //! [`second_factor`] gives one a second factor.
 
@@ -30,6 +30,7 @@ mod session_store;
 pub mod sessions;
 pub mod spec;
 pub mod status;
+mod survey;
 pub mod usage;
 pub mod users;
 

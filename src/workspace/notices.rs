@@ -53,6 +53,11 @@ pub(super) fn about(event: &Event, at: Timestamp) -> Option<Notice> {
     Some(Notice { reason, note, key, at })
 }
 
+/// The event says that something about the organisation itself is no longer as it was.
+pub(super) fn changes_organisation(event: &Event) -> bool {
+    matches!(event.kind(), Some(kind::BLOCKED | kind::UPDATED | kind::BILLING))
+}
+
 /// Says whether emnify blocks the organisation, from what came in since the last look; `refreshed`: a person says that it
 /// is over. Returns whether it does.
 pub(super) fn show(

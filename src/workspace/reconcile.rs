@@ -10,7 +10,11 @@ use emnify_engine::{
         reason::{self, annotation},
         spec::WorkspaceKey,
     },
-    session::{Access, Session, caller::Caller, guard::GuardLimit},
+    session::{
+        Access, Session,
+        caller::Caller,
+        guard::{GuardLimit, humane},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
@@ -26,12 +30,12 @@ use super::{
     credentials::{CredentialSet, Secrets, stand_in, with_factor},
     decide::{Decision, Facts, Problem, Step, Verdict, decide, learn},
     event_position,
-    limits::Terms,
+    limits::{Terms, usage_every},
     notices,
     served::Served,
     session_secret::{Copied, Login, SessionSecret},
     session_store::{Opened, SessionStore},
-    spec::WorkspaceStatus,
+    spec::{DeviceUsageStatus, WorkspaceStatus},
     status::{self, Shown},
 };
 
@@ -40,10 +44,6 @@ const MOST_STEPS: usize = 4;
 
 /// How soon a workspace looks again whose organisation another shard serves: it may be about to let go.
 const CONFLICT: SignedDuration = SignedDuration::from_secs(5);
-
-/// The tariff plan is worth knowing and nothing waits for it: what failed is tried again after this time, doubling.
-const SURVEY: Duration = Duration::from_secs(30);
-const MOST_SURVEY: Duration = Duration::from_secs(3_600);
 
 /// One look at one workspace, from its Secrets to its status.
 pub(super) struct Reconcile<'a, W: Served> {
@@ -203,8 +203,8 @@ impl<'a, W: Served> Reconcile<'a, W> {
         status::show(&shown, status);
         let refreshed = status.last_handled_refresh_at != handled;
         if let Some(Access { session, caller }) = state.access.clone().filter(|_| decision.serve) {
-            self.survey(&session, &caller, state, status).await;
             self.notices(&session, state, refreshed, status);
+            self.survey(&session, &caller, state, status).await;
             self.count(&session, status);
             self.budget(&session, &caller, state, status);
             event_position::keep(self.object.status(), status, session.hints.position());
@@ -424,6 +424,11 @@ impl<'a, W: Served> Reconcile<'a, W> {
             self.controller.sessions.share(&self.key, self.terms.budget_percent, self.terms.sweep);
         caller.client.set_month_share(percent);
         session.set_sweep_every(sweep.or(self.controller.settings.sweep_interval));
+        let devices = session.scrub.snapshot().asked_for;
+        let usage = self.terms.usage.map(|asked| usage_every(asked, devices, percent));
+        if caller.set_usage_every(usage) {
+            self.controller.engine.shared.kinds().for_each(|kind| kind.trigger_all(&self.key));
+        }
         if let Some(approval) = self.object.annotations().get(annotation::APPROVE)
             && caller.guard.approve(approval)
         {
@@ -431,7 +436,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
         }
     }
 
-    /// Tariff plan and Factory Test, once per organisation.
+    /// What is worth knowing of the organisation.
     async fn survey(
         &self,
         session: &Session,
@@ -439,35 +444,8 @@ impl<'a, W: Served> Reconcile<'a, W> {
         state: &mut WorkspaceState,
         status: &mut WorkspaceStatus,
     ) {
-        let organisation = state.login.as_ref().map(|l| l.jwt.identity.organisation_id);
-        if state.surveyed == organisation {
-            session.set_factory_test(status.factory_test_mode == Some(true));
-            return;
-        }
-        if state.survey.is_some_and(|(_, next)| self.now < next) {
-            return;
-        }
-        match caller.client.api(Lane::Create).active_tariff_plan().await {
-            Ok(plan) => {
-                let plan = plan.and_then(|p| {
-                    let allowed = p.factory_test_mode_allowed;
-                    p.tariff_plan.map(|inner| (inner.name.clone(), allowed))
-                });
-                status.tariff_plan = plan.as_ref().map(|(name, _)| name.clone());
-                status.factory_test_mode = plan.and_then(|(_, allowed)| allowed);
-                session.set_factory_test(status.factory_test_mode == Some(true));
-                (state.surveyed, state.survey) = (organisation, None);
-            }
-            Err(error) => {
-                let failures = state.survey.map_or(0, |(failures, _)| failures.saturating_add(1));
-                let pause = SURVEY.saturating_mul(1 << failures.min(8)).min(MOST_SURVEY);
-                let next =
-                    SignedDuration::try_from(pause).ok().and_then(|pause| self.now.checked_add(pause).ok());
-                state.survey = next.map(|next| (failures, next));
-                if failures == 0 {
-                    tracing::warn!(workspace = %self.key, %error, "tariff plan not read");
-                }
-            }
+        if let Some(organisation) = state.login.as_ref().map(|l| l.jwt.identity.organisation_id) {
+            state.survey.work(session, caller, organisation, self.now, status).await;
         }
     }
 
@@ -481,6 +459,9 @@ impl<'a, W: Served> Reconcile<'a, W> {
     ) {
         let (last, events) = session.hints.notes(state.noted);
         state.noted = last;
+        if refreshed || events.iter().any(|(event, _)| notices::changes_organisation(event)) {
+            state.survey.doubt();
+        }
         for (event, at) in &events {
             if let Some(notices::Notice { reason, note, key, at }) = notices::about(event, *at) {
                 self.controller.engine.shared.events.say_once(self.object, reason, &note, &key, at);
@@ -506,6 +487,8 @@ impl<'a, W: Served> Reconcile<'a, W> {
         if let Some(before) = &status.budget {
             caller.client.restore_ledger(&budget::kept(before));
         }
+        let usage = caller.usage_every().map(humane);
+        status.device_usage = usage.map(|every| DeviceUsageStatus { interval: every.into() });
         if state.figures.now() {
             status.budget = budget::told(&caller.client.ledger());
         }
@@ -542,7 +525,7 @@ fn terms<W: Served>(object: &W, status: &WorkspaceStatus) -> (Terms, Option<Inva
         Ok(terms) => (terms, None),
         Err(invalid) => {
             let budget_percent = object.access().share().unwrap_or(100);
-            (Terms { guard: None, budget_percent, sweep: None, pinned: None }, Some(invalid))
+            (Terms { guard: None, budget_percent, sweep: None, usage: None, pinned: None }, Some(invalid))
         }
     }
 }

@@ -100,6 +100,9 @@ pub struct Access {
     /// with many thousands of objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_interval: Option<Duration>,
+    /// What each device uses: read only where this is set, since it takes a request for each device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_usage: Option<DeviceUsageSpec>,
     /// `true`: no calls at all for this workspace, until set back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -203,6 +206,15 @@ pub struct GuardSpec {
     pub window: Option<Duration>,
 }
 
+/// How often `status.usage` of each `Endpoint` is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceUsageSpec {
+    /// Time between two readings of a device, at least `1h`. With so many devices that it would take more than a tenth of the requests that the
+    /// workspace may make in a month, they are read more rarely: `status.deviceUsage.interval` says how often.
+    pub interval: Duration,
+}
+
 /// Namespaces that may use a cluster workspace. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -272,6 +284,9 @@ pub struct WorkspaceStatus {
     /// Slow re-reading of what no listing shows, written every ten minutes at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scrub: Option<ScrubStatus>,
+    /// How often devices are really asked for what they use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_usage: Option<DeviceUsageStatus>,
     /// How far the event log was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventsStatus>,
@@ -288,7 +303,7 @@ pub struct WorkspaceStatus {
 }
 
 /// An emnify organisation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Organisation {
     /// Its id.
@@ -299,6 +314,23 @@ pub struct Organisation {
     /// annotation `emnify.io/refresh`: an organisation of the same id may be another one there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// What emnify says of it, such as `Active`. Read when the operator starts and when emnify tells of a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// What it pays in, such as `EUR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The most that it may spend in a month, in that currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_cost_limit: Option<String>,
+}
+
+/// How often `status.usage` of each `Endpoint` is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceUsageStatus {
+    /// The interval of the spec, or a longer one where there are too many devices for it.
+    pub interval: Duration,
 }
 
 /// Which credential worked and which was refused, as digests salted with a value in the session's Secret.
@@ -451,132 +483,5 @@ impl WorkspaceObject for ClusterWorkspace {
 }
 
 #[cfg(test)]
-mod tests {
-    use kube::CustomResourceExt;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn token() -> Value {
-        json!({"applicationTokenSecretRef": {"name": "emnify", "key": "token"}})
-    }
-
-    fn user(mfa: Option<Value>) -> Value {
-        let mut user =
-            json!({"username": "a@example.com", "passwordSecretRef": {"name": "emnify", "key": "password"}});
-        if let Some(mfa) = mfa {
-            user["mfa"] = mfa;
-        }
-        json!({ "user": user })
-    }
-
-    fn problem(kind: &str, spec: Value) -> Option<String> {
-        let mut object =
-            json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": "main"}});
-        object["spec"] = spec;
-        let errors = match kind {
-            "Workspace" => serde_json::from_value::<Workspace>(object).unwrap().validate_cel(),
-            _ => serde_json::from_value::<ClusterWorkspace>(object).unwrap().validate_cel(),
-        };
-        errors.err().map(|errors| format!("{errors:?}"))
-    }
-
-    #[test]
-    fn a_workspace_with_counts_of_an_earlier_release_is_read_and_its_counts_are_made_anew() {
-        for counts in [json!({"endpoints": 3, "sims": 4}), json!({}), json!(null), json!([{"kind": "Sim"}])] {
-            let status = json!({"observedGeneration": 1, "counts": counts});
-            let object = json!({
-                "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": "main"},
-                "spec": {"credentials": token()}, "status": status,
-            });
-            let status = serde_json::from_value::<Workspace>(object).expect("it is readable").status.unwrap();
-            assert_eq!((status.counts.len(), status.observed_generation), (0, Some(1)), "{counts}");
-        }
-        let ours = json!({"counts": [{"kind": "Sim", "count": 4}]});
-        let read: WorkspaceStatus = serde_json::from_value(ours.clone()).unwrap();
-        assert_eq!(json!(read), ours, "what this release writes is kept");
-    }
-
-    #[test]
-    fn exactly_one_way_to_log_in() {
-        assert_eq!(problem("Workspace", json!({"credentials": token()})), None);
-        assert_eq!(problem("Workspace", json!({"credentials": user(None)})), None);
-        let mut both = token();
-        both["user"] = user(None)["user"].clone();
-        for credentials in [json!({}), both] {
-            let problem = problem("Workspace", json!({"credentials": credentials}))
-                .expect("neither and both are refused");
-            assert!(problem.contains("set exactly one of applicationTokenSecretRef, user"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn a_user_has_one_name_and_at_most_one_second_factor() {
-        let key = json!({"name": "emnify", "key": "k"});
-        let totp = json!({"totpSecretRef": key});
-        let device = json!({"trustedDevice": {"codeSecretRef": key}});
-        for mfa in [totp, device.clone()] {
-            assert_eq!(problem("Workspace", json!({"credentials": user(Some(mfa))})), None);
-        }
-        let mut both = device;
-        both["totpSecretRef"] = key.clone();
-        for mfa in [both, json!({})] {
-            assert!(
-                problem("Workspace", json!({"credentials": user(Some(mfa))})).is_some(),
-                "one second factor"
-            );
-        }
-        let mut credentials = user(None);
-        credentials["user"]["usernameSecretRef"] = key;
-        assert!(problem("Workspace", json!({"credentials": credentials})).is_some(), "one user name");
-    }
-
-    #[test]
-    fn a_cluster_workspace_says_in_one_way_whom_it_allows() {
-        let spec = |allowed: Value| json!({"credentials": token(), "allowedNamespaces": allowed});
-        for allowed in
-            [json!({"names": ["a"]}), json!({"matchLabels": {"team": "iot"}}), json!({"all": true})]
-        {
-            assert_eq!(problem("ClusterWorkspace", spec(allowed)), None);
-        }
-        for allowed in [json!({}), json!({"all": false}), json!({"names": ["a"], "all": true})] {
-            assert!(problem("ClusterWorkspace", spec(allowed.clone())).is_some(), "{allowed} is refused");
-        }
-    }
-
-    #[test]
-    fn no_two_workspaces_share_a_session_secret() {
-        let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
-        let own = |namespace: &str, name: &str| {
-            let mut own = Workspace::new(name, WorkspaceSpec { access: access.clone() });
-            own.metadata.namespace = Some(namespace.into());
-            own.session_secret()
-        };
-        let shared = ClusterWorkspaceSpec {
-            access: access.clone(),
-            allowed_namespaces: None,
-            allowed_kinds: None,
-            allow_force: None,
-        };
-        let shared = ClusterWorkspace::new("main", shared).session_secret();
-        assert_eq!(own("team-a", "main"), "session.workspace.team-a.main");
-        assert_eq!(shared, "session.clusterworkspace.main");
-        assert_ne!(own("a-b", "c"), own("a", "b-c"), "they lie in one namespace");
-        assert!(own(&"a".repeat(63), &"b".repeat(63)).len() <= 253, "a Secret's name is that long at most");
-    }
-
-    #[test]
-    fn a_name_leaves_room_for_the_session_secret() {
-        let access: Access = serde_json::from_value(json!({"credentials": token()})).unwrap();
-        assert!(
-            Workspace::new(&"a".repeat(63), WorkspaceSpec { access: access.clone() }).validate_cel().is_ok()
-        );
-        assert!(Workspace::new(&"a".repeat(64), WorkspaceSpec { access }).validate_cel().is_err());
-    }
-
-    #[test]
-    fn cluster_workspaces_are_cluster_scoped() {
-        assert_eq!(ClusterWorkspace::crd().spec.scope, "Cluster");
-        assert_eq!(Workspace::crd().spec.scope, "Namespaced");
-    }
-}
+#[path = "spec_tests.rs"]
+mod tests;

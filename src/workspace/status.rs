@@ -43,11 +43,11 @@ pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
     status.observed_generation = *generation;
     let current_login = shown.current_login.filter(|_| decision.serve);
     if let Some(CurrentLogin { identity, origin, .. }) = current_login {
-        status.organisation = Some(Organisation {
-            id: identity.organisation_id.to_string(),
-            name: identity.organisation_name.clone(),
-            base_url: Some(origin.clone()),
-        });
+        let id = identity.organisation_id.to_string();
+        // what was read of it stays until it is read again
+        let known = status.organisation.take().filter(|known| known.id == id).unwrap_or_default();
+        let (name, base_url) = (identity.organisation_name.clone(), Some(origin.clone()));
+        status.organisation = Some(Organisation { id, name, base_url, ..known });
     }
     if decision.verdict != Verdict::Suspended {
         status.token_expires_at =

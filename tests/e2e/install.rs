@@ -6,6 +6,7 @@ mod every_kind;
 mod leaving;
 mod namespaced;
 mod namespaces;
+mod upgrade;
 
 use std::{path::PathBuf, process::Output, time::Duration};
 

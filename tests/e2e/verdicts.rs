@@ -169,13 +169,23 @@ fn without_nulls(value: &Value) -> Value {
 fn empties(from: &Value, to: &Value) -> bool {
     match (from, to) {
         (Value::Object(from), Value::Object(to)) => {
-            (!from.is_empty() && to.values().all(Value::is_null))
+            (!from.is_empty() && to.values().all(holds_nothing))
                 || to.iter().any(|(key, to)| from.get(key).is_some_and(|from| empties(from, to)))
         }
         (Value::Array(from), Value::Array(to)) => {
             (!from.is_empty() && to.is_empty())
                 || from.iter().any(|from| to.iter().any(|to| empties(from, to)))
         }
+        _ => false,
+    }
+}
+
+/// Nothing is in it that a manager could own.
+fn holds_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.values().all(holds_nothing),
         _ => false,
     }
 }

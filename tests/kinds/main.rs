@@ -12,11 +12,14 @@ mod clock;
 #[path = "../../crates/engine/tests/engine/support/cluster.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod cluster;
+mod extras;
 mod keys;
 mod moves;
 mod refused;
 mod repeats;
+mod rotation;
 mod stage;
 mod tables;
 mod tokens;
+mod upgrade;
 mod wire;

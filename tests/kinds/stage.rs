@@ -11,7 +11,7 @@ use emnify_engine::{
 };
 use emnify_harness::seed::of_this_test;
 use emnify_operator::kinds::{self, Visitor};
-use emnify_simulator::{Options, Seed, Simulator};
+use emnify_simulator::{Options, Seed, Simulator, state::Usage};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
@@ -69,7 +69,7 @@ pub(crate) fn secret(key: &str) -> Value {
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) wire: Wire,
-    _engine: Engine,
+    engine: Engine,
     access: Access,
     stop: watch::Sender<bool>,
     tasks: JoinSet<Ended>,
@@ -99,7 +99,8 @@ impl Stage {
         Self::on(cluster, wire).await
     }
 
-    async fn on(cluster: Cluster, wire: Wire) -> Self {
+    /// A process on what is there.
+    pub(crate) async fn on(cluster: Cluster, wire: Wire) -> Self {
         let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -116,7 +117,7 @@ impl Stage {
         let entry = Entry { state: Ok(access.clone()), allows: None, generation: Some(1) };
         engine.shared.publish(&key, entry);
         engine.open();
-        Self { cluster, wire, _engine: engine, access, stop, tasks }
+        Self { cluster, wire, engine, access, stop, tasks }
     }
 
     /// What the workspace gives its objects.
@@ -147,6 +148,24 @@ impl Stage {
             assert!(started.elapsed() < PATIENCE, "{kind} {name} is never Ready: {:#}", object["status"]);
             sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// The workspace wants to know what each device uses.
+    pub(crate) fn want_usage(&self, every: Duration) {
+        if self.access.caller.set_usage_every(Some(every)) {
+            let kinds = self.engine.shared.kinds();
+            kinds.for_each(|kind| kind.trigger_all(&self.access.caller.key));
+        }
+    }
+
+    /// Each device of the organisation has used so many MB today.
+    pub(crate) fn use_up(&self, megabytes: f64) {
+        let edited = self.wire.simulator.edit(|state| {
+            for device in state.organisations.get_mut(&1001).unwrap().endpoints.values_mut() {
+                device.count(clock::now(), Usage { data_tx: megabytes, ..Usage::default() });
+            }
+        });
+        edited.unwrap();
     }
 
     /// Lets time pass.

@@ -102,8 +102,11 @@ type Strikes = Arc<dyn Fn(&Asked) -> bool + Send + Sync>;
 #[derive(Default)]
 struct Inner {
     fault: Option<(Strikes, Wrong, Instant)>,
+    /// Everything since requests began to fail.
+    asked: Vec<Asked>,
     struck: Vec<Asked>,
     carried: Vec<String>,
+    bodies: Vec<Bytes>,
 }
 
 /// A transport that ends at a simulator in memory.
@@ -140,6 +143,11 @@ impl Wire {
         self.inner.lock().unwrap().fault = None;
     }
 
+    /// All requests since some began to fail, whatever was answered.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.inner.lock().unwrap().asked.clone()
+    }
+
     /// The requests that failed.
     pub(crate) fn struck(&self) -> Vec<Asked> {
         self.inner.lock().unwrap().struck.clone()
@@ -148,6 +156,12 @@ impl Wire {
     /// Method and path of the requests that the simulator answered.
     pub(crate) fn carried(&self) -> Vec<String> {
         self.inner.lock().unwrap().carried.clone()
+    }
+
+    /// Some request that the simulator answered had this text in its body.
+    pub(crate) fn sent(&self, text: &str) -> bool {
+        let inner = self.inner.lock().unwrap();
+        inner.bodies.iter().any(|body| String::from_utf8_lossy(body).contains(text))
     }
 
     fn strike(&self, request: &Request<Bytes>) -> Option<Wrong> {
@@ -161,6 +175,7 @@ impl Wire {
             bearer: bearer.unwrap_or_default().trim_start_matches("Bearer ").to_owned(),
             after: since.elapsed(),
         };
+        inner.asked.push(asked.clone());
         if !strikes(&asked) {
             return None;
         }
@@ -170,7 +185,11 @@ impl Wire {
 
     async fn carry(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let what = format!("{} {}", request.method(), request.uri().path());
-        self.inner.lock().unwrap().carried.push(what);
+        {
+            let mut inner = self.inner.lock().unwrap();
+            inner.carried.push(what);
+            inner.bodies.push(request.body().clone());
+        }
         self.simulator.set_clock(clock::now());
         let request = request.map(axum::body::Body::from);
         let answer = self.simulator.router().oneshot(request).await.unwrap();

@@ -8,21 +8,26 @@ use emnify::{
         quota::{Allowance, Quota},
         sim::status as sim_status,
         tag::{TAGS, TagItem, TagWrite},
+        usage::Month,
     },
 };
 use emnify_engine::kind::{Id, LookupRow, Reply, misuse};
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     Endpoint,
     change::{Change, Create, FieldChange, Patch, Traffic},
     quota::{Live, Post},
-    rows::{Part, Parts, Row, RowSim, Tag, TagList, status},
+    rows::{Part, Parts, Row, RowSim, Tag, TagList, Usage, status},
     spec::SetAllowance,
 };
 use crate::kinds::sim::SimState;
 
 /// Devices of a page of what changed last: more than people change in 20 s, less than a listing.
 const RECENT: u32 = 100;
+
+/// Letters of a date that name the month.
+const MONTH: usize = "2026-11".len();
 
 /// emnify requires a threshold for SMS. [S]
 const SMS_THRESHOLD: f64 = 80.0;
@@ -104,6 +109,13 @@ pub async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Resu
             into.sms_quota = Some(quota.map(|quota| live(&quota, posted)));
         }
         Part::Connectivity => into.connectivity = api.connectivity(id).await?.map(Into::into),
+        Part::Usage => {
+            // a device that is gone has used what it had
+            if let Some(stats) = api.device_stats(id).await? {
+                let used = stats.current_month.unwrap_or_default();
+                into.usage = Some(Box::new(usage(used, api.client().server_time())));
+            }
+        }
     }
     Ok(())
 }
@@ -117,6 +129,26 @@ fn live(quota: &Quota, posted: Option<SetAllowance>) -> Live {
         auto_refill: quota.auto_refill,
         threshold: quota.threshold_percentage,
         posted,
+    }
+}
+
+/// What a device has used in the month of `as_of`; emnify leaves a month without traffic out.
+fn usage(used: Month, as_of: Timestamp) -> Usage {
+    let (data, sms) = (used.data.unwrap_or_default(), used.sms.unwrap_or_default());
+    let said = data.month.as_deref().or(sms.month.as_deref());
+    let month = said
+        .and_then(|day| day.get(..MONTH))
+        .map_or_else(|| as_of.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string(), str::to_owned);
+    let paid =
+        [&data, &sms].into_iter().filter_map(|traffic| Some((traffic.cost?, traffic.currency.as_ref()?)));
+    let cost =
+        paid.map(|(cost, currency)| (cost, currency.code.clone())).reduce(|(a, code), (b, _)| (a + b, code));
+    Usage {
+        month,
+        megabytes: data.volume.unwrap_or_default(),
+        sms: sms.volume.map(whole).unwrap_or_default(),
+        cost,
+        as_of,
     }
 }
 
@@ -255,10 +287,10 @@ fn allowance(post: &Post, threshold: Option<f64>) -> Allowance {
     }
 }
 
-/// Percentages are whole in the spec; one that was read is posted back to the nearest.
-#[allow(clippy::cast_possible_truncation, reason = "percentages are small")]
-fn whole(percentage: f64) -> i64 {
-    percentage.round() as i64
+/// Percentages and messages are whole, and emnify may spell them with decimals.
+#[allow(clippy::cast_possible_truncation, reason = "they are small")]
+fn whole(number: f64) -> i64 {
+    number.round() as i64
 }
 
 /// The row of a new tag; `None` for one that is there already, whose id the table tells.

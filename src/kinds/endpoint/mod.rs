@@ -24,7 +24,7 @@ use std::time::Duration;
 use emnify::{Api, Cursor, Error, Page};
 use emnify_engine::kind::{
     Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Kind, Managed, Reply,
-    managed::{Bulk, Census, Events, ListedAlone, Recent, Uses},
+    managed::{Bulk, Census, Events, Extra, Extras, Look, Recent, Uses},
     spec::{AdoptionPolicy, Intent},
 };
 use futures::FutureExt;
@@ -37,6 +37,7 @@ pub use self::{
     spec::{
         AddressSpace, ConnectivityStatus, DataQuota, Endpoint, EndpointSettings, EndpointSim,
         EndpointSimStatus, EndpointSpec, EndpointStatus, QuotaStatus, Quotas, SetAllowance, SmsQuota,
+        UsageStatus,
     },
 };
 use self::{diff::Memory, rows::key};
@@ -67,7 +68,8 @@ impl Managed for Endpoint {
         Uses { kind: ServiceProfile::KIND, of: |row, _| Some(Id::Int(row.service_profile)) },
         Uses { kind: TariffProfile::KIND, of: |row, _| Some(Id::Int(row.tariff_profile)) },
     ];
-    const LISTED_ALONE: Option<ListedAlone<Self>> = Some(ListedAlone { extras });
+    const LISTED_ALONE: bool = true;
+    const EXTRAS: Option<Extras<Self>> = Some(extras);
     const BULK: Option<Bulk<Self>> = Some(Bulk {
         most: emnify::wire::endpoint_bulk::LARGEST_BATCH,
         make: |api, new| bulk::make(api, new).boxed(),
@@ -216,11 +218,16 @@ impl Managed for Endpoint {
     }
 }
 
-fn extras(status: Option<&EndpointStatus>) -> Vec<Part> {
-    match status.and_then(|status| status.connectivity.as_ref()) {
-        None => vec![Part::Connectivity],
-        Some(_) => Vec::new(),
-    }
+/// Where it is, until events tell; how much it has used, where the workspace wants to know.
+fn extras(look: &Look<'_, Endpoint>) -> Vec<Extra<Part>> {
+    let unseen = look.status.is_none_or(|status| status.connectivity.is_none());
+    let connectivity = unseen.then(|| Extra::once(Part::Connectivity));
+    let usage = look.usage_every.map(|every| {
+        let told = look.status.and_then(|status| status.usage.as_ref());
+        let read = told.and_then(|usage| usage.as_of.parse().ok());
+        Extra { read, asked_for: true, ..Extra::every(Part::Usage, every) }
+    });
+    connectivity.into_iter().chain(usage).collect()
 }
 
 fn memory<'a>(context: &Context<'a, Endpoint>) -> Memory<'a> {

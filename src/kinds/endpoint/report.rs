@@ -12,8 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     connectivity::{Connectivity, newest},
     quota,
-    rows::{Parts, Row, RowSim},
-    spec::{ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance},
+    rows::{Parts, Row, RowSim, Usage},
+    spec::{
+        ConnectivityStatus, Endpoint, EndpointSimStatus, EndpointStatus, QuotaStatus, SetAllowance,
+        UsageStatus,
+    },
 };
 use crate::kinds::sim::state::status as sim_status;
 
@@ -30,11 +33,26 @@ pub fn report(
     status.sim = row.sim.as_ref().map(|sim| sim_status_of(object, sim));
     status.tags = tags(object, row, &status.tags);
     status.quota = quotas(object, parts, status.quota.take().map(|quota| *quota)).map(Box::new);
+    if let Some(used) = &parts.usage {
+        status.usage = Some(usage(used).into());
+    }
     let unattached = Connectivity { word: "OFFLINE".into(), ..Connectivity::default() };
     let never_attached = status.connectivity.is_none() && made_for(object, row);
     let seen = newest(news, parts.connectivity.as_ref()).or(never_attached.then_some(&unattached));
     if let Some(seen) = seen {
         connectivity(object, row, seen, status);
+    }
+}
+
+fn usage(used: &Usage) -> UsageStatus {
+    let (cost, currency) = used.cost.clone().unzip();
+    UsageStatus {
+        month: used.month.clone(),
+        data_megabytes: used.megabytes.to_string(),
+        sms: used.sms,
+        cost: cost.map(|cost| cost.to_string()),
+        currency,
+        as_of: used.as_of.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
 }
 

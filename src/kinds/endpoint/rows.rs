@@ -169,6 +169,8 @@ pub enum Part {
     SmsQuota,
     /// Where the device is; read once, events follow.
     Connectivity,
+    /// How much it has used; read where the workspace wants to know.
+    Usage,
 }
 
 /// The pieces; `None` is not read yet.
@@ -182,6 +184,23 @@ pub struct Parts {
     pub sms_quota: Option<Option<quota::Live>>,
     /// Where it was when it was read.
     pub connectivity: Option<Connectivity>,
+    /// What it had used when it was read.
+    pub usage: Option<Box<Usage>>,
+}
+
+/// What a device has used in one month.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Such as `2026-11`.
+    pub month: String,
+    /// Data in MB.
+    pub megabytes: f64,
+    /// Messages.
+    pub sms: i64,
+    /// What both cost, and in which currency; `None` where emnify does not say.
+    pub cost: Option<(f64, String)>,
+    /// When that was so.
+    pub as_of: Timestamp,
 }
 
 /// What the spec wants; unset is unmanaged.

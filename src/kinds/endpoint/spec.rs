@@ -261,6 +261,9 @@ pub struct EndpointStatus {
     /// Allowances that this object has set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Box<QuotaStatus>>,
+    /// What the device has used this month, where `deviceUsage` of the workspace asks for it, as it was read last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Box<UsageStatus>>,
     /// Shared fields.
     #[serde(flatten)]
     pub common: CommonStatus,
@@ -304,6 +307,26 @@ pub struct ConnectivityStatus {
     /// Since when, RFC 3339, where emnify says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+}
+
+/// What a device has used in a calendar month.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageStatus {
+    /// Such as `2026-11`.
+    pub month: String,
+    /// Data in both directions, in MB.
+    pub data_megabytes: String,
+    /// Messages in both directions.
+    pub sms: i64,
+    /// What that costs, where emnify says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// Currency of the cost, such as `EUR`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// When it was read, RFC 3339.
+    pub as_of: String,
 }
 
 /// Allowances that were set; what is left of them is in metrics, not here.

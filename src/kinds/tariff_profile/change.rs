@@ -120,6 +120,9 @@ impl SubChange for Sub {
     }
 
     fn assume(&self, row: &mut Row, parts: &mut Parts) {
+        if !matches!(self, Self::AssignVolume { .. } | Self::RemoveVolume { .. }) {
+            parts.countries = None;
+        }
         match self {
             Self::SelectZone { zone, .. } => select(&mut parts.zones, *zone, true),
             Self::DeselectZone { zone, .. } => select(&mut parts.zones, *zone, false),
@@ -143,6 +146,7 @@ impl SubChange for Sub {
             To::Tariff(tariff) => {
                 row.tariff = Some((*tariff, None));
                 parts.zones = Zones::Wiped { selected: BTreeSet::new() };
+                parts.countries = None;
             }
         }
     }

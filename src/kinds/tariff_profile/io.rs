@@ -3,7 +3,7 @@
 use emnify::{
     Api, Cursor, Error, Page,
     wire::tariff_profile::{
-        BlockedOperator, RateZone, TARIFF_PROFILES, TariffProfile as Wire, TariffProfileWrite,
+        BlockedOperator, Covered, RateZone, TARIFF_PROFILES, TariffProfile as Wire, TariffProfileWrite,
     },
 };
 use emnify_engine::kind::{Applied, Id, Reply};
@@ -27,10 +27,24 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
     match part {
         Part::Detail => {
             let zones = TARIFF_PROFILES.get(api, id).await?.and_then(|profile| profile.rate_zones);
-            into.zones = zones.map_or(Zones::Unread, read_zones);
+            let zones = zones.map_or(Zones::Unread, read_zones);
+            if into.zones != zones {
+                into.countries = None;
+            }
+            into.zones = zones;
         }
         Part::Blocklist => {
-            into.blocklist = Some(api.operator_blocklist(id).await?.iter().filter_map(blocked).collect());
+            let blocklist = Some(api.operator_blocklist(id).await?.iter().filter_map(blocked).collect());
+            if into.blocklist != blocklist {
+                into.countries = None;
+            }
+            into.blocklist = blocklist;
+        }
+        Part::Coverage => {
+            let covered = api.coverage(id).await?.unwrap_or_default();
+            let usable = |covered: &&Covered| covered.redundancy_count.is_none_or(|networks| networks > 0);
+            let countries = covered.iter().filter(usable).count();
+            into.countries = i64::try_from(countries).ok();
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ use std::time::Duration;
 use emnify::{Api, Cursor, Error, Page};
 use emnify_engine::kind::{
     Context, Diff, Facts, Find, Have, Id, Input, Inputs, Invalid, Key, Managed, Reply,
-    managed::Users,
+    managed::{Extra, Extras, Look, Users},
     mark,
     spec::{AdoptionPolicy, Intent},
 };
@@ -49,6 +49,7 @@ impl Managed for TariffProfile {
     };
 
     const USERS: Option<Users<Self>> = Some(used_by);
+    const EXTRAS: Option<Extras<Self>> = Some(coverage);
 
     fn id(row: &Row) -> Id {
         Id::Int(row.id)
@@ -103,6 +104,9 @@ impl Managed for TariffProfile {
         status.used_count = Some(have.row.used_count);
         status.tariff =
             have.row.tariff.as_ref().map(|(id, name)| name.clone().unwrap_or_else(|| id.to_string()));
+        if have.parts.countries.is_some() {
+            status.countries = have.parts.countries;
+        }
         if let Zones::Read(zones) = &have.parts.zones {
             status.rate_zones = zones.iter().filter(|z| z.selected).map(|z| z.name.clone()).collect();
         }
@@ -132,4 +136,13 @@ impl Managed for TariffProfile {
 /// The row with that number of devices, if it says another.
 fn used_by(row: &Row, users: i64) -> Option<Row> {
     (row.used_count != users).then(|| Row { used_count: users, ..row.clone() })
+}
+
+/// emnify adds networks to its zones now and then.
+const COVERAGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Where devices may connect follows from zones and blocked operators, and is asked for when either of them changed.
+fn coverage(look: &Look<'_, TariffProfile>) -> Vec<Extra<Part>> {
+    let stale = look.parts.countries.is_none();
+    vec![Extra { stale, ..Extra::every(Part::Coverage, COVERAGE) }]
 }

@@ -28,6 +28,8 @@ pub enum Part {
     Detail,
     /// Blocked operators.
     Blocklist,
+    /// Where devices may connect, which follows from the two.
+    Coverage,
 }
 
 /// The parts, once read.
@@ -37,6 +39,8 @@ pub struct Parts {
     pub zones: Zones,
     /// Blocked operators by id.
     pub blocklist: Option<BTreeMap<i64, Blocked>>,
+    /// Countries that devices may connect in; `None` where that was not read since zones or operators changed.
+    pub countries: Option<i64>,
 }
 
 /// Rate zones of a profile.

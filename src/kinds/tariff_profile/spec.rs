@@ -21,6 +21,7 @@ use crate::api::{ExternalReference, NumericId, OperatorReference};
 #[kube(printcolumn(name = "Name", type_ = "string", json_path = ".spec.name"))]
 #[kube(printcolumn(name = "Tariff", type_ = "string", json_path = ".status.tariff"))]
 #[kube(printcolumn(name = "Devices", type_ = "integer", json_path = ".status.usedCount"))]
+#[kube(printcolumn(name = "Countries", type_ = "integer", json_path = ".status.countries", priority = 1))]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.tariff) || has(self.rateZones)")
@@ -106,6 +107,9 @@ pub struct TariffProfileStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub rate_zones: Vec<String>,
+    /// Number of countries that devices may connect in, which follows from rate zones and blocked operators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countries: Option<i64>,
 }
 
 emnify_engine::kind!(TariffProfile, TariffProfileStatus);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use emnify_engine::kind::{Change as _, Diff, Have, Inputs, Managed};
+use emnify_engine::kind::{Change as _, Diff, Have, Inputs, Managed, managed::Look};
 use serde_json::{Value, json};
 
 use super::{
@@ -47,6 +47,7 @@ fn parts() -> Parts {
     Parts {
         zones: Zones::Read(vec![zone(11, true), zone(12, false), zone(13, false)]),
         blocklist: Some([(13, blocked(true, &[])), (14, blocked(false, &[5, 6]))].into()),
+        countries: Some(3),
     }
 }
 
@@ -258,4 +259,45 @@ fn the_schema_wants_zones_with_a_tariff() {
     assert!(!accepted(json!({"id": "7", "inclusiveVolume": {}})));
     assert!(!accepted(json!({"id": "7", "inclusiveVolume": {"id": "1", "none": true}})));
     assert!(!accepted(json!({"id": "7", "operatorBlocklist": [{"operator": {}}]})));
+}
+
+/// Whether the rotation is to ask for the coverage at once.
+fn is_asked_for(parts: &Parts) -> bool {
+    let look = Look { row: &row(), parts, status: None, usage_every: None };
+    let extras = TariffProfile::EXTRAS.unwrap()(&look);
+    assert_eq!((extras.len(), extras[0].part), (1, Part::Coverage));
+    assert!(extras[0].every.is_some() && !extras[0].asked_for, "emnify adds networks now and then");
+    extras[0].stale
+}
+
+#[test]
+fn countries_are_counted_anew_when_zones_or_operators_changed() {
+    assert!(is_asked_for(&Parts::default()), "never read");
+    assert!(!is_asked_for(&parts()));
+    let changes = |spec: Value| diff(spec).changes;
+    let zones = changes(json!({"id": "7", "rateZones": [{"id": "12"}]}));
+    let operators = changes(json!({"id": "7", "operatorBlocklist": []}));
+    let tariff = changes(json!({"tariff": {"id": "2"}, "rateZones": [{"id": "21"}]}));
+    for change in [&zones[0], &operators[0], &tariff[0]] {
+        let (mut row, mut parts) = (row(), parts());
+        TariffProfile::assume(change, &mut row, &mut parts);
+        assert!(is_asked_for(&parts), "{change}");
+    }
+    let volume = changes(json!({"id": "7", "inclusiveVolume": {"id": "71"}}));
+    let (mut row, mut parts) = (row(), parts());
+    TariffProfile::assume(&volume[0], &mut row, &mut parts);
+    assert!(!is_asked_for(&parts), "a prepaid volume reaches no other country");
+}
+
+#[test]
+fn the_number_of_countries_stays_in_the_status_until_it_is_read_anew() {
+    let mut status = TariffProfileStatus::default();
+    let mut report = |parts: Parts| {
+        let have: Have<TariffProfile> = Have { row: Arc::new(row()), parts: Arc::new(parts), output: None };
+        object(json!({})).report(&have, None, &mut status);
+        status.countries
+    };
+    assert_eq!(report(parts()), Some(3));
+    assert_eq!(report(Parts { countries: None, ..parts() }), Some(3));
+    assert_eq!(report(Parts { countries: Some(0), ..parts() }), Some(0));
 }

@@ -34,6 +34,7 @@ fn usage() -> MonthlyStats {
         volume: Some(volume),
         cost: Some(1.25),
         currency: Some(Currency { code: "EUR".into() }),
+        ..Traffic::default()
     };
     MonthlyStats {
         current_month: Some(Month { data: Some(traffic(35.5)), sms: Some(traffic(7.0)) }),
@@ -90,7 +91,7 @@ fn snapshot() -> Snapshot {
         guard_tripped: true,
         restricted: true,
         blocked: true,
-        scrub: ScrubSnapshot { pieces: 3, rotation: Duration::from_secs(300), share: 0.02 },
+        scrub: ScrubSnapshot { pieces: 3, rotation: Duration::from_secs(300), asked_for: 0, share: 0.02 },
         census: census(),
         kinds: vec![KindSnapshot { kind: "Endpoint", objects: 9, listed_at: Timestamp::UNIX_EPOCH }],
     };

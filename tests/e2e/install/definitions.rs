@@ -20,7 +20,7 @@ fn definition(kind: &str) -> Result<Value> {
 }
 
 /// Applies a definition.
-async fn define(stage: &Stage, crd: &Value) -> Result<()> {
+pub(super) async fn define(stage: &Stage, crd: &Value) -> Result<()> {
     let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     let output = stage.plane().kubectl_with(&arguments, &crd.to_string()).await?;
     ensure!(output.status.success(), "{}", output.stderr);

@@ -2,7 +2,7 @@
 
 use emnify_harness::stage::{Options, Place, Stage};
 use emnify_simulator::state::Organisation;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Result, apply_ready, delete, edited, holds, options, says, told};
 
@@ -49,12 +49,12 @@ async fn workspace() -> Result<()> {
     stage.apply_secret("emnify", &[("token", "metering-token")]).await?;
     stage.apply_secret("emnify-next", &[("token", "metering-token-2")]).await?;
     let object = apply_ready(&stage, "Workspace", "default", &manifest).await?;
-    let status = &object["status"];
-    assert_eq!(
-        status["organisation"],
-        json!({"id": "1001", "name": "Example Metering", "baseUrl": stage.base_url()})
-    );
-    assert!(status["tokenExpiresAt"].is_string(), "it says when the login's token ends");
+    let whose = json!({"id": "1001", "name": "Example Metering", "baseUrl": stage.base_url()});
+    let who = &object["status"]["organisation"];
+    assert!(["id", "name", "baseUrl"].iter().all(|field| who[field] == whose[field]), "{who}");
+    assert!(object["status"]["tokenExpiresAt"].is_string(), "it says when the login's token ends");
+    let state = |object: &Value| object["status"]["organisation"]["state"] == "Active";
+    stage.wait_for("Workspace", "default", "with what emnify says of the organisation", state).await?;
     assert_eq!(logins(&stage), 1, "one login is enough");
     apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::cloud_connect::Currency;
 use super::common::Named;
 use super::lenient;
 use super::record::record;
@@ -18,12 +19,10 @@ pub struct Organisation {
     pub id: i64,
     /// Its name.
     pub name: String,
-    /// Id of its state.
-    pub status: Option<i64>,
-    /// Id of its country.
-    pub country: Option<i64>,
-    /// Id of its currency.
-    pub currency: Option<i64>,
+    /// Its state; without a name where only the id is shown.
+    pub status: Option<Named>,
+    /// What it pays in; without a code where only the id is shown.
+    pub currency: Option<Currency>,
     /// The most it may spend per month.
     pub monthly_cost_limit: Option<f64>,
     /// When it was created.
@@ -34,16 +33,10 @@ record!(
     struct Wire {
         id: i64,
         name: String,
-        #[read(lenient::reference)]
-        status: Option<i64>,
+        status: Option<Named>,
         #[read(lenient::reference)]
         organisation_status_id: Option<i64>,
-        #[read(lenient::reference)]
-        country: Option<i64>,
-        #[read(lenient::reference)]
-        country_id: Option<i64>,
-        #[read(lenient::reference)]
-        currency: Option<i64>,
+        currency: Option<Currency>,
         #[read(lenient::reference)]
         currency_id: Option<i64>,
         monthly_cost_limit: Option<f64>,
@@ -56,9 +49,8 @@ impl From<Wire> for Organisation {
         Self {
             id: wire.id,
             name: wire.name,
-            status: wire.status.or(wire.organisation_status_id),
-            country: wire.country.or(wire.country_id),
-            currency: wire.currency.or(wire.currency_id),
+            status: wire.status.or(wire.organisation_status_id.map(|id| Named { id, name: None })),
+            currency: wire.currency.or(wire.currency_id.map(|id| Currency { id, code: String::new() })),
             monthly_cost_limit: wire.monthly_cost_limit,
             created: wire.created,
         }
@@ -119,6 +111,11 @@ impl Api {
         self.call(Call::get("/api/v1/organisation/my")).await?.json()
     }
 
+    /// States that an organisation can be in.
+    pub async fn organisation_statuses(&self) -> Result<Vec<Named>, Error> {
+        self.call(Call::get("/api/v1/organisation/status")).await?.lookup()
+    }
+
     /// Its tariff plan, if it has one.
     pub async fn active_tariff_plan(&self) -> Result<Option<ActiveTariffPlan>, Error> {
         let call = Call::get("/api/v1/organisation/{org_id_or_my}/tariff_plan/active").arg("my");
@@ -144,6 +141,10 @@ mod tests {
             "currency": {"id": 1, "code": "EUR"}, "monthly_cost_limit": 100
         }))
         .unwrap();
-        assert_eq!(flat, nested);
+        let ids = |of: &Organisation| (of.status.as_ref().unwrap().id, of.currency.as_ref().unwrap().id);
+        assert_eq!((ids(&flat), flat.monthly_cost_limit), (ids(&nested), nested.monthly_cost_limit));
+        assert_eq!(nested.status.and_then(|status| status.name).as_deref(), Some("Active"));
+        assert_eq!(nested.currency.map(|currency| currency.code).as_deref(), Some("EUR"));
+        assert_eq!(flat.status, Some(Named { id: 0, name: None }), "what the ids mean is in lookups");
     }
 }

@@ -8,7 +8,7 @@ use super::common::{Named, Ref};
 use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{Error, found};
 use crate::limits::Class;
 
 record!(
@@ -70,6 +70,17 @@ record!(
         pub end_date: Option<Timestamp>,
         /// Where it can be used.
         pub ratezone: Option<Named>,
+    }
+);
+
+record!(
+    /// A country that devices of a profile may connect in.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Covered {
+        /// The country.
+        pub country: Named,
+        /// How many networks of it can be used.
+        pub redundancy_count: Option<i64>,
     }
 );
 
@@ -153,6 +164,14 @@ impl Api {
         self.call(Call::delete(route).arg(profile).arg(volume)).await.map(drop)
     }
 
+    /// Where devices of a profile may connect; `None` where emnify knows no such profile.
+    pub async fn coverage(&self, profile: i64) -> Result<Option<Vec<Covered>>, Error> {
+        let call = Call::get("/api/v1/tariff_profile/{tariff_profile_id}/coverage")
+            .limited(Class::Light)
+            .arg(profile);
+        found(self.call(call).await)?.map(|reply| reply.lookup()).transpose()
+    }
+
     /// The networks a profile blocks. The specification types the answer as one object; both are read.
     pub async fn operator_blocklist(&self, profile: i64) -> Result<Vec<BlockedOperator>, Error> {
         let route = "/api/v2/tariff_profile/{tariff_profile_id}/operator_blocklist/operator";
@@ -203,5 +222,12 @@ mod tests {
         assert_eq!(detail.rate_zones.unwrap()[0].id, 11);
         let entry: TariffProfile = serde_json::from_value(json!({"id": 1, "tariff": {"id": "4"}})).unwrap();
         assert_eq!((entry.rate_zones, entry.tariff.unwrap().id), (None, 4));
+    }
+    #[test]
+    fn coverage_is_a_list_of_countries_with_their_networks() {
+        let rows =
+            json!([{"country": {"id": "74", "name": "Germany", "mcc": "262"}, "redundancy_count": "3"}]);
+        let covered: Vec<Covered> = serde_json::from_value(rows).unwrap();
+        assert_eq!((covered[0].country.id, covered[0].redundancy_count), (74, Some(3)));
     }
 }

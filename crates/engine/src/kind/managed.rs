@@ -62,8 +62,12 @@ pub trait Managed: Kind {
     const USES: &'static [Uses<Self>] = &[];
     /// Its rows say how many use them: profiles count their devices.
     const USERS: Option<Users<Self>> = None;
-    /// The listing alone is enough for objects in step: thousands of devices are not read one by one after a restart.
-    const LISTED_ALONE: Option<ListedAlone<Self>> = None;
+    /// The listing alone is enough for objects in step until the slow rotation has read the rest: thousands of devices are not read
+    /// one by one after a restart. [`Managed::diff`] then says nothing of pieces that were never read, and [`Managed::report`] keeps
+    /// what it said of them.
+    const LISTED_ALONE: bool = false;
+    /// Pieces that only the report needs: where a device is, how much it has used.
+    const EXTRAS: Option<Extras<Self>> = None;
     /// Its listing is this lookup table too: devices name tags, and nobody reads the same list twice.
     const TABLE: Option<&'static Table> = None;
     /// Calls for several objects at once: a thousand devices share one.
@@ -348,11 +352,48 @@ pub struct Uses<K: Managed> {
 /// The row with that number of users, such as a service profile with its `used_count`; `None` if it says so already.
 pub type Users<K> = fn(&<K as Managed>::Row, i64) -> Option<<K as Managed>::Row>;
 
-/// Objects in step can be compared by their listing alone until the slow rotation has read the rest: [`Managed::diff`] says
-/// nothing of pieces that were never read, and [`Managed::report`] keeps what it said of them.
-pub struct ListedAlone<K: Managed> {
-    /// Pieces that are read once after binding and only for the report, such as where a device is.
-    pub extras: fn(Option<&K::Status>) -> Vec<K::Part>,
+/// Names the pieces that only the report needs. Nobody waits for them: they are read in slow rotation, and one that emnify refuses
+/// leaves the object in step.
+pub type Extras<K> = fn(&Look<'_, K>) -> Vec<Extra<<K as Managed>::Part>>;
+
+/// What is known of an object when its extras are asked for.
+#[derive(Debug)]
+pub struct Look<'a, K: Managed> {
+    /// The listing's entry.
+    pub row: &'a K::Row,
+    /// What was read beyond the listing.
+    pub parts: &'a K::Parts,
+    /// Last status.
+    pub status: Option<&'a K::Status>,
+    /// How often the workspace wants to know what each device has used; `None`: not at all.
+    pub usage_every: Option<Duration>,
+}
+
+/// A piece that only the report needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra<P> {
+    /// Which one.
+    pub part: P,
+    /// It is read again when it is so old; `None`: once is enough.
+    pub every: Option<Duration>,
+    /// When an earlier process read it.
+    pub read: Option<Timestamp>,
+    /// What was read is no longer so.
+    pub stale: bool,
+    /// People have asked for it: the rotation may make so many requests more.
+    pub asked_for: bool,
+}
+
+impl<P> Extra<P> {
+    /// A piece that is read once.
+    pub fn once(part: P) -> Self {
+        Self { part, every: None, read: None, stale: false, asked_for: false }
+    }
+
+    /// A piece that is read again and again.
+    pub fn every(part: P, every: Duration) -> Self {
+        Self { every: Some(every), ..Self::once(part) }
+    }
 }
 
 /// The API has calls for several objects at once. What shares a call has one [batch key](Change::batch).
@@ -384,4 +425,4 @@ macro_rules! opaque {
     };
 }
 
-opaque!(Events, Recent, Renewal, Uses, ListedAlone, Bulk);
+opaque!(Events, Recent, Renewal, Uses, Bulk);

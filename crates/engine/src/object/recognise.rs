@@ -61,7 +61,7 @@ impl<K: Managed> Search<'_, K> {
             if let (Seen::Absent, true, false) = (&seen, bound, stays) {
                 return self.remains().unwrap_or(seen);
             }
-            if let (Seen::Present(found), true) = (&mut seen, settled && stays && K::LISTED_ALONE.is_some()) {
+            if let (Seen::Present(found), true) = (&mut seen, settled && stays && K::LISTED_ALONE) {
                 // after a restart the rotation reads what no listing shows; nobody floods the budget with it
                 found.missing.retain(|part| !kind_state.mirror.is_unread(&id, *part));
             }

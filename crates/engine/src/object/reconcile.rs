@@ -6,7 +6,7 @@ use emnify::Lane;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 
-use super::{Controller, decide::Decision, item, recognise::SecretLook};
+use super::{Controller, decide::Decision, item, recognise::SecretLook, scrub::Rotating};
 use crate::{
     cluster::{
         memory::Attempt,
@@ -365,7 +365,9 @@ impl<K: Managed> Controller<K> {
         let (lane, group, batch_hint) = match &decision.step {
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
                 let pause = paused.and_then(|until| Duration::try_from(until.duration_since(now)).ok());
-                return Self::rotate(session, object, have, status, &decision.inputs, pause);
+                let inputs = &decision.inputs;
+                let status = Some(status);
+                return Rotating { session, caller, object, have, status, inputs, now }.put(pause);
             }
             _ if paused.is_some() => return,
             Step::Busy { have, busy, .. } => {

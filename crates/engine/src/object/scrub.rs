@@ -2,75 +2,117 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Controller, item};
+use super::item;
 use crate::{
-    kind::{Have, Id, Inputs, Managed, decoded::Decoded},
+    kind::{
+        Have, Id, Inputs, Managed,
+        decoded::Decoded,
+        managed::{Extra, Look},
+    },
     session::{
-        Session, chance,
+        Session,
+        caller::Caller,
+        chance, role,
         scrub::{Due, Turn},
     },
 };
 
-impl<K: Managed> Controller<K> {
+/// Who has its pieces read, and who reads them.
+pub(super) struct Rotating<'a, K: Managed> {
+    pub(super) session: &'a Session,
+    pub(super) caller: &'a Caller,
+    pub(super) object: &'a Decoded<K>,
+    pub(super) have: &'a Have<K>,
+    pub(super) status: Option<&'a K::Status>,
+    pub(super) inputs: &'a Inputs,
+    pub(super) now: Timestamp,
+}
+
+/// One piece, and when it is its turn.
+struct Piece<P> {
+    part: P,
+    due: Due,
+}
+
+impl<K: Managed> Rotating<'_, K> {
     /// Gives the pieces of an object whose state is known into the rotation; with a `pause`, none of them is due before.
-    pub(super) fn rotate(
-        session: &Session,
-        object: &Decoded<K>,
-        have: &Have<K>,
-        status: &K::Status,
-        inputs: &Inputs,
-        pause: Option<Duration>,
-    ) {
-        let id = K::id(&have.row);
-        let (again, first) = Self::pieces(session, &id, object, Some(status), inputs);
-        let (turn, every) = again_every::<K>(session);
-        let now = Instant::now();
-        // what was read before a restart comes up in any order, so that the next restart does not favour the same ones
-        let unread = || now.checked_sub(every.mul_f64(chance::between(0.0..1.0))).unwrap_or(now);
-        let due = |(_, read): &(K::Part, Option<Instant>)| read.map_or_else(unread, |read| read + every);
-        let oldest = again.iter().map(due).min();
-        let begins = now + pause.unwrap_or_default();
-        let again = oldest.map(|at| Due { turn, at: at.max(begins), pieces: again.len(), every });
-        let pieces = if pause.is_some() { 0 } else { first.len() };
-        let first = Due { turn: Turn::First, at: now, pieces, every: Duration::ZERO };
-        let dues: Vec<Due> = again.into_iter().chain((pieces > 0).then_some(first)).collect();
-        session.scrub.put(item(object), &dues);
+    pub(super) fn put(&self, pause: Option<Duration>) {
+        let begins = pause.map(|pause| Instant::now() + pause);
+        let mut dues: Vec<Due> = Vec::new();
+        for Piece { due, .. } in self.pieces() {
+            if due.turn == Turn::First && begins.is_some() {
+                continue;
+            }
+            let at = due.at.max(begins.unwrap_or(due.at));
+            let alike = |known: &&mut Due| {
+                (known.turn, known.every, known.asked_for) == (due.turn, due.every, due.asked_for)
+            };
+            match dues.iter_mut().find(alike) {
+                Some(known) => {
+                    known.at = known.at.min(at);
+                    known.pieces += 1;
+                }
+                None => dues.push(Due { at, ..due }),
+            }
+        }
+        self.session.scrub.put(item(self.object), &dues);
     }
 
     /// The piece to read now, if it is the turn of this object.
-    pub(super) fn due_parts(
-        session: &Session,
-        id: &Id,
-        object: &Decoded<K>,
-        status: Option<&K::Status>,
-        inputs: &Inputs,
-    ) -> Vec<K::Part> {
-        let Some(turn) = session.scrub.turn(object.uid()) else { return Vec::new() };
-        let (again, first) = Self::pieces(session, id, object, status, inputs);
-        let oldest = again.into_iter().min_by_key(|(_, read)| *read).map(|(part, _)| part);
-        let first = first.into_iter().next();
-        let part = if turn == Turn::First { first.or(oldest) } else { oldest.or(first) };
-        part.into_iter().collect()
+    pub(super) fn due_part(&self) -> Option<K::Part> {
+        let turn = self.session.scrub.turn(self.object.uid())?;
+        let now = Instant::now();
+        let due = self.pieces().into_iter().filter(|piece| piece.due.at <= now);
+        due.min_by_key(|piece| (piece.due.turn != turn, piece.due.at)).map(|piece| piece.part)
     }
 
-    /// Pieces that are read again and again, each with the time of its last read, and those to be read a first time.
-    #[allow(clippy::type_complexity, reason = "two lists, used twice, here")]
-    fn pieces(
-        session: &Session,
-        id: &Id,
-        object: &Decoded<K>,
-        status: Option<&K::Status>,
-        inputs: &Inputs,
-    ) -> (Vec<(K::Part, Option<Instant>)>, Vec<K::Part>) {
-        let mirror = &session.kind_state::<K>().mirror;
-        let want = object.valid().and_then(|o| o.want(inputs).ok());
+    /// All that the rotation reads of the object.
+    fn pieces(&self) -> Vec<Piece<K::Part>> {
+        let mirror = &self.session.kind_state::<K>().mirror;
+        let id = K::id(&self.have.row);
+        let (turn, every) = again_every::<K>(self.session);
+        let now = Instant::now();
+        let want = self.object.valid().and_then(|object| object.want(self.inputs).ok());
         let wanted = want.as_ref().map(K::parts).unwrap_or_default();
-        let again = wanted.into_iter().map(|part| (part, mirror.read_at(id, part))).collect();
-        let extras = K::LISTED_ALONE.map(|alone| (alone.extras)(status)).unwrap_or_default();
-        let first = mirror.parts(id, &extras, None).1;
-        (again, first)
+        let wanted = wanted.into_iter().map(|part| {
+            // what was read before a restart comes up in any order, so that the next restart does not favour the same ones
+            let unread = || now.checked_sub(every.mul_f64(chance::between(0.0..1.0))).unwrap_or(now);
+            let at = mirror.read_at(&id, part).map_or_else(unread, |read| read + every);
+            Piece { part, due: Due { turn, at, pieces: 1, every, asked_for: false } }
+        });
+        let look = Look {
+            row: &*self.have.row,
+            parts: &*self.have.parts,
+            status: self.status,
+            usage_every: self.caller.usage_every(),
+        };
+        let extras = K::EXTRAS.map(|extras| extras(&look)).unwrap_or_default();
+        wanted.chain(extras.into_iter().filter_map(|extra| self.extra(&id, extra, now))).collect()
+    }
+
+    /// A piece that only the report needs; `None` for one that needs not be read any more.
+    fn extra(&self, id: &Id, extra: Extra<K::Part>, now: Instant) -> Option<Piece<K::Part>> {
+        let Extra { part, every, read, stale, asked_for } = extra;
+        let here = self.session.kind_state::<K>().mirror.read_at(id, part);
+        let before = || {
+            let age = Duration::try_from(self.now.duration_since(read?)).unwrap_or_default();
+            Some(now.checked_sub(age).unwrap_or(now))
+        };
+        let last = here.or_else(before).filter(|_| !stale);
+        let (turn, at) = match (last, every) {
+            (None, _) => (Turn::First, now),
+            (Some(last), Some(every)) => (Turn::Again, last + every),
+            (Some(_), None) => return None,
+        };
+        let barred = self.caller.barred::<K>(role::piece::<K>(&part), self.now);
+        let wait = barred.and_then(|(_, until)| Duration::try_from(until.duration_since(self.now)).ok());
+        // it may be allowed again then
+        let (turn, at) = wait.map_or((turn, at), |wait| (Turn::Again, at.max(now + wait)));
+        let every = every.unwrap_or_default();
+        Some(Piece { part, due: Due { turn, at, pieces: 1, every, asked_for } })
     }
 }
 

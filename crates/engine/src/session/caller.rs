@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -35,6 +36,7 @@ pub struct Caller {
     pub(crate) role: Role,
     own_token: AtomicI64,
     salt: RwLock<SecretString>,
+    usage_every: RwLock<Option<Duration>>,
     refused: watch::Sender<Option<Error>>,
 }
 
@@ -44,12 +46,25 @@ impl Caller {
         let (own_token, refused) = (AtomicI64::new(0), watch::Sender::new(None));
         let salt = RwLock::new(HEXLOWER.encode(&rand::random::<[u8; 16]>()).into());
         let (guard, role) = (Guard::default(), Role::default());
-        Arc::new(Self { key, client, guard, role, own_token, salt, refused })
+        let usage_every = RwLock::default();
+        Arc::new(Self { key, client, guard, role, own_token, salt, usage_every, refused })
     }
 
     /// What the Workspace keeps for digests. Unless it is set, digests mean something only to this process.
     pub fn set_salt(&self, salt: SecretString) {
         *self.salt.write() = salt;
+    }
+
+    /// How often the Workspace wants to know what each device has used; `None`: not at all.
+    pub fn usage_every(&self) -> Option<Duration> {
+        *self.usage_every.read()
+    }
+
+    /// Sets what [`Self::usage_every`] says; true if the Workspace wants to know it much sooner than before, and those that were read have
+    /// to hear of it.
+    pub fn set_usage_every(&self, every: Option<Duration>) -> bool {
+        let before = std::mem::replace(&mut *self.usage_every.write(), every);
+        every.is_some_and(|every| before.is_none_or(|before| every <= before / 2))
     }
 
     /// The digest of a value that goes to emnify for `object`, by which later processes know it again.

@@ -235,3 +235,28 @@ async fn a_device_is_read_with_its_tags_and_its_absence_is_proven() {
     assert_eq!(Endpoint::read(&script.api(), &Id::Int(9)).await.unwrap(), None);
     assert_eq!(script.lines()[1..], ["GET /api/v1/endpoint?q=id%3A9&page=1", "GET /api/v1/endpoint/9"]);
 }
+
+#[tokio::test]
+async fn what_a_device_used_is_read_in_any_spelling_and_a_month_without_traffic_is_nothing() {
+    let eur = json!({"id": 1, "code": "EUR"});
+    let full = json!({"current_month": {
+        "data": {"month": "2026-11-01", "volume": "12.500000", "cost": "0.5000000000", "currency": eur},
+        "sms": {"month": "2026-11-01", "volume": 3, "cost": 0.25, "currency": eur},
+    }});
+    let gone = json!({"error_code": 1401, "error_token": "InvalidReference", "message": "no such endpoint"});
+    let script = Script::new([(200, full), (200, json!({"last_hour": {}})), (404, gone)]);
+    let api = script.api();
+    let mut parts = Parts::default();
+    let id = 7.into();
+    Endpoint::read_part(&api, &id, Part::Usage, &mut parts).await.unwrap();
+    assert_eq!(script.lines(), ["GET /api/v1/endpoint/7/stats"]);
+    let read = parts.usage.clone().unwrap();
+    assert_eq!((&*read.month, read.megabytes, read.sms), ("2026-11", 12.5, 3));
+    assert_eq!(read.cost, Some((0.75, "EUR".into())), "data and messages together");
+    Endpoint::read_part(&api, &id, Part::Usage, &mut parts).await.unwrap();
+    let read = parts.usage.clone().unwrap();
+    assert_eq!((read.megabytes, read.sms, read.cost.clone()), (0.0, 0, None));
+    assert_eq!(read.month, read.as_of.strftime("%Y-%m").to_string(), "the month that it was read in");
+    Endpoint::read_part(&api, &id, Part::Usage, &mut parts).await.unwrap();
+    assert_eq!(parts.usage, Some(read), "a device that is gone has used what it had");
+}

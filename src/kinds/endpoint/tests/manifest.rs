@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use emnify_engine::kind::{
     Change as _, Find, Inputs, Managed, Source,
+    managed::{Extra, Look},
     spec::{AdoptionPolicy, Intent},
 };
 use kube::CustomResourceExt;
@@ -10,8 +13,8 @@ use crate::{
     api::OperatorReference,
     kinds::{
         endpoint::{
-            AddressSpace, Change, DataQuota,
-            rows::{self, Part, key},
+            AddressSpace, Change, DataQuota, EndpointStatus, UsageStatus,
+            rows::{self, Part, Parts, Row, key},
             tests::*,
         },
         sim::Sim,
@@ -205,10 +208,30 @@ fn only_parts_that_the_spec_sets_are_read() {
     });
     assert_eq!(Endpoint::parts(&quota), [Part::DataQuota]);
     assert!((quota.data_quota.unwrap().allowance - 1000.0).abs() < f64::EPSILON, "MB");
+}
+
+/// What is read of a device for its report alone.
+fn extras(status: &EndpointStatus, usage_every: Option<Duration>) -> Vec<Extra<Part>> {
+    let look = Look { row: &Row::default(), parts: &Parts::default(), status: Some(status), usage_every };
+    Endpoint::EXTRAS.unwrap()(&look)
+}
+
+#[test]
+fn where_a_device_is_is_read_once_and_what_it_used_only_where_the_workspace_asks_for_it() {
+    let day = Duration::from_secs(86_400);
+    let new = EndpointStatus::default();
+    assert_eq!(extras(&new, None), [Extra::once(Part::Connectivity)]);
+    let mut known = EndpointStatus { connectivity: Some(Box::default()), ..new };
+    assert!(extras(&known, None).is_empty());
+    let usage = Extra { asked_for: true, ..Extra::every(Part::Usage, day) };
+    assert_eq!(extras(&known, Some(day)), [usage]);
+    known.usage =
+        Some(Box::new(UsageStatus { as_of: "2026-11-05T10:00:00Z".into(), ..UsageStatus::default() }));
+    let read = "2026-11-05T10:00:00Z".parse().ok();
     assert_eq!(
-        (Endpoint::LISTED_ALONE.unwrap().extras)(None),
-        [Part::Connectivity],
-        "where it is is read once"
+        extras(&known, Some(day)),
+        [Extra { read, ..usage }],
+        "a restart reads nothing before its time"
     );
 }
 

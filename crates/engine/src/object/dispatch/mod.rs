@@ -9,7 +9,7 @@ use emnify::{Api, Error};
 use tokio::time::Instant;
 
 use self::call::CallItem;
-use super::Controller;
+use super::{Controller, scrub::Rotating};
 use crate::{
     decide::known::{SecretState, Step},
     kind::{Id, Managed, decoded::Decoded},
@@ -45,9 +45,12 @@ impl<K: Managed> Controller<K> {
             Step::Read(id) => self.read(&access, &api, &object, id).await,
             Step::ReadParts(id, parts) => self.read_parts(&access, &api, &object, id, parts).await,
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
-                let id = K::id(&have.row);
-                let due = Self::due_parts(&session, &id, &object, status.as_ref(), &decision.inputs);
-                self.read_parts(&access, &api, &object, &id, &due).await;
+                let (caller, now) = (&access.caller, self.kube.now());
+                let (status, inputs) = (status.as_ref(), &decision.inputs);
+                let rotating =
+                    Rotating { session: &session, caller, object: &object, have, status, inputs, now };
+                let due = rotating.due_part();
+                self.read_parts(&access, &api, &object, &K::id(&have.row), due.as_slice()).await;
             }
             Step::Busy { have, parts, busy } => {
                 let id = K::id(&have.row);

@@ -32,6 +32,8 @@ pub struct ScrubSnapshot {
     pub pieces: usize,
     /// How old a piece may become until it is read again.
     pub rotation: Duration,
+    /// Those of them that people have asked for.
+    pub asked_for: usize,
     /// Requests per second that it may make.
     pub share: f64,
 }
@@ -60,6 +62,8 @@ pub(crate) struct Due {
     pub(crate) pieces: usize,
     /// How old they may become even if the share allows more.
     pub(crate) every: Duration,
+    /// People have asked for them: the share grows by what that takes.
+    pub(crate) asked_for: bool,
 }
 
 /// What to do next.
@@ -90,6 +94,8 @@ pub(crate) struct Rotation {
     first: BTreeSet<u64>,
     pieces: usize,
     everies: BTreeMap<Duration, usize>,
+    /// Pieces that people have asked for, by how old they may become.
+    asked_for: BTreeMap<Duration, usize>,
     sequence: u64,
     /// Place in [`ORDER`].
     place: usize,
@@ -112,6 +118,7 @@ impl Rotation {
             first: BTreeSet::new(),
             pieces: 0,
             everies: BTreeMap::new(),
+            asked_for: BTreeMap::new(),
             sequence: 0,
             place: 0,
             share: SHARE,
@@ -146,6 +153,9 @@ impl Rotation {
         for due in dues {
             self.pieces += due.pieces;
             *self.everies.entry(due.every).or_default() += 1;
+            if due.asked_for {
+                *self.asked_for.entry(due.every).or_default() += due.pieces;
+            }
             match due.turn {
                 Turn::Sweep => drop(self.sweep.insert((due.at, came))),
                 Turn::Again => drop(self.again.insert((due.at, came))),
@@ -166,6 +176,9 @@ impl Rotation {
             if let Some(count) = self.everies.get_mut(&due.every) {
                 *count -= 1;
             }
+            if let Some(count) = self.asked_for.get_mut(&due.every).filter(|_| due.asked_for) {
+                *count -= due.pieces;
+            }
             match due.turn {
                 Turn::Sweep => self.sweep.remove(&(due.at, number)),
                 Turn::Again => self.again.remove(&(due.at, number)),
@@ -173,6 +186,7 @@ impl Rotation {
             };
         }
         self.everies.retain(|_, count| *count > 0);
+        self.asked_for.retain(|_, count| *count > 0);
     }
 
     /// True if it was the turn of this object.
@@ -186,8 +200,17 @@ impl Rotation {
 
     pub(crate) fn snapshot(&self) -> ScrubSnapshot {
         let longest = self.everies.last_key_value().map_or(Duration::ZERO, |(every, _)| *every);
-        let walk = Duration::from_secs_f64(to_f64(self.pieces) / self.share);
-        ScrubSnapshot { pieces: self.pieces, rotation: walk.max(longest), share: self.share }
+        let share = self.share();
+        let walk = Duration::from_secs_f64(to_f64(self.pieces) / share);
+        let asked_for = self.asked_for.values().sum();
+        ScrubSnapshot { pieces: self.pieces, rotation: walk.max(longest), asked_for, share }
+    }
+
+    /// Requests per second: the usual ones, and those that people have asked for.
+    fn share(&self) -> f64 {
+        let asked_for =
+            self.asked_for.iter().map(|(every, count)| to_f64(*count) / every.as_secs_f64().max(1.0));
+        (self.share + asked_for.sum::<f64>()).min(LARGEST_SHARE)
     }
 
     /// Takes the next object, if one is due, the share allows it and the session has nothing better to do.
@@ -206,10 +229,11 @@ impl Rotation {
             return dues.map(|(at, _)| *at).min().map_or(Next::Changed, Next::At);
         };
         let passed = now.saturating_duration_since(self.as_of).as_secs_f64();
-        self.level = (self.level + passed * self.share).min(BURST);
+        let share = self.share();
+        self.level = (self.level + passed * share).min(BURST);
         self.as_of = now;
         if self.level < 1.0 {
-            let wait = Duration::from_secs_f64((1.0 - self.level) / self.share);
+            let wait = Duration::from_secs_f64((1.0 - self.level) / share);
             return Next::At(now + wait + Duration::from_millis(1));
         }
         if now < self.quiet_from + QUIET && now < *self.held_since.get_or_insert(now) + PATIENCE {

@@ -15,7 +15,7 @@ use emnify::{
 use emnify_engine::kind::{
     self, Alert, BatchKey, Class, Context, Diff, EventEffect, Facts, FieldDiff, Find, Have, Id, Input,
     Inputs, Invalid, Key, Managed, OutputRef, Phase, Reply, Source, Subject, Verb,
-    managed::{Bulk, Census, Events, ListedAlone, Recent, Users, Uses},
+    managed::{Bulk, Census, Events, Recent, Users, Uses},
     mark, reason,
     secret::SecretValue,
     spec::{AdoptionPolicy, CommonSpec, CommonStatus, Intent, Provenance},
@@ -322,7 +322,7 @@ impl Managed for Toy {
     const RECENT: Option<Recent<Self>> = Some(Recent { page, changed });
     const USES: &'static [Uses<Self>] = &[Uses { kind: "Toy", of: followed }];
     const USERS: Option<Users<Self>> = Some(with_users);
-    const LISTED_ALONE: Option<ListedAlone<Self>> = Some(ListedAlone { extras: |_| Vec::new() });
+    const LISTED_ALONE: bool = true;
     const BULK: Option<Bulk<Self>> = Some(Bulk {
         most: 10,
         make: |api, new| make_many(api, new).boxed(),

@@ -24,12 +24,12 @@ impl Walk {
     }
 
     fn put(&mut self, name: &str, turn: Turn, every: Duration, last: Instant) {
-        let due = Due { turn, at: last + every, pieces: 1, every };
+        let due = Due { turn, at: last + every, pieces: 1, every, asked_for: false };
         self.rotation.put(item(name), &[due]);
     }
 
     fn first(&mut self, name: &str) {
-        let due = Due { turn: Turn::First, at: self.now, pieces: 1, every: Duration::ZERO };
+        let due = Due { turn: Turn::First, at: self.now, pieces: 1, every: Duration::ZERO, asked_for: false };
         self.rotation.put(item(name), &[due]);
     }
 
@@ -174,7 +174,7 @@ fn what_is_gone_is_forgotten_and_frequent_listings_raise_the_share() {
     }
     walk.rotation.remove("a");
     walk.rotation.put(item("b"), &[]);
-    let empty = ScrubSnapshot { pieces: 0, rotation: Duration::ZERO, share: SHARE };
+    let empty = ScrubSnapshot { pieces: 0, rotation: Duration::ZERO, asked_for: 0, share: SHARE };
     assert_eq!(walk.rotation.snapshot(), empty);
     assert_eq!(walk.rotation.next(walk.now, false), Next::Changed);
     walk.rotation.set_sweep_every(Some(Duration::from_secs(10)));
@@ -184,4 +184,36 @@ fn what_is_gone_is_forgotten_and_frequent_listings_raise_the_share() {
     );
     walk.rotation.set_sweep_every(Some(HOUR));
     assert!((walk.rotation.snapshot().share - SHARE).abs() < 1e-9, "rarer listings leave it as it is");
+}
+
+#[test]
+fn what_people_ask_for_is_read_in_its_time_and_takes_nothing_from_the_rest() {
+    let mut walk = Walk::new();
+    let asked = |at: Instant| Due { turn: Turn::Again, at, pieces: 1, every: HOUR, asked_for: true };
+    let start = walk.now;
+    for n in 0..500_u64 {
+        walk.rotation.put(item(&format!("u{n:03}")), &[asked(start + Duration::from_secs(n * 7))]);
+    }
+    let snapshot = walk.rotation.snapshot();
+    assert_eq!((snapshot.asked_for, snapshot.pieces), (500, 500));
+    assert!((snapshot.share - (SHARE + 500.0 / 3_600.0)).abs() < 1e-9, "{snapshot:?}");
+    let read = walk.run(HOUR * 4, |walk, name| {
+        let due = asked(walk.now + HOUR);
+        walk.rotation.put(item(name), &[due]);
+    });
+    assert!((1_900..=2_010).contains(&read.len()), "500 pieces, four hours: {}", read.len());
+    for n in 0..500 {
+        walk.rotation.remove(&format!("u{n:03}"));
+    }
+    let empty = ScrubSnapshot { pieces: 0, rotation: Duration::ZERO, asked_for: 0, share: SHARE };
+    assert_eq!(walk.rotation.snapshot(), empty, "nothing is left of it");
+}
+
+#[test]
+fn however_much_people_ask_for_the_rotation_has_an_end() {
+    let mut walk = Walk::new();
+    let now = walk.now;
+    let due = Due { turn: Turn::First, at: now, pieces: 1_000_000, every: HOUR, asked_for: true };
+    walk.rotation.put(item("u"), &[due]);
+    assert!((walk.rotation.snapshot().share - LARGEST_SHARE).abs() < 1e-9);
 }
