@@ -54,8 +54,17 @@ struct Rare {
     retry_group: Option<RetryGroup>,
     deleted: Option<Timestamp>,
     waits: Option<(&'static str, Timestamp)>,
+    doubted: Option<Doubted>,
     /// Digests of Secrets whose values were sent, by path, until the status holds them.
     carried: BTreeMap<String, String>,
+}
+
+/// A refusal that put in doubt what is known of the object.
+#[derive(Clone, Copy, Debug)]
+struct Doubted {
+    generation: Option<i64>,
+    reason: &'static str,
+    at: Timestamp,
 }
 
 impl Entry {
@@ -82,6 +91,8 @@ pub(crate) struct Memory(Mutex<HashMap<String, Entry>>);
 /// A row of failures is over when nothing failed for as long as the last pause once more, and for this long: the turn
 /// after a pause may be long in coming.
 const CALM: Duration = Duration::from_secs(600);
+/// What was read after a refusal is not read again before this time for being refused alike: it was not what misled.
+const READ_FOR: SignedDuration = SignedDuration::from_mins(1);
 
 impl Memory {
     /// The last failure, unless the spec changed since.
@@ -139,8 +150,29 @@ impl Memory {
             rare.failing = Failing::default();
             rare.rejected = None;
             rare.retry_group = None;
+            rare.doubted = None;
             None::<()>
         });
+    }
+
+    /// A refusal for this reason is news, so that what is known of the object may be wrong; of those that are alike, one a
+    /// minute is.
+    pub(crate) fn doubts_anew(
+        &self,
+        uid: &str,
+        generation: Option<i64>,
+        reason: &'static str,
+        now: Timestamp,
+    ) -> bool {
+        self.with(uid, |e| {
+            let doubted = &mut e.rare().doubted;
+            let same = |d: &Doubted| d.generation == generation && d.reason == reason;
+            let anew = !doubted.is_some_and(|d| same(&d) && now.duration_since(d.at) < READ_FOR);
+            if anew {
+                *doubted = Some(Doubted { generation, reason, at: now });
+            }
+            anew
+        })
     }
 
     /// The object is in step. What failed meanwhile, such as a read for its report, keeps its pause.
@@ -150,6 +182,7 @@ impl Memory {
             rare.trouble.take_if(|(trouble, _)| trouble.until <= now);
             rare.rejected = None;
             rare.retry_group = None;
+            rare.doubted = None;
         });
     }
 
@@ -348,12 +381,26 @@ impl Memory {
         let mut all = self.0.lock();
         for entry in all.values_mut() {
             entry.rare.take_if(|rare| {
-                let Rare { trouble, failing, accepted, rejected, retry_group, deleted, waits, carried } =
-                    &mut **rare;
+                let Rare {
+                    trouble,
+                    failing,
+                    accepted,
+                    rejected,
+                    retry_group,
+                    deleted,
+                    waits,
+                    doubted,
+                    carried,
+                } = &mut **rare;
+                doubted.take_if(|doubted| now.duration_since(doubted.at) >= READ_FOR);
                 accepted.take_if(|(_, all)| all.values().all(|accepted| accepted.is_over(now)));
                 let failed = failing.over.is_some_and(|over| now < over);
                 let nothing = trouble.is_none() && rejected.is_none() && retry_group.is_none();
-                let nothing = nothing && deleted.is_none() && waits.is_none() && carried.is_empty();
+                let nothing = nothing
+                    && deleted.is_none()
+                    && waits.is_none()
+                    && doubted.is_none()
+                    && carried.is_empty();
                 nothing && accepted.is_none() && !failed
             });
         }
@@ -416,6 +463,24 @@ mod tests {
         assert!(fails("504", 2, 100_000), "a row of its own");
         memory.succeeded("u");
         assert!(fails("504", 2, 100_001));
+    }
+
+    #[test]
+    fn one_refusal_a_minute_of_those_that_are_alike_puts_what_is_known_in_doubt() {
+        let memory = Memory::default();
+        let doubts =
+            |reason, second, generation| memory.doubts_anew("u", Some(generation), reason, at(second));
+        assert!(doubts("Conflict", 0, 1), "the first");
+        assert!(!doubts("Conflict", 1, 1) && !doubts("Conflict", 59, 1), "what was read since did not help");
+        assert!(doubts("Conflict", 60, 1), "a minute may have changed it");
+        assert!(doubts("NotFound", 61, 1), "emnify says something else");
+        assert!(doubts("NotFound", 62, 2), "something else is asked");
+        memory.succeeded("u");
+        assert!(doubts("NotFound", 63, 2), "a refusal after a success is news");
+        memory.in_step("u", at(63));
+        assert!(doubts("NotFound", 64, 2), "so is one of an object that was in step");
+        memory.tidy(at(200));
+        assert!(memory.0.lock()["u"].rare.is_none(), "nothing is kept of it");
     }
 
     #[test]

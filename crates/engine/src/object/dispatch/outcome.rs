@@ -127,6 +127,19 @@ impl<K: Managed> Controller<K> {
         doubtful
     }
 
+    /// What was refused may have been asked for because of a row that is old. What may be repeated is, by the same row, where
+    /// that was read since it was refused alike: reading before each repetition would only double the calls.
+    fn misled(&self, call_item: &CallItem<K>, error: &Error, doubtful: bool) -> bool {
+        if doubtful && !call_item.change.repeatable() {
+            return true;
+        }
+        let (uid, generation) = (call_item.object.uid(), call_item.object.meta().generation);
+        let refused =
+            matches!(error, Error::NotFound { .. } | Error::Conflict { .. } | Error::Rejected { .. });
+        let reason = Verdict::from(error).reason;
+        (doubtful || refused) && self.kube.memory.doubts_anew(uid, generation, reason, self.kube.now())
+    }
+
     fn refused(
         &self,
         access: &Access,
@@ -143,10 +156,7 @@ impl<K: Managed> Controller<K> {
                 }
                 return;
             }
-            // what was refused may have been asked for because of a row that is old
-            if doubtful
-                || matches!(error, Error::NotFound { .. } | Error::Conflict { .. } | Error::Rejected { .. })
-            {
+            if self.misled(call_item, error, doubtful) {
                 kind_state.mirror.doubt(id);
                 kind_state.mirror.doubt_parts(id);
             }
