@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use emnify::Ledger;
 use emnify_engine::kind::Invalid;
 
 use super::spec::{Access, WorkspaceStatus};
@@ -83,16 +84,14 @@ impl Access {
     }
 }
 
-/// Requests of an organisation and month. [D]
-const MONTH: u64 = 10_000_000;
-/// The tenth of them that reading what devices use may take, in a month of thirty days, for each percent of the workspace.
+/// A month of thirty days.
 const MONTH_SECONDS: u64 = 30 * 24 * 3_600;
 /// Intervals are told in such steps, so that a device more or less moves none.
 const STEP: u64 = 600;
 
 /// How often so many devices are asked for what they use: as people want it, or as often as a tenth of the month's requests that the workspace may make allows.
 pub(super) fn usage_every(asked: Duration, devices: usize, percent: u8) -> Duration {
-    let requests = MONTH / 100 * u64::from(percent.max(1)) / 10;
+    let requests = Ledger::MONTHLY_LIMIT / 100 * u64::from(percent.max(1)) / 10;
     let devices = u64::try_from(devices).unwrap_or(u64::MAX);
     let shortest = devices.saturating_mul(MONTH_SECONDS).div_ceil(requests);
     asked.max(Duration::from_secs(shortest.div_ceil(STEP).saturating_mul(STEP)))
@@ -150,7 +149,7 @@ mod tests {
         let every = usage_every(hour, 100_000, 100);
         assert_eq!(every, hour * 72, "a hundred thousand devices in three days");
         let requests = 100_000 * MONTH_SECONDS / every.as_secs();
-        assert_eq!(requests, MONTH / 10);
+        assert_eq!(requests, Ledger::MONTHLY_LIMIT / 10);
         assert_eq!(usage_every(hour, 100_000, 50), hour * 144, "with half of the month's requests");
         assert_eq!(usage_every(hour * 100, 100_000, 100), hour * 100, "and more rarely where people ask so");
         assert_eq!(usage_every(hour, 100_001, 100), hour * 72 + Duration::from_secs(STEP), "in steps");

@@ -78,7 +78,9 @@ impl Survey {
         if self.plan.is_due(organisation, now) {
             match plan(&api, status).await {
                 Ok(()) => self.plan.done(organisation, now),
-                Err(error) if self.plan.failed(now) => tracing::warn!(%error, "tariff plan not read"),
+                Err(error) if self.plan.failed(now) => {
+                    tracing::warn!(organisation, %error, "tariff plan not read");
+                }
                 Err(_) => {}
             }
         }
@@ -98,7 +100,7 @@ impl Survey {
                     }
                 }
                 Err(error) if self.organisation.failed(now) => {
-                    tracing::warn!(%error, "state of the organisation not read");
+                    tracing::warn!(organisation, %error, "state of the organisation not read");
                 }
                 Err(_) => {}
             }

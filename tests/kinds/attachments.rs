@@ -54,6 +54,14 @@ impl Stage {
         self.wire.simulator.edit(|state| edit(state.organisations.get_mut(&1001).unwrap())).unwrap();
     }
 
+    /// emnify begins to take an attachment down.
+    fn taken_down(&self, id: u64) {
+        self.organisation(|organisation| {
+            let row = organisation.attachments.get_mut(&id).unwrap();
+            (row.status, row.since) = (6, crate::clock::now());
+        });
+    }
+
     /// Ids and states of the attachments that are there.
     fn attached(&self) -> Vec<(u64, u64)> {
         self.wire.simulator.inspect(|state| {
@@ -249,10 +257,7 @@ async fn one_that_is_gone_is_ordered_anew_only_by_a_person() {
     let stage = Stage::attaching(gateway()).await;
     stage.says("WaitingForCustomer").await;
     let id = stage.id();
-    stage.organisation(|organisation| {
-        let row = organisation.attachments.get_mut(&id).unwrap();
-        (row.status, row.since) = (6, crate::clock::now());
-    });
+    stage.taken_down(id);
     stage.says("Deleting").await;
     stage.says("Vanished").await;
     let stage = stage.restart().await;
@@ -270,10 +275,7 @@ async fn one_that_is_gone_is_not_mistaken_for_the_one_in_its_place() {
     let stage = Stage::attaching(gateway()).await;
     stage.says("WaitingForCustomer").await;
     let id = stage.id();
-    stage.organisation(|organisation| {
-        let row = organisation.attachments.get_mut(&id).unwrap();
-        (row.status, row.since) = (6, crate::clock::now());
-    });
+    stage.taken_down(id);
     stage.says("Vanished").await;
     stage.cluster.annotate_a(KIND, "dc", "emnify.io/refresh", "now");
     stage.says("WaitingForCustomer").await;
@@ -301,4 +303,17 @@ async fn an_edit_stalls_and_setting_it_back_mends_it() {
     stage.ready(KIND, "dc").await;
     assert_eq!((stage.sent("POST"), stage.sent("PATCH"), stage.sent("DELETE")), (1, 0, 0));
     stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn prices_that_are_not_shown_hold_up_nothing() {
+    for (refused, price) in [("/currency", json!("120.00")), ("/cnc/pricing", Value::Null)] {
+        let stage = Stage::new().await;
+        stage.organisation(|organisation| organisation.attachment_step = None);
+        stage.wire.fail(move |asked| asked.path.ends_with(refused), Wrong::Forbidden);
+        stage.cluster.apply_a(KIND, "dc", gateway());
+        stage.says("WaitingForCustomer").await;
+        assert_eq!(stage.dc()["status"]["monthlyPrice"], price, "{refused}");
+        stage.stop().await;
+    }
 }

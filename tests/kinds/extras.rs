@@ -73,6 +73,20 @@ async fn coverage_that_may_not_be_read_is_in_nobodys_way_and_tried_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn coverage_that_emnify_does_not_have_is_no_number_of_countries() {
+    let stage = Stage::new().await;
+    let none = Wrong::Answer(404, json!({"error_code": 1401, "message": "does not exist"}));
+    stage.wire.fail(|asked| asked.path.ends_with("/coverage"), none);
+    stage.cluster.apply_a("TariffProfile", "a", tariff(&["71"], &json!([])));
+    stage.ready("TariffProfile", "a").await;
+    stage.pass(HOUR).await;
+    assert!(stage.is_ready("TariffProfile", "a"), "it is as it should be all the same");
+    assert_eq!(status(&stage, "TariffProfile", "a")["countries"], Value::Null);
+    let tried = stage.wire.struck().len();
+    assert!((1..=60).contains(&tried), "{tried} times in an hour");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_devices_use_is_read_only_where_it_is_asked_for_and_as_often() {
     let stage = Stage::new().await;
     for number in [1, 2] {

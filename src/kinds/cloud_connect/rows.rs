@@ -122,14 +122,18 @@ pub(super) async fn read(api: &Api, id: &Id, part: Part, into: &mut Parts) -> Re
     Ok(())
 }
 
-/// Prices for people, by type. A login that may not see them orders all the same: what it costs was acknowledged.
-async fn prices(api: &Api) -> Result<BTreeMap<i64, String>, Error> {
-    let shown = |error| match error {
+/// What emnify refuses to show is nothing.
+fn shown<T>(error: Error) -> Result<Vec<T>, Error> {
+    match error {
         Error::NotFound { .. } | Error::Rejected { .. } | Error::Unauthorized { .. } => Ok(Vec::new()),
         other => Err(other),
-    };
+    }
+}
+
+/// Prices for people, by type. A login that may not see them orders all the same: what it costs was acknowledged.
+async fn prices(api: &Api) -> Result<BTreeMap<i64, String>, Error> {
     let prices = api.cloud_connect_prices().await.or_else(shown)?;
-    let currencies = if prices.is_empty() { Vec::new() } else { api.currencies().await? };
+    let currencies = if prices.is_empty() { Vec::new() } else { api.currencies().await.or_else(shown)? };
     let one = |price: &Price| {
         let code = currencies.iter().find(|known| Some(known.id) == price.currency);
         let code = code.map(|known| format!(" {}", known.code)).unwrap_or_default();

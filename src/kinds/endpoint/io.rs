@@ -147,9 +147,14 @@ fn usage(used: Month, as_of: Timestamp) -> Usage {
         month,
         megabytes: data.volume.unwrap_or_default(),
         sms: sms.volume.map(whole).unwrap_or_default(),
-        cost,
+        cost: cost.map(|(cost, code)| (rounded(cost), code)),
         as_of,
     }
+}
+
+/// Sums of decimals have tails that nobody pays.
+fn rounded(cost: f64) -> f64 {
+    (cost * 1e6).round() / 1e6
 }
 
 fn posted(before: Option<&Option<Live>>) -> Option<SetAllowance> {

@@ -41,7 +41,7 @@ pub(super) async fn read_part(api: &Api, id: &Id, part: Part, into: &mut Parts) 
             into.blocklist = blocklist;
         }
         Part::Coverage => {
-            let covered = api.coverage(id).await?.unwrap_or_default();
+            let covered = api.coverage(id).await?;
             let usable = |covered: &&Covered| covered.redundancy_count.is_none_or(|networks| networks > 0);
             let countries = covered.iter().filter(usable).count();
             into.countries = i64::try_from(countries).ok();

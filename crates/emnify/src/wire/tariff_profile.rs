@@ -8,7 +8,7 @@ use super::common::{Named, Ref};
 use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
-use crate::error::{Error, found};
+use crate::error::Error;
 use crate::limits::Class;
 
 record!(
@@ -164,12 +164,12 @@ impl Api {
         self.call(Call::delete(route).arg(profile).arg(volume)).await.map(drop)
     }
 
-    /// Where devices of a profile may connect; `None` where emnify knows no such profile.
-    pub async fn coverage(&self, profile: i64) -> Result<Option<Vec<Covered>>, Error> {
+    /// Where devices of a profile may connect.
+    pub async fn coverage(&self, profile: i64) -> Result<Vec<Covered>, Error> {
         let call = Call::get("/api/v1/tariff_profile/{tariff_profile_id}/coverage")
             .limited(Class::Light)
             .arg(profile);
-        found(self.call(call).await)?.map(|reply| reply.lookup()).transpose()
+        self.call(call).await?.lookup()
     }
 
     /// The networks a profile blocks. The specification types the answer as one object; both are read.
@@ -223,6 +223,7 @@ mod tests {
         let entry: TariffProfile = serde_json::from_value(json!({"id": 1, "tariff": {"id": "4"}})).unwrap();
         assert_eq!((entry.rate_zones, entry.tariff.unwrap().id), (None, 4));
     }
+
     #[test]
     fn coverage_is_a_list_of_countries_with_their_networks() {
         let rows =

@@ -240,8 +240,8 @@ async fn a_device_is_read_with_its_tags_and_its_absence_is_proven() {
 async fn what_a_device_used_is_read_in_any_spelling_and_a_month_without_traffic_is_nothing() {
     let eur = json!({"id": 1, "code": "EUR"});
     let full = json!({"current_month": {
-        "data": {"month": "2026-11-01", "volume": "12.500000", "cost": "0.5000000000", "currency": eur},
-        "sms": {"month": "2026-11-01", "volume": 3, "cost": 0.25, "currency": eur},
+        "data": {"month": "2026-11-01", "volume": "12.500000", "cost": "0.1000000000", "currency": eur},
+        "sms": {"month": "2026-11-01", "volume": 3, "cost": 0.2, "currency": eur},
     }});
     let gone = json!({"error_code": 1401, "error_token": "InvalidReference", "message": "no such endpoint"});
     let script = Script::new([(200, full), (200, json!({"last_hour": {}})), (404, gone)]);
@@ -252,7 +252,7 @@ async fn what_a_device_used_is_read_in_any_spelling_and_a_month_without_traffic_
     assert_eq!(script.lines(), ["GET /api/v1/endpoint/7/stats"]);
     let read = parts.usage.clone().unwrap();
     assert_eq!((&*read.month, read.megabytes, read.sms), ("2026-11", 12.5, 3));
-    assert_eq!(read.cost, Some((0.75, "EUR".into())), "data and messages together");
+    assert_eq!(read.cost, Some((0.3, "EUR".into())), "data and messages together");
     Endpoint::read_part(&api, &id, Part::Usage, &mut parts).await.unwrap();
     let read = parts.usage.clone().unwrap();
     assert_eq!((read.megabytes, read.sms, read.cost.clone()), (0.0, 0, None));
