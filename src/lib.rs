@@ -31,4 +31,6 @@ pub mod rbac;
 pub mod release_finalizers;
 pub mod settings;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod workspace;

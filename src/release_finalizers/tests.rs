@@ -2,17 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     sync::{Arc, Mutex},
 };
 
 use emnify_engine::kind::FINALIZER;
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::testing::kube_client;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/emnify-system/leases";
 const PAGE: usize = 2;
@@ -98,23 +95,15 @@ fn list(items: &[Value], next: Option<usize>) -> Value {
 
 fn client(cluster: &Arc<Mutex<Cluster>>) -> Client {
     let cluster = cluster.clone();
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let cluster = cluster.clone();
-        async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-            let answer = cluster.lock().unwrap().answer(parts.method.as_str(), path, query, body);
-            let (status, answer) = match answer {
-                Ok(answer) => (200, answer),
-                Err(code) => (code, json!({"kind": "Status", "status": "Failure", "code": code})),
-            };
-            let answer = Body::from(answer.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(status).body(answer).unwrap())
-        }
-    });
-    kube::Client::new(service, "default")
+    kube_client("default", move |head, body| {
+        let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
+        let answer = cluster.lock().unwrap().answer(head.method.as_str(), path, query, body);
+        let (status, answer) = match answer {
+            Ok(answer) => (200, answer),
+            Err(code) => (code, json!({"kind": "Status", "status": "Failure", "code": code})),
+        };
+        std::future::ready((status, answer.to_string()))
+    })
 }
 
 /// Exit code, what was printed, and what was said beside it.

@@ -15,10 +15,7 @@ mod tenants;
 #[path = "controller_tests/upgrade.rs"]
 mod upgrade;
 
-use std::{
-    convert::Infallible,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -28,9 +25,7 @@ use emnify_engine::{
 };
 use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
-use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -38,6 +33,7 @@ use super::*;
 use crate::{
     leader::Lead,
     settings::{RunArgs, Settings},
+    testing::kube_client,
     workspace::{Workspace, context::LOOK, served::NamespaceLabels, sessions::Sessions},
 };
 use parking_lot::Mutex;
@@ -92,21 +88,16 @@ impl Cluster {
 
     fn client(self: &Arc<Self>) -> kube::Client {
         let cluster = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
+        kube_client("ns", move |head, body| {
             let cluster = cluster.clone();
             async move {
                 if cluster.1.load(Ordering::Relaxed) {
                     std::future::pending::<()>().await;
                 }
-                let (parts, body) = request.into_parts();
-                let body = body.collect().await.unwrap().to_bytes();
-                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let (status, answer) = cluster.answer(parts.method.as_str(), parts.uri.path(), body);
-                let answer = Body::from(answer.to_string().into_bytes());
-                Ok::<_, Infallible>(Response::builder().status(status).body(answer).unwrap())
+                let (status, answer) = cluster.answer(head.method.as_str(), head.uri.path(), body);
+                (status, answer.to_string())
             }
-        });
-        kube::Client::new(service, "ns")
+        })
     }
 
     fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {

@@ -81,7 +81,7 @@ const ENGINE: &[&[&str]] = &[
 
 /// The same of the operator; a file of that name is a folder of its own.
 const OPERATOR: &[&[&str]] = &[
-    &["api", "listen", "settings"],
+    &["api", "listen", "settings", "testing"],
     &["kinds", "cluster", "leader", "push"],
     &["telemetry"],
     &["workspace", "admin"],

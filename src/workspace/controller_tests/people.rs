@@ -99,22 +99,17 @@ impl Transport for Way {
 /// The way of one process to the cluster.
 fn client(cluster: &Arc<Cluster>, fuse: &Arc<Fuse>) -> kube::Client {
     let (cluster, fuse) = (cluster.clone(), fuse.clone());
-    let service = tower::service_fn(move |request: Request<Body>| {
+    kube_client("ns", move |head, body| {
         let (cluster, fuse) = (cluster.clone(), fuse.clone());
         async move {
-            let (parts, body) = request.into_parts();
-            let event = parts.uri.path().ends_with("/events");
-            let burn = fuse.burn(parts.method != http::Method::GET && !event);
+            let event = head.uri.path().ends_with("/events");
+            let burn = fuse.burn(head.method != http::Method::GET && !event);
             fuse.ends::<()>(burn, Burn::Before).await;
-            let body = body.collect().await.unwrap().to_bytes();
-            let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            let (status, answer) = cluster.answer(parts.method.as_str(), parts.uri.path(), body);
+            let (status, answer) = cluster.answer(head.method.as_str(), head.uri.path(), body);
             fuse.ends::<()>(burn, Burn::After).await;
-            let answer = Body::from(answer.to_string().into_bytes());
-            Ok::<_, Infallible>(Response::builder().status(status).body(answer).unwrap())
+            (status, answer.to_string())
         }
-    });
-    kube::Client::new(service, "ns")
+    })
 }
 
 /// A workspace that logs in as Ada, and one process after the other.

@@ -137,8 +137,8 @@ async fn a_refresh_sends_a_change_again_that_was_accepted() {
     assert_eq!(renames(&stage), 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_deletion_that_emnify_accepted_holds_the_object_until_it_is_gone() {
+/// An object whose deletion emnify accepted and has not carried out.
+async fn going() -> Stage {
     DELETES_LATER.set(true);
     let stage = Stage::new().await;
     stage.cluster.apply("a", named("a"));
@@ -146,6 +146,12 @@ async fn a_deletion_that_emnify_accepted_holds_the_object_until_it_is_gone() {
     stage.emnify.fail("DELETE /api/v1/endpoint", 1, Fault::Answer(202, Value::Null));
     stage.cluster.delete("a");
     stage.until("it was asked for", |s| s.emnify.asked("DELETE").len() == 1).await;
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_emnify_accepted_holds_the_object_until_it_is_gone() {
+    let stage = going().await;
     stage.pass(10).await;
     assert!(stage.cluster.toy("a").is_some(), "emnify still has it");
     assert_eq!(stage.condition("a", "Ready"), ("False".into(), "Deleting".into()));
@@ -158,13 +164,7 @@ async fn a_deletion_that_emnify_accepted_holds_the_object_until_it_is_gone() {
 
 #[tokio::test(start_paused = true)]
 async fn what_emnify_takes_down_is_waited_for_however_long_that_takes() {
-    DELETES_LATER.set(true);
-    let stage = Stage::new().await;
-    stage.cluster.apply("a", named("a"));
-    stage.ready("a").await;
-    stage.emnify.fail("DELETE /api/v1/endpoint", 1, Fault::Answer(202, Value::Null));
-    stage.cluster.delete("a");
-    stage.until("it was asked for", |s| s.emnify.asked("DELETE").len() == 1).await;
+    let stage = going().await;
     stage.emnify.edit(1, "status", json!({"id": GOING}));
     let stage = stage.restart().await;
     stage.pass(4_000).await;
