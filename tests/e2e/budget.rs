@@ -3,22 +3,20 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
-use emnify_harness::stage::{Stage, condition};
+use emnify_harness::stage::{ADMIN_SERVER, Stage, condition};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use crate::support::{DEVICE, Result, apply_ready, options, says};
 
-/// A running operator, the Workspace `default`, and the address of its admin server.
+/// A running operator and the address of its admin server.
 async fn with_metrics(name: &str) -> Result<(Stage, SocketAddr)> {
-    let admin = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let mut options = options(name)?;
-    options.flags.push(format!("--admin-addr={admin}"));
-    let mut stage = Stage::start(options).await?;
+    let mut stage = Stage::start(options(name)?).await?;
     stage.start_operator()?;
+    let admin = stage.listens_at(ADMIN_SERVER).await?;
     Ok((stage, admin))
 }
 

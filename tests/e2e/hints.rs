@@ -1,7 +1,7 @@
 //! What emnify says between two listings: devices that changed last, alerts, and pushed records.
 
 use anyhow::{Context as _, bail, ensure};
-use emnify_harness::stage::{Stage, condition, is_ready};
+use emnify_harness::stage::{PUSH_RECEIVER, Stage, condition, is_ready};
 use emnify_simulator::{Entry, Fault, Signal, state::Draft};
 use http::Method;
 use k8s_openapi::api::core::v1::Event;
@@ -9,7 +9,7 @@ use kube::{Api, api::ListParams};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use crate::{
@@ -119,13 +119,14 @@ async fn push(port: u16, secret: &str, body: &Value) -> Result<u16> {
 async fn push_stage(name: &str) -> Result<(Stage, u16, tempfile::NamedTempFile)> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), "s3cret\n")?;
-    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
     let flags = vec![
-        format!("--push-addr=127.0.0.1:{port}"),
+        "--push-addr=127.0.0.1:0".to_owned(),
         format!("--push-secret-file={}", file.path().display()),
         "--push-header=x-push-secret".to_owned(),
     ];
-    Ok((slow_stage(name, flags).await?, port, file))
+    let stage = slow_stage(name, flags).await?;
+    let port = stage.listens_at(PUSH_RECEIVER).await?.port();
+    Ok((stage, port, file))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,6 @@
 //! Looking at objects: polling with a deadline, and evidence when it passes.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use kube::{
@@ -41,6 +41,14 @@ impl Stage {
         Ok(object.map(serde_json::to_value).transpose()?)
     }
 
+    /// Where a server of the running operator listens, such as [`ADMIN_SERVER`](super::ADMIN_SERVER); waits for it. A
+    /// flag with port 0 lets the operator choose: a port chosen for it may be somebody else's by then.
+    pub async fn listens_at(&self, server: &str) -> Result<SocketAddr> {
+        let told = || address(&self.operator_log(), server);
+        self.eventually(&format!("the operator has its {server}"), async || Ok(told().is_some())).await?;
+        told().context("it was there a moment ago")
+    }
+
     /// Polls an object until `holds`, for [`DEADLINE`]. `what` completes "is not ..." in the failure, which holds the
     /// object, its events and the end of the operator's log.
     pub async fn wait_for(
@@ -69,6 +77,7 @@ impl Stage {
             {
                 return Ok(object);
             }
+            self.operator_lives()?;
             if Instant::now() >= end {
                 bail!("{kind} {name} is not {what} after {deadline:?}\n{}", self.evidence(kind, name).await);
             }
@@ -80,6 +89,7 @@ impl Stage {
     pub async fn wait_gone(&self, kind: &str, name: &str) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         while self.get(kind, name).await?.is_some() {
+            self.operator_lives()?;
             if Instant::now() >= end {
                 bail!("{kind} {name} is not gone after {DEADLINE:?}\n{}", self.evidence(kind, name).await);
             }
@@ -92,6 +102,7 @@ impl Stage {
     pub async fn eventually(&self, what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let end = Instant::now() + DEADLINE;
         while !holds().await? {
+            self.operator_lives()?;
             if Instant::now() >= end {
                 bail!("not so after {DEADLINE:?}: {what}\n{}", self.operator_log_tail());
             }
@@ -145,6 +156,12 @@ pub(super) fn tail(log: &str, file: &Path) -> String {
     format!("--- the end of {}\n{tail}\n", file.display())
 }
 
+/// The address in the last line that tells of a server, in whichever format the log is written.
+pub(super) fn address(log: &str, server: &str) -> Option<SocketAddr> {
+    let line = log.lines().rev().find(|line| line.contains(server))?;
+    line.split(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).find_map(|word| word.parse().ok())
+}
+
 /// How one of our kinds is addressed, and whether it has namespaces.
 pub fn resource(kind: &str) -> Result<(ApiResource, bool)> {
     let all = crds();
@@ -166,6 +183,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::stage::ADMIN_SERVER;
+
+    #[test]
+    fn the_address_of_a_server_is_found_in_text_and_json() {
+        let text = "\u{1b}[2m2026-11-22T10:46:58.123456Z\u{1b}[0m INFO app: admin server \
+                    \u{1b}[3maddress\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:41321\nmore\n";
+        let json =
+            r#"{"timestamp":"2026-11-22T10:46:58.1Z","message":"admin server","address":"[::1]:41322"}"#;
+        assert_eq!(address(text, ADMIN_SERVER), "127.0.0.1:41321".parse().ok());
+        assert_eq!(address(json, ADMIN_SERVER), "[::1]:41322".parse().ok());
+        let other = "INFO app: waiting address=127.0.0.1:1";
+        assert_eq!(address(other, ADMIN_SERVER), None, "only the server's own line counts");
+    }
 
     #[test]
     fn ready_counts_only_for_the_generation_that_was_applied() {

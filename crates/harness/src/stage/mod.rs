@@ -34,6 +34,11 @@ pub use process::{Launch, Process, Signal};
 use operator::{Operator, Setup};
 use plane::{Home, Plane};
 
+/// The line of the log that names the address of the admin server.
+pub const ADMIN_SERVER: &str = "admin server";
+/// The line of the log that names the address of the receiver of pushes.
+pub const PUSH_RECEIVER: &str = "push receiver";
+
 /// What a stage is started with.
 #[derive(Debug)]
 pub struct Options {
@@ -173,6 +178,14 @@ impl Stage {
         match &self.operator {
             Some(operator) => operator.ended().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Whoever waits for what only the operator does is told at once that it has ended, and why.
+    fn operator_lives(&self) -> Result<()> {
+        match self.operator.as_ref().and_then(Operator::failure) {
+            Some(failure) => bail!("the operator has ended: {failure}\n{}", self.operator_log_tail()),
+            None => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::Parser;
 use emnify_operator::{
     app,
+    process::once,
     settings::{RunArgs, Settings},
 };
 use kube::{
@@ -47,8 +48,11 @@ pub(super) struct Operator {
     /// Dropped to end it at once.
     crash: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<Result<()>>>,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<End>>,
 }
+
+/// How it ended: with an error, in words, or well.
+type End = Result<(), String>;
 
 /// Flags of a stage's operator, then those of the caller. Of a flag given twice the last one counts.
 pub(super) fn flags(home: &Home, base_url: &str, more: &[String]) -> Vec<String> {
@@ -87,10 +91,10 @@ impl Operator {
         let dispatch = dispatch(&setup)?;
         let (shutdown, shut) = watch::channel(false);
         let (crash, crashed) = oneshot::channel::<()>();
-        let (end, ended) = watch::channel(false);
+        let (end, ended) = watch::channel(None);
         let thread = thread::Builder::new().name("operator".to_owned()).spawn(move || {
             let result = live(&dispatch, settings, &setup.kubeconfig, shut, crashed);
-            end.send_replace(true);
+            end.send_replace(Some(result.as_ref().map(drop).map_err(once)));
             result
         });
         let thread = thread.context("no thread for the operator")?;
@@ -110,7 +114,12 @@ impl Operator {
     /// Waits for its end.
     pub(super) async fn ended(&self) {
         // An error says that the thread is gone, which is the end as well.
-        drop(self.ended.clone().wait_for(|ended| *ended).await);
+        drop(self.ended.clone().wait_for(Option::is_some).await);
+    }
+
+    /// Why it ended by itself, if it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.ended.borrow().as_ref()?.as_ref().err().cloned()
     }
 
     async fn outcome(mut self) -> Result<()> {

@@ -17,13 +17,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::Stage;
+use super::{ADMIN_SERVER, Stage, look::address};
 
 /// Only a broken operator takes as long to get ready, or to end.
 const PATIENCE: Duration = Duration::from_secs(180);
 const POLL: Duration = Duration::from_millis(50);
-/// The line of the log that names the address of the admin server.
-const ADMIN: &str = "admin server";
 
 /// How an operator is started. Nothing of this process's environment is passed on.
 #[derive(Clone, Debug)]
@@ -169,7 +167,12 @@ impl Process {
 
     /// Where its admin server listens, once the log says so.
     pub fn admin(&self) -> Option<SocketAddr> {
-        address(&self.log())
+        self.listens_at(ADMIN_SERVER)
+    }
+
+    /// Where one of its servers listens, such as [`PUSH_RECEIVER`](super::PUSH_RECEIVER); `None` until its log says it.
+    pub fn listens_at(&self, server: &str) -> Option<SocketAddr> {
+        address(&self.log(), server)
     }
 
     /// The same as a URL, `http://127.0.0.1:<port>`; waits for it.
@@ -253,27 +256,5 @@ impl Process {
 
     fn log_tail(&self) -> String {
         super::look::tail(&self.log(), &self.log)
-    }
-}
-
-/// The address in the line about the admin server, in whichever format the log is written.
-fn address(log: &str) -> Option<SocketAddr> {
-    let line = log.lines().rev().find(|line| line.contains(ADMIN))?;
-    line.split(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).find_map(|word| word.parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_admin_address_is_found_in_text_and_json() {
-        let text = "\u{1b}[2m2026-11-22T10:46:58.123456Z\u{1b}[0m INFO app: admin server \
-                    \u{1b}[3maddress\u{1b}[0m\u{1b}[2m=\u{1b}[0m127.0.0.1:41321\nmore\n";
-        let json =
-            r#"{"timestamp":"2026-11-22T10:46:58.1Z","message":"admin server","address":"[::1]:41322"}"#;
-        assert_eq!(address(text), "127.0.0.1:41321".parse().ok());
-        assert_eq!(address(json), "[::1]:41322".parse().ok());
-        assert_eq!(address("INFO app: waiting address=127.0.0.1:1"), None, "only the admin server is asked");
     }
 }

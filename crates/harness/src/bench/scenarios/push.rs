@@ -1,6 +1,6 @@
 //! The same as `drift`, with a data stream that tells the operator what happens as it happens.
 
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use kube::{api::PostParams, core::DynamicObject};
@@ -20,7 +20,7 @@ use crate::{
         portal::PortalClient,
         report::Report,
     },
-    stage::is_ready,
+    stage::{PUSH_RECEIVER, is_ready},
 };
 
 /// Average time between two edits.
@@ -65,16 +65,16 @@ pub(super) async fn push(environments: &mut Environments, report: &mut Report) -
 
 /// Starts the operator anew with a receiver, and makes a stream that sends there.
 async fn stream(environment: &mut Environment) -> Result<()> {
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let file = environment.stage.operator_log_file().with_file_name("push-secret");
     fs::write(&file, SECRET)?;
     environment.stop_operator().await?;
     environment.start_operator_with([
-        format!("--push-addr=127.0.0.1:{port}"),
+        "--push-addr=127.0.0.1:0".to_owned(),
         format!("--push-secret-file={}", file.display()),
         format!("--push-header={HEADER}"),
     ])?;
     environment.operator()?.ready().await?;
+    let port = environment.operator()?.listens_at(PUSH_RECEIVER).context("the push receiver listens")?.port();
     let webhook = json!({
         "url": format!("http://127.0.0.1:{port}/push"), "batchSize": 100,
         "headers": [{"name": HEADER, "value": SECRET}],
