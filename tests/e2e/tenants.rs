@@ -124,23 +124,15 @@ const TOKEN: &str = r#"{
     "apiVersion": "emnify.io/v1alpha1", "kind": "ApplicationToken", "metadata": {"name": "ci"}, "spec": {"description": "ci"}
 }"#;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Result<()> {
-    let tenants = Tenants::new("forged", "").await?;
-    let process = tenants.operator().await?;
-    let (victim, intruder) = (tenants.stage.namespace(), &*tenants.other);
-    tenants.workspace(victim, "metering-token").await?;
-    tenants.until("the victim is served", (victim, "emws", "default"), is_ready).await?;
-    let tokens = look(&tenants.stage, |platform| platform.application_tokens.len());
-
-    tenants.workspace(intruder, "junk").await?;
-    let refused = |object: &Value| reason(object, "Stalled") == "Unauthorized";
-    let workspace = tenants.until("junk is refused", (intruder, "emws", "default"), refused).await?;
+/// Secrets of a tenant's own making with a login that was never made, in organisation 1001, under the names that an earlier
+/// release and this one keep logins by. `credential` is the digest of what the tenant's Workspace was refused with, or
+/// accepted.
+async fn forge(tenants: &Tenants, intruder: &str, credential: &str) -> Result<()> {
+    let workspace = tenants.get(intruder, "emws", "default").await?;
     let now = jiff::Timestamp::now().as_second();
     let claims = json!({"esc.org": 1001, "esc.orgName": "x", "iat": now, "exp": now + 31_536_000});
     let jwt = format!("e30.{}.x", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
     let encoded = |text: &str| BASE64.encode(text.as_bytes());
-    let accepted = workspace["status"]["credential"]["refused"]["credential"].as_str().unwrap_or_default();
     for name in ["default-session".to_owned(), format!("session.workspace.{intruder}.default")] {
         let owner = json!({
             "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "name": "default", "uid": workspace["metadata"]["uid"],
@@ -150,7 +142,7 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
             "metadata": {
                 "name": name, "ownerReferences": [owner],
                 "annotations": {
-                    "emnify.io/origin": tenants.stage.base_url(), "emnify.io/credential": accepted,
+                    "emnify.io/origin": tenants.stage.base_url(), "emnify.io/credential": credential,
                     "emnify.io/workspace-uid": workspace["metadata"]["uid"],
                 },
             },
@@ -158,17 +150,55 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
         });
         tenants.kubectl(intruder, &["apply", "-f", "-"], &forged.to_string()).await?;
     }
+    Ok(())
+}
+
+/// The tokens of an organisation of the seed.
+fn tokens_of(tenants: &Tenants, organisation: u64) -> usize {
+    tenants.stage.simulator().inspect(|state| state.organisations[&organisation].application_tokens.len())
+}
+
+/// Before there is a victim, beside one, and with a valid token of an organisation of its own; each with a restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Result<()> {
+    let tenants = Tenants::new("forged", "").await?;
+    let (victim, intruder) = (tenants.stage.namespace(), &*tenants.other);
+    let (tokens, others) = (tokens_of(&tenants, 1001), tokens_of(&tenants, 1002));
+    let process = tenants.operator().await?;
+    tenants.workspace(intruder, "junk").await?;
+    let refused = |object: &Value| reason(object, "Stalled") == "Unauthorized";
+    let workspace = tenants.until("junk is refused", (intruder, "emws", "default"), refused).await?;
+    let junk = workspace["status"]["credential"]["refused"]["credential"].as_str().unwrap_or_default();
+    forge(&tenants, intruder, junk).await?;
     tenants.kubectl(intruder, &["apply", "-f", "-"], TOKEN).await?;
     process.stop().await?;
+
+    let process = tenants.operator().await?;
+    tenants.workspace(victim, "metering-token").await?;
+    tenants.until("the victim is served", (victim, "emws", "default"), is_ready).await?;
+    process.stop().await?;
+
     let process = tenants.operator().await?;
     tenants.kubectl(victim, &["apply", "-f", "-"], &profile("Still mine")).await?;
     tenants.until("the victim goes on", (victim, "emsp", "probe"), is_ready).await?;
     let waits = |object: &Value| reason(object, "Ready") == "WorkspaceNotReady";
     tenants.until("the intruder's token waits", (intruder, "emtok", "ci"), waits).await?;
-    let after = look(&tenants.stage, |platform| platform.application_tokens.len());
-    assert_eq!(after, tokens, "no token of the organisation was made for somebody else");
+    assert_eq!(tokens_of(&tenants, 1001), tokens, "no token of the organisation was made for somebody else");
     let workspace = tenants.get(intruder, "emws", "default").await?;
     assert!(!is_ready(&workspace), "a claim is no login: {workspace:#}");
+
+    tenants.token(intruder, "other-token").await?;
+    let workspace = tenants.until("a login of its own", (intruder, "emws", "default"), is_ready).await?;
+    let own = workspace["status"]["credential"]["accepted"].as_str().unwrap_or_default();
+    forge(&tenants, intruder, own).await?;
+    process.stop().await?;
+
+    let process = tenants.operator().await?;
+    tenants.until("the token is made", (intruder, "emtok", "ci"), is_ready).await?;
+    let workspace = tenants.get(intruder, "emws", "default").await?;
+    assert_eq!(workspace["status"]["organisation"]["id"], "1002", "{workspace:#}");
+    let found = (tokens_of(&tenants, 1001), tokens_of(&tenants, 1002));
+    assert_eq!(found, (tokens, others + 1), "what it makes is made in the organisation of its token");
     process.stop().await.map(drop)
 }
 

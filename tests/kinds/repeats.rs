@@ -37,16 +37,9 @@ impl Step {
     }
 }
 
-/// What is read by a call before it acts, each time that it is sent: who else is an Administrator, what else an automation
-/// holds.
-const READ_FIRST: [&str; 2] = ["GET /api/v1/automation/", "/user/"];
-
-/// The most times that one and the same thing is asked within so many seconds.
-fn bars(what: &str) -> [(u64, usize); 2] {
-    let first = what.starts_with("GET") && READ_FIRST.iter().any(|path| what.contains(path));
-    // once with each call, and once more for the row and for its pieces, which the first refusal puts in doubt
-    [(60, if first { 7 + 2 } else { 7 }), (3_600, 60)]
-}
+/// The most times that one and the same thing is asked within so many seconds, whether it is sent, read back, or read by a
+/// call before it acts.
+const BARS: [(u64, usize); 2] = [(60, 7), (3_600, 60)];
 
 /// What was asked too often, whether it was answered or not.
 fn too_often(asked: &[Asked]) -> Vec<String> {
@@ -56,7 +49,7 @@ fn too_often(asked: &[Asked]) -> Vec<String> {
     }
     let mut too_often = Vec::new();
     for (what, times) in times {
-        for (seconds, bar) in bars(&what) {
+        for (seconds, bar) in BARS {
             let times = times.iter().filter(|after| **after < seconds).count();
             if times > bar {
                 too_often.push(format!("{what} is asked {times} times in {seconds} s"));

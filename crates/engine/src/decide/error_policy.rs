@@ -14,6 +14,8 @@ pub enum Next {
     OnChange,
     /// With a growing pause, up to this long.
     Backoff(Duration),
+    /// Something else stands in the way and has to go first; the same, from three seconds on.
+    Cleared,
     /// The door is closed for everybody; the budget knows until when.
     Reopen,
     /// Look at emnify before doing anything else.
@@ -32,7 +34,8 @@ impl Next {
     pub(crate) fn pause(self, failures: u32) -> Duration {
         match self {
             Self::Backoff(most) => pause::growing(failures, most),
-            Self::OnChange | Self::Observe | Self::Absent => pause::growing(failures, TEN_MINUTES),
+            Self::OnChange | Self::Observe => pause::growing(failures, TEN_MINUTES),
+            Self::Cleared | Self::Absent => pause::doubling(READ_BACK, failures, TEN_MINUTES),
             Self::Confirm => pause::doubling(CONFIRM, failures, TEN_MINUTES),
             Self::Reopen => pause::growing(failures, DOOR),
             Self::Workspace => pause::doubling(PROBE, failures, MOST_PROBE),
@@ -86,6 +89,9 @@ const TEN_MINUTES: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The door itself opens after a pause of its own; an object that was turned away stays away for at most this long.
 const DOOR: Duration = Duration::from_secs(120);
+/// A call that looks before it acts asks as often as it is sent, and such a refusal has the object read as well: together no
+/// more than seven times in the first minute.
+const READ_BACK: Duration = Duration::from_secs(3);
 /// However it is spread, the mirror believes the second of two answers so far apart.
 const CONFIRM: Duration = Duration::from_secs(40);
 /// First and longest pause of an object whose caller was refused.
@@ -133,7 +139,7 @@ impl From<&Error> for Verdict {
             Error::Capacity { .. } => {
                 (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Effect::Working)
             }
-            Error::Conflict { .. } => (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Effect::Keep),
+            Error::Conflict { .. } => (reason::CONFLICT, Next::Cleared, Effect::Keep),
             Error::Unauthorized { .. } | Error::OtherOrganisation { .. } => {
                 (reason::UNAUTHORIZED, Next::Workspace, Effect::Keep)
             }
@@ -210,7 +216,7 @@ mod tests {
             ),
             (
                 Error::Conflict { code: None, message: text() },
-                (reason::CONFLICT, Next::Backoff(TEN_MINUTES), Keep, true),
+                (reason::CONFLICT, Next::Cleared, Keep, true),
             ),
             (
                 Error::Unauthorized { status: 401, message: text() },
@@ -241,6 +247,7 @@ mod tests {
         for next in [
             Next::OnChange,
             Next::Backoff(TEN_MINUTES),
+            Next::Cleared,
             Next::Reopen,
             Next::Observe,
             Next::Absent,

@@ -276,6 +276,9 @@ async fn drift_that_comes_back_now_and_then_is_corrected_for_ever() {
     }
 }
 
+/// Seconds before what conflicts is tried for the second time.
+const FIRST: i32 = 3;
+
 /// How far the pauses between failed requests are from doubling exactly, in parts of a pause.
 async fn spread(stage: &Stage, request: &str) -> f64 {
     let (mut times, before) = (Vec::new(), stage.emnify.asked(request).len());
@@ -287,7 +290,7 @@ async fn spread(stage: &Stage, request: &str) -> f64 {
     }
     let pauses = times.windows(2).map(|two| two[1].duration_since(two[0]).as_secs_f64());
     // of short ones, what else takes time is a large part
-    let off = pauses.zip(0..).skip(3).map(|(pause, n)| (pause / f64::from(1 << n) - 1.0).abs());
+    let off = pauses.zip(0..).skip(3).map(|(pause, n)| (pause / f64::from(FIRST << n) - 1.0).abs());
     off.fold(0.0, f64::max)
 }
 
