@@ -214,10 +214,7 @@ mod tests {
                 Error::Capacity { message: text() },
                 (reason::NO_ADDRESS_AVAILABLE, Next::Backoff(TEN_MINUTES), Working, true),
             ),
-            (
-                Error::Conflict { code: None, message: text() },
-                (reason::CONFLICT, Next::Cleared, Keep, true),
-            ),
+            (Error::Conflict { code: None, message: text() }, (reason::CONFLICT, Next::Cleared, Keep, true)),
             (
                 Error::Unauthorized { status: 401, message: text() },
                 (reason::UNAUTHORIZED, Next::Workspace, Keep, false),
