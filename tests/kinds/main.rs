@@ -12,6 +12,7 @@ mod clock;
 #[path = "../../crates/engine/tests/engine/support/cluster.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod cluster;
+mod euiccs;
 mod extras;
 mod keys;
 mod moves;

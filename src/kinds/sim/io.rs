@@ -10,7 +10,7 @@ use emnify::{
 };
 use emnify_engine::kind::{EventEffect, Id, Subject};
 
-use super::rows::Row;
+use super::{euicc::News, rows::Row};
 
 /// Events that tell of a SIM: activation, suspension, deletion, factory test, release, assignment.
 pub(super) const EVENTS: [i64; 6] = [8, 9, 10, 45, 50, 51];
@@ -48,7 +48,7 @@ fn row(wire: Wire) -> Result<Row, Error> {
 }
 
 /// Events only hint: the listing says what came of them.
-pub fn on_event(event: &Event) -> Option<EventEffect<()>> {
+pub fn on_event(event: &Event) -> Option<EventEffect<News>> {
     let id = event.sim.as_ref()?.id?;
     EVENTS.contains(&event.kind()?).then_some(EventEffect { of: Subject::Id(Id::Int(id)), news: None })
 }

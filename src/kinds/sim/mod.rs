@@ -2,8 +2,10 @@
 //!
 //! SIMs come from orders and batches, so the kind only adopts: by ICCID (20 digits are normalised to 19), EID or IMSI.
 //! The one writable field is the state, and its rules are in [`state`].
+//! What is on an eUICC is told by another listing, see [`euicc`].
 
 mod diff;
+pub mod euicc;
 mod io;
 pub mod period;
 pub mod rows;
@@ -17,7 +19,7 @@ use std::time::Duration;
 use emnify::{Api, Cursor, Error, Page};
 use emnify_engine::kind::{
     Context, Diff, Facts, Find, Have, Id, Inputs, Invalid, Key, Managed, Reply, Subject,
-    managed::{Census, Events},
+    managed::{Census, Companion, Events},
     spec::{AdoptionPolicy, Intent},
 };
 
@@ -43,16 +45,17 @@ impl Managed for Sim {
     type Parts = ();
     type Want = Want;
     type Change = SetState;
-    type News = ();
+    type News = euicc::News;
 
     const EVENTS: Option<Events<Self>> = Some(Events {
         effect: io::on_event,
         alert: |event| alerts::about(Subject::Id(Id::Int(event.sim.as_ref()?.id?)), event),
         record: |record| record.sim.map(|id| Subject::Id(Id::Int(id))),
-        follow: |(), ()| (),
+        follow: |_, news| news,
     });
     const CENSUS: Option<Census<Self>> =
         Some(|row, _, _, put| put(crate::kinds::common::group::SIM, &status::name(row.status)));
+    const COMPANION: Option<Companion<Self>> = Some(euicc::COMPANION);
 
     const FACTS: Facts = Facts {
         has_read: true,
@@ -118,8 +121,14 @@ impl Managed for Sim {
         row.status = change.to.id();
     }
 
-    fn report(&self, have: &Have<Self>, _: Option<&()>, status: &mut SimStatus) {
+    fn report(&self, have: &Have<Self>, told: Option<&euicc::News>, status: &mut SimStatus) {
         let row = &have.row;
+        match told {
+            Some(told) => status.euicc = told.as_ref().map(Into::into),
+            // of this SIM it was told by an earlier process
+            None if row.eid.is_some() && status.iccid.as_deref() == row.iccid.as_deref() => {}
+            None => status.euicc = None,
+        }
         status.iccid = row.iccid.as_deref().map(Into::into);
         status.eid = row.eid.as_deref().map(Into::into);
         status.imsi = row.imsi.as_deref().map(Into::into);

@@ -32,7 +32,8 @@ use crate::api::{Eid, Iccid, Imsi};
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "ICCID", type_ = "string", json_path = ".status.iccid"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpointId"),
-    printcolumn(name = "MSISDN", type_ = "string", json_path = ".status.msisdn", priority = 1)
+    printcolumn(name = "MSISDN", type_ = "string", json_path = ".status.msisdn", priority = 1),
+    printcolumn(name = "Profile", type_ = "string", json_path = ".status.euicc.profile", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -96,9 +97,29 @@ pub struct SimStatus {
     /// First activation, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation_date: Option<String>,
+    /// The eUICC that the SIM is on, where emnify shows one: as of the last hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub euicc: Option<EuiccStatus>,
     /// Shared fields.
     #[serde(flatten)]
     pub common: CommonStatus,
+}
+
+/// What emnify shows of the eUICC that a SIM is on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EuiccStatus {
+    /// EID of the eUICC.
+    pub eid: String,
+    /// State of the SIM's profile in emnify's words, such as `Enabled`; unset where the eUICC does not show the profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The eUICC falls back to the profile where another one finds no network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
+    /// When the eUICC last asked emnify for operations, RFC 3339: at every restart of its device and once a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_polled_at: Option<String>,
 }
 
 impl SimSpec {

@@ -1,11 +1,12 @@
-use emnify_engine::kind::{Change, Inputs, Managed};
+use emnify_engine::kind::{Change, Have, Inputs, Managed};
 use jiff::Timestamp;
 use kube::{CustomResourceExt, core::object::HasSpec};
 use serde_json::json;
 
 use super::{
-    Sim, SimSpec, SimState,
+    Sim, SimSpec, SimState, SimStatus,
     diff::diff,
+    euicc::{News, OnEuicc},
     rows::{Row, SetState},
     state::status,
     state_claim,
@@ -126,4 +127,31 @@ fn a_bound_sim_does_not_become_another_one() {
 fn the_crd_has_the_rules() {
     let crd = serde_json::to_string(&Sim::crd()).unwrap();
     assert!(crd.contains("set exactly one of iccid, eid, imsi") && crd.contains("emsim"));
+}
+
+fn on_an_euicc(state: &str) -> OnEuicc {
+    OnEuicc { eid: "8904".into(), state: Some(state.into()), fallback: Some(false), polled: None }
+}
+
+/// The status after a look at a SIM of an eUICC of which so much is told.
+fn reported(object: &Sim, row: Row, told: Option<&News>, before: &SimStatus) -> SimStatus {
+    let have = Have { row: row.into(), parts: ().into(), output: None };
+    let mut status = before.clone();
+    object.report(&have, told, &mut status);
+    status
+}
+
+#[test]
+fn what_was_told_of_the_euicc_stays_until_something_else_is_told() {
+    let (object, row) = (sim(|_| ()), Row { eid: Some("8904".into()), ..row(1) });
+    let known = reported(&object, row.clone(), Some(&Some(on_an_euicc("Enabled"))), &SimStatus::default());
+    assert_eq!(known.euicc.as_ref().and_then(|euicc| euicc.profile.as_deref()), Some("Enabled"));
+    let unread = reported(&object, row.clone(), None, &known);
+    assert_eq!(unread.euicc, known.euicc, "an earlier process read it");
+    let gone = reported(&object, row.clone(), Some(&None), &known);
+    assert_eq!(gone.euicc, None, "emnify shows none any more");
+    let another = Row { iccid: Some("8988303000000010157".into()), ..row };
+    assert_eq!(reported(&object, another, None, &known).euicc, None, "it was another SIM's");
+    let plain = Row { eid: None, ..self::row(1) };
+    assert_eq!(reported(&object, plain, None, &known).euicc, None, "a SIM without an EID is on none");
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::quick_stage;
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{DEVICE, Result, apply_ready, edited, holds, look},
+    support::{DEVICE, ORGANISATION, Result, apply_ready, edited, holds, look},
 };
 
 const SIM: &str = r#"
@@ -19,6 +19,8 @@ spec:
   iccid: "8988303000000010003"
   state: Activated
 "#;
+
+const EID: &str = "89049032000001000000000000000001";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
@@ -40,11 +42,20 @@ async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
             edited(SIM, &[("state: Activated", "state: Activated\n  driftPolicy: Correct")]),
         ),
     ];
+    stage.simulator().edit(|state| {
+        let platform = state.organisations.get_mut(&ORGANISATION).expect("it is in the seed");
+        platform.sims.get_mut(&10_000_003).expect("it is in the seed").eid = Some(EID.to_owned());
+        let profiles = json!([{"iccid": "8988303000000010003", "status": 2, "fallback": true}]);
+        let euicc = serde_json::from_value(json!({"id": 1, "eid": EID, "profiles": profiles}));
+        platform.euiccs.put(euicc.expect("an eUICC"));
+    })?;
     let states = |platform: &Organisation| [10_000_001, 10_000_003].map(|id| platform.sims[&id].status);
     for (kind, name, manifest, _, _) in &cases {
         apply_ready(&stage, kind, name, manifest).await?;
     }
     assert_eq!(look(&stage, states), [SimState::Activated; 2]);
+    let euicc = json!({"eid": EID, "profile": "Enabled", "fallback": true});
+    stage.wait_for("Sim", "spare-1", "its eUICC", |sim| sim["status"]["euicc"] == euicc).await?;
 
     let traffic = Traffic::from_now(&stage);
     for (_, _, _, sim, _) in &cases {

@@ -14,6 +14,7 @@ pub mod custom_event;
 pub mod data_stream;
 pub mod endpoint;
 pub mod endpoint_bulk;
+pub mod euicc;
 pub mod event;
 mod id;
 pub mod integration;

@@ -68,6 +68,8 @@ pub trait Managed: Kind {
     const LISTED_ALONE: bool = false;
     /// Pieces that only the report needs: where a device is, how much it has used.
     const EXTRAS: Option<Extras<Self>> = None;
+    /// Another listing tells what its own does not show: which profile of an eUICC is in use.
+    const COMPANION: Option<Companion<Self>> = None;
     /// Its listing is this lookup table too: devices name tags, and nobody reads the same list twice.
     const TABLE: Option<&'static Table> = None;
     /// Calls for several objects at once: a thousand devices share one.
@@ -396,6 +398,25 @@ impl<P> Extra<P> {
     }
 }
 
+/// A listing that tells of rows of the kind what only the report needs, as news. It is read rarely, and only while an object here is
+/// bound to a row that it may tell of; where it is refused, what was told last stays in the status.
+#[allow(clippy::type_complexity, reason = "each of them is written once, here")]
+pub struct Companion<K: Managed> {
+    /// What is listed; where a login may not read it, its Workspace says so.
+    pub name: &'static str,
+    /// How old what it told may become.
+    pub every: Duration,
+    /// It may tell of this row.
+    pub tells_of: fn(&K::Row) -> bool,
+    /// One page: what each entry tells, and of which rows; of one that is told of twice the later counts.
+    pub page: for<'a> fn(&'a Api, Cursor) -> Answer<'a, Page<Told<K::News>>>,
+    /// What is known of a row that it does not tell of.
+    pub silent: K::News,
+}
+
+/// What one entry of a companion listing tells, each with the key of the rows that it is about.
+pub type Told<N> = Vec<(Key, N)>;
+
 /// The API has calls for several objects at once. What shares a call has one [batch key](Change::batch).
 #[allow(clippy::type_complexity, reason = "each of them is written once, here")]
 pub struct Bulk<K: Managed> {
@@ -425,4 +446,4 @@ macro_rules! opaque {
     };
 }
 
-opaque!(Events, Recent, Renewal, Uses, Bulk);
+opaque!(Events, Recent, Renewal, Uses, Companion, Bulk);

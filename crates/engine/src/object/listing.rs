@@ -52,6 +52,7 @@ impl<K: Managed> Controller<K> {
         if !kind_state.swept.swap(true, Ordering::Relaxed) {
             let sweeper = self.clone().sweep_for_ever(session.clone());
             self.kube.shared.tasks.of_session(session, &format!("listing of {}", K::KIND), sweeper);
+            self.accompany(session);
         }
         kind_state
     }
@@ -196,7 +197,7 @@ impl<K: Managed> Controller<K> {
 }
 
 /// Time between two listings of this many pages, of a kind that is listed so often while it is small.
-fn sweep_every(usual: Duration, pages: u32) -> Duration {
+pub(super) fn sweep_every(usual: Duration, pages: u32) -> Duration {
     usual.max(PAGE_EVERY.saturating_mul(pages))
 }
 

@@ -6,6 +6,7 @@
 
 mod ahead;
 mod any_kind;
+mod companion;
 mod decide;
 mod dispatch;
 mod elsewhere;

@@ -59,6 +59,18 @@ impl<K: Managed> Rotating<'_, K> {
             }
         }
         self.session.scrub.put(item(self.object), &dues);
+        self.ask_companion();
+    }
+
+    /// Another listing may tell of the object, and has not yet.
+    fn ask_companion(&self) {
+        let kind_state = self.session.kind_state::<K>();
+        let row = &self.have.row;
+        if K::COMPANION.is_some_and(|listing| (listing.tells_of)(row))
+            && kind_state.mirror.is_untold(&K::id(row))
+        {
+            kind_state.untold.notify_one();
+        }
     }
 
     /// The piece to read now, if it is the turn of this object.

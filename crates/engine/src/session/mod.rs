@@ -60,6 +60,8 @@ pub struct KindState<K: Managed> {
     pub sweep: Notify,
     /// Objects of any kind that look again after the next complete listing.
     pub(crate) waiting: Mutex<BTreeSet<ObjectKey>>,
+    /// An object is bound to a row that the companion listing may tell of, and nothing is known from it yet.
+    pub(crate) untold: Notify,
     /// Sweeping has been started.
     pub(crate) swept: AtomicBool,
     bulk: Mutex<Bulk>,
@@ -251,6 +253,7 @@ impl Session {
                     mirror: Mirror::default(),
                     sweep: Notify::new(),
                     waiting: Mutex::default(),
+                    untold: Notify::new(),
                     swept: AtomicBool::new(false),
                     bulk: Mutex::default(),
                 })

@@ -4,6 +4,7 @@ mod accepted;
 mod listed;
 mod pool;
 mod table;
+mod told;
 mod under_way;
 
 use std::{
