@@ -170,6 +170,8 @@ struct Platform {
     shows_plan: AtomicBool,
     /// The organisation may be read.
     shows_organisation: AtomicBool,
+    /// Names of states and currencies may be looked up.
+    shows_names: AtomicBool,
     /// What it says of each organisation, beside id and name.
     organisation: Mutex<Value>,
 }
@@ -180,6 +182,7 @@ impl Platform {
             knows: AtomicBool::new(true),
             shows_plan: AtomicBool::new(true),
             shows_organisation: AtomicBool::new(true),
+            shows_names: AtomicBool::new(true),
             organisation: Mutex::new(json!({
                 "status": {"id": 0, "description": "Active"}, "currency": {"id": 1, "code": "EUR"},
                 "monthly_cost_limit": "100.50",
@@ -244,6 +247,12 @@ impl Platform {
                 let mut shown = self.organisation.lock().clone();
                 (shown["id"], shown["name"]) = (json!(id), json!("Example"));
                 (StatusCode::OK, shown)
+            }
+            Some(_)
+                if ["/organisation/status", "/currency"].iter().any(|end| path.ends_with(end))
+                    && !self.shows_names.load(Ordering::Relaxed) =>
+            {
+                forbidden
             }
             Some(_) if path.ends_with("/organisation/status") => (
                 StatusCode::OK,

@@ -90,20 +90,27 @@ impl Survey {
         let quiet = self.looked && !session.creating();
         self.looked = true;
         if quiet && self.organisation.is_due(organisation, now) {
-            match details(&api).await {
-                Ok(read) => {
-                    self.organisation.done(organisation, now);
+            let currency = status.organisation.as_ref().and_then(|known| known.currency.clone());
+            match details(&api, currency).await {
+                Ok((read, refused)) => {
                     if let Some(known) = status.organisation.as_mut() {
                         let (id, name, base_url) =
                             (known.id.clone(), known.name.clone(), known.base_url.clone());
                         *known = Organisation { id, name, base_url, ..read };
                     }
+                    match refused {
+                        Some(error) => self.unread(organisation, &error, now),
+                        None => self.organisation.done(organisation, now),
+                    }
                 }
-                Err(error) if self.organisation.failed(now) => {
-                    tracing::warn!(organisation, %error, "state of the organisation not read");
-                }
-                Err(_) => {}
+                Err(error) => self.unread(organisation, &error, now),
             }
+        }
+    }
+
+    fn unread(&mut self, organisation: i64, error: &Error, now: Timestamp) {
+        if self.organisation.failed(now) {
+            tracing::warn!(organisation, %error, "not all is known of the organisation");
         }
     }
 }
@@ -119,29 +126,45 @@ async fn plan(api: &Api, status: &mut WorkspaceStatus) -> Result<(), Error> {
     Ok(())
 }
 
-/// State, currency and limit. emnify shows them with names, or with ids that lookups name.
-async fn details(api: &Api) -> Result<Organisation, Error> {
+/// State, currency and limit. emnify shows them with names, or with ids that lookups name. Where a lookup is refused, the rest is
+/// told without it, a state by its id, and the currency stays the one told `before`; the refusal comes back too.
+async fn details(api: &Api, before: Option<String>) -> Result<(Organisation, Option<Error>), Error> {
     let Wire { status, currency, monthly_cost_limit, .. } = api.my_organisation().await?;
+    let mut refused = None;
     let state = match status {
         Some(status) if status.name.is_none() => {
-            let all = api.organisation_statuses().await?;
-            Some(all.into_iter().find(|known| known.id == status.id).unwrap_or(status))
+            let all = unless_refused(api.organisation_statuses().await, &mut refused)?;
+            let named = all.and_then(|all| all.into_iter().find(|known| known.id == status.id));
+            Some(named.unwrap_or(status))
         }
         shown => shown,
     };
     let currency = match currency {
-        Some(currency) if currency.code.is_empty() => {
-            let all = api.currencies().await?;
-            Some(all.into_iter().find(|known| known.id == currency.id).unwrap_or(currency))
-        }
-        shown => shown,
+        Some(shown) if shown.code.is_empty() => match unless_refused(api.currencies().await, &mut refused)? {
+            Some(all) => all.into_iter().find(|known| known.id == shown.id).map(|known| known.code),
+            None => before,
+        },
+        shown => shown.map(|known| known.code),
     };
-    Ok(Organisation {
+    let details = Organisation {
         state: state.map(|state| state.name.unwrap_or_else(|| state.id.to_string())),
-        currency: currency.map(|currency| currency.code).filter(|code| !code.is_empty()),
+        currency: currency.filter(|code| !code.is_empty()),
         monthly_cost_limit: monthly_cost_limit.map(|limit| limit.to_string()),
         ..Organisation::default()
-    })
+    };
+    Ok((details, refused))
+}
+
+/// `None` where emnify says no, which is noted.
+fn unless_refused<T>(read: Result<T, Error>, refused: &mut Option<Error>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error @ (Error::Unauthorized { status: 403, .. } | Error::Rejected { .. })) => {
+            *refused = Some(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use emnify_simulator::fleet;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::{
@@ -132,5 +133,32 @@ async fn what_is_deleted_before_its_id_is_written_goes_from_emnify_too() {
     assert_eq!(left, 0, "nothing is left behind");
     let object = stage.cluster.object("Endpoint", &name(0));
     assert!(object.is_none(), "{:#}", object.unwrap_or_default());
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_much_room_there_is_one_login_may_not_ask_and_another_may() {
+    let stage = Stage::with_sims(DEVICES).await;
+    let second = stage.admit("second", "metering-token-2").await;
+    let bearer = second.client.token().unwrap().token.expose_secret().to_owned();
+    let room = |asked: &Asked| asked.method == "GET" && asked.path.ends_with("/ip_address_space");
+    let first = bearer.clone();
+    stage.wire.fail(move |asked| room(asked) && asked.bearer != first, Wrong::Forbidden);
+    let half = DEVICES / 2;
+    for (workspace, range) in [("default", 0..half), ("second", half..DEVICES)] {
+        for n in range.clone() {
+            let mut device = device(n);
+            device["workspaceRef"] = json!({"name": workspace});
+            stage.cluster.apply_a("Endpoint", &name(n), device);
+        }
+        for n in range {
+            stage.ready("Endpoint", &name(n)).await;
+        }
+    }
+    assert_eq!(stage.wire.struck().len(), 1, "a login that may not ask is not tried again and again");
+    assert!(
+        stage.wire.asked().iter().any(|asked| room(asked) && asked.bearer == bearer),
+        "it holds for that login"
+    );
     stage.stop().await;
 }

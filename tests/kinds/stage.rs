@@ -125,6 +125,17 @@ impl Stage {
         &self.access
     }
 
+    /// Another Workspace of the organisation, which logs in with this token.
+    pub(crate) async fn admit(&self, name: &str, token: &str) -> Arc<Caller> {
+        let key = WorkspaceKey { namespace: Some("ns".into()), name: name.into() };
+        let session = self.access.session.clone();
+        let caller = session.admit(Caller::new(key.clone(), self.client(token).await));
+        let access = Access { session, caller: caller.clone() };
+        self.engine.shared.workspaces.lives_on(&key, access.session.host.clone());
+        self.engine.shared.publish(&key, Entry { state: Ok(access), allows: None, generation: Some(1) });
+        caller
+    }
+
     /// A client of another workspace, logged in with this token.
     pub(crate) async fn client(&self, token: &str) -> Client {
         logged_in(&self.wire, token).await

@@ -44,6 +44,24 @@ async fn an_organisation_that_is_shown_by_ids_is_named_by_lookups() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_organisation_whose_names_may_not_be_looked_up_is_told_without_them() {
+    let stage = Stage::new(true);
+    stage.platform.shows_names.store(false, Ordering::Relaxed);
+    *stage.platform.organisation.lock() =
+        json!({"organisation_status_id": 1, "currency_id": 2, "monthly_cost_limit": "100.50"});
+    stage.pass(HOURS * 5).await;
+    let [state, currency, limit] = shown(&stage);
+    assert_eq!((state.as_deref(), currency.as_deref(), limit.as_deref()), (Some("1"), None, Some("100.5")));
+    let tried = asked(&stage, "/organisation/status");
+    assert!((2..=30).contains(&tried), "{tried} times in some hours");
+    assert_eq!(stage.true_conditions(), ["Ready UpToDate"], "nothing waits for them");
+    stage.platform.shows_names.store(true, Ordering::Relaxed);
+    stage.pass(HOURS).await;
+    assert_eq!(shown(&stage), some(["Blocked", "USD", "100.5"]));
+    assert_eq!(asked(&stage, "/organisation/status"), tried + 1, "and then they are known");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_organisation_that_may_not_be_read_is_asked_for_ever_more_rarely_and_stays_ready() {
     let stage = Stage::new(true);
     stage.platform.shows_organisation.store(false, Ordering::Relaxed);

@@ -72,8 +72,8 @@ pub struct KindState<K: Managed> {
 struct Bulk {
     paces: HashMap<BatchKey, Pace>,
     rooms: HashMap<BatchKey, (usize, Instant)>,
-    /// When emnify last refused to say how much room there is.
-    refused_room: Option<Instant>,
+    /// When emnify last refused to tell a login how much room there is.
+    refused_rooms: HashMap<WorkspaceKey, Instant>,
     /// A refused bulk create makes nothing (`Some(true)`), or some of it (`Some(false)`).
     whole: Option<bool>,
 }
@@ -109,7 +109,7 @@ impl<K: Managed> KindState<K> {
     /// API has no such limit.
     pub(crate) async fn room_for(
         &self,
-        api: &emnify::Api,
+        (caller, api): (&Caller, &Api),
         key: &BatchKey,
         create: &K::Change,
         wanted: usize,
@@ -118,20 +118,20 @@ impl<K: Managed> KindState<K> {
             return Some(room);
         }
         let bulk = K::BULK?;
-        if self.bulk().refused_room.is_some_and(|at| at.elapsed() < ROOM_KEPT) {
+        if self.bulk().refused_rooms.get(&caller.key).is_some_and(|at| at.elapsed() < ROOM_KEPT) {
             return None;
         }
         let error = match (bulk.room)(api, create).await {
             Ok(room) => {
-                self.bulk().refused_room = None;
+                self.bulk().refused_rooms.remove(&caller.key);
                 return room.map(|room| self.set_room(key, room));
             }
             Err(error) => error,
         };
         // not knowing is no reason not to try
         let refused = matches!(error, Error::Unauthorized { .. } | Error::Rejected { .. });
-        if !refused || self.bulk().refused_room.replace(Instant::now()).is_none() {
-            tracing::warn!(kind = K::KIND, %error, "capacity not read");
+        if !refused || self.bulk().refused_rooms.insert(caller.key.clone(), Instant::now()).is_none() {
+            tracing::warn!(kind = K::KIND, workspace = %caller.key, %error, "capacity not read");
         }
         None
     }

@@ -178,7 +178,8 @@ impl<F: ObjectSet> SetController<F> {
         let kind_state = session.kind_state::<F::Member>();
         let Some(doing) = items.first().map(call_item::doing) else { return };
         if let (Some(key), true) = (&call.key, items.len() > 1 && items[0].id.is_none()) {
-            let room = kind_state.room_for(api, key, &items[0].change, items.len()).await;
+            let room =
+                kind_state.room_for((&call.entry.caller, api), key, &items[0].change, items.len()).await;
             items.truncate(room.unwrap_or(usize::MAX));
             if items.is_empty() {
                 let error = Error::Capacity { message: "there is no room for more".into() };

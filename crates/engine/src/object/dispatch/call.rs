@@ -256,7 +256,9 @@ impl<K: Managed> Controller<K> {
             return Vec::new();
         };
         let kind_state = access.session.kind_state::<K>();
-        let Some(room) = kind_state.room_for(api, key, &call_items[0].change, call_items.len()).await else {
+        let Some(room) =
+            kind_state.room_for((&access.caller, api), key, &call_items[0].change, call_items.len()).await
+        else {
             return Vec::new();
         };
         let left_out = call_items.split_off(room.min(call_items.len()));
