@@ -11,7 +11,7 @@ use kube::{
     api::PostParams,
     runtime::{watcher, watcher::Event},
 };
-use tokio::net::TcpListener;
+use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::*;
 
@@ -163,4 +163,33 @@ async fn a_connection_that_is_accepted_and_never_answered_is_given_up() {
     let answer = Api::<ConfigMap>::namespaced(client, "d").get("a").await.expect_err("nothing is said");
     assert!(format!("{answer:?}").contains("Silent"), "{answer:?}");
     kept.abort();
+}
+
+/// What a proxy hears first from a client that a kubeconfig sends its way.
+async fn first_words_to_a_proxy(scheme: &str) -> Vec<u8> {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = Config::new("https://api.example:6443".parse().unwrap());
+    config.proxy_url = Some(format!("{scheme}://{}", proxy.local_addr().unwrap()).parse().unwrap());
+    let client = client(config).expect("as kubectl, the operator speaks by a proxy");
+    let api = Api::<ConfigMap>::namespaced(client, "d");
+    let heard = async {
+        let (mut connection, _) = proxy.accept().await.unwrap();
+        let mut words = vec![0; 64];
+        let length = connection.read(&mut words).await.unwrap();
+        words.truncate(length);
+        words
+    };
+    tokio::select! {
+        heard = heard => heard,
+        answer = api.get("a") => panic!("no proxy was asked: {answer:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_of_a_kubeconfig_is_used() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let heard = first_words_to_a_proxy("http").await;
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.starts_with("CONNECT api.example:6443 "), "{heard}");
+    assert_eq!(first_words_to_a_proxy("socks5").await[0], 5, "the version that a SOCKS client begins with");
 }

@@ -3,6 +3,7 @@
 
 mod accepted;
 mod approval;
+mod flux;
 mod manifests;
 mod ownership;
 mod quiet;

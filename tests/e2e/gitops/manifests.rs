@@ -49,6 +49,11 @@ impl Manifests {
         Self(all)
     }
 
+    /// The same after a commit that leaves some out.
+    pub(super) fn without(&self, gone: impl Fn(&Value) -> bool) -> Self {
+        Self(self.0.iter().filter(|object| !gone(object)).cloned().collect())
+    }
+
     /// Kind and name of each.
     pub(super) fn names(&self) -> Vec<(String, String)> {
         self.0.iter().map(name_of).collect()

@@ -46,7 +46,7 @@ fn collection(kind: &str) -> String {
 }
 
 /// What a commit changes: a value, a list item more and one less, a field that goes.
-fn commit(object: &mut Value) {
+pub(super) fn commit(object: &mut Value) {
     let (kind, name) = name_of(object);
     let spec = &mut object["spec"];
     match (kind.as_str(), name.as_str()) {
