@@ -28,7 +28,7 @@ use crate::support::{Result, versions};
 
 /// The controller.
 const CONTROLLER: &str = "KUSTOMIZE_CONTROLLER";
-/// A folder with the definitions of Kustomizations and GitRepositories.
+/// A folder with the definitions of `Kustomization` and `GitRepository`.
 const DEFINITIONS: &str = "FLUX_DEFINITIONS";
 
 /// A stage, a repository, and Flux that applies what is committed.
