@@ -28,7 +28,7 @@ use crate::support::{Result, versions};
 
 /// The controller.
 const CONTROLLER: &str = "KUSTOMIZE_CONTROLLER";
-/// A folder with the definitions of `Kustomization` and `GitRepository`.
+/// A folder with the definitions of `Kustomization` and of all sources.
 const DEFINITIONS: &str = "FLUX_DEFINITIONS";
 
 /// A stage, a repository, and Flux that applies what is committed.
