@@ -16,7 +16,7 @@ use tokio::{process::Command, time::timeout};
 
 use crate::{
     install::{OBJECTS, RELEASE, Release, SYSTEM, all_ready, own, ready},
-    support::{Result, options},
+    support::Result,
 };
 
 /// No command of a page takes longer.
@@ -205,7 +205,8 @@ async fn argo_cd(shell: &Shell, way: &str) -> Result<()> {
 
 #[tokio::test]
 async fn argo_cds_configuration_keeps_what_is_in_it_however_it_was_made() -> Result<()> {
-    let stage = Stage::start(options("argocd")?).await?;
+    // the command names a namespace, which other tests make too
+    let stage = own("argocd").await?;
     let shell = Shell::new(&stage).await?;
     let commands = commands("gitops.md")?;
     let (_, command) =
@@ -219,6 +220,5 @@ async fn argo_cds_configuration_keeps_what_is_in_it_however_it_was_made() -> Res
         assert_eq!(map["data"]["accounts.alice"], "apiKey, login", "{way}: what was there stays");
         assert!(map["data"]["resource.customizations.health.emnify.io_Endpoint"].is_string(), "{way}");
     }
-    shell.run("kubectl delete namespace argocd --wait=false").await?;
     stage.finish().await
 }
