@@ -191,5 +191,10 @@ async fn the_proxy_of_a_kubeconfig_is_used() {
     let heard = first_words_to_a_proxy("http").await;
     let heard = String::from_utf8_lossy(&heard);
     assert!(heard.starts_with("CONNECT api.example:6443 "), "{heard}");
+    assert_eq!(
+        first_words_to_a_proxy("https").await[0],
+        22,
+        "to a proxy with TLS, the record of a handshake"
+    );
     assert_eq!(first_words_to_a_proxy("socks5").await[0], 5, "the version that a SOCKS client begins with");
 }

@@ -7,7 +7,7 @@ use emnify_harness::stage::{ADMIN_SERVER, Stage, condition};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 
 use crate::support::{DEVICE, Result, apply_ready, options, says};
@@ -60,6 +60,20 @@ async fn metrics_count_what_the_platform_counts() -> Result<()> {
     assert!(sum(&text, "emnify_objects", "kind=\"Endpoint\"") > 0.5, "{text}");
     assert!(text.contains("emnify_listing_age_seconds{"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_that_cannot_listen_ends_and_says_why() -> Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0").await?;
+    let mut options = options("no-port")?;
+    options.flags.push(format!("--admin-addr={}", taken.local_addr()?));
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    let waited = stage.eventually("somebody serves", async || Ok(false)).await;
+    let said = format!("{:#}", waited.expect_err("nobody serves"));
+    assert!(said.starts_with("the operator has ended: --admin-addr: 127.0.0.1:"), "{said}");
+    assert!(said.contains("cannot be listened on: "), "the cause is told: {said}");
     Ok(())
 }
 

@@ -117,9 +117,12 @@ impl Operator {
         drop(self.ended.clone().wait_for(Option::is_some).await);
     }
 
-    /// Why it ended by itself, if it did.
+    /// Why it ended by itself, if it did. What it panicked with is on standard error.
     pub(super) fn failure(&self) -> Option<String> {
-        self.ended.borrow().as_ref()?.as_ref().err().cloned()
+        match &*self.ended.borrow() {
+            Some(end) => end.as_ref().err().cloned(),
+            None => self.thread.as_ref()?.is_finished().then(|| "it panicked".to_owned()),
+        }
     }
 
     async fn outcome(mut self) -> Result<()> {
