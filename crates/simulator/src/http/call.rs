@@ -7,7 +7,7 @@ use super::body::id_of;
 use super::refusal::Refusal;
 use crate::Options;
 use crate::operations::{Operation, Params};
-use crate::state::{Actor, Draft, EventUser, NextIds, Organisation, State};
+use crate::state::{Actor, Draft, EventUser, NextIds, Organisation, State, Table};
 
 /// Who calls: read from the JWT.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,6 +91,33 @@ impl Call<'_> {
             Ok(id) => u64::try_from(id).map_err(|_| Refusal::missing(what, id)),
             Err(_) => Err(unreadable_id(self.param(name))),
         }
+    }
+
+    /// The record of the caller's organisation that the path names.
+    ///
+    /// # Errors
+    /// 400 for what is no number; 404 where there is none.
+    pub fn record<T>(
+        &self,
+        name: &str,
+        of: fn(&Organisation) -> &Table<T>,
+        what: &str,
+    ) -> Result<&T, Refusal> {
+        of(self.org()).get(&self.id(name)?).ok_or_else(|| Refusal::not_found(what))
+    }
+
+    /// The same, to change it.
+    ///
+    /// # Errors
+    /// As [`Call::record`].
+    pub fn record_mut<T>(
+        &mut self,
+        name: &str,
+        of: fn(&mut Organisation) -> &mut Table<T>,
+        what: &str,
+    ) -> Result<&mut T, Refusal> {
+        let id = self.id(name)?;
+        of(self.split().0).get_mut(&id).ok_or_else(|| Refusal::not_found(what))
     }
 
     /// A query parameter.

@@ -99,8 +99,7 @@ fn read(call: &mut Call<'_>) -> Answer {
 }
 
 fn find<'a>(call: &'a Call<'_>) -> Result<&'a Attachment, Refusal> {
-    let id = call.id("cloudconnect_attachment_id")?;
-    call.org().attachments.get(&id).ok_or_else(|| Refusal::not_found("Cloud Connect attachment"))
+    call.record("cloudconnect_attachment_id", |org| &org.attachments, "Cloud Connect attachment")
 }
 
 fn text(call: &Call<'_>, field: &str) -> Option<String> {

@@ -67,12 +67,8 @@ fn create_callback(call: &mut Call<'_>) -> Answer {
 }
 
 fn read_callback(call: &mut Call<'_>) -> Answer {
-    let org = call.org();
-    let row = org
-        .api_callbacks
-        .get(&call.id("api_callback_id")?)
-        .ok_or_else(|| Refusal::not_found("API callback"))?;
-    Ok(Reply::json(callback(row, org)))
+    let row = call.record("api_callback_id", |org| &org.api_callbacks, "API callback")?;
+    Ok(Reply::json(callback(row, call.org())))
 }
 
 /// Refused while a service profile refers to it. [?]
@@ -100,10 +96,8 @@ fn create_secret(call: &mut Call<'_>) -> Answer {
 }
 
 fn read_secret(call: &mut Call<'_>) -> Answer {
-    let org = call.org();
-    let row =
-        org.api_secrets.get(&call.id("api_secret_id")?).ok_or_else(|| Refusal::not_found("API secret"))?;
-    Ok(Reply::json(secret(row, org)))
+    let row = call.record("api_secret_id", |org| &org.api_secrets, "API secret")?;
+    Ok(Reply::json(secret(row, call.org())))
 }
 
 /// Refused while a service profile refers to it. [?]
