@@ -116,8 +116,8 @@ pub trait AnyKind: Send + Sync {
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot;
     /// Objects that live, or may live, in emnify through a workspace.
     fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String>;
-    /// True once every object was listed.
-    fn listed(&self) -> bool;
+    /// Waits until every object was listed.
+    fn listed(&self) -> BoxFuture<'_, ()>;
 }
 
 /// Turns at emnify, from what is sent to what its answer means.

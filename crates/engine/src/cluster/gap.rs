@@ -8,6 +8,8 @@ use kube::{
     runtime::{reflector::Store, watcher::Event},
 };
 
+use crate::kind::object_key::uid_of;
+
 /// Compares the store before and after a listing. It has to hear every event after the store has taken it.
 #[derive(Debug)]
 pub(crate) struct Gap<K> {
@@ -37,7 +39,7 @@ where
 {
     /// Takes note of an event; at the end of a listing that follows on an earlier one, what happened between the two.
     pub(crate) fn observe(&mut self, event: &Event<K>, store: &Store<K>) -> Option<Missed<K>> {
-        let all = || store.state().into_iter().map(|object| (object.uid().unwrap_or_default(), object));
+        let all = || store.state().into_iter().map(|object| (uid_of(object.meta()).to_owned(), object));
         match event {
             Event::Init => {
                 self.before = self.listed.then(|| all().collect());

@@ -10,7 +10,11 @@ use kube::{Resource, ResourceExt, runtime::watcher};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::{decide::known::Explanation, kind::reason, session::pause};
+use crate::{
+    decide::known::Explanation,
+    kind::{object_key::uid_of, reason},
+    session::pause,
+};
 
 /// First and longest pause of an object for which something was refused.
 const FIRST: Duration = Duration::from_secs(5);
@@ -124,17 +128,17 @@ impl Refusals {
     /// For how long the object is left alone; an edit of spec or annotations, or its deletion, ends that.
     pub(crate) fn rest<K: Resource>(&self, object: &K) -> Option<Duration> {
         let all = self.0.lock();
-        let refused = all.get(&object.uid()?).filter(|r| r.final_ && r.stamp == stamp(object))?;
+        let refused = all.get(uid_of(object.meta())).filter(|r| r.final_ && r.stamp == stamp(object))?;
         Some(refused.until.saturating_duration_since(Instant::now())).filter(|rest| !rest.is_zero())
     }
 
     /// Notes a look that failed; returns when to look again.
     pub(crate) fn note<K: Resource>(&self, object: &K, final_: bool) -> Duration {
-        let (uid, stamp) = (object.uid().unwrap_or_default(), stamp(object));
+        let (uid, stamp) = (uid_of(object.meta()), stamp(object));
         let mut all = self.0.lock();
-        let times = all.get(&uid).filter(|r| r.stamp == stamp).map_or(0, |r| r.times).saturating_add(1);
+        let times = all.get(uid).filter(|r| r.stamp == stamp).map_or(0, |r| r.times).saturating_add(1);
         let rest = pause::spread(pause(times));
-        all.insert(uid, Refused { stamp, times, until: Instant::now() + rest, final_ });
+        all.insert(uid.to_owned(), Refused { stamp, times, until: Instant::now() + rest, final_ });
         rest
     }
 

@@ -14,7 +14,10 @@ use serde_json::json;
 use super::status::{MANAGER, patch_params};
 use crate::{
     decide::known::SecretState,
-    kind::{Id, Kind, Output, OutputRef},
+    kind::{
+        Id, Kind, Output, OutputRef,
+        object_key::{namespace_of, uid_of},
+    },
 };
 
 /// Type of the Secrets we write.
@@ -101,7 +104,7 @@ async fn take_over<K: Kind>(
 }
 
 fn owner_notes<K: Kind>(object: &K) -> BTreeMap<String, String> {
-    let uid = object.uid().unwrap_or_default();
+    let uid = uid_of(object.meta()).to_owned();
     BTreeMap::from([(OWNER.to_owned(), uid), (OWNER_NAME.to_owned(), owner_name(object))])
 }
 
@@ -152,7 +155,7 @@ async fn patch<K: Kind>(
 }
 
 fn api<K: Kind>(client: &Client, object: &K) -> Api<Secret> {
-    Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
+    Api::namespaced(client.clone(), namespace_of(object.meta()))
 }
 
 fn is_ours<K: Kind>(secret: &Secret, object: &K) -> bool {
@@ -162,12 +165,12 @@ fn is_ours<K: Kind>(secret: &Secret, object: &K) -> bool {
 /// Whose Secret it is. Of an earlier object of this kind and name nothing but the Secret can be left, since names are
 /// unique, so that whoever carries the name now inherits it.
 fn whose<K: Kind>(secret: &Secret, object: &K) -> SecretState {
-    let uid = object.uid().unwrap_or_default();
-    if uid.is_empty() || secret.type_.as_deref() != Some(TYPE) {
+    let uid = uid_of(object.meta());
+    if secret.type_.as_deref() != Some(TYPE) {
         return SecretState::Foreign;
     }
     let owners = secret.owner_references();
-    let noted = secret.annotations().get(OWNER) == Some(&uid);
+    let noted = secret.annotations().get(OWNER).is_some_and(|noted| noted == uid);
     if noted || owners.iter().any(|owner| owner.uid == uid) {
         return SecretState::Ours;
     }

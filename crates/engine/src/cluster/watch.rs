@@ -1,12 +1,6 @@
 //! Kinds at work: what is watched of each, and one counted look after another at its objects.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use kube::{
@@ -51,9 +45,9 @@ pub(crate) trait Reconciler<K: Kind>: Send + Sync + 'static {
     fn kube(&self) -> &KindContext<K>;
     /// One look at one object.
     fn reconcile(
-        self: Arc<Self>,
-        object: Arc<Decoded<K>>,
-    ) -> BoxFuture<'static, Result<Reconciled, kube::Error>>;
+        self: &Arc<Self>,
+        object: &Decoded<K>,
+    ) -> impl Future<Output = Result<Reconciled, kube::Error>> + Send;
     /// The object is new or changed in a way that matters; a look follows, in its turn.
     fn arrived(self: &Arc<Self>, _object: &Decoded<K>) {}
     /// The object left the cluster.
@@ -85,7 +79,7 @@ struct OfKind<K: Kind, L> {
     reconciler: Arc<L>,
     namespace: Option<String>,
     store: Store<Decoded<K>>,
-    refused: Arc<AtomicBool>,
+    refused: watch::Sender<bool>,
     line: Mutex<Line>,
 }
 
@@ -102,7 +96,7 @@ impl<K: Kind, L: Reconciler<K>> Follower<Decoded<K>> for OfKind<K, L> {
 
     fn heard(&self, event: &watcher::Event<Decoded<K>>) {
         let (watcher::Event::InitDone, Some(namespace)) = (event, &self.namespace) else { return };
-        self.refused.store(false, Ordering::Relaxed);
+        self.refused.send_replace(false);
         let shared = &self.reconciler.kube().shared;
         if shared.unserved.served(namespace, K::KIND) {
             shared.claim_anew();
@@ -111,7 +105,7 @@ impl<K: Kind, L: Reconciler<K>> Follower<Decoded<K>> for OfKind<K, L> {
 
     fn not_heard(&self, error: &watcher::Error) {
         if let Some((namespace, why)) = self.namespace.as_ref().zip(unserved::refusal(error)) {
-            self.refused.store(true, Ordering::Relaxed);
+            self.refused.send_replace(true);
             return self.reconciler.kube().shared.unserved.refused(namespace, K::KIND, why);
         }
         let error = refusal::brief_watch(error);
@@ -166,7 +160,7 @@ impl<K: Kind, L: Reconciler<K>> OfKind<K, L> {
         }
         let began = Instant::now();
         let span = reconcile_span(&shared.convergences.span(object.uid()));
-        let looked = self.reconciler.clone().reconcile(object.clone()).instrument(span.clone()).await;
+        let looked = self.reconciler.reconcile(&object).instrument(span.clone()).await;
         let (step, reason) = looked.as_ref().map_or(("Failed", ""), |looked| looked.step);
         span.record("step", step).record("reason", reason);
         drop(span);

@@ -1,12 +1,13 @@
 //! Every watch of a kind: of all namespaces at once, or of each that is served.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
-use futures::FutureExt;
+use futures::{
+    FutureExt,
+    future::{join_all, select_all},
+};
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::watch;
 
 use super::follow::Followed;
 use crate::kind::{Kind, decoded::Decoded};
@@ -16,7 +17,18 @@ pub(crate) struct Watch<K: Kind> {
     pub(super) namespace: Option<String>,
     pub(super) followed: Followed<Decoded<K>>,
     /// The API server does not let it begin.
-    pub(super) refused: Arc<AtomicBool>,
+    pub(super) refused: watch::Sender<bool>,
+}
+
+impl<K: Kind> Watch<K> {
+    async fn listed_or_refused(&self) {
+        let mut refused = self.refused.subscribe();
+        tokio::select! {
+            // also where the watch has ended
+            _ = self.followed.store.wait_until_ready() => {}
+            Ok(_) = refused.wait_for(|refused| *refused), if self.namespace.is_some() => {}
+        }
+    }
 }
 
 /// Every watch of a kind.
@@ -27,7 +39,8 @@ impl<K: Kind> Watches<K> {
     pub(crate) fn new(namespaces: &[String]) -> Self {
         let scopes: Vec<Option<String>> =
             if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
-        let watch = |namespace| Watch { namespace, followed: Followed::default(), refused: Arc::default() };
+        let watch =
+            |namespace| Watch { namespace, followed: Followed::default(), refused: watch::Sender::default() };
         Self(scopes.into_iter().map(watch).collect())
     }
 
@@ -42,11 +55,11 @@ impl<K: Kind> Watches<K> {
         self.0.iter().flat_map(|w| w.followed.store.state()).collect()
     }
 
-    /// True once every object was listed. A namespace that is gone or forbidden does not hold up the others.
-    pub(crate) fn listed(&self) -> bool {
-        let ready = |w: &Watch<K>| w.followed.store.wait_until_ready().now_or_never().is_some();
-        let missing = |w: &Watch<K>| w.namespace.is_some() && w.refused.load(Ordering::Relaxed);
-        self.0.iter().all(|w| ready(w) || missing(w)) && self.0.iter().any(ready)
+    /// Waits until every object was listed. A namespace that is gone or forbidden does not hold up the others.
+    pub(crate) async fn listed(&self) {
+        join_all(self.0.iter().map(Watch::listed_or_refused)).await;
+        let listed = self.0.iter().map(|watch| watch.followed.store.wait_until_ready().boxed());
+        let _first = select_all(listed).await;
     }
 
     /// Asks for a look.

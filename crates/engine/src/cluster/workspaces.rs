@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::{
     kind::spec::{WorkspaceKey, WorkspaceKind, WorkspaceRef},
@@ -104,6 +105,8 @@ pub struct Workspaces {
     slots: RwLock<HashMap<WorkspaceKey, Slot>>,
     /// Origins, also of those that do not work.
     hosts: RwLock<HashMap<WorkspaceKey, String>>,
+    /// Moves when what a workspace gives its objects does.
+    published: watch::Sender<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -121,7 +124,19 @@ impl Workspaces {
             Slot::Elsewhere => false,
         });
         all.insert(key, Slot::Here(entry));
+        drop(all);
+        if !same {
+            self.published.send_replace(());
+        }
         !same
+    }
+
+    /// Waits until a workspace gives the session to its objects.
+    pub(crate) async fn used(&self, session: &Arc<Session>) {
+        let mut published = self.published.subscribe();
+        while !self.sessions().iter().any(|known| Arc::ptr_eq(known, session)) {
+            published.changed().await.expect("the sender is part of what is borrowed");
+        }
     }
 
     /// The workspace exists, and will be published.

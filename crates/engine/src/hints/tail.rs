@@ -17,8 +17,6 @@ use crate::{
 
 /// As many rows as the API gives; it clamps. [D]
 const ROWS: u32 = 1000;
-/// Until the session's objects are known, events would find nobody.
-const BEFORE_USE: Duration = Duration::from_millis(100);
 /// While objects are being made, what was jumped over is made up for this often.
 const FILL_EVERY: Duration = Duration::from_secs(300);
 /// What it is called where a login may not read it.
@@ -29,9 +27,8 @@ const NOT_LISTED: [u8; 2] = [1, 0];
 /// Never ends.
 pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
     shared.opened().await;
-    while !shared.workspaces.sessions().iter().any(|s| Arc::ptr_eq(s, &session)) {
-        sleep(BEFORE_USE).await;
-    }
+    // until its objects are known, events would find nobody
+    shared.workspaces.used(&session).await;
     let mut tail = Tail {
         log: Log::resume(session.hints.position(), session.server_time()),
         filled: Instant::now(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::{
     Kind,
-    object_key::ObjectKey,
+    object_key::{ObjectKey, namespace_of, uid_of},
     spec::{CommonSpec, CommonStatus},
 };
 
@@ -68,7 +68,7 @@ impl<K: Kind> Decoded<K> {
     /// # Panics
     /// Not with what an API server sends: it gives every object one.
     pub fn uid(&self) -> &str {
-        self.meta().uid.as_deref().expect("the API server gives every object a uid")
+        uid_of(self.meta())
     }
 
     /// Its namespace.
@@ -76,7 +76,7 @@ impl<K: Kind> Decoded<K> {
     /// # Panics
     /// Not with what an API server sends: every kind is namespaced.
     pub fn namespace(&self) -> &str {
-        self.meta().namespace.as_deref().expect("every kind is namespaced")
+        namespace_of(self.meta())
     }
 
     /// Its name.

@@ -256,8 +256,8 @@ impl<K: Managed> AnyKind for Handle<K> {
         self.0.kube.dependents(workspace, |common| common.id.is_some() || common.intent.is_some())
     }
 
-    fn listed(&self) -> bool {
-        self.0.kube.watches.listed()
+    fn listed(&self) -> BoxFuture<'_, ()> {
+        self.0.kube.watches.listed().boxed()
     }
 }
 

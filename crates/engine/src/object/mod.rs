@@ -22,7 +22,6 @@ use std::{
     sync::Arc,
 };
 
-use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
@@ -112,11 +111,8 @@ impl<K: Managed> Reconciler<K> for Controller<K> {
         &self.kube
     }
 
-    fn reconcile(
-        self: Arc<Self>,
-        object: Arc<Decoded<K>>,
-    ) -> BoxFuture<'static, Result<Reconciled, kube::Error>> {
-        async move { self.reconcile_object(&object).await }.boxed()
+    async fn reconcile(self: &Arc<Self>, object: &Decoded<K>) -> Result<Reconciled, kube::Error> {
+        self.reconcile_object(object).await
     }
 
     fn arrived(self: &Arc<Self>, object: &Decoded<K>) {

@@ -3,10 +3,10 @@
 mod recount;
 mod snapshot;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use emnify::Lane;
-use futures::future::{BoxFuture, pending};
+use futures::future::{BoxFuture, join_all, pending};
 use jiff::Timestamp;
 use kube::Client;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
@@ -95,9 +95,7 @@ impl std::fmt::Debug for Builder {
 impl Engine {
     /// Waits until every object of every kind was listed.
     pub async fn listed(&self) {
-        while !self.shared.kinds().all(|kind| kind.listed()) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        join_all(self.shared.kinds().map(|kind| kind.listed())).await;
     }
 
     /// Lets reconciling begin.

@@ -153,11 +153,8 @@ impl<F: ObjectSet> Reconciler<F> for SetController<F> {
         &self.kube
     }
 
-    fn reconcile(
-        self: Arc<Self>,
-        object: Arc<Decoded<F>>,
-    ) -> BoxFuture<'static, Result<Reconciled, kube::Error>> {
-        async move { self.reconcile_object(&object).await }.boxed()
+    async fn reconcile(self: &Arc<Self>, object: &Decoded<F>) -> Result<Reconciled, kube::Error> {
+        self.reconcile_object(object).await
     }
 
     fn deleted(&self, object: &Decoded<F>) {
@@ -279,7 +276,7 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         self.0.kube.dependents(workspace, |common| common.organisation_id.is_some())
     }
 
-    fn listed(&self) -> bool {
-        self.0.kube.watches.listed()
+    fn listed(&self) -> BoxFuture<'_, ()> {
+        self.0.kube.watches.listed().boxed()
     }
 }
