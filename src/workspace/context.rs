@@ -6,7 +6,7 @@ use emnify::Gate;
 use emnify_engine::{kind::spec::WorkspaceKey, run::Engine, session::Access};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::watch;
 
 use super::{
     books::Books,
@@ -64,6 +64,11 @@ impl WorkspaceState {
     }
 }
 
+/// What is known of each workspace. A look takes it out and puts it back: looks at one workspace follow each other, and no lock
+/// is held while one logs in.
+#[derive(Default)]
+struct States(Mutex<HashMap<WorkspaceKey, Option<Box<WorkspaceState>>>>);
+
 /// What the controllers of both kinds share.
 pub struct WorkspaceController {
     pub(super) engine: Engine,
@@ -74,7 +79,7 @@ pub struct WorkspaceController {
     pub(super) lead: Arc<Lead>,
     /// Watches that have not listed everything yet.
     pub(super) unlisted: watch::Sender<usize>,
-    pub(super) states: Mutex<HashMap<WorkspaceKey, Arc<AsyncMutex<WorkspaceState>>>>,
+    states: States,
     /// Show the workspaces of each kind.
     pub(super) shows: Mutex<Vec<Show>>,
 }
@@ -90,7 +95,7 @@ impl WorkspaceController {
         namespaces: NamespaceLabels,
         lead: Arc<Lead>,
     ) -> Arc<Self> {
-        let (states, shows, unlisted) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        let (states, shows, unlisted) = (States::default(), Mutex::default(), watch::Sender::default());
         Arc::new(Self { engine, settings, sessions, namespaces, lead, unlisted, states, shows })
     }
 
@@ -99,7 +104,53 @@ impl WorkspaceController {
         &self.engine
     }
 
-    pub(super) fn state(&self, key: &WorkspaceKey) -> Arc<AsyncMutex<WorkspaceState>> {
-        self.states.lock().entry(key.clone()).or_default().clone()
+    /// What is known of a workspace, for a look at it; of a new one as little as after a restart.
+    pub(super) fn take_state(&self, key: &WorkspaceKey) -> Box<WorkspaceState> {
+        self.states.take(key)
+    }
+
+    /// Keeps what a look knew in the end, unless the workspace went or was left meanwhile.
+    pub(super) fn keep_state(&self, key: &WorkspaceKey, state: Box<WorkspaceState>) {
+        self.states.keep(key, state);
+    }
+
+    /// Forgets a workspace; true if it was known.
+    pub(super) fn forget_state(&self, key: &WorkspaceKey) -> bool {
+        self.states.forget(key)
+    }
+}
+
+impl States {
+    fn take(&self, key: &WorkspaceKey) -> Box<WorkspaceState> {
+        self.0.lock().entry(key.clone()).or_default().take().unwrap_or_default()
+    }
+
+    fn keep(&self, key: &WorkspaceKey, state: Box<WorkspaceState>) {
+        if let Some(known) = self.0.lock().get_mut(key) {
+            *known = Some(state);
+        }
+    }
+
+    fn forget(&self, key: &WorkspaceKey) -> bool {
+        self.0.lock().remove(key).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_look_knew_is_kept_unless_its_workspace_went_meanwhile() {
+        let (states, key) = (States::default(), WorkspaceKey { namespace: None, name: "a".into() });
+        let mut state = states.take(&key);
+        state.failures = 3;
+        states.keep(&key, state);
+        let state = states.take(&key);
+        assert_eq!(state.failures, 3);
+        assert_eq!(states.take(&key).failures, 0, "a look beside it begins as after a restart");
+        assert!(states.forget(&key));
+        states.keep(&key, state);
+        assert_eq!(states.take(&key).failures, 0, "a namesake inherits nothing");
     }
 }

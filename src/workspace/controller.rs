@@ -75,7 +75,7 @@ impl WorkspaceController {
 
     fn close<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        self.states.lock().remove(&key);
+        self.forget_state(&key);
         self.engine.shared.withdraw(&key);
         self.sessions.leave(&key);
         // usually gone already; not where somebody took the finalizer off by hand
@@ -92,7 +92,7 @@ impl WorkspaceController {
     /// organisation is let go, so that the other one, which waits for that, never acts beside this one.
     fn hand_over<W: Served>(&self, object: &W) {
         let key = key_of(object);
-        if self.states.lock().remove(&key).is_some() {
+        if self.forget_state(&key) {
             tracing::info!(workspace = %object.name_any(), "left to another shard");
         }
         self.engine.shared.leave(&key);
@@ -155,12 +155,25 @@ impl WorkspaceController {
         if object.meta().deletion_timestamp.is_some() && !ours {
             return Action::await_change();
         }
-        let state = self.state(&key_of(object));
-        let mut state = state.lock().await;
+        let key = key_of(object);
+        let mut state = self.take_state(&key);
+        let action = self.look(object, ours, &mut state, trigger).await;
+        self.keep_state(&key, state);
+        action
+    }
+
+    /// The look itself.
+    async fn look<W: Served>(
+        &self,
+        object: &W,
+        ours: bool,
+        state: &mut WorkspaceState,
+        trigger: &Trigger<W>,
+    ) -> Action {
         let mut status = object.status().cloned().unwrap_or_default();
         let look = async {
             if ours {
-                self.attend(object, &mut state, &mut status, trigger).await
+                self.attend(object, state, &mut status, trigger).await
             } else {
                 self.set_finalizer(object, true).await
             }
@@ -174,7 +187,7 @@ impl WorkspaceController {
                 state.failures = 0;
                 action
             }
-            Err(error) => self.failed(object, &mut state, status, &error).await,
+            Err(error) => self.failed(object, state, status, &error).await,
         }
     }
 

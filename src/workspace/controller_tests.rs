@@ -357,7 +357,7 @@ impl Stage {
             for namespace in &self.namespaces {
                 let workspace = self.cluster.workspace(namespace);
                 self.controller.reconcile(&workspace, followed.trigger()).await;
-                if let Some(Access { caller, .. }) = self.access(namespace).await
+                if let Some(Access { caller, .. }) = self.access(namespace)
                     && let Err(error) = caller.client.api(Lane::Hints).services().await
                 {
                     caller.report_refusal(&error);
@@ -368,9 +368,12 @@ impl Stage {
     }
 
     /// The live session and the caller of the workspace in that namespace.
-    async fn access(&self, namespace: &str) -> Option<Access> {
-        let state = self.controller.state(&key_of(&self.cluster.workspace(namespace)));
-        state.lock_owned().await.access.clone()
+    fn access(&self, namespace: &str) -> Option<Access> {
+        let key = key_of(&self.cluster.workspace(namespace));
+        let state = self.controller.take_state(&key);
+        let access = state.access.clone();
+        self.controller.keep_state(&key, state);
+        access
     }
 
     fn most_logins_in_an_hour(&self) -> usize {

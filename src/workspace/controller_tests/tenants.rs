@@ -51,10 +51,10 @@ async fn a_forged_login_joins_nobody_whoever_is_looked_at_first() {
         stage.pass(SOON).await;
         stage.restart();
         stage.pass(SOON).await;
-        let victim = stage.access("victim").await.expect("who has a login is served");
+        let victim = stage.access("victim").expect("who has a login is served");
         assert_eq!(victim.session.organisation, "1001");
         assert_eq!(keys(&victim), [Some("victim".to_owned())], "nobody else is in the session ({order:?})");
-        assert!(stage.access("intruder").await.is_none(), "a claim is no login");
+        assert!(stage.access("intruder").is_none(), "a claim is no login");
         let with = requests_with(&stage, &forgery);
         assert!(with.iter().all(|path| path.ends_with("/organisation/my")), "it was only tried: {with:?}");
         let live = victim.caller.client.token().unwrap();
@@ -72,7 +72,7 @@ async fn a_forged_login_beside_a_valid_token_leads_to_the_tokens_own_organisatio
     let forgery = jwt(1001, "forged");
     stage.cluster.put(secret("intruder", "main-session"), forged("intruder", "token-2002", &forgery));
     stage.pass(SOON).await;
-    let (victim, intruder) = (stage.access("victim").await.unwrap(), stage.access("intruder").await.unwrap());
+    let (victim, intruder) = (stage.access("victim").unwrap(), stage.access("intruder").unwrap());
     assert_eq!((&*victim.session.organisation, &*intruder.session.organisation), ("1001", "2002"));
     assert_eq!(keys(&victim), [Some("victim".to_owned())]);
 }
@@ -84,7 +84,7 @@ async fn what_an_earlier_release_kept_costs_no_login() {
     stage.cluster.put(secret("ns", "main-session"), forged("ns", TOKEN, &genuine));
     stage.pass(SOON).await;
     assert!(stage.platform.logins.lock().is_empty(), "an upgrade is no storm of logins");
-    assert_eq!(stage.access("ns").await.unwrap().session.organisation, "42");
+    assert_eq!(stage.access("ns").unwrap().session.organisation, "42");
     let kept = stage.cluster.get(&secret("emnify-system", "session.workspace.ns.main")).unwrap();
     assert_eq!(
         kept["data"]["salt"],
@@ -129,7 +129,7 @@ async fn an_upgrade_of_many_workspaces_is_no_storm_of_logins() {
         let logins = || stage.platform.logins.lock().len();
         assert_eq!(logins(), expected, "one at most for each, and none where the one that was kept works");
         for ((namespace, _), (_, organisation)) in tenants.iter().zip(&known) {
-            let access = stage.access(namespace).await.expect("everybody is served");
+            let access = stage.access(namespace).expect("everybody is served");
             assert_eq!(access.session.organisation, organisation.to_string());
             let status = stage.cluster.workspace(namespace).status.unwrap();
             assert!(conditions::is_true(&status.conditions, "Ready", Some(1)), "{namespace} stays Ready");
@@ -145,7 +145,7 @@ async fn workspaces_of_one_organisation_share_what_is_known_and_not_who_acts() {
     let tenants = [("a", "token-a"), ("b", "token-b")];
     let stage = Stage::with(&tenants, &[("token-a", 1001), ("token-b", 1001)]);
     stage.pass(SOON).await;
-    let (a, b) = (stage.access("a").await.unwrap(), stage.access("b").await.unwrap());
+    let (a, b) = (stage.access("a").unwrap(), stage.access("b").unwrap());
     assert!(Arc::ptr_eq(&a.session, &b.session), "listings and limits are the organisation's");
     assert!(!Arc::ptr_eq(&a.caller, &b.caller));
     let token = |access: &Access| access.caller.client.token().unwrap().token.expose_secret().to_owned();
@@ -191,7 +191,7 @@ async fn an_organisation_of_the_same_id_at_another_address_is_not_taken_for_the_
         merge(stage.cluster.0.lock().get_mut(&workspace("ns")).unwrap(), &patch);
         stage.restart();
         stage.pass(SOON).await;
-        assert_eq!(stage.access("ns").await.is_some(), confirmed, "served (confirmed: {confirmed})");
+        assert_eq!(stage.access("ns").is_some(), confirmed, "served (confirmed: {confirmed})");
         let message = stage.stalled();
         assert_eq!(message.contains("live at https://cdn.emnify.net, and this is"), !confirmed, "{message}");
         let back = json!({"spec": {"baseUrl": null}, "metadata": {"generation": 3}});
