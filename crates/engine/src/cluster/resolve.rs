@@ -135,9 +135,9 @@ fn one(
                     invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
                 }
                 Lookup::Several(ids) => several(path, name, &ids),
-                Lookup::Failed(message) => {
+                Lookup::Failed(error) => {
                     load(shared, session, who, table);
-                    Err(Unresolved::Observing(format!("{path}: {message}")))
+                    Err(Unresolved::Observing(format!("{path}: {error}")))
                 }
                 Lookup::Unread => {
                     load(shared, session, who, table);
@@ -235,7 +235,7 @@ async fn load_until_read(shared: Arc<Shared>, session: Arc<Session>, table: &'st
         }
         reader.unheard(table.name, &error, shared.now());
         failures = failures.saturating_add(1);
-        let waiting = session.lookups.store(table, Err(error.to_string()));
+        let waiting = session.lookups.store(table, Err(error.clone()));
         let pause = pause::spread(Verdict::from(&error).next.pause(failures).min(MOST_PAUSE));
         // the first failure is told, and then nothing is new; but some may be gone by now, or want something else
         let asked = if pause < pause::MINUTE { BTreeSet::new() } else { session.lookups.ask_anew(table) };

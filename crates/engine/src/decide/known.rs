@@ -14,12 +14,13 @@ use crate::{
     session::{
         Access,
         claims::Owner,
+        guard::Tripped,
         mirror::{self, UnderWay},
     },
 };
 
-/// May these changes disturb as many devices as they would? Otherwise the text of the trip.
-pub type Guarding<'a, C> = dyn Fn(&[C]) -> Result<(), String> + 'a;
+/// May these changes disturb as many devices as they would?
+pub type Guarding<'a, C> = dyn Fn(&[C]) -> Result<(), Tripped> + 'a;
 
 /// Another object here has in emnify what this one wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

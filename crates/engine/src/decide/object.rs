@@ -346,8 +346,8 @@ fn refused<K: Managed>(
     if let Some(change) = changes.first().filter(|change| (known.undone)(change)) {
         return Some(Step::Stall(Explanation::new(reason::NOT_TAKEN, taken::message(change)))); // 21a
     }
-    let trip = (known.guard)(changes).err()?;
-    Some(Step::Stall(Explanation::new(reason::GUARD_TRIPPED, trip)))
+    let tripped = (known.guard)(changes).err()?;
+    Some(Step::Stall(Explanation::new(reason::GUARD_TRIPPED, tripped.to_string())))
 }
 
 /// Rows 13, 15, 16 and 24 to 27: the emnify object is there.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use emnify::Error;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ pub enum Lookup {
     /// Several are; these are their ids.
     Several(Vec<Id>),
     /// The table could not be read.
-    Failed(String),
+    Failed(Error),
 }
 
 /// Ids by folded name, each with the name as it is written where that matters.
@@ -29,7 +30,7 @@ type Names = HashMap<String, Vec<(Id, Option<String>)>>;
 
 #[derive(Debug)]
 struct Loaded {
-    rows: Result<Names, String>,
+    rows: Result<Names, Error>,
     /// What rows say of themselves.
     shown: HashMap<Id, Shown>,
     at: Instant,
@@ -64,7 +65,7 @@ impl Lookups {
             return Lookup::Unread;
         }
         match &loaded.rows {
-            Err(message) => Lookup::Failed(message.clone()),
+            Err(error) => Lookup::Failed(error.clone()),
             Ok(rows) => display_name(rows.get(&fold(name)).map_or(&[], Vec::as_slice), name),
         }
     }
@@ -86,7 +87,7 @@ impl Lookups {
     pub fn store(
         &self,
         table: &Table,
-        rows: Result<Vec<LookupRow>, String>,
+        rows: Result<Vec<LookupRow>, Error>,
     ) -> BTreeSet<crate::kind::object_key::ObjectKey> {
         let mut shown = HashMap::new();
         let rows = rows.map(|rows| {
@@ -272,8 +273,9 @@ mod tests {
         };
         assert!(tables.wait_for(&TABLE, who("a")));
         assert!(!tables.wait_for(&TABLE, who("b")));
-        assert_eq!(tables.store(&TABLE, Err("down".into())), [who("a"), who("b")].into());
-        assert_eq!(tables.find(&TABLE, "x"), Lookup::Failed("down".into()));
+        let down = Error::Unavailable { message: "down".into() };
+        assert_eq!(tables.store(&TABLE, Err(down.clone())), [who("a"), who("b")].into());
+        assert_eq!(tables.find(&TABLE, "x"), Lookup::Failed(down));
         assert!(!tables.wait_for(&TABLE, who("c")), "it is being tried again already");
         assert_eq!(tables.store(&TABLE, Ok(Vec::new())), [who("a"), who("b"), who("c")].into());
         assert!(tables.wait_for(&TABLE, who("a")), "nobody waits any more");

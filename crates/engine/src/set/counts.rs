@@ -167,7 +167,7 @@ pub(super) fn phase<F: ObjectSet>(set: &SetState<F>, look: &Look<'_, F>) -> SetP
         return SetPhase::Wait(Explanation::new(reason::PROGRESSING, progress(tally)), ease);
     }
     if let Some(trip) = &next_call.tripped {
-        return SetPhase::Stall(Explanation::new(reason::GUARD_TRIPPED, trip.clone()));
+        return SetPhase::Stall(Explanation::new(reason::GUARD_TRIPPED, trip.to_string()));
     }
     if let Some(first) = tally.failures.first() {
         let pauses =

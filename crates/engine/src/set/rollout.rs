@@ -16,7 +16,7 @@ use crate::{
         BatchKey, Change, Id, Managed, reason,
         set::{MemberChange, ObjectSet, Rollout},
     },
-    session::{batch::RetryGroup, pause},
+    session::{batch::RetryGroup, guard::Tripped, pause},
 };
 
 /// More doubts than this are settled by one listing instead of single reads.
@@ -35,8 +35,8 @@ pub(crate) struct Bounds<'a> {
     pub(crate) rollout: Rollout,
     /// Changes of this key that fit a call.
     pub(crate) fits: &'a dyn Fn(&BatchKey) -> usize,
-    /// May so many members more be disturbed? Otherwise the text of the trip.
-    pub(crate) guard: &'a dyn Fn(u64) -> Result<(), String>,
+    /// May so many members more be disturbed?
+    pub(crate) guard: &'a dyn Fn(u64) -> Result<(), Tripped>,
     /// The guard counts a member once in this time.
     pub(crate) window: Duration,
     /// An intent is recorded, so creates may be sent.
@@ -72,7 +72,7 @@ pub(crate) struct NextCall<F: ObjectSet> {
     pub(crate) next: Next<F>,
     pub(crate) lane: Lane,
     /// Text of the guard's trip.
-    pub(crate) tripped: Option<String>,
+    pub(crate) tripped: Option<Tripped>,
 }
 
 /// Assesses what changed; everyone afterwards stands where they stand.

@@ -7,7 +7,11 @@
 
 mod books;
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
@@ -52,6 +56,41 @@ struct Release {
     generation: i64,
     left: u64,
     granted: u64,
+}
+
+/// The guard allows no change of the object now. Prints itself for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tripped {
+    /// Devices that would be disturbed within the window.
+    pub total: u64,
+    /// Those of them that are the object's.
+    pub more: u64,
+    /// What the workspace allows.
+    pub limit: GuardLimit,
+    /// The workspace, for people; empty where nobody said.
+    pub whose: String,
+}
+
+#[cfg(test)]
+impl Tripped {
+    /// One that keeps back three devices.
+    pub(crate) fn of_three() -> Self {
+        Self { total: 101, more: 3, limit: GuardLimit::default(), whose: "Workspace fleet/a".into() }
+    }
+}
+
+impl fmt::Display for Tripped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GuardLimit { devices, window } = self.limit;
+        let (total, more) = (count(self.total), count(self.more));
+        let whose = if self.whose.is_empty() { "the workspace" } else { &self.whose };
+        write!(
+            f,
+            "{total} would be disturbed within {}, {more} of them by this object, and maxDevices of {whose} is {devices}; its \
+             condition GuardTripped says how to approve",
+            humane(window)
+        )
+    }
 }
 
 /// Why a tripped guard holds changes back.
@@ -146,14 +185,14 @@ impl Guard {
 
     /// May the object disturb `devices` now, for what its `generation` says? Otherwise the text for people. `devices` is
     /// the most that one of its changes touches.
-    pub fn ask(&self, uid: &str, generation: i64, devices: u64) -> Result<(), String> {
+    pub fn ask(&self, uid: &str, generation: i64, devices: u64) -> Result<(), Tripped> {
         let mut inner = self.lock();
         let counted = inner.counted(uid, generation);
         self.grant(&mut inner, uid, generation, devices.saturating_sub(counted))
     }
 
     /// The same for an object that stands for many devices and knows which of them are counted: `more` are not.
-    pub fn ask_more(&self, uid: &str, generation: i64, more: u64) -> Result<(), String> {
+    pub fn ask_more(&self, uid: &str, generation: i64, more: u64) -> Result<(), Tripped> {
         let mut inner = self.lock();
         if more == 0 {
             // it wants nothing any more, so it holds up nobody else either
@@ -162,7 +201,7 @@ impl Guard {
         self.grant(&mut inner, uid, generation, more)
     }
 
-    fn grant(&self, inner: &mut Inner, uid: &str, generation: i64, more: u64) -> Result<(), String> {
+    fn grant(&self, inner: &mut Inner, uid: &str, generation: i64, more: u64) -> Result<(), Tripped> {
         if more == 0 {
             return Ok(());
         }
@@ -192,7 +231,7 @@ impl Guard {
         if let Some(wish) = inner.pending.get_mut(uid) {
             wish.told = Some(total);
         }
-        Err(inner.trip_text(total, more))
+        Err(Tripped { total, more, limit: inner.limit, whose: inner.whose.clone() })
     }
 
     /// A call that disturbs so many devices of the object is about to be sent. It counts until [`Guard::refund`] says that it
@@ -436,17 +475,6 @@ impl Inner {
             let _ok = writeln!(text, "{uid}@{generation}={devices}");
         }
         Some(data_encoding::HEXLOWER.encode(&Sha256::digest(text)[..6]))
-    }
-
-    fn trip_text(&self, total: u64, more: u64) -> String {
-        let GuardLimit { devices, window } = self.limit;
-        let (total, more) = (count(total), count(more));
-        let whose = if self.whose.is_empty() { "the workspace" } else { &self.whose };
-        format!(
-            "{total} would be disturbed within {}, {more} of them by this object, and maxDevices of {whose} is {devices}; its \
-             condition GuardTripped says how to approve",
-            humane(window)
-        )
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         set::{Failure, ObjectSet, Rollout},
         spec::CommonSpec,
     },
-    session::{claims::Owner, mirror::Mirror},
+    session::{claims::Owner, guard::Tripped, mirror::Mirror},
     set::{
         call_item::{self, CallItem},
         rollout::{self, Bounds, Next, NextCall},
@@ -293,7 +293,7 @@ impl Case {
         };
         let guard = |devices| {
             self.asked.set(devices);
-            if devices <= self.allows { Ok(()) } else { Err("too many".to_owned()) }
+            if devices <= self.allows { Ok(()) } else { Err(Tripped::of_three()) }
         };
         let bounds = Bounds {
             rollout: self.rollout,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use emnify::Lane;
 
 use super::case::{self, Case, device};
-use crate::{decide::roster::MemberState, kind::set::Activations, set::rollout::Next, toy::ToyChange};
+use crate::{
+    decide::roster::MemberState, kind::set::Activations, session::guard::Tripped, set::rollout::Next,
+    toy::ToyChange,
+};
 
 /// An edit that disturbs everybody.
 fn disable(case: &mut Case) {
@@ -98,7 +101,7 @@ fn the_guard_is_asked_for_all_of_them_before_the_first() {
     case.allows = 3;
     let next_call = case.next_call();
     assert!(matches!(next_call.next, Next::Rest), "one is too many, so none goes");
-    assert_eq!((case.asked.get(), next_call.tripped.as_deref()), (4, Some("too many")));
+    assert_eq!((case.asked.get(), next_call.tripped), (4, Some(Tripped::of_three())));
     case.allows = 4;
     let sent = case.send();
     assert_eq!(sent.chips(), [1]);

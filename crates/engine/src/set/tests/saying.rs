@@ -19,6 +19,7 @@ use crate::{
         set::{Failure, Tally},
         spec::CommonStatus,
     },
+    session::guard::Tripped,
     set::{
         counts::{self, Look, SetPhase},
         rollout::{Next, NextCall},
@@ -34,8 +35,8 @@ fn set(stands: &[MemberState]) -> SetState<ToySet> {
     set
 }
 
-fn next_call(next: Next<ToySet>, tripped: Option<&str>) -> NextCall<ToySet> {
-    NextCall { next, lane: Lane::Repair, tripped: tripped.map(Into::into) }
+fn next_call(next: Next<ToySet>, tripped: Option<Tripped>) -> NextCall<ToySet> {
+    NextCall { next, lane: Lane::Repair, tripped }
 }
 
 fn says(
@@ -53,7 +54,7 @@ fn says(
     }
 }
 
-fn rest(tripped: Option<&str>) -> NextCall<ToySet> {
+fn rest(tripped: Option<Tripped>) -> NextCall<ToySet> {
     next_call(Next::Rest, tripped)
 }
 
@@ -103,10 +104,10 @@ fn a_failure_stalls_only_when_nothing_else_moves() {
 #[test]
 fn a_tripped_guard_stalls_when_nothing_else_moves() {
     let held = set(&[MemberState::Settled, MemberState::Disturbing]);
-    let stalled = ("GuardTripped too many".to_owned(), Some(Effect::Stalled));
-    assert_eq!(says(&held, &rest(Some("too many")), false, false), stalled);
+    let stalled = (format!("GuardTripped {}", Tripped::of_three()), Some(Effect::Stalled));
+    assert_eq!(says(&held, &rest(Some(Tripped::of_three())), false, false), stalled);
     let busy = set(&[MemberState::Missing, MemberState::Disturbing]);
-    assert_eq!(says(&busy, &rest(Some("too many")), false, false).1, Some(Effect::Working));
+    assert_eq!(says(&busy, &rest(Some(Tripped::of_three())), false, false).1, Some(Effect::Working));
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn a_set_that_leaves_says_how_many_are_left_and_what_is_in_the_way() {
     let mut leaving = set(&[]);
     leaving.roster.departures = vec![Departure { id: 7, pool: 1, made: true }];
     assert_eq!(says(&leaving, &rest(None), true, true).0, "Deleting 1 members are left");
-    let (text, effect) = says(&leaving, &rest(Some("too many")), true, true);
+    let (text, effect) = says(&leaving, &rest(Some(Tripped::of_three())), true, true);
     assert_eq!(effect, Some(Effect::Stalled));
     assert!(text.ends_with("emnify.io/force-orphan=true"), "a deletion cannot be taken back: {text}");
     failing(&mut leaving, -7, reason::REJECTED);

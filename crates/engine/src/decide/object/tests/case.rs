@@ -22,7 +22,7 @@ use crate::{
         relations::Users,
         spec::{CommonSpec, CommonStatus, Intent, Provenance, Rejected},
     },
-    session::{claims::Owner, mirror::UnderWay},
+    session::{claims::Owner, guard::Tripped, mirror::UnderWay},
     toy::{Toy, ToyChange, ToyParts, ToyRow, ToyStatus, ToyWant},
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Case {
     pub(super) secret: SecretState,
     pub(super) used_by: Vec<String>,
     pub(super) users: Option<Users>,
-    pub(super) guard: Result<(), String>,
+    pub(super) guard: Result<(), Tripped>,
     pub(super) undone: bool,
     pub(super) under_way: Option<UnderWay>,
     pub(super) elsewhere: Option<Elsewhere>,

@@ -13,6 +13,7 @@ use crate::{
         Change, reason,
         spec::{AdoptionPolicy, CommonStatus, DeletionPolicy, DriftPolicy, ManagementPolicy, Provenance},
     },
+    session::guard::Tripped,
     toy::{BROKEN, BUSY, ToyChange, ToyPart, ToyRow},
 };
 
@@ -270,7 +271,7 @@ fn messages_are_short_and_name_the_mend() {
     let referrers = "still referred to by Toy 0, Toy 1, Toy 2, Toy 3, Toy 4 and 4 more; ";
     assert!(message.starts_with(referrers), "{message}");
     assert!(message.ends_with("emnify.io/force-orphan=true"), "a deletion cannot be taken back: {message}");
-    let held = Case { guard: Err("too many".into()), ..leaving() }.message();
+    let held = Case { guard: Err(Tripped::of_three()), ..leaving() }.message();
     assert!(held.ends_with("emnify.io/force-orphan=true"), "nor can one that the guard holds: {held}");
     let vanished =
         policy(Case { seen: Seen::Absent, ..bound() }, |c| c.drift_policy = Some(DriftPolicy::Warn));

@@ -18,7 +18,7 @@ use crate::{
             Provenance,
         },
     },
-    session::{claims::Owner, mirror::UnderWay},
+    session::{claims::Owner, guard::Tripped, mirror::UnderWay},
     toy::{GIVEN_UP, SLOW, STARTING, ToyChange, ToyPart, ToyRow},
 };
 
@@ -134,7 +134,13 @@ fn intents_and_leaving() -> Vec<Row> {
         (7, "used by nobody's", used(&[], &["Toy 9"], 0), "leave behind for Toy 9", Silent),
         (9, "used by nobody any more", used(&[], &[], 0), "retire state: 1", Is(WORKING)),
         (7, "referred to", Case { used_by: vec!["Toy b".into()], ..leaving() }, "wait InUse", Is(WORKING)),
-        (8, "guard", Case { guard: Err("too many".into()), ..leaving() }, "stall GuardTripped", Is(STALLED)),
+        (
+            8,
+            "guard",
+            Case { guard: Err(Tripped::of_three()), ..leaving() },
+            "stall GuardTripped",
+            Is(STALLED),
+        ),
         (8, "refused", leaving().rejected(&ToyChange::State(1)), "stall Rejected", Is(STALLED)),
         (9, "a piece is not known", unread, "read parts of 7", Keep),
         (9, "present", leaving(), "retire state: 1", Is(WORKING)),
@@ -229,7 +235,13 @@ fn absent() -> Vec<Row> {
         (21, "create refused", fresh().rejected(&create), "stall Rejected", Is(STALLED)),
         (21, "undone", Case { undone: true, ..renamed() }, "stall NotTaken", Is(STALLED)),
         (21, "change refused", renamed().rejected(&rename), "stall Rejected", Is(STALLED)),
-        (22, "guard", Case { guard: Err("too many".into()), ..renamed() }, "stall GuardTripped", Is(STALLED)),
+        (
+            22,
+            "guard",
+            Case { guard: Err(Tripped::of_three()), ..renamed() },
+            "stall GuardTripped",
+            Is(STALLED),
+        ),
         (23, "absent", fresh(), "record intent", Is(WORKING)),
         (23, "intent recorded", unsent(), "create", Is(WORKING)),
         (
