@@ -11,7 +11,7 @@ use std::{
 use emnify::{Gate, Moment};
 use emnify_engine::cluster::refusal::{self, Line};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client, core::ObjectMeta};
+use kube::{Api, core::ObjectMeta};
 use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -58,16 +58,9 @@ pub struct Election {
 
 impl Election {
     /// An election by the lease `name` under the identity `me`. `gate` is open while we lead.
-    pub fn new(
-        client: Client,
-        namespace: &str,
-        name: &str,
-        me: String,
-        terms: Terms,
-        gate: Arc<Gate>,
-    ) -> Self {
+    pub fn new(leases: Api<Lease>, name: &str, me: String, terms: Terms, gate: Arc<Gate>) -> Self {
         Self {
-            leases: Leases::new(Api::namespaced(client, namespace), me, terms.duration),
+            leases: Leases::new(leases, me, terms.duration),
             name: name.to_owned(),
             terms,
             gate,

@@ -14,7 +14,7 @@ mod tests;
 use std::{env, sync::Arc};
 
 use emnify::Gate;
-use kube::Client;
+use kube::{Api, Client};
 
 use self::{election::Election, organisation_lease::Claims};
 use crate::settings::{Settings, shard::Shard};
@@ -42,8 +42,8 @@ impl Lead {
             return Arc::new(Self { gate: Gate::open(), shard, election: None, claims: None });
         }
         let (gate, namespace) = (Gate::shut(), &settings.operator_namespace);
-        let election =
-            Election::new(client.clone(), namespace, shard.lease(), me.to_owned(), lead.terms, gate.clone());
+        let leases = Api::namespaced(client.clone(), namespace);
+        let election = Election::new(leases, shard.lease(), me.to_owned(), lead.terms, gate.clone());
         let claims = Claims::new(client.clone(), namespace, shard.clone(), gate.clone());
         Arc::new(Self { gate, shard, election: Some(election), claims: Some(claims) })
     }

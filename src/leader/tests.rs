@@ -12,7 +12,7 @@ use std::{
 use emnify::Gate;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use kube::{Client, client::Body};
+use kube::{Api, Client, client::Body};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use tower::BoxError;
@@ -116,7 +116,8 @@ impl Server {
 
     fn election(self: &Arc<Self>, me: &str) -> (Arc<Election>, Arc<Gate>) {
         let gate = Gate::shut();
-        let election = Election::new(self.client(), "d", "lease", me.to_owned(), TERMS, gate.clone());
+        let election =
+            Election::new(Api::namespaced(self.client(), "d"), "lease", me.to_owned(), TERMS, gate.clone());
         (Arc::new(election), gate)
     }
 

@@ -104,7 +104,7 @@ impl ReleaseArgs {
         }
         let mut tally = Tally::default();
         for place in self.places() {
-            self.release_all(client, &place, &mut tally, out, notes).await?;
+            self.release_all(client, &place, &mut tally, (out, notes)).await?;
         }
         writeln!(notes, "{}", tally.summary())?;
         Ok(tally.code())
@@ -127,8 +127,7 @@ impl ReleaseArgs {
         client: &Client,
         (family, namespace): &(Family, Option<String>),
         tally: &mut Tally,
-        out: &mut impl Write,
-        notes: &mut impl Write,
+        (out, notes): (&mut impl Write, &mut impl Write),
     ) -> Result<()> {
         let held = objects::held(client, family, namespace.as_deref()).await;
         let held = held.with_context(|| format!("{} cannot be listed", family.resource.plural))?;

@@ -82,7 +82,7 @@ impl<W: Served> Reconcile<'_, W> {
         }
         let api = caller.client.api(Lane::Create);
         let outcome = match wanted {
-            Some(name) => self.give(&api, name, username, password, state).await,
+            Some(name) => self.give(&api, name, (username, password), state).await,
             None => self.take_away(&api, username, offer, state).await,
         };
         let problem = match outcome {
@@ -108,8 +108,7 @@ impl<W: Served> Reconcile<'_, W> {
         &self,
         api: &Emnify,
         name: &str,
-        username: &str,
-        password: &SecretString,
+        (username, password): (&str, &SecretString),
         state: &mut WorkspaceState,
     ) -> Result<(), Stop> {
         let user =

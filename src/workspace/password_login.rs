@@ -1,6 +1,6 @@
 //! Logins with a person's password, each written down before it is sent, and the change of a password.
 
-use emnify::{BaseUrl, Client, Credentials, Error, Identity, Jwt, Lane};
+use emnify::{BaseUrl, Client, Credentials, Error, Identity, Lane};
 use emnify_engine::kind::reason::{self, annotation};
 use jiff::SignedDuration;
 use kube::ResourceExt;
@@ -138,7 +138,9 @@ impl<W: Served> Reconcile<'_, W> {
         match self.submit(&client, previous, credential, state).await? {
             Ok(_) => {
                 if let Some(jwt) = client.token() {
-                    self.enter(client, jwt, credential.clone(), previous, state).await?;
+                    let login =
+                        Login { jwt, origin: client.base_url().origin(), credential: credential.clone() };
+                    self.enter(client, login, previous, state).await?;
                 }
             }
             // the next decision finds it among those that were refused
@@ -152,12 +154,10 @@ impl<W: Served> Reconcile<'_, W> {
     pub(super) async fn enter(
         &self,
         client: Client,
-        jwt: Jwt,
-        credential: String,
+        login: Login,
         credentials: &Credentials,
         state: &mut WorkspaceState,
     ) -> Result<(), kube::Error> {
-        let login = Login { jwt, origin: client.base_url().origin(), credential };
         let same = state.login.as_ref().is_some_and(|before| before.place() == login.place());
         let before = state.login.replace(login.clone());
         if let Err(error) = self.keep(state).await {

@@ -6,7 +6,7 @@ use emnify::{BaseUrl, Client, Credentials, Error, Lane, Pace};
 use emnify_engine::{
     cluster::{follow::Trigger, workspaces::Entry},
     kind::{
-        Invalid,
+        Invalid, Warning,
         reason::{self, annotation},
         spec::WorkspaceKey,
     },
@@ -326,7 +326,8 @@ impl<'a, W: Served> Reconcile<'a, W> {
         state.memory = memory;
         tracing::info!(workspace = %self.object.name_any(), ok = usable, "login");
         let Some(jwt) = client.token().filter(|_| usable) else { return Ok(()) };
-        self.enter(client, jwt, offer.digests.credential.clone(), &offer.credentials, state).await
+        let login = Login { jwt, origin, credential: offer.digests.credential.clone() };
+        self.enter(client, login, &offer.credentials, state).await
     }
 
     pub(super) fn join(
@@ -337,7 +338,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
         credentials: &Credentials,
     ) {
         let position = event_position::kept(self.object.status());
-        match self.controller.sessions.join(&self.key, client, &login.jwt, credentials, position) {
+        match self.controller.sessions.join(&self.key, client, (&login.jwt, credentials), position) {
             Ok(access) => {
                 if let Some(gate) = &state.gate {
                     access.caller.client.set_gate(gate.clone());
@@ -445,7 +446,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
         status: &mut WorkspaceStatus,
     ) {
         if let Some(organisation) = state.login.as_ref().map(|l| l.jwt.identity.organisation_id) {
-            state.survey.work(session, caller, organisation, self.now, status).await;
+            state.survey.work((session, caller), organisation, self.now, status).await;
         }
     }
 
@@ -464,7 +465,11 @@ impl<'a, W: Served> Reconcile<'a, W> {
         }
         for (event, at) in &events {
             if let Some(notices::Notice { reason, note, key, at }) = notices::about(event, *at) {
-                self.controller.engine.shared.events.say_once(self.object, reason, &note, &key, at);
+                self.controller.engine.shared.events.say_once(
+                    self.object,
+                    &Warning { reason, note: &note, key: &key },
+                    at,
+                );
             }
         }
         let generation = self.object.meta().generation;

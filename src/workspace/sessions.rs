@@ -83,8 +83,7 @@ impl Sessions {
         &self,
         who: &WorkspaceKey,
         client: Client,
-        jwt: &Jwt,
-        credentials: &Credentials,
+        (jwt, credentials): (&Jwt, &Credentials),
         position: Option<Timestamp>,
     ) -> Result<Access, Error> {
         let place = (client.base_url().origin(), jwt.identity.organisation_id);

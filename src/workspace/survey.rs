@@ -68,8 +68,7 @@ impl Survey {
     /// Reads what is due.
     pub(super) async fn work(
         &mut self,
-        session: &Session,
-        caller: &Caller,
+        (session, caller): (&Session, &Caller),
         organisation: i64,
         now: Timestamp,
         status: &mut WorkspaceStatus,

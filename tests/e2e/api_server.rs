@@ -104,7 +104,7 @@ async fn edits_arrive_again_after_every_connection_fell_silent() -> Result<()> {
     // watches are silent for 100 s at most
     let limit = Duration::from_secs(300);
     let again = |device: &Value| is_ready(device) && device["status"]["observedGeneration"] == 2;
-    stage.wait_within(limit, "Endpoint", "meter-1", "Ready with the edit", again).await?;
+    stage.wait_within(limit, ("Endpoint", "meter-1"), "Ready with the edit", again).await?;
     let (_, page) = process.get("/metrics").await?;
     assert!(metric(&page, given_up) > before + 0.5, "and a metric tells:\n{page}");
     process.stop().await?;

@@ -171,7 +171,7 @@ fn succeeded(what: &str, output: &Output) -> Result<String> {
 
 /// Waits until an object is Ready.
 pub(crate) async fn ready(stage: &Stage, kind: &str, name: &str) -> Result<Value> {
-    stage.wait_within(PATIENCE, kind, name, "Ready", is_ready).await
+    stage.wait_within(PATIENCE, (kind, name), "Ready", is_ready).await
 }
 
 /// Waits until every one of [`every`] is.

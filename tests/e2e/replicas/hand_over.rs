@@ -69,7 +69,7 @@ async fn after_a_kill_edits_go_on_and_creates_wait_for_what_was_under_way() -> R
     };
     stage.wait_for("Endpoint", "meter-2", "waiting for what the former leader may have sent", waits).await?;
     let patience = Duration::from_secs(180);
-    stage.wait_within(patience, "Endpoint", "meter-2", "Ready", is_ready).await?;
+    stage.wait_within(patience, ("Endpoint", "meter-2"), "Ready", is_ready).await?;
     assert_eq!(devices(&stage, ORGANISATION), ["Meter 1 renamed", "Meter 2"], "each device is there once");
     let calls = second.calls(&stage, before);
     let create = calls.iter().find(|call| call.method == "POST" && call.path.contains("/endpoint"));

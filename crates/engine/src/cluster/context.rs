@@ -42,6 +42,20 @@ pub struct EngineSettings {
     pub sharded: bool,
 }
 
+/// An alert of emnify about one of its objects.
+pub struct Alerted<'a> {
+    /// The kind of that object.
+    pub kind: &'static str,
+    /// The session that it lives in.
+    pub session: &'a Session,
+    /// Its id.
+    pub id: &'a Id,
+    /// What happened.
+    pub alert: &'a Alert,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A kind without its types, for what crosses kinds.
 pub trait AnyKind: Send + Sync {
     /// What the named object says to referrers.
@@ -74,8 +88,8 @@ pub trait AnyKind: Send + Sync {
     fn recount(&self, _session: &Session) {}
     /// An emnify object of `kind` changed, appeared or went: kinds that stand for many hear of all of theirs.
     fn row_changed(&self, _kind: &str, _session: &Session, _id: &Id) {}
-    /// emnify raised an alert about an object of `kind` that no object here holds.
-    fn alerted(&self, _kind: &str, _session: &Session, _id: &Id, _alert: &Alert, _at: Timestamp) {}
+    /// emnify raised an alert about an object that no Kubernetes object here is bound to.
+    fn alerted(&self, _alerted: &Alerted<'_>) {}
     /// Asks for a look at one object.
     fn trigger(&self, key: &ObjectKey, why: &str);
     /// A Secret that the object uses has changed: what was refused or failed before is tried anew.

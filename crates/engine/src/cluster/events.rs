@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{refusal, tasks::Tasks};
-use crate::metrics::Metrics;
+use crate::{kind::Warning, metrics::Metrics};
 
 /// That events are refused is told once.
 static REFUSED: AtomicBool = AtomicBool::new(false);
@@ -100,14 +100,8 @@ impl Events {
     }
 
     /// Warns of something that happened to an object in emnify; once, even if it is said again after a restart.
-    pub fn say_once<K: Resource<DynamicType = ()>>(
-        &self,
-        object: &K,
-        reason: &'static str,
-        note: &str,
-        key: &str,
-        at: Timestamp,
-    ) {
+    pub fn say_once<K: Resource<DynamicType = ()>>(&self, object: &K, warning: &Warning<'_>, at: Timestamp) {
+        let Warning { reason, note, key } = *warning;
         let once = Some(Once { key: key.to_owned(), at });
         self.send(Note { about: object.object_ref(&()), warning: true, reason, text: note.to_owned(), once });
     }

@@ -109,16 +109,15 @@ impl Memory {
 
     /// Notes a failure and how long to pause. Early wake-ups make no attempts, so they cannot make the pause longer.
     pub(crate) fn failed(&self, uid: &str, verdict: &Verdict, generation: Option<i64>, now: Timestamp) {
-        self.failed_with(uid, verdict, generation, now, pause::Spread::draw());
+        self.failed_with((uid, generation), verdict, now, pause::Spread::draw());
     }
 
     /// The same for one of many who failed together and come back together: their pauses are spread alike. True if the last
     /// failure of the row did not say the same.
     pub(crate) fn failed_with(
         &self,
-        uid: &str,
+        (uid, generation): (&str, Option<i64>),
         verdict: &Verdict,
-        generation: Option<i64>,
         now: Timestamp,
         spread: pause::Spread,
     ) -> bool {
@@ -454,7 +453,7 @@ mod tests {
         let memory = Memory::default();
         let fails = |message: &str, generation, second| {
             let verdict = Verdict::from(&Error::Unavailable { message: message.into() });
-            memory.failed_with("u", &verdict, Some(generation), at(second), pause::Spread::draw())
+            memory.failed_with(("u", Some(generation)), &verdict, at(second), pause::Spread::draw())
         };
         assert!(fails("503", 1, 0) && !fails("503", 1, 5), "said once");
         memory.in_step("u", at(60));

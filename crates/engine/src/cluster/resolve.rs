@@ -15,7 +15,7 @@ use crate::{
         relations::{Located, RefState},
         secret::SecretValue,
     },
-    session::{Access, Session, caller::Caller, lookups::Lookup, pause},
+    session::{Access, Session, lookups::Lookup, pause},
 };
 
 /// The longest pause before a lookup table that could not be read is tried again.
@@ -56,9 +56,10 @@ pub(crate) fn inputs(
     nonce: Option<String>,
 ) -> (Result<(), Unresolved>, Inputs) {
     let mut inputs = nothing(shared, who, nonce);
+    let resolver = Resolver { shared, access, who };
     for Input { path, source } in wanted {
         if let Source::Secret { name, key } = &source {
-            match secret(shared, &access.caller, who, &path, name, key) {
+            match resolver.secret(&path, name, key) {
                 Ok(value) => inputs.put_secret(path, value),
                 Err(why) => return (Err(why), inputs),
             }
@@ -69,7 +70,7 @@ pub(crate) fn inputs(
             inputs.put_secret(path, SecretValue::new(value.into(), digest));
             continue;
         }
-        match one(shared, &access.session, who, &path, &source) {
+        match resolver.one(&path, &source) {
             Ok(Some(id)) => {
                 if let Some(shown) = shown(shared, &access.session, &source, &id) {
                     inputs.show(path.clone(), shown);
@@ -92,110 +93,107 @@ fn shown(shared: &Shared, session: &Session, source: &Source, id: &Id) -> Option
     }
 }
 
-fn one(
-    shared: &Arc<Shared>,
-    session: &Arc<Session>,
-    who: &ObjectKey,
-    path: &str,
-    source: &Source,
-) -> Result<Option<Id>, Unresolved> {
-    match source {
-        Source::Object { kind, name } => object(shared, session, who, path, kind, name).map(Some),
-        Source::Mirror { kind, key } => {
-            let Some(any) = shared.kind(kind) else {
-                return invalid(path, format!("this operator does not serve {kind}"));
-            };
-            match any.locate(session, key, who) {
-                Located::One(id) => Ok(Some(id)),
-                Located::Unread => Err(Unresolved::Observing(format!("{path}: reading the {kind} listing"))),
-                Located::Nothing => invalid(
-                    path,
-                    format!("the organisation has no {kind} with {} {}; correct it", key.name, key.value),
-                ),
-                Located::Several(ids) => several(path, &key.value, &ids),
-            }
-        }
-        // it has no id
-        Source::Secret { .. } | Source::Masked { .. } => Ok(None),
-        Source::Lookup { table, name, optional } => {
-            // names of rows may hold the installation's name
-            let named = name.replace("{installation}", &shared.settings.installation);
-            match session.lookups.find(table, &named) {
-                Lookup::One(id) => Ok(Some(id)),
-                Lookup::Missing if *optional => Ok(None),
-                // whether the API takes both or refuses the second is not known: nobody tries for ever
-                Lookup::Near(written) => invalid(
-                    path,
-                    format!(
-                        "emnify has the {0} \"{written}\", which differs from \"{named}\" in case or blanks only; write it so, or make the other {0} in emnify",
-                        table.name
+/// Looks up what an object names.
+struct Resolver<'a> {
+    shared: &'a Arc<Shared>,
+    access: &'a Access,
+    who: &'a ObjectKey,
+}
+
+impl Resolver<'_> {
+    fn one(&self, path: &str, source: &Source) -> Result<Option<Id>, Unresolved> {
+        let Self { shared, access, who } = *self;
+        let session = &access.session;
+        match source {
+            Source::Object { kind, name } => self.object(path, kind, name).map(Some),
+            Source::Mirror { kind, key } => {
+                let Some(any) = shared.kind(kind) else {
+                    return invalid(path, format!("this operator does not serve {kind}"));
+                };
+                match any.locate(session, key, who) {
+                    Located::One(id) => Ok(Some(id)),
+                    Located::Unread => {
+                        Err(Unresolved::Observing(format!("{path}: reading the {kind} listing")))
+                    }
+                    Located::Nothing => invalid(
+                        path,
+                        format!("the organisation has no {kind} with {} {}; correct it", key.name, key.value),
                     ),
-                ),
-                Lookup::Missing => {
-                    invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
+                    Located::Several(ids) => several(path, &key.value, &ids),
                 }
-                Lookup::Several(ids) => several(path, name, &ids),
-                Lookup::Failed(error) => {
-                    load(shared, session, who, table);
-                    Err(Unresolved::Observing(format!("{path}: {error}")))
-                }
-                Lookup::Unread => {
-                    load(shared, session, who, table);
-                    Err(Unresolved::Observing(format!("{path}: reading the {} table", table.name)))
+            }
+            // it has no id
+            Source::Secret { .. } | Source::Masked { .. } => Ok(None),
+            Source::Lookup { table, name, optional } => {
+                // names of rows may hold the installation's name
+                let named = name.replace("{installation}", &shared.settings.installation);
+                match session.lookups.find(table, &named) {
+                    Lookup::One(id) => Ok(Some(id)),
+                    Lookup::Missing if *optional => Ok(None),
+                    // whether the API takes both or refuses the second is not known: nobody tries for ever
+                    Lookup::Near(written) => invalid(
+                        path,
+                        format!(
+                            "emnify has the {0} \"{written}\", which differs from \"{named}\" in case or blanks only; write it so, or make the other {0} in emnify",
+                            table.name
+                        ),
+                    ),
+                    Lookup::Missing => {
+                        invalid(path, format!("emnify knows no {} {name}; correct it", table.name))
+                    }
+                    Lookup::Several(ids) => several(path, name, &ids),
+                    Lookup::Failed(error) => {
+                        load(shared, session, who, table);
+                        Err(Unresolved::Observing(format!("{path}: {error}")))
+                    }
+                    Lookup::Unread => {
+                        load(shared, session, who, table);
+                        Err(Unresolved::Observing(format!("{path}: reading the {} table", table.name)))
+                    }
                 }
             }
         }
     }
-}
 
-/// A value in a Secret, of which only the digest is ever written down.
-fn secret(
-    shared: &Shared,
-    caller: &Caller,
-    who: &ObjectKey,
-    path: &str,
-    name: &str,
-    key: &str,
-) -> Result<SecretValue, Unresolved> {
-    match shared.inputs.value(&who.namespace, name, key) {
-        Held::Value(value) => {
-            let digest = caller.digest(&who.to_string(), value.expose_secret());
-            Ok(SecretValue::new(value, digest))
+    /// A value in a Secret, of which only the digest is ever written down.
+    fn secret(&self, path: &str, name: &str, key: &str) -> Result<SecretValue, Unresolved> {
+        match self.shared.inputs.value(&self.who.namespace, name, key) {
+            Held::Value(value) => {
+                let digest = self.access.caller.digest(&self.who.to_string(), value.expose_secret());
+                Ok(SecretValue::new(value, digest))
+            }
+            Held::Unread => Err(Unresolved::Observing(format!("{path}: reading Secret {name}"))),
+            Held::Lacking(what) => Err(Unresolved::ReferenceNotReady(format!("{path}: {what}"))),
+            Held::Unusable(what) => invalid(path, what),
         }
-        Held::Unread => Err(Unresolved::Observing(format!("{path}: reading Secret {name}"))),
-        Held::Lacking(what) => Err(Unresolved::ReferenceNotReady(format!("{path}: {what}"))),
-        Held::Unusable(what) => invalid(path, what),
     }
-}
 
-fn object(
-    shared: &Shared,
-    session: &Session,
-    who: &ObjectKey,
-    path: &str,
-    kind: &str,
-    name: &str,
-) -> Result<Id, Unresolved> {
-    let state = shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
-    let why = match state {
-        RefState::Bound { id, organisation, host } if session.is_at(&organisation, host.as_deref()) => {
-            return Ok(id);
-        }
-        RefState::Bound { organisation, host: Some(host), .. } if organisation == session.organisation => {
-            format!("{kind} {name} lives on another host ({host}); refer to one of this workspace")
-        }
-        RefState::Bound { organisation, .. } => {
-            format!(
-                "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"
-            )
-        }
-        RefState::Missing => {
-            format!("there is no {kind} {name} in this namespace; create it or correct the name")
-        }
-        RefState::Deleting => format!("{kind} {name} is being deleted"),
-        RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
-    };
-    Err(Unresolved::ReferenceNotReady(format!("{path}: {why}")))
+    /// The id of another object in the namespace.
+    fn object(&self, path: &str, kind: &str, name: &str) -> Result<Id, Unresolved> {
+        let Self { shared, access: Access { session, .. }, who } = *self;
+        let state = shared.kind(kind).map_or(RefState::Missing, |any| any.reference(&who.namespace, name));
+        let why = match state {
+            RefState::Bound { id, organisation, host } if session.is_at(&organisation, host.as_deref()) => {
+                return Ok(id);
+            }
+            RefState::Bound { organisation, host: Some(host), .. }
+                if organisation == session.organisation =>
+            {
+                format!("{kind} {name} lives on another host ({host}); refer to one of this workspace")
+            }
+            RefState::Bound { organisation, .. } => {
+                format!(
+                    "{kind} {name} lives in another organisation ({organisation}); refer to one of this workspace"
+                )
+            }
+            RefState::Missing => {
+                format!("there is no {kind} {name} in this namespace; create it or correct the name")
+            }
+            RefState::Deleting => format!("{kind} {name} is being deleted"),
+            RefState::Unbound => format!("{kind} {name} has no emnify id yet; see its conditions"),
+        };
+        Err(Unresolved::ReferenceNotReady(format!("{path}: {why}")))
+    }
 }
 
 /// Reads a lookup table, once for all who wait for it, and again with growing pauses until it was read. One that is the listing

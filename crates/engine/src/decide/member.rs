@@ -120,6 +120,15 @@ impl<F: ObjectSet> From<MemberStep<F>> for Assessed<F> {
     }
 }
 
+/// A slot whose member is there.
+struct Member<'a, F: ObjectSet> {
+    /// Its place in the rollout order.
+    place: usize,
+    slot: &'a Slot,
+    want: &'a MemberWant<F>,
+    id: &'a Id,
+}
+
 impl<F: ObjectSet> AssessContext<'_, F> {
     /// Assesses the slot at `place` of the rollout order, by the rows of the table that can happen to a member, first match
     /// wins. `unsure`: a create of it has no answer, so that absence proves nothing before a listing begun after its
@@ -133,12 +142,15 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         let ids = self.members.find(&F::key(slot.pool));
         match ids.as_slice() {
             [] => self.absent(slot, &want, unsure).into(),
-            [id] => match self.members.get(id) {
-                Known::Unknown => MemberStep::Wait.into(),
-                Known::Doubt => self.doubted(place, slot, &want, id),
-                Known::Absent => self.absent(slot, &want, unsure).into(),
-                Known::Present(row) => self.present(place, slot, &want, id, row),
-            },
+            [id] => {
+                let member = Member { place, slot, want: &want, id };
+                match self.members.get(id) {
+                    Known::Unknown => MemberStep::Wait.into(),
+                    Known::Doubt => self.doubted(&member),
+                    Known::Absent => self.absent(slot, &want, unsure).into(),
+                    Known::Present(row) => self.present(&member, row),
+                }
+            }
             several => {
                 let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
                 let message = format!("several emnify objects hold it: {}", some_of(&ids));
@@ -241,12 +253,11 @@ impl<F: ObjectSet> AssessContext<'_, F> {
     /// Whose the member is: `Ok(made)` if it is, or may become, the set's.
     fn whose(
         &self,
-        slot: &Slot,
-        want: &MemberWant<F>,
-        id: &Id,
+        member: &Member<'_, F>,
         row: &MemberRow<F>,
         marks: Marks<'_>,
     ) -> Result<bool, Explanation> {
+        let Member { slot, want, id, .. } = *member;
         let known = Id::Int(slot.id) == *id || (slot.id == 0 && slot.made);
         let bound = known || marks.set == Some(self.mark);
         let mine = marks.made_by == Some(self.installation);
@@ -282,12 +293,13 @@ impl<F: ObjectSet> AssessContext<'_, F> {
     }
 
     /// It has to be read. Of a member not looked at before, what was seen last tells how it stands until then.
-    fn doubted(&self, place: usize, slot: &Slot, want: &MemberWant<F>, id: &Id) -> Assessed<F> {
+    fn doubted(&self, member: &Member<'_, F>) -> Assessed<F> {
+        let Member { slot, id, .. } = *member;
         let row = self.members.row(id).filter(|row| {
             let marked = F::marks(row).is_some_and(|marks| marks.set == Some(self.mark));
             marked && slot.last == MemberState::Unknown
         });
-        let seen = row.map(|row| self.present(place, slot, want, id, row));
+        let seen = row.map(|row| self.present(member, row));
         let recalled = seen.as_ref().and_then(|seen| match seen.need {
             MemberStep::Settled(..) => Some(MemberState::Settled),
             MemberStep::ReadParts(..) => seen.recalled,
@@ -299,14 +311,8 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         Assessed { need: MemberStep::Read(id.clone()), made: seen.is_some_and(|seen| seen.made), recalled }
     }
 
-    fn present(
-        &self,
-        place: usize,
-        slot: &Slot,
-        want: &MemberWant<F>,
-        id: &Id,
-        row: std::sync::Arc<MemberRow<F>>,
-    ) -> Assessed<F> {
+    fn present(&self, member: &Member<'_, F>, row: std::sync::Arc<MemberRow<F>>) -> Assessed<F> {
+        let Member { place, slot, want, id } = *member;
         let Some(marks) = F::marks(&row) else { return MemberStep::Read(id.clone()).into() };
         let marked = marks.set == Some(self.mark);
         if let Some(owner) = (self.rival)(slot.pool, Some(id), marked || Id::Int(slot.id) == *id) {
@@ -314,7 +320,7 @@ impl<F: ObjectSet> AssessContext<'_, F> {
                 format!("{} already manages {} {id}; delete one of the two", owner.name, F::Member::KIND);
             return MemberStep::fail(rules::contested(&owner, self.newcomer(slot), message)).into();
         }
-        let made = match self.whose(slot, want, id, &row, marks) {
+        let made = match self.whose(member, &row, marks) {
             Ok(made) => made,
             Err(told) => return MemberStep::fail(told).into(),
         };
@@ -329,17 +335,17 @@ impl<F: ObjectSet> AssessContext<'_, F> {
         }
         let settled = slot.settled || (self.calm && marked);
         let have = Have { row, parts, output: None };
-        Assessed { need: self.differs(want, &have, id, made, settled), made, recalled: None }
+        Assessed { need: self.differs(member, &have, made, settled), made, recalled: None }
     }
 
     fn differs(
         &self,
-        want: &MemberWant<F>,
+        member: &Member<'_, F>,
         have: &Have<F::Member>,
-        id: &Id,
         made: bool,
         settled: bool,
     ) -> MemberStep<F> {
+        let Member { want, id, .. } = *member;
         let progress = |change: &MemberChange<F>| self.members.under_way(id, change);
         let context = self.context(made, !settled);
         match rules::compare::<F::Member>(self.common, want, have, &context, &progress) {

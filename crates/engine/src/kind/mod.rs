@@ -300,3 +300,20 @@ pub struct Alert {
     /// Alerts with the same key are one, whoever sees them how often.
     pub key: String,
 }
+
+/// A warning that is said once of an object, whatever process says it.
+#[derive(Clone, Copy, Debug)]
+pub struct Warning<'a> {
+    /// A constant of [`crate::kind::reason`].
+    pub reason: &'static str,
+    /// For people.
+    pub note: &'a str,
+    /// Warnings of one object with the same key are one.
+    pub key: &'a str,
+}
+
+impl<'a> From<&'a Alert> for Warning<'a> {
+    fn from(Alert { reason, note, key, .. }: &'a Alert) -> Self {
+        Self { reason, note, key }
+    }
+}

@@ -34,7 +34,7 @@ impl<K: Managed> Controller<K> {
         let mut bound = None;
         for _ in 0..MOST {
             // what the output Secret says next is read after the write
-            if !self.put_down(object, &decision, draft, &mut bound, now).await? || has_output(object) {
+            if !self.put_down(object, &decision, draft, &mut bound).await? || has_output(object) {
                 break;
             }
             decision = self.decide(object, Some(&draft.status), secret, now);
@@ -83,7 +83,7 @@ impl<K: Managed> Controller<K> {
             next.push((object, decision, status, key));
         }
         for (object, decision, status, key) in next {
-            self.enqueue(&object, &decision, &status, now, together.get(&key).copied());
+            self.enqueue(&object, &decision, &status, together.get(&key).copied());
         }
     }
 
@@ -94,7 +94,6 @@ impl<K: Managed> Controller<K> {
         decision: &Decision<K>,
         draft: &mut Draft<K>,
         bound: &mut Option<Bound>,
-        now: Timestamp,
     ) -> Result<bool, kube::Error> {
         let Some(session) = &decision.session else { return Ok(false) };
         match &decision.step {
@@ -114,7 +113,7 @@ impl<K: Managed> Controller<K> {
                 if let Some(old) = &draft.status.common().id {
                     self.drop_owner(&session.organisation, &Id::parse(old), object);
                 }
-                bind(&mut draft.status, decision, id, *provenance, now);
+                bind(&mut draft.status, decision, id, *provenance, self.kube.now());
                 self.note_owner(&session.organisation, id.clone(), object);
                 let (id, provenance) = (id.clone(), *provenance);
                 *bound = Some(Bound { id, provenance, made: nonce.is_some() });

@@ -77,6 +77,57 @@ impl<K: Managed> Decision<K> {
     }
 }
 
+/// What is known of an object in its session when it is decided on.
+pub(super) struct Observed<'a, K: Managed> {
+    pub(super) session: &'a Session,
+    pub(super) object: &'a Decoded<K>,
+    pub(super) common: &'a CommonStatus,
+    /// What its spec wants, where everything that it needs is known.
+    pub(super) want: Option<&'a K::Want>,
+    pub(super) seen: &'a Seen<K>,
+}
+
+impl<K: Managed> Observed<'_, K> {
+    /// What the object claims: what it is bound to, and what its spec means or names. Of the latter it has as bound what
+    /// the emnify object that it is bound to holds; what that holds is not known before the first listing.
+    fn rights(&self) -> Vec<Claimed> {
+        let Self { session, object, common, want, seen } = *self;
+        let mirror = &session.kind_state::<K>().mirror;
+        let bound = common.id.as_deref().map(Id::parse);
+        let mut rights = Vec::new();
+        rights.extend(bound.as_ref().map(|id| Claimed::new(Right::of::<K>(id), true)));
+        if let (None, Some(id)) = (&bound, &object.common().id) {
+            rights.push(Claimed::new(Right::of::<K>(&Id::parse(id)), false));
+        }
+        if let Seen::Present(found) = seen
+            && bound.as_ref() != Some(&found.id)
+        {
+            rights.push(Claimed::new(Right::of::<K>(&found.id), false));
+        }
+        let own = bound.as_ref().and_then(|id| mirror.row(id));
+        let unread = bound.is_some() && own.is_none() && mirror.complete_since().is_none();
+        if let Some(want) = want.filter(|_| !unread) {
+            let mut carried = Vec::new();
+            if let Some(row) = &own {
+                K::keys(row, &mut |key| carried.push(key));
+            }
+            let natural = K::exclusive(want);
+            let holds_all = own.is_some() && natural.iter().all(|key| carried.contains(key));
+            let row = match seen {
+                Seen::Present(found) => Some(&*found.have.row),
+                _ => None,
+            };
+            let shared = K::claims(want, row).into_iter();
+            rights.extend(shared.map(|key| Claimed::new(Right::Shared(key), holds_all)));
+            let named = |key: Key| Claimed::new(Right::natural::<K>(&key), carried.contains(&key));
+            rights.extend(natural.into_iter().map(named));
+        }
+        rights.sort_by(|a, b| (&a.right, !a.bound).cmp(&(&b.right, !b.bound)));
+        rights.dedup_by(|a, b| a.right == b.right);
+        rights
+    }
+}
+
 impl<K: Managed> Controller<K> {
     /// Decides the next step of `object`, whose newest status is `status`.
     pub(super) fn decide(
@@ -121,9 +172,10 @@ impl<K: Managed> Controller<K> {
             let kind_state = &*kind_state;
             Search { controller: self, session, kind_state, object, common, want, secret }.seen(intent)
         });
-        let elsewhere =
-            session.as_ref().zip(want).and_then(|(s, want)| self.elsewhere(s, object, common, want, &seen));
-        let owner = session.as_ref().and_then(|s| self.owner(s, object, common, want, &seen));
+        let observed =
+            session.as_deref().map(|session| Observed { session, object, common, want, seen: &seen });
+        let elsewhere = observed.as_ref().and_then(|observed| self.elsewhere(observed));
+        let owner = observed.as_ref().and_then(|observed| self.owner(observed));
         let guard = |changes: &[K::Change]| {
             let devices = disturbed(changes);
             caller
@@ -243,17 +295,11 @@ impl<K: Managed> Controller<K> {
     }
 
     /// Registers what the object claims; returns who has the better claim, and wakes those who moved up.
-    fn owner(
-        &self,
-        session: &Session,
-        object: &Decoded<K>,
-        common: &CommonStatus,
-        want: Option<&K::Want>,
-        seen: &Seen<K>,
-    ) -> Option<ObjectKey> {
+    fn owner(&self, observed: &Observed<'_, K>) -> Option<ObjectKey> {
+        let Observed { session, object, common, .. } = *observed;
         // who only looks on is in nobody's way
         let observes = object.common().management() == ManagementPolicy::Observe;
-        let rights = if observes { Vec::new() } else { Self::rights(session, object, common, want, seen) };
+        let rights = if observes { Vec::new() } else { observed.rights() };
         let (better, moved) = session.claims.set(&object.key(), &rank(object), rights);
         for other in moved {
             self.kube.shared.trigger(&other.clone(), "claims changed");
@@ -264,50 +310,6 @@ impl<K: Managed> Controller<K> {
             return session.claims.outranked(&rank(object).with_bound(true), &[bound]);
         }
         better
-    }
-
-    /// What the object claims: what it is bound to, and what its spec means or names. Of the latter it has as bound what
-    /// the emnify object that it is bound to holds; what that holds is not known before the first listing.
-    fn rights(
-        session: &Session,
-        object: &Decoded<K>,
-        common: &CommonStatus,
-        want: Option<&K::Want>,
-        seen: &Seen<K>,
-    ) -> Vec<Claimed> {
-        let mirror = &session.kind_state::<K>().mirror;
-        let bound = common.id.as_deref().map(Id::parse);
-        let mut rights = Vec::new();
-        rights.extend(bound.as_ref().map(|id| Claimed::new(Right::of::<K>(id), true)));
-        if let (None, Some(id)) = (&bound, &object.common().id) {
-            rights.push(Claimed::new(Right::of::<K>(&Id::parse(id)), false));
-        }
-        if let Seen::Present(found) = seen
-            && bound.as_ref() != Some(&found.id)
-        {
-            rights.push(Claimed::new(Right::of::<K>(&found.id), false));
-        }
-        let own = bound.as_ref().and_then(|id| mirror.row(id));
-        let unread = bound.is_some() && own.is_none() && mirror.complete_since().is_none();
-        if let Some(want) = want.filter(|_| !unread) {
-            let mut carried = Vec::new();
-            if let Some(row) = &own {
-                K::keys(row, &mut |key| carried.push(key));
-            }
-            let natural = K::exclusive(want);
-            let holds_all = own.is_some() && natural.iter().all(|key| carried.contains(key));
-            let row = match seen {
-                Seen::Present(found) => Some(&*found.have.row),
-                _ => None,
-            };
-            let shared = K::claims(want, row).into_iter();
-            rights.extend(shared.map(|key| Claimed::new(Right::Shared(key), holds_all)));
-            let named = |key: Key| Claimed::new(Right::natural::<K>(&key), carried.contains(&key));
-            rights.extend(natural.into_iter().map(named));
-        }
-        rights.sort_by(|a, b| (&a.right, !a.bound).cmp(&(&b.right, !b.bound)));
-        rights.dedup_by(|a, b| a.right == b.right);
-        rights
     }
 
     /// Bound objects that refer to this one.

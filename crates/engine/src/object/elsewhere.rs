@@ -2,30 +2,20 @@
 
 use kube::Resource;
 
-use super::Controller;
+use super::{Controller, decide::Observed};
 use crate::{
     cluster::object::subject,
     decide::known::{Elsewhere, Seen},
-    kind::{
-        Id, Key, Managed, Status,
-        decoded::Decoded,
-        object_key::ObjectKey,
-        spec::{CommonStatus, ManagementPolicy},
-    },
+    kind::{Id, Key, Managed, Status, decoded::Decoded, object_key::ObjectKey, spec::ManagementPolicy},
     session::{Session, claims::Right},
 };
 
 impl<K: Managed> Controller<K> {
     /// The first exclusive thing of `want` that another object of this kind has and no longer claims; the object is woken when
     /// a call for that one succeeds. One that still claims it is a rival, which is another matter.
-    pub(super) fn elsewhere(
-        &self,
-        session: &Session,
-        object: &Decoded<K>,
-        common: &CommonStatus,
-        want: &K::Want,
-        seen: &Seen<K>,
-    ) -> Option<Elsewhere> {
+    pub(super) fn elsewhere(&self, observed: &Observed<'_, K>) -> Option<Elsewhere> {
+        let Observed { session, object, common, want, .. } = *observed;
+        let want = want?;
         let mirror = &session.kind_state::<K>().mirror;
         let own = common.id.as_deref().map(Id::parse);
         for key in &K::exclusive(want) {
@@ -47,7 +37,7 @@ impl<K: Managed> Controller<K> {
                     ids.iter().find_map(|id| Some((id, session.claims.letting_go(&Right::of::<K>(id))?)));
                 let Some((id, set)) = going else { continue };
                 self.waits(session, id, object);
-                let exchange = Self::gives_up_what_others_want(session, object, want, seen);
+                let exchange = observed.gives_up_what_others_want(want);
                 return Some(Elsewhere { owner_name: set.to_string(), what, stays: false, exchange });
             };
             if session.claims.lists(&Right::natural::<K>(key), &owner_name.key()) {
@@ -58,7 +48,7 @@ impl<K: Managed> Controller<K> {
                 owner_name: owner_name.key().in_namespace(),
                 what,
                 stays: self.stays(&owner_name),
-                exchange: Self::gives_up_what_others_want(session, object, want, seen),
+                exchange: observed.gives_up_what_others_want(want),
             });
         }
         None
@@ -73,26 +63,6 @@ impl<K: Managed> Controller<K> {
             common.settled_generation.is_some() && common.settled_generation == owner_name.meta().generation;
         let idle = subject.suspended || owner_name.valid().is_none() || settled;
         !subject.deleting && (idle || owner_name.common().management() != ManagementPolicy::Manage)
-    }
-
-    /// Something exclusive that it has in emnify and does not want any more, and that somebody else here claims.
-    fn gives_up_what_others_want(
-        session: &Session,
-        object: &Decoded<K>,
-        want: &K::Want,
-        seen: &Seen<K>,
-    ) -> Option<Key> {
-        let Seen::Present(found) = seen else { return None };
-        let uid = object.uid();
-        let wanted = K::exclusive(want);
-        let mut gives = None;
-        K::keys(&found.have.row, &mut |key| {
-            let kept = wanted.contains(&key);
-            if !kept && gives.is_none() && session.claims.wanted(&Right::natural::<K>(&key), uid) {
-                gives = Some(key);
-            }
-        });
-        gives
     }
 
     /// The object is woken when something of this one changes.
@@ -115,5 +85,22 @@ impl<K: Managed> Controller<K> {
             waiting.remove(who);
             !waiting.is_empty()
         });
+    }
+}
+
+impl<K: Managed> Observed<'_, K> {
+    /// Something exclusive that it has in emnify and does not want any more, and that somebody else here claims.
+    fn gives_up_what_others_want(&self, want: &K::Want) -> Option<Key> {
+        let Seen::Present(found) = self.seen else { return None };
+        let uid = self.object.uid();
+        let wanted = K::exclusive(want);
+        let mut gives = None;
+        K::keys(&found.have.row, &mut |key| {
+            let kept = wanted.contains(&key);
+            if !kept && gives.is_none() && self.session.claims.wanted(&Right::natural::<K>(&key), uid) {
+                gives = Some(key);
+            }
+        });
+        gives
     }
 }

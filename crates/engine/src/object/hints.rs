@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Controller;
 use crate::{
-    cluster::refusal::Line,
+    cluster::{context::Alerted, refusal::Line},
     hints::recent::{Next, Recent},
     kind::{Alert, Id, Managed, Subject, object_key::ObjectKey},
     session::{
@@ -120,14 +120,14 @@ impl<K: Managed> Controller<K> {
     fn warn(&self, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
         let owned = self.bound_objects(session, id);
         for object in &owned {
-            self.kube.shared.events.say_once(&**object, alert.reason, &alert.note, &alert.key, at);
+            self.kube.shared.events.say_once(&**object, &alert.into(), at);
         }
         if !owned.is_empty() {
             return;
         }
         // a member of a set has no object of its own
         for kind in self.kube.shared.kinds() {
-            kind.alerted(K::KIND, session, id, alert, at);
+            kind.alerted(&Alerted { kind: K::KIND, session, id, alert, at });
         }
     }
 

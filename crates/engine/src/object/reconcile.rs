@@ -18,7 +18,7 @@ use crate::{
         known::{Explanation, SecretState, Step},
         ready, rules,
     },
-    kind::{Change, Have, Id, Managed, Status, decoded::Decoded, reason, spec::Rejected},
+    kind::{Change, Have, Id, Managed, Status, Warning, decoded::Decoded, reason, spec::Rejected},
     metrics::Drift,
     session::{Access, Session, mirror::Known, past, pause, queue::BatchHint},
 };
@@ -87,7 +87,7 @@ impl<K: Managed> Controller<K> {
         }
         let decision = self.decide(object, Some(&status), &(SecretState::NotNeeded, None), self.kube.now());
         if let Step::Apply(..) = decision.step {
-            self.enqueue(object, &decision, &status, self.kube.now(), None);
+            self.enqueue(object, &decision, &status, None);
         }
     }
 
@@ -152,7 +152,7 @@ impl<K: Managed> Controller<K> {
             Step::ReserveSecret | Step::RecordIntent | Step::ClearIntent | Step::Bind { .. }
         );
         if let Some(pause) = self.may_pass(object, &draft, &decision, now) {
-            self.enqueue(object, &decision, &draft.status, now, None);
+            self.enqueue(object, &decision, &draft.status, None);
             return Ok(Action::requeue(pause));
         }
         if let Some(again) = self.kube.write(object, &draft).await? {
@@ -173,7 +173,7 @@ impl<K: Managed> Controller<K> {
             self.trigger_again(object);
             return Ok(Action::await_change());
         }
-        self.enqueue(object, &decision, &draft.status, now, None);
+        self.enqueue(object, &decision, &draft.status, None);
         Ok(self.next_look(&decision, &draft.status, object, now))
     }
 
@@ -188,7 +188,7 @@ impl<K: Managed> Controller<K> {
         };
         if let Some((reason, note)) = object.valid().and_then(Managed::concern) {
             let key = format!("{reason}-{generation}");
-            self.kube.shared.events.say_once(object, reason, &note, &key, now);
+            self.kube.shared.events.say_once(object, &Warning { reason, note: &note, key: &key }, now);
         }
     }
 
@@ -336,10 +336,10 @@ impl<K: Managed> Controller<K> {
         object: &Decoded<K>,
         decision: &Decision<K>,
         status: &K::Status,
-        now: Timestamp,
         together: Option<usize>,
     ) {
         let (Some(session), Some(caller)) = (&decision.session, &decision.caller) else { return };
+        let now = self.kube.now();
         let uid = object.uid();
         let paused = self.kube.memory.paused(uid, object.meta().generation, now);
         let deleting = object.meta().deletion_timestamp.is_some();

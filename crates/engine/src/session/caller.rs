@@ -171,7 +171,7 @@ impl Caller {
     pub(crate) fn unheard(&self, what: &'static str, error: &Error, now: Timestamp) {
         match error {
             Error::Unauthorized { status: 403, .. } => {
-                let news = self.role.refuse((what, Doing::List), "", true, &error.to_string(), now);
+                let news = self.role.refuse((what, Doing::List), ("", true), &error.to_string(), now);
                 if news {
                     tracing::warn!(what, workspace = %self.key, %error, "the login may not read this");
                     self.wake();
@@ -196,7 +196,7 @@ impl Caller {
             _ => return,
         };
         let what = (K::KIND, doing);
-        if self.role.refuse(what.clone(), who, sure, &error.to_string(), now) {
+        if self.role.refuse(what.clone(), (who, sure), &error.to_string(), now) {
             tracing::warn!(kind = K::KIND, doing = %what.1, workspace = %self.key, %error, "the login may not do this");
             self.wake();
         }

@@ -69,8 +69,9 @@ impl Lack {
 }
 
 impl Role {
-    /// A call for `who` was refused; true if that is news about the login.
-    pub(crate) fn refuse(&self, what: What, who: &str, sure: bool, words: &str, now: Timestamp) -> bool {
+    /// A call for `who` was refused, as the error says; true if that is news about the login. `sure`: it is not the fault of
+    /// the object alone.
+    pub(crate) fn refuse(&self, what: What, (who, sure): (&str, bool), words: &str, now: Timestamp) -> bool {
         let mut lacks = self.0.lock();
         let lack = lacks.entry(what).or_default();
         lack.met.insert(who.to_owned());
@@ -151,10 +152,10 @@ mod tests {
     fn a_refusal_by_role_lets_one_call_through_every_five_and_a_half_minutes() {
         let role = Role::default();
         assert!(role.turn(&WHAT, at(0)), "nothing was refused");
-        assert!(role.refuse(WHAT, "a", true, "no", at(0)), "told");
+        assert!(role.refuse(WHAT, ("a", true), "no", at(0)), "told");
         assert!(!role.turn(&WHAT, at(329)));
         assert!(role.turn(&WHAT, at(330)) && !role.turn(&WHAT, at(330)), "one finds out for all");
-        assert!(!role.refuse(WHAT, "b", true, "no", at(331)), "told once");
+        assert!(!role.refuse(WHAT, ("b", true), "no", at(331)), "told once");
         assert!(!role.turn(&WHAT, at(600)) && role.turn(&("Toy", Doing::Delete), at(600)), "of this alone");
         assert!(role.allow(&WHAT) && role.turn(&WHAT, at(601)) && !role.allow(&WHAT));
     }
@@ -164,7 +165,7 @@ mod tests {
         let role = Role::default();
         role.give_back(&WHAT, at(0));
         assert!(role.turn(&WHAT, at(0)), "nothing was refused");
-        role.refuse(WHAT, "a", true, "no", at(0));
+        role.refuse(WHAT, ("a", true), "no", at(0));
         assert!(role.turn(&WHAT, at(330)));
         role.give_back(&WHAT, at(331));
         assert!(role.turn(&WHAT, at(331)), "nobody has found out");
@@ -177,20 +178,20 @@ mod tests {
         let role = Role::default();
         for who in ["a", "b", "b", "a"] {
             assert!(
-                !role.refuse(WHAT, who, false, "no", at(0)) && role.turn(&WHAT, at(0)),
+                !role.refuse(WHAT, (who, false), "no", at(0)) && role.turn(&WHAT, at(0)),
                 "{who}: two objects"
             );
         }
         role.allow(&WHAT);
-        assert!(!role.refuse(WHAT, "c", false, "no", at(1)), "another was allowed between");
-        role.refuse(WHAT, "d", false, "no", at(1));
-        assert!(role.refuse(WHAT, "e", false, "no", at(1)) && !role.turn(&WHAT, at(2)));
+        assert!(!role.refuse(WHAT, ("c", false), "no", at(1)), "another was allowed between");
+        role.refuse(WHAT, ("d", false), "no", at(1));
+        assert!(role.refuse(WHAT, ("e", false), "no", at(1)) && !role.turn(&WHAT, at(2)));
     }
 
     #[test]
     fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
         let role = Role::default();
-        role.refuse(WHAT, "a", true, "no", at(100_000));
+        role.refuse(WHAT, ("a", true), "no", at(100_000));
         assert!(role.turn(&WHAT, at(0)));
     }
 }

@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{
     cluster::{
-        context::{AnyKind, Shared},
+        context::{Alerted, AnyKind, Shared},
         object::{home_of, rank},
         reconcile::KindContext,
         watch::{self, Reconciled, Reconciler},
     },
     kind::{
-        Alert, Id, Key, Kind,
+        Id, Key, Kind, Warning,
         decoded::Decoded,
         object_key::ObjectKey,
         relations::{Located, RefState},
@@ -218,7 +218,8 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         self.0.clone().dispatch(session, api, ticket).boxed()
     }
 
-    fn alerted(&self, kind: &str, session: &Session, id: &Id, alert: &Alert, at: Timestamp) {
+    fn alerted(&self, alerted: &Alerted<'_>) {
+        let Alerted { kind, session, id, alert, at } = *alerted;
         if kind != F::Member::KIND {
             return;
         }
@@ -227,7 +228,7 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         let entry = entry.session.kind_state::<F::Pool>().mirror.row(&Id::Int(pool));
         let called = entry.map_or_else(|| pool.to_string(), |row| F::display_name(&row));
         let note = format!("{called}: {}", alert.note);
-        self.0.kube.shared.events.say_once(&*object, alert.reason, &note, &alert.key, at);
+        self.0.kube.shared.events.say_once(&*object, &Warning { note: &note, ..alert.into() }, at);
     }
 
     fn name(&self) -> &'static str {

@@ -398,9 +398,9 @@ impl<F: ObjectSet> View<'_, F> {
         let (members, pool) = (&self.members.mirror, &self.pool.mirror);
         let basis = self.basis(set);
         let invalid = |e: Invalid| Decided::stall(reason::INVALID_SPEC, e.to_string());
+        let chooser = Chooser { set: self.valid, mark: self.mark, members, pool, intent };
         let chosen = |set: &mut SetState<F>, basis| {
             text_stands(self.valid, set).map_err(|told| Decided::Say(SetPhase::Wait(told, Waiting::Keep)))?;
-            let chooser = Chooser { set: self.valid, mark: self.mark, members, pool, intent };
             set.choose(basis, &chooser).map_err(invalid)
         };
         if !self.deleting {
@@ -411,7 +411,7 @@ impl<F: ObjectSet> View<'_, F> {
         if let Some(intent) = intent
             && chosen(set, basis.clone()).is_err()
         {
-            set.recall(self.valid, basis, members, pool, intent);
+            set.recall(basis, &chooser, intent);
         }
         set.dissolve(self.mark, members);
         Ok(())
@@ -437,7 +437,8 @@ impl<F: ObjectSet> View<'_, F> {
         let text = set.text.value.as_deref();
         let from = Candidates { pool, holders: members, text, members: &[] };
         let choice = self.valid.choose(&from).map_or_else(|_| Vec::new(), |choice| choice.members);
-        set.find_stripped(&choice, basis, installation, members, rival);
+        set.note_stripped(basis);
+        set.find_stripped(&choice, installation, members, rival);
     }
 
     fn basis(&self, set: &SetState<F>) -> Basis {

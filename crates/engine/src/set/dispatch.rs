@@ -332,8 +332,7 @@ impl<F: ObjectSet> SetController<F> {
         let own = response::may_be_one_items_fault(error);
         let halves = own && items.len() > 1;
         tracing::warn!(kind = F::KIND, object = %call.object.key(), members = items.len(), %error, "call failed");
-        let doubtful = response::may_have_happened(error, items[0].change.repeatable());
-        self.observe(call, items, error, doubtful, halves);
+        self.observe(call, items, error, halves);
         let mut set = lock(call.entry);
         if halves {
             let retry_groups = response::parted(&session.retry_groups, items.len(), error);
@@ -362,14 +361,8 @@ impl<F: ObjectSet> SetController<F> {
     }
 
     /// What of a failed call may have been carried out is looked at before anything else.
-    fn observe(
-        &self,
-        call: &Call<'_, F>,
-        items: &[CallItem<F>],
-        error: &Error,
-        doubtful: bool,
-        halves: bool,
-    ) {
+    fn observe(&self, call: &Call<'_, F>, items: &[CallItem<F>], error: &Error, halves: bool) {
+        let doubtful = response::may_have_happened(error, items[0].change.repeatable());
         let kind_state = call.entry.session.kind_state::<F::Member>();
         let now = self.kube.now();
         // several creates that were refused together: did none of them take effect?

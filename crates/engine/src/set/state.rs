@@ -186,14 +186,8 @@ impl<F: ObjectSet> SetState<F> {
 
     /// The set is being deleted and cannot say any more whom it wanted: whatever its interrupted creates would have
     /// made is taken for a member.
-    pub(super) fn recall(
-        &mut self,
-        set: &F,
-        basis: Basis,
-        members: &Mirror<F::Member>,
-        pool: &Mirror<F::Pool>,
-        intent: &Intent,
-    ) {
+    pub(super) fn recall(&mut self, basis: Basis, chooser: &Chooser<'_, F>, intent: &Intent) {
+        let Chooser { set, members, pool, .. } = *chooser;
         if self.basis.as_ref() == Some(&basis) {
             return;
         }
@@ -229,12 +223,10 @@ impl<F: ObjectSet> SetState<F> {
     pub(super) fn find_stripped(
         &mut self,
         choice: &[i64],
-        basis: Basis,
         installation: &str,
         members: &Mirror<F::Member>,
         rival: &BetterClaim<'_>,
     ) {
-        self.stripped = Some(basis);
         let bare = |row: &MemberRow<F>| {
             F::marks(row).is_some_and(|marks| marks == Marks { made_by: Some(installation), set: None })
         };
@@ -247,6 +239,11 @@ impl<F: ObjectSet> SetState<F> {
             found.extend(id.int().filter(|_| ours).map(|id| made(id, *pool)));
         }
         self.leave(found.into_iter());
+    }
+
+    /// They are looked for in what is known now.
+    pub(super) fn note_stripped(&mut self, basis: Basis) {
+        self.stripped = Some(basis);
     }
 
     /// They were looked for in what is known now.

@@ -58,15 +58,14 @@ impl Stage {
         what: &str,
         holds: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        self.wait_within(DEADLINE, kind, name, what, holds).await
+        self.wait_within(DEADLINE, (kind, name), what, holds).await
     }
 
     /// The same with a deadline.
     pub async fn wait_within(
         &self,
         deadline: Duration,
-        kind: &str,
-        name: &str,
+        (kind, name): (&str, &str),
         what: &str,
         holds: impl Fn(&Value) -> bool,
     ) -> Result<Value> {

@@ -78,6 +78,15 @@ pub struct Log {
     entries: BTreeMap<u64, Entry>,
 }
 
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// Status of the answer; 0 where the connection was cut.
+    pub status: u16,
+    /// Whose request it was, where that was found out.
+    pub organisation: Option<u64>,
+}
+
 impl Log {
     /// Notes a request and returns its number.
     pub fn arrive(&mut self, mut entry: Entry) -> u64 {
@@ -91,7 +100,8 @@ impl Log {
     }
 
     /// Notes how it ended.
-    pub fn finish(&mut self, number: u64, method: &str, route: &str, status: u16, organisation: Option<u64>) {
+    pub fn finish(&mut self, number: u64, (method, route): (&str, &str), ended: Ended) {
+        let Ended { status, organisation } = ended;
         if let Some(entry) = self.entries.get_mut(&number) {
             entry.status = status;
             entry.organisation = organisation;

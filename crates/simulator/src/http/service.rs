@@ -18,7 +18,7 @@ use super::call::{Answer, Call, Caller};
 use super::faults::{Fault, Faults};
 use super::frame::Frame;
 use super::limits::{self, Limiter};
-use super::log::{Entry, Log};
+use super::log::{Ended, Entry, Log};
 use super::refusal::{Code, Refusal};
 use super::serve::{Cut, Reset};
 use super::token;
@@ -136,11 +136,19 @@ pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Respo
     };
     let response = shared.respond(outcome, &host, number, connection.as_ref()).await;
     let status = if response.extensions().get::<Reset>().is_some() { 0 } else { response.status().as_u16() };
-    shared.lock().log.finish(number, parts.method.as_str(), &template, status, organisation);
+    shared.lock().log.finish(number, (parts.method.as_str(), &template), Ended { status, organisation });
     response
 }
 
-/// How a request ended.
+/// A request, and what answers it.
+struct Asked<'a> {
+    options: &'a Options,
+    incoming: &'a Incoming,
+    /// `None` where the operation is not simulated.
+    route: Option<&'static Route>,
+}
+
+/// What comes of a request.
 struct Outcome {
     answer: Answer,
     route: Option<&'static Route>,
@@ -185,7 +193,10 @@ impl Shared {
         let route = resources::route_of(incoming.operation);
         let mut outcome = Outcome::answered(Ok(super::call::Reply::done()));
         if commits || !replaces {
-            let (answer, busy) = self.lock().handle(&self.options, incoming, route, late, organisation);
+            let (answer, busy) = {
+                let asked = Asked { options: &self.options, incoming, route };
+                self.lock().handle(&asked, late, organisation)
+            };
             outcome.answer = answer;
             tokio::time::sleep(busy.max(late)).await;
         }
@@ -238,15 +249,14 @@ impl Core {
     /// holds the answer back; the duration returned is how long a device write keeps going.
     fn handle(
         &mut self,
-        options: &Options,
-        incoming: &Incoming,
-        route: Option<&'static Route>,
+        asked: &Asked<'_>,
         late: Duration,
         organisation: &mut Option<u64>,
     ) -> (Answer, Duration) {
+        let Asked { options, incoming, .. } = *asked;
         let now = self.clock.now();
         self.state.pass_time(now);
-        let admitted = self.admit(options, incoming, route, now, organisation);
+        let admitted = self.admit(asked, now, organisation);
         let (route, caller, body) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return (Err(refusal), Duration::ZERO),
@@ -279,12 +289,11 @@ impl Core {
     /// Token check and limits.
     fn admit(
         &mut self,
-        options: &Options,
-        incoming: &Incoming,
-        route: Option<&'static Route>,
+        asked: &Asked<'_>,
         now: Timestamp,
         organisation: &mut Option<u64>,
     ) -> Result<(&'static Route, Caller, Value), Refusal> {
+        let Asked { options, incoming, route } = *asked;
         let limited = options.limits == Limits::Real;
         // The window of the source address lies before the gateway's token check: it counts refused requests too.
         if limited && !self.limiter.admit_source(incoming.source, now) {

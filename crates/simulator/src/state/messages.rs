@@ -29,8 +29,8 @@ impl Organisation {
             && !self.lacks_sms_quota(row, actor.now);
         let attached = row.connectivity.location.is_some() && !row.connectivity.blocked;
         match (reachable, attached) {
-            (false, _) => self.end_sms(actor, endpoint, id, SmsState::Failed, actor.now),
-            (true, true) => self.end_sms(actor, endpoint, id, SmsState::Delivered, actor.now),
+            (false, _) => self.end_sms(actor, (endpoint, id), SmsState::Failed, actor.now),
+            (true, true) => self.end_sms(actor, (endpoint, id), SmsState::Delivered, actor.now),
             (true, false) => {
                 let row = self.endpoints.get_mut(&endpoint).expect("looked up above");
                 row.sms.get_mut(&id).expect("the caller looked it up").status = SmsState::Buffered;
@@ -40,7 +40,7 @@ impl Organisation {
     }
 
     /// A message reaches one of its last states, and the customer is told.
-    fn end_sms(&mut self, actor: &mut Actor<'_>, endpoint: u64, id: u64, to: SmsState, at: Timestamp) {
+    fn end_sms(&mut self, actor: &mut Actor<'_>, (endpoint, id): (u64, u64), to: SmsState, at: Timestamp) {
         let row = self.endpoints.get_mut(&endpoint).expect("the caller looked it up");
         let sms = row.sms.get_mut(&id).expect("the caller looked it up");
         (sms.status, sms.final_date) = (to, Some(at));
@@ -58,14 +58,14 @@ impl Organisation {
         let waits = |sms: &&Sms| sms.status == SmsState::Buffered && actor.now < sms.expiry_date;
         let waiting: Vec<u64> = row.sms.values().filter(waits).map(|sms| sms.id).collect();
         for id in waiting {
-            self.end_sms(actor, endpoint, id, SmsState::Delivered, actor.now);
+            self.end_sms(actor, (endpoint, id), SmsState::Delivered, actor.now);
         }
     }
 
     /// What happens to a message by itself: the first attempt, and its end where nobody took it.
     pub(super) fn move_sms(&mut self, actor: &mut Actor<'_>, endpoint: u64, id: u64, at: Timestamp) {
         if self.endpoints[&endpoint].sms[&id].status == SmsState::Buffered {
-            self.end_sms(actor, endpoint, id, SmsState::Expired, at);
+            self.end_sms(actor, (endpoint, id), SmsState::Expired, at);
         } else {
             self.attempt_sms(actor, endpoint, id);
         }
@@ -130,7 +130,7 @@ impl State {
         }
         let mut actor = Actor { next: &mut self.next_ids, now, user: None };
         let endpoint = row.id;
-        org.end_sms(&mut actor, endpoint, id, to, now);
+        org.end_sms(&mut actor, (endpoint, id), to, now);
         Ok(())
     }
 

@@ -44,6 +44,16 @@ pub(super) struct CallItem<K: Managed> {
     batch_hint: Span,
 }
 
+/// Who sends a call, and what it shares with others.
+struct Call<'a> {
+    access: &'a Access,
+    api: &'a Api,
+    /// What its changes have in common.
+    key: Option<&'a BatchKey>,
+    /// What goes one after another.
+    group: Option<&'static str>,
+}
+
 /// What became of a call that failed.
 pub(super) struct Failure<'a> {
     /// What was tried.
@@ -146,7 +156,8 @@ impl<K: Managed> Controller<K> {
             self.take_along(access, key, &ticket.item, &mut call_items).await;
         }
         let left_out = self.leave_out(access, api, key.as_ref(), &mut call_items).await;
-        self.call(access, api, key.as_ref(), &call_items, ticket).await;
+        let call = Call { access, api, key: key.as_ref(), group: ticket.group() };
+        self.call(&call, &call_items).await;
         // while all of them are still in this call, so that nobody is sent before the last one is queued
         self.follow_up(call_items.iter().map(|call_item| call_item.object.clone()));
         for CallItem { ticket, batch_hint, .. } in call_items.into_iter().chain(left_out) {
@@ -158,14 +169,8 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    async fn call(
-        &self,
-        access: &Access,
-        api: &Api,
-        key: Option<&BatchKey>,
-        call_items: &[CallItem<K>],
-        ticket: &Ticket,
-    ) {
+    async fn call(&self, call: &Call<'_>, call_items: &[CallItem<K>]) {
+        let Call { access, api, key, group } = *call;
         let session = &access.session;
         let Some(doing) = call_items.first().map(CallItem::doing) else { return };
         let items = call_items.iter().map(|call_item| (call_item.id.as_ref(), &call_item.change));
@@ -198,7 +203,7 @@ impl<K: Managed> Controller<K> {
                 }
             }
             Err(error) => {
-                if let (Error::Ambiguous { .. }, Some(group)) = (&error, ticket.group()) {
+                if let (Error::Ambiguous { .. }, Some(group)) = (&error, group) {
                     session.queue.pause_group(group, began + GATEWAY);
                 }
                 self.all_refused(access, key, call_items, &error);

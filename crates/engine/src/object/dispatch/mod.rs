@@ -20,6 +20,14 @@ use crate::{
     },
 };
 
+/// Who reads which emnify object, and for whom.
+struct Reading<'a, K: Managed> {
+    access: &'a Access,
+    api: &'a Api,
+    object: &'a Decoded<K>,
+    id: &'a Id,
+}
+
 impl<K: Managed> Controller<K> {
     /// Plans the object of a ticket again and makes the call that it needs.
     pub(super) async fn dispatch(self: Arc<Self>, session: Arc<Session>, api: Api, ticket: Ticket) -> Ticket {
@@ -40,29 +48,31 @@ impl<K: Managed> Controller<K> {
         let Some(access) = decision.access().filter(|its| Arc::ptr_eq(&its.session, &session)) else {
             return ticket;
         };
-        let api = api.by(&access.caller.client);
+        let api = &api.by(&access.caller.client);
+        let (its, by) = (&*object, &access);
+        let of = |id| Reading { access: by, api, object: its, id };
         match &decision.step {
-            Step::Read(id) => self.read(&access, &api, &object, id).await,
-            Step::ReadParts(id, parts) => self.read_parts(&access, &api, &object, id, parts).await,
+            Step::Read(id) => self.read(&of(id)).await,
+            Step::ReadParts(id, parts) => self.read_parts(&of(id), parts).await,
             Step::UpToDate { have, .. } | Step::Differs { have: Some(have), .. } => {
                 let (caller, now) = (&access.caller, self.kube.now());
                 let (status, inputs) = (status.as_ref(), &decision.inputs);
                 let rotating =
                     Rotating { session: &session, caller, object: &object, have, status, inputs, now };
                 let due = rotating.due_part();
-                self.read_parts(&access, &api, &object, &K::id(&have.row), due.as_slice()).await;
+                self.read_parts(&of(&K::id(&have.row)), due.as_slice()).await;
             }
             Step::Busy { have, parts, busy } => {
                 let id = K::id(&have.row);
                 // somebody may have read it meanwhile
                 if busy.rest(session.kind_state::<K>().mirror.age(&id)).is_zero() {
-                    self.read(&access, &api, &object, &id).await;
-                    self.read_parts(&access, &api, &object, &id, parts).await;
+                    self.read(&of(&id)).await;
+                    self.read_parts(&of(&id), parts).await;
                 }
             }
             Step::Create(_) | Step::Apply(..) | Step::Retire(..) => {
                 if let Some(first) = CallItem::first(object.clone(), status, decision) {
-                    self.send(&access, &api, first, &ticket).await;
+                    self.send(&access, api, first, &ticket).await;
                 }
             }
             _ => {}
@@ -71,7 +81,8 @@ impl<K: Managed> Controller<K> {
         ticket
     }
 
-    async fn read(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id) {
+    async fn read(&self, reading: &Reading<'_, K>) {
+        let Reading { access, api, object, id } = *reading;
         let caller = &*access.caller;
         if !caller.may_try::<K>(Doing::Read, self.kube.now()) {
             return;
@@ -91,7 +102,8 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    async fn read_parts(&self, access: &Access, api: &Api, object: &Decoded<K>, id: &Id, parts: &[K::Part]) {
+    async fn read_parts(&self, reading: &Reading<'_, K>, parts: &[K::Part]) {
+        let Reading { access, api, object, id } = *reading;
         let kind_state = access.session.kind_state::<K>();
         let caller = &*access.caller;
         for part in parts {

@@ -19,6 +19,14 @@ use crate::{
     session::{Access, caller::Caller, pause, response, role::Doing},
 };
 
+/// Why a call was not carried out for one object.
+struct Refused<'a> {
+    error: &'a Error,
+    /// It may have been carried out all the same.
+    doubtful: bool,
+    spread: pause::Spread,
+}
+
 impl<K: Managed> Controller<K> {
     pub(super) async fn succeeded(&self, access: &Access, call_item: &CallItem<K>, reply: Reply<K>) {
         let session = &*access.session;
@@ -111,7 +119,7 @@ impl<K: Managed> Controller<K> {
                         kind_state.mirror.doubt(id);
                     }
                 }
-                None => self.refused(access, call_item, error, doubtful, spread),
+                None => self.refused(access, call_item, &Refused { error, doubtful, spread }),
             }
         }
     }
@@ -140,14 +148,8 @@ impl<K: Managed> Controller<K> {
         (doubtful || refused) && self.kube.memory.doubts_anew(uid, generation, reason, self.kube.now())
     }
 
-    fn refused(
-        &self,
-        access: &Access,
-        call_item: &CallItem<K>,
-        error: &Error,
-        doubtful: bool,
-        spread: pause::Spread,
-    ) {
+    fn refused(&self, access: &Access, call_item: &CallItem<K>, refused: &Refused<'_>) {
+        let Refused { error, doubtful, spread } = *refused;
         let kind_state = access.session.kind_state::<K>();
         if let Some(id) = &call_item.id {
             if call_item.ends && matches!(error, Error::NotFound { .. }) {
@@ -201,7 +203,7 @@ impl<K: Managed> Controller<K> {
         let Failure { doing, error, verdict, spread } = failure;
         let (uid, generation, now) = (object.uid(), object.meta().generation, self.kube.now());
         caller.failed::<K>(doing.clone(), uid, error, now);
-        let news = self.kube.memory.failed_with(uid, verdict, generation, now, *spread);
+        let news = self.kube.memory.failed_with((uid, generation), verdict, now, *spread);
         // what the login may not do is told once for all who want it
         if news && !caller.may_not::<K>(doing) {
             tracing::warn!(kind = K::KIND, object = %object.key(), %error, "call failed");

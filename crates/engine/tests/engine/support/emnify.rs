@@ -254,7 +254,13 @@ impl Inner {
         self.events.iter().filter(inside).cloned().collect()
     }
 
-    fn serve(&mut self, method: &str, path: &str, query: &str, body: &Value, wrong: bool) -> Response<Bytes> {
+    fn serve(
+        &mut self,
+        method: &str,
+        (path, query): (&str, &str),
+        body: &Value,
+        wrong: bool,
+    ) -> Response<Bytes> {
         let segments: Vec<&str> = path.trim_start_matches("/api/").split('/').collect();
         let id = segments.get(2).and_then(|s| s.parse::<i64>().ok()).unwrap_or_default();
         match (method, segments.as_slice()) {
@@ -358,7 +364,7 @@ impl Transport for Emnify {
                     let emnify = self.clone();
                     let commit = async move {
                         tokio::time::sleep(wait).await;
-                        emnify.lock().serve(&method, &path, &query, &body, false)
+                        emnify.lock().serve(&method, (&path, &query), &body, false)
                     };
                     let committed = tokio::spawn(commit).await;
                     return committed.map_err(|e| TransportError::AfterSend(e.to_string()));
@@ -366,7 +372,7 @@ impl Transport for Emnify {
                 _ => {}
             }
             let wrong = matches!(fault, Some(Fault::WrongTotal));
-            let mut answer = self.lock().serve(&method, &path, &query, &body, wrong);
+            let mut answer = self.lock().serve(&method, (&path, &query), &body, wrong);
             let date = clock::http_date_before(self.lock().behind);
             answer.headers_mut().insert("date", date.parse().unwrap());
             match fault {
