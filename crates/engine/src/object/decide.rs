@@ -138,12 +138,7 @@ impl<K: Managed> Controller<K> {
         now: Timestamp,
     ) -> Decision<K> {
         let uid = object.uid();
-        // what was sent a moment ago, and the status does not tell yet
-        let told = self.kube.memory.carried(uid).zip(status).map(|(carried, status)| {
-            let mut status = status.clone();
-            status.common_mut().carry(carried);
-            status
-        });
+        let told = self.told(uid, status);
         let status = told.as_ref().or(status);
         let fallback = fallback_status(object);
         let common = status.map_or(&fallback, Status::common);
@@ -152,12 +147,8 @@ impl<K: Managed> Controller<K> {
         let access = resolved.state.as_ref().ok();
         let (session, caller) = resolved.state.as_ref().ok().cloned().map(|a| (a.session, a.caller)).unzip();
         let (wanted, inputs) = self.wanted(object, common, access);
-        // another value in a Secret is an edit as well, though nothing of the object changed, and so is a date that passes
-        let rotated =
-            inputs.digests().iter().any(|(path, now)| common.input(path).is_some_and(|sent| sent != now));
         let dates = object.valid().map(|valid| valid.dates(now)).unwrap_or_default();
-        let edited =
-            rotated || common.settled_generation != object.meta().generation || !dates.are_settled(common);
+        let edited = is_edited(object, common, &inputs, dates);
         let want = match &wanted {
             Wanted::Ready(want) => Some(want),
             _ => None,
@@ -176,18 +167,11 @@ impl<K: Managed> Controller<K> {
             session.as_deref().map(|session| Observed { session, object, common, want, seen: &seen });
         let elsewhere = observed.as_ref().and_then(|observed| self.elsewhere(observed));
         let owner = observed.as_ref().and_then(|observed| self.owner(observed));
-        let guard = |changes: &[K::Change]| {
-            let devices = disturbed(changes);
-            caller
-                .as_ref()
-                .map_or(Ok(()), |c: &Arc<Caller>| c.guard.ask(uid, subject.generation.unwrap_or(0), devices))
+        let guard = |changes: &[K::Change]| match &caller {
+            Some(caller) => caller.guard.ask(uid, subject.generation.unwrap_or(0), disturbed(changes)),
+            None => Ok(()),
         };
-        let free = |key: &Key| {
-            session.as_ref().is_some_and(|s| {
-                let unseen = s.kind_state::<K>().mirror.find(key).is_empty();
-                unseen && !s.claims.wanted(&Right::natural::<K>(key), uid)
-            })
-        };
+        let free = |key: &Key| session.as_ref().is_some_and(|s| is_free::<K>(s, key, uid));
         let digest_of = |change: &K::Change| digest(change, &inputs);
         let knowledge = Knowledge {
             workspace: Workspace::of(&resolved.state),
@@ -211,14 +195,10 @@ impl<K: Managed> Controller<K> {
             trouble: self.kube.memory.trouble(uid, subject.generation),
             crd_terminating: self.kube.terminating(),
             context: Context {
-                now,
                 object_created: object.creation_timestamp().map(|at| at.0),
                 status,
                 edited,
-                factory_test: session.as_ref().is_some_and(|s| s.factory_test()),
-                own_tokens: session.as_ref().map(|s| s.own_tokens()).unwrap_or_default(),
-                own_users: session.as_ref().map(|s| s.own_users()).unwrap_or_default(),
-                as_user: caller.as_ref().is_some_and(|c| c.own_user().is_some()),
+                ..context_in(access, now)
             },
         };
         let mut step = object::next_step(&subject, knowledge);
@@ -240,6 +220,14 @@ impl<K: Managed> Controller<K> {
             bound: None,
             deferred_until,
         }
+    }
+
+    /// The status with what was sent a moment ago, and it does not tell yet.
+    fn told(&self, uid: &str, status: Option<&K::Status>) -> Option<K::Status> {
+        let (carried, status) = self.kube.memory.carried(uid).zip(status)?;
+        let mut status = status.clone();
+        status.common_mut().carry(carried);
+        Some(status)
     }
 
     /// The spec as a request, with everything it refers to.
@@ -326,6 +314,35 @@ impl<K: Managed> Controller<K> {
             .filter(bound)
             .map(|n| n.in_namespace())
             .collect()
+    }
+}
+
+/// The spec says something else than what the object was last in step with. Another value in a Secret is an edit as well, though
+/// nothing of the object changed, and so is a date that passes.
+fn is_edited<K: Managed>(object: &Decoded<K>, common: &CommonStatus, inputs: &Inputs, dates: Dates) -> bool {
+    let rotated =
+        inputs.digests().iter().any(|(path, now)| common.input(path).is_some_and(|sent| sent != now));
+    rotated || common.settled_generation != object.meta().generation || !dates.are_settled(common)
+}
+
+/// Nobody has in emnify what the key names, and nobody else here wants it.
+fn is_free<K: Managed>(session: &Session, key: &Key, uid: &str) -> bool {
+    let unseen = session.kind_state::<K>().mirror.find(key).is_empty();
+    unseen && !session.claims.wanted(&Right::natural::<K>(key), uid)
+}
+
+/// What a kind may know of the organisation and of the login that acts for the object.
+fn context_in<'a, K: Managed>(access: Option<&Access>, now: Timestamp) -> Context<'a, K> {
+    let session = access.map(|access| &access.session);
+    Context {
+        now,
+        object_created: None,
+        status: None,
+        edited: false,
+        factory_test: session.is_some_and(|s| s.factory_test()),
+        own_tokens: session.map(|s| s.own_tokens()).unwrap_or_default(),
+        own_users: session.map(|s| s.own_users()).unwrap_or_default(),
+        as_user: access.is_some_and(|access| access.caller.own_user().is_some()),
     }
 }
 

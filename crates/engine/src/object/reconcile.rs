@@ -99,7 +99,6 @@ impl<K: Managed> Controller<K> {
         mut draft: Draft<K>,
         now: Timestamp,
     ) -> Result<Action, kube::Error> {
-        let uid = object.uid();
         match &decision.step {
             Step::Nothing => return Ok(Action::await_change()),
             Step::AddFinalizer => return self.kube.set_finalizer(object, true).await,
@@ -115,37 +114,7 @@ impl<K: Managed> Controller<K> {
                     secrets::reserve(&self.kube.shared.client, valid, &to).await?;
                 }
             }
-            Step::Differs { have, .. } => Self::report(object, have.as_ref(), &decision, &mut draft, now),
-            Step::UpToDate { have, .. } => {
-                self.kube.memory.in_step(uid, now);
-                if let Some(caller) = &decision.caller {
-                    caller.guard.finish(uid);
-                }
-                Self::carried_out(&decision, have);
-                Self::report(object, Some(have), &decision, &mut draft, now);
-                let used = decision.inputs.digests();
-                draft.status.common_mut().keep_inputs(|path| used.contains_key(path));
-            }
-            Step::Busy { have, busy, .. } => {
-                Self::withdraw(object, &decision, &busy.told);
-                Self::report(object, Some(have), &decision, &mut draft, now);
-            }
-            Step::Broken { have, told, .. } => {
-                Self::withdraw(object, &decision, told);
-                Self::carried_out(&decision, have);
-                Self::report(object, Some(have), &decision, &mut draft, now);
-            }
-            Step::Wait(told, _) | Step::Stall(told) => Self::withdraw(object, &decision, told),
-            // the draft holds them
-            Step::RecordIntent
-            | Step::ClearIntent
-            | Step::Bind { .. }
-            // emnify's side, queued below
-            | Step::Read(_)
-            | Step::ReadParts(..)
-            | Step::Create(_)
-            | Step::Apply(..)
-            | Step::Retire(..) => {}
+            _ => self.tell_step(object, &decision, &mut draft, now),
         }
         let again = matches!(
             decision.step,
@@ -158,9 +127,64 @@ impl<K: Managed> Controller<K> {
         if let Some(again) = self.kube.write(object, &draft).await? {
             return Ok(again);
         }
+        self.written(object, &decision, &draft, now);
+        if again {
+            self.trigger_again(object);
+            return Ok(Action::await_change());
+        }
+        self.enqueue(object, &decision, &draft.status, None);
+        Ok(self.next_look(&decision, &draft.status, object, now))
+    }
+
+    /// What the step says of the object goes into the draft.
+    fn tell_step(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &mut Draft<K>, now: Timestamp) {
+        match &decision.step {
+            Step::Differs { have, .. } => Self::report(object, have.as_ref(), decision, draft, now),
+            Step::UpToDate { have, .. } => {
+                self.kube.memory.in_step(object.uid(), now);
+                if let Some(caller) = &decision.caller {
+                    caller.guard.finish(object.uid());
+                }
+                Self::carried_out(decision, have);
+                Self::report(object, Some(have), decision, draft, now);
+                let used = decision.inputs.digests();
+                draft.status.common_mut().keep_inputs(|path| used.contains_key(path));
+            }
+            Step::Busy { have, busy, .. } => {
+                Self::withdraw(object, decision, &busy.told);
+                Self::report(object, Some(have), decision, draft, now);
+            }
+            Step::Broken { have, told, .. } => {
+                Self::withdraw(object, decision, told);
+                Self::carried_out(decision, have);
+                Self::report(object, Some(have), decision, draft, now);
+            }
+            Step::Wait(told, _) | Step::Stall(told) => Self::withdraw(object, decision, told),
+            // of Kubernetes alone
+            Step::Nothing
+            | Step::AddFinalizer
+            | Step::RemoveFinalizer { .. }
+            | Step::LeaveBehind(_)
+            | Step::ReserveSecret
+            // the draft holds them
+            | Step::RecordIntent
+            | Step::ClearIntent
+            | Step::Bind { .. }
+            // emnify's side, which is queued
+            | Step::Read(_)
+            | Step::ReadParts(..)
+            | Step::Create(_)
+            | Step::Apply(..)
+            | Step::Retire(..) => {}
+        }
+    }
+
+    /// The status is written: what it tells is known from now on, by people too.
+    fn written(&self, object: &Decoded<K>, decision: &Decision<K>, draft: &Draft<K>, now: Timestamp) {
+        let uid = object.uid();
         self.kube.memory.not_passing(uid);
         self.kube.memory.told_of(uid, draft.status.common());
-        self.tell_concern(object, &draft, now);
+        self.tell_concern(object, draft, now);
         if let Some(bound) = &decision.bound {
             self.kube.memory.end_attempt(uid);
             if let Some(session) = decision.session.as_ref().filter(|_| bound.made) {
@@ -169,12 +193,6 @@ impl<K: Managed> Controller<K> {
             self.tell_bound(object, bound);
             self.note_shown(object, draft.status.common().id.as_deref(), decision.session.as_deref());
         }
-        if again {
-            self.trigger_again(object);
-            return Ok(Action::await_change());
-        }
-        self.enqueue(object, &decision, &draft.status, None);
-        Ok(self.next_look(&decision, &draft.status, object, now))
     }
 
     /// The generation has come in step: what is doubtful about it is told, once however often the process starts.

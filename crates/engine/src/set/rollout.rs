@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::call_item::CallItem;
 use crate::{
     decide::{
-        member::{AssessContext, MemberStep},
+        member::{AssessContext, Assessed, MemberStep},
         roster::{Departure, MemberKey, MemberState, Roster, Slot, Trouble},
         taken,
     },
@@ -122,6 +122,8 @@ fn serves<F: ObjectSet>(context: &AssessContext<'_, F>, slot: &Slot) -> bool {
     context.members.row(&id).is_some_and(|row| F::available(&row, news.as_ref()))
 }
 
+/// One slot: what its member needs, then who that is, then how it stands. Whoever is another member than before, or none, keeps
+/// nothing of what was known of the former; one whose create may still show stays ours; what is only doubted keeps its last state.
 fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, place: usize, mut slot: Slot) {
     let pool = slot.pool;
     let assessed = context.slot(place, &slot, roster.unsure.contains_key(&pool));
@@ -133,17 +135,7 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
         roster.failures.insert(slot.key(), trouble);
     }
     let was = (slot.id != 0).then_some(slot.id);
-    let id = match &assessed.need {
-        MemberStep::Send(id, _)
-        | MemberStep::Partitioned(id)
-        | MemberStep::Settled(id, _)
-        | MemberStep::Busy(id, _)
-        | MemberStep::ReadParts(id, _)
-        | MemberStep::Drifted(Some(id)) => id.int(),
-        MemberStep::Create(_) | MemberStep::Drifted(None) => None,
-        MemberStep::Read(id) if assessed.recalled.is_some() => id.int(),
-        MemberStep::Wait | MemberStep::Read(_) | MemberStep::Fail(..) => was,
-    };
+    let id = member_id(&assessed, was);
     if id != was {
         // another one, or none: nothing that was known of its predecessor holds
         slot.settled = false;
@@ -160,7 +152,42 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
         slot.made &= roster.unsure.contains_key(&pool);
     }
     slot.starts = matches!(&assessed.need, MemberStep::Create(change) if change.class().disturbs > 0);
-    slot.stand = match assessed.need {
+    slot.stand = stand(roster, context, &mut slot, assessed.need);
+    if !slot.stand.is_doubt() {
+        slot.last = slot.stand;
+    } else if slot.last == MemberState::Unknown {
+        slot.last = assessed.recalled.unwrap_or_default();
+    }
+    if matches!(slot.stand, MemberState::Settled | MemberState::Partitioned | MemberState::Drifted) {
+        roster.retry_groups.remove(&slot.key());
+        roster.failures.remove(&slot.key());
+    }
+    roster.slots[place] = slot;
+}
+
+/// The id of the member, as far as it is known now; `was` is what it was before.
+fn member_id<F: ObjectSet>(assessed: &Assessed<F>, was: Option<i64>) -> Option<i64> {
+    match &assessed.need {
+        MemberStep::Send(id, _)
+        | MemberStep::Partitioned(id)
+        | MemberStep::Settled(id, _)
+        | MemberStep::Busy(id, _)
+        | MemberStep::ReadParts(id, _)
+        | MemberStep::Drifted(Some(id)) => id.int(),
+        MemberStep::Create(_) | MemberStep::Drifted(None) => None,
+        MemberStep::Read(id) if assessed.recalled.is_some() => id.int(),
+        MemberStep::Wait | MemberStep::Read(_) | MemberStep::Fail(..) => was,
+    }
+}
+
+/// The state of a member that needs this. The roster notes when to look again and what failed.
+fn stand<F: ObjectSet>(
+    roster: &mut Roster,
+    context: &AssessContext<'_, F>,
+    slot: &mut Slot,
+    need: MemberStep<F>,
+) -> MemberState {
+    match need {
         MemberStep::Wait => MemberState::Waiting,
         MemberStep::Read(_) | MemberStep::ReadParts(..) if read_failed(roster, slot.key(), context.now) => {
             MemberState::Failed
@@ -189,17 +216,7 @@ fn assess<F: ObjectSet>(roster: &mut Roster, context: &AssessContext<'_, F>, pla
             }
             MemberState::Failed
         }
-    };
-    if !slot.stand.is_doubt() {
-        slot.last = slot.stand;
-    } else if slot.last == MemberState::Unknown {
-        slot.last = assessed.recalled.unwrap_or_default();
     }
-    if matches!(slot.stand, MemberState::Settled | MemberState::Partitioned | MemberState::Drifted) {
-        roster.retry_groups.remove(&slot.key());
-        roster.failures.remove(&slot.key());
-    }
-    roster.slots[place] = slot;
 }
 
 /// The pause after a failure is not over; after a refusal it holds up the refused change only.
