@@ -66,7 +66,7 @@ impl<K: Managed> Controller<K> {
                     line.over();
                     failures = 0;
                     due = Instant::now() + sweep_every(companion.every, reading.pages);
-                    self.tell_of(&session, &companion, reading, &wanted, &mut silent);
+                    self.tell_of(&session, Self::told_of(&companion, reading, &wanted, &mut silent));
                     sleep(REST).await;
                 }
                 Err(error) => {
@@ -117,22 +117,25 @@ impl<K: Managed> Controller<K> {
         Ok(reading)
     }
 
-    /// Wakes those of whom something else is known now. Of whom nothing is told twice in a row, nothing is known any more.
-    fn tell_of(
-        &self,
-        session: &Session,
+    /// What a reading tells of each. Of whom nothing is told twice in a row, nothing is known any more.
+    fn told_of(
         companion: &Companion<K>,
         reading: Reading<K>,
         wanted: &HashSet<Id>,
         silent: &mut HashSet<Id>,
-    ) {
-        let (mirror, now) = (&session.kind_state::<K>().mirror, self.kube.now());
+    ) -> HashMap<Id, K::News> {
         let mut told = reading.told;
         if !reading.torn {
             let untold: HashSet<Id> = wanted.iter().filter(|id| !told.contains_key(*id)).cloned().collect();
             told.extend(untold.intersection(silent).map(|id| (id.clone(), companion.silent.clone())));
             *silent = untold;
         }
+        told
+    }
+
+    /// Wakes those of whom something else is known now.
+    fn tell_of(&self, session: &Session, told: HashMap<Id, K::News>) {
+        let (mirror, now) = (&session.kind_state::<K>().mirror, self.kube.now());
         for (id, news) in told {
             if mirror.told(&id, news, now) {
                 self.trigger_owner(session, &id, "another listing tells of it");
