@@ -2,15 +2,24 @@
 //! after another at each object. The same for kinds and for workspaces.
 
 use std::{
-    collections::BTreeSet, convert::Infallible, fmt::Debug, marker::PhantomData, sync::Arc, time::Duration,
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    fmt::Debug,
+    marker::PhantomData,
+    sync::Arc,
+    time::Duration,
 };
 
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use futures::{
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    future::{BoxFuture, ready},
+    stream,
+};
 use kube::{
     Api, Resource,
     runtime::{
         Predicate, PredicateConfig, WatchStreamExt, applier,
-        controller::{Action, Config, ReconcileReason, ReconcileRequest, trigger_self},
+        controller::{Action, Config, Error, ReconcileReason, ReconcileRequest, trigger_self},
         predicates,
         reflector::{self, ObjectRef, Store, store::Writer},
         watcher,
@@ -18,7 +27,7 @@ use kube::{
 };
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use super::gap::Gap;
 
@@ -91,20 +100,51 @@ impl<O: Watchable> Trigger<O> {
         }
     }
 
-    /// What is asked for, in the order of the names.
-    fn requests(&self) -> impl Stream<Item = ReconcileRequest<O>> + Send + use<O> {
-        stream::unfold(self.0.clone(), |asked| async {
+    /// What is asked for, in the order of the names, while the share of looks lasts.
+    fn requests(&self, share: Arc<Share>) -> impl Stream<Item = ReconcileRequest<O>> + Send + use<O> {
+        stream::unfold((self.0.clone(), share), |(asked, share)| async {
             loop {
+                if asked.objects.lock().is_empty() {
+                    asked.more.notified().await;
+                    continue;
+                }
+                let seat = share.seat().await;
                 let next = asked.objects.lock().pop_first();
                 if let Some((namespace, name)) = next {
                     let mut obj_ref = ObjectRef::new(&name);
-                    obj_ref.namespace = namespace;
+                    obj_ref.namespace.clone_from(&namespace);
+                    share.taken.lock().insert((namespace, name), seat);
                     let request = ReconcileRequest { obj_ref, reason: ReconcileReason::Unknown };
-                    return Some((request, asked));
+                    return Some((request, (asked, share)));
                 }
-                asked.more.notified().await;
             }
         })
+    }
+}
+
+/// The looks that triggers may have at a time: three of four. A thousand objects whose call came back at once leave some to
+/// what the watch tells, or an edit would wait until all their statuses are written.
+#[derive(Debug)]
+struct Share {
+    seats: Arc<Semaphore>,
+    /// Namespace and name of whoever was let through, and whose look is not over.
+    taken: Mutex<HashMap<(Option<String>, String), OwnedSemaphorePermit>>,
+}
+
+impl Share {
+    /// Of so many looks at a time, 0 for any number.
+    fn of(most: u16) -> Arc<Self> {
+        let seats = if most == 0 { Semaphore::MAX_PERMITS } else { usize::from(most).div_ceil(4) * 3 };
+        Arc::new(Self { seats: Arc::new(Semaphore::new(seats)), taken: Mutex::default() })
+    }
+
+    async fn seat(&self) -> OwnedSemaphorePermit {
+        self.seats.clone().acquire_owned().await.expect("it is never closed")
+    }
+
+    /// A look is over, whoever asked for it.
+    fn over(&self, namespace: &Option<String>, name: &str) {
+        self.taken.lock().remove(&(namespace.clone(), name.to_owned()));
     }
 }
 
@@ -159,7 +199,8 @@ impl<O: Watchable> Followed<O> {
             .predicate_filter(changed, PredicateConfig::default())
             .inspect_ok(move |object| arrived.arrived(object));
         let own = trigger_self(events, ());
-        let foreign = self.trigger.requests().map(Ok);
+        let share = Share::of(most);
+        let foreign = self.trigger.requests(share.clone()).map(Ok);
         let end = async move {
             // an error means that the sender is gone, which is a shutdown too
             let _ended = shutdown.wait_for(|s| *s).await.is_ok();
@@ -173,11 +214,17 @@ impl<O: Watchable> Followed<O> {
             Box::pin(queue),
             Config::default().concurrency(most),
         )
-        .for_each(|result| async move {
+        .for_each(|result| {
+            match &result {
+                Ok((object, _)) => share.over(&object.namespace, &object.name),
+                Err(Error::ObjectNotFound(object)) => share.over(&object.namespace, &object.name),
+                Err(_) => {}
+            }
             if let Err(error) = result {
                 // a trigger for something just deleted is normal
                 tracing::debug!(kind = %O::kind(&()), %error, "not reconciled");
             }
+            ready(())
         })
         .await;
     }
@@ -199,7 +246,7 @@ mod tests {
             trigger.send(object("a"), "a hint");
             trigger.send(object("b"), "its workspace changed");
         }
-        let mut requests = Box::pin(trigger.requests());
+        let mut requests = Box::pin(trigger.requests(Share::of(0)));
         let both = [requests.next().await, requests.next().await].map(|request| request.unwrap().obj_ref);
         assert!(both.contains(&object("a")) && both.contains(&object("b")));
         assert!(requests.next().now_or_never().is_none(), "and nothing is left");
@@ -209,5 +256,26 @@ mod tests {
             object("a"),
             "asked for again, it is looked at again"
         );
+    }
+
+    #[tokio::test]
+    async fn a_thousand_that_are_asked_for_leave_room_for_what_the_watch_tells() {
+        let (trigger, share) = (Trigger::<Decoded<Toy>>::default(), Share::of(64));
+        for n in 0..1_000 {
+            trigger.send(object(&format!("{n:03}")), "its call came back");
+        }
+        let mut requests = Box::pin(trigger.requests(share.clone()));
+        let mut let_through = Vec::new();
+        while let Some(request) = requests.next().now_or_never() {
+            let_through.push(request.unwrap().obj_ref);
+        }
+        assert_eq!(let_through.len(), 48, "a quarter of the looks is the watch's");
+        for over in 0..3 {
+            let object = &let_through[over];
+            share.over(&object.namespace, &object.name);
+            let next = requests.next().now_or_never().expect("one look less, one request more").unwrap();
+            assert_eq!(next.obj_ref, self::object(&format!("{:03}", 48 + over)));
+            assert!(requests.next().now_or_never().is_none(), "and no further one");
+        }
     }
 }
