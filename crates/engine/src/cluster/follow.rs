@@ -143,8 +143,8 @@ impl Share {
     }
 
     /// A look is over, whoever asked for it.
-    fn over(&self, namespace: &Option<String>, name: &str) {
-        self.taken.lock().remove(&(namespace.clone(), name.to_owned()));
+    fn over(&self, namespace: Option<&String>, name: &str) {
+        self.taken.lock().remove(&(namespace.cloned(), name.to_owned()));
     }
 }
 
@@ -216,8 +216,8 @@ impl<O: Watchable> Followed<O> {
         )
         .for_each(|result| {
             match &result {
-                Ok((object, _)) => share.over(&object.namespace, &object.name),
-                Err(Error::ObjectNotFound(object)) => share.over(&object.namespace, &object.name),
+                Ok((object, _)) => share.over(object.namespace.as_ref(), &object.name),
+                Err(Error::ObjectNotFound(object)) => share.over(object.namespace.as_ref(), &object.name),
                 Err(_) => {}
             }
             if let Err(error) = result {
@@ -270,9 +270,8 @@ mod tests {
             let_through.push(request.unwrap().obj_ref);
         }
         assert_eq!(let_through.len(), 48, "a quarter of the looks is the watch's");
-        for over in 0..3 {
-            let object = &let_through[over];
-            share.over(&object.namespace, &object.name);
+        for (over, object) in let_through.iter().enumerate().take(3) {
+            share.over(object.namespace.as_ref(), &object.name);
             let next = requests.next().now_or_never().expect("one look less, one request more").unwrap();
             assert_eq!(next.obj_ref, self::object(&format!("{:03}", 48 + over)));
             assert!(requests.next().now_or_never().is_none(), "and no further one");
