@@ -12,10 +12,12 @@ mod clock;
 #[path = "../../crates/engine/tests/engine/support/cluster.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod cluster;
+mod crashes;
 mod euiccs;
 mod extras;
 mod keys;
 mod moves;
+mod networks;
 mod refused;
 mod repeats;
 mod rotation;

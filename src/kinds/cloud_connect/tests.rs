@@ -16,6 +16,7 @@ use super::{
     change::PSK,
     rows::{self, Part, Parts, Tunnel},
 };
+use crate::kinds::common::group;
 use crate::kinds::laws::{api, context, is_found_again, kind_laws, object};
 
 const KEY: &str = "correct.horse_battery";
@@ -427,4 +428,12 @@ fn the_schema_asks_for_one_type_a_region_and_the_fee() {
     for bad in [both, homeless, neither, unpaid, two_keys] {
         assert!(check(&bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn attachments_are_counted_by_state() {
+    let mut counted = Vec::new();
+    let count = CloudConnect::CENSUS.unwrap();
+    count(&in_state(&vpn(), 5), None, None, &mut |group, name| counted.push((group, name.to_owned())));
+    assert_eq!(counted, [(group::CLOUD_CONNECT, "Active".to_owned())]);
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, from_value, json};
 
 use super::{Change, DataStream, DataStreamStatus};
+use crate::kinds::common::group;
 use crate::kinds::laws::{api, context, is_found_again, kind_laws, look, object};
 
 const AUTHORIZATION: &str = "destination.webhook.headers.authorization";
@@ -355,4 +356,15 @@ fn a_bare_spec_asks_for_nothing_of_a_stream_that_others_made() {
     let want = object::<DataStream>(&bare()).want(&inputs("d")).unwrap();
     let row = row_with(|row| row["name"] = json!("theirs"));
     assert!(look::<DataStream>(&want, &row, &()).changes.is_empty());
+}
+
+#[test]
+fn streams_are_counted_by_state() {
+    let mut counted = Vec::new();
+    let count = DataStream::CENSUS.unwrap();
+    for state in [1, 3] {
+        count(&in_state(state), None, None, &mut |group, name| counted.push((group, name.to_owned())));
+    }
+    let counts = ["Running", "Error"].map(|state| (group::DATA_STREAM, state.to_owned()));
+    assert_eq!(counted, counts, "also where emnify shows a number alone");
 }

@@ -25,6 +25,7 @@ impl Record for DnsConfig {
     const NOUN: &'static str = "DNS configuration";
     // a pair of addresses is not worth a stall; what was taken over is left behind
     const FACTS: Facts = Facts { adoption: AdoptionPolicy::IfUnowned, ..Facts::RECORD };
+    const INTERCHANGEABLE: bool = true;
     const IDENTITY: Identity = Identity::Natural;
     const NAME: &'static [&'static str] = &["primary", "secondary"];
     const FIELDS: &'static [Field<Self>] = &[field!(primary).immutable(), field!(secondary).immutable()];

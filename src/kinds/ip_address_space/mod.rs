@@ -7,7 +7,10 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-use emnify::wire::{Collection, integration};
+use emnify::{
+    Error,
+    wire::{Collection, integration},
+};
 use emnify_engine::kind::{
     Facts, Invalid, Key,
     record::{Field, Identity, Record, Value},
@@ -33,6 +36,19 @@ impl Record for IpAddressSpace {
     .immutable()];
     const FIXED: &'static [(&'static str, i64)] = &[("ip_address_version", 4)];
     const CALLS: Collection<Self::Row> = integration::ADDRESS_SPACES;
+
+    fn refused(error: Error) -> Error {
+        match error {
+            Error::Conflict { code, message } => Error::Rejected {
+                status: 409,
+                code,
+                message: format!(
+                    "{message}: cidr overlaps a range that this or another organisation has; take another one"
+                ),
+            },
+            other => other,
+        }
+    }
 
     fn report(row: &Self::Row, status: &mut IpAddressSpaceStatus) {
         status.used_count = row.used_count;

@@ -50,6 +50,8 @@ pub trait Managed: Kind {
     /// Each of its objects is ordered and paid for by itself, as a tunnel is: one is deleted with its Kubernetes object only where
     /// `deletionPolicy: Delete` is written, and one that vanished is ordered anew only when a person asks for it.
     const ORDERED: bool = false;
+    /// Several that share a natural key are as good as one another, as pairs of the same resolvers are: the lowest id is meant.
+    const INTERCHANGEABLE: bool = false;
     /// What events say of it: a device goes online, a SIM is suspended.
     const EVENTS: Option<Events<Self>> = None;
     /// What metrics count of it: devices by connectivity, SIMs by state.

@@ -47,6 +47,8 @@ pub trait Record: Kind {
     const FACTS: Facts;
     /// Its objects hand out the organisation itself; see [`Managed::SENSITIVE`].
     const SENSITIVE: bool = false;
+    /// See [`Managed::INTERCHANGEABLE`].
+    const INTERCHANGEABLE: bool = false;
     /// See [`Managed::TABLE`].
     const TABLE: Option<&'static Table> = None;
     /// How the record is found when its id is not known.
@@ -76,6 +78,11 @@ pub trait Record: Kind {
     /// What should be known of the spec though it is carried out; see [`Managed::concern`].
     fn concern(&self) -> Option<(&'static str, String)> {
         None
+    }
+
+    /// What a refused create means, where the family answers in a way of its own.
+    fn refused(error: Error) -> Error {
+        error
     }
 
     /// Writes what users want to see into the status.
@@ -395,6 +402,7 @@ impl<K: Record> Managed for K {
 
     const FACTS: Facts = <K as Record>::FACTS;
     const SENSITIVE: bool = <K as Record>::SENSITIVE;
+    const INTERCHANGEABLE: bool = <K as Record>::INTERCHANGEABLE;
     const TABLE: Option<&'static Table> = <K as Record>::TABLE;
 
     fn id(row: &Self::Row) -> Id {
@@ -505,7 +513,7 @@ impl<K: Record> Managed for K {
     async fn make(api: &Api, new: &Self::Change) -> Result<Reply<Self>, Error> {
         let mut body = body::<K>(new.created()?);
         body.extend(K::FIXED.iter().map(|(name, value)| (*name, Value::Int(*value))));
-        let made = K::CALLS.create(api, &body).await?;
+        let made = K::CALLS.create(api, &body).await.map_err(K::refused)?;
         Ok(Reply { id: Some(made.id.id()), ..Reply::default() })
     }
 

@@ -61,6 +61,7 @@ impl<K: Managed> AnyKind for Handle<K> {
             [] if kind_state.mirror.complete_since().is_some() => Located::Nothing,
             [] => Located::Unread,
             [id] => Located::One(id.clone()),
+            [lowest, ..] if K::INTERCHANGEABLE => Located::One(lowest.clone()),
             several => Located::Several(several.to_vec()),
         }
     }

@@ -78,6 +78,7 @@ impl<K: Managed> Search<'_, K> {
                 [id] => {
                     return self.known(id, matches!(find, Find::Trace(_)));
                 }
+                [lowest, ..] if K::INTERCHANGEABLE => return self.known(lowest, false),
                 several => return Seen::Several(several.to_vec()),
             }
         }
@@ -175,6 +176,8 @@ impl<K: Managed> Search<'_, K> {
             match ids.as_slice() {
                 [] => {}
                 [id] => return Some(self.known(id, true)),
+                // ours is the one that came last
+                [.., newest] if K::INTERCHANGEABLE => return Some(self.known(newest, true)),
                 several => return Some(Seen::Several(several.to_vec())),
             }
         }
