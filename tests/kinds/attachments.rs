@@ -6,6 +6,7 @@ use emnify_simulator::state::Organisation;
 use serde_json::{Value, json};
 
 use crate::{
+    cluster::Cluster,
     stage::Stage,
     wire::{Asked, Wrong},
 };
@@ -52,6 +53,15 @@ impl Stage {
 
     fn organisation(&self, edit: impl FnOnce(&mut Organisation)) {
         self.wire.simulator.edit(|state| edit(state.organisations.get_mut(&1001).unwrap())).unwrap();
+    }
+
+    /// Another cluster that knows nothing, and the same emnify.
+    async fn rebuilt(self) -> Self {
+        let wire = self.wire.clone();
+        self.stop().await;
+        let stage = Self::on(Cluster::default(), wire).await;
+        stage.cluster.apply_a(KIND, "dc", gateway());
+        stage
     }
 
     /// emnify begins to take an attachment down.
@@ -286,6 +296,32 @@ async fn one_that_is_gone_is_not_mistaken_for_the_one_in_its_place() {
     stage.says("WaitingForCustomer").await;
     assert_eq!((stage.sent("POST"), stage.id()), (2, next), "it is found by its mark, and no other is meant");
     assert_ne!(next, id);
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_rebuilt_cluster_one_is_found_or_followed_to_its_end_or_ordered_once() {
+    let stage = Stage::attaching(gateway()).await;
+    stage.says("WaitingForCustomer").await;
+    let id = stage.id();
+    let stage = stage.rebuilt().await;
+    stage.says("WaitingForCustomer").await;
+    assert_eq!((stage.sent("POST"), stage.id()), (1, id), "it is found by its mark");
+    stage.taken_down(id);
+    let stage = stage.rebuilt().await;
+    stage.says("Deleting").await;
+    stage.says("Vanished").await;
+    assert_eq!(stage.sent("POST"), 1, "nobody pays anew for what somebody ends just now");
+    let stage = stage.rebuilt().await;
+    stage.says("WaitingForCustomer").await;
+    let stage = stage.restart().await;
+    stage.pass(3_600).await;
+    let (orders, there) = (stage.sent("POST"), stage.attached().len());
+    assert_eq!(
+        (orders, there),
+        (2, 1),
+        "with nothing in emnify a manifest with the fee is an order, and one"
+    );
     stage.stop().await;
 }
 
