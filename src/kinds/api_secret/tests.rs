@@ -17,7 +17,7 @@ use super::{
     renewed,
     rows::{Parts, Row, VALUE},
 };
-use crate::kinds::laws::{api, context, is_found_again, object};
+use crate::kinds::laws::{api, context, is_found_again, kind_laws, object};
 
 const KEY: &str = "correct horse battery staple";
 
@@ -34,6 +34,16 @@ fn holding(value: &str, digest: &str) -> Inputs {
     inputs.put_secret(VALUE, SecretValue::new(value.to_owned().into(), digest));
     inputs
 }
+
+kind_laws!(
+    ApiSecret,
+    there: (row("a [k8s prod/fleet/a#n]"), Parts { earlier: Some(Vec::new()) }),
+    inputs: holding(KEY, "now"),
+    bare: spec(),
+    // a key is made anew and never changed, which its own tests have
+    others: [] as [Value; 0],
+    new: spec(),
+);
 
 /// The status of a key of this provenance that was sent with this digest.
 fn status(provenance: Provenance, sent: Option<&str>) -> ApiSecretStatus {
@@ -170,7 +180,7 @@ fn an_attempt_is_found_by_its_nonce_and_a_lost_status_by_our_mark() {
 }
 
 #[test]
-fn what_the_spec_leaves_out_is_neither_set_nor_told_of() {
+fn a_key_of_which_the_value_was_sent_stays() {
     let alone = diff(&spec(), &status(Provenance::Created, Some("now")), &[], false);
     assert!(alone.renew.is_none() && alone.changes.is_empty() && alone.reported.is_empty());
 }

@@ -194,7 +194,7 @@ fn sim_state(want: &Want, row: &Row, memory: Memory<'_>, diff: &mut Diff<Change>
     match state.next(from, memory.edited, memory.now) {
         Move::Stay => (None, false),
         Move::To(to) => (Some(Change::SimState { sim: *id, from, to }), from == sim_status::FACTORY_TEST),
-        Move::CurrentMember => {
+        Move::Drifted => {
             diff.reported.push(FieldDiff::new("sim.state", sim_status::name(from), state.state));
             (None, false)
         }

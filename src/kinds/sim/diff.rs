@@ -22,7 +22,7 @@ pub fn diff(want: &Want, row: &Row, edited: bool, now: Timestamp) -> Diff<SetSta
     match state.next(row.status, edited, now) {
         Move::Stay => {}
         Move::To(to) => diff.changes.push(SetState { from: row.status, to }),
-        Move::CurrentMember => {
+        Move::Drifted => {
             diff.reported.push(FieldDiff::new("state", status::name(row.status), state.state));
         }
         Move::Passing(why) => diff.waiting = Some(format!("state: {why}")),

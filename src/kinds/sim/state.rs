@@ -68,7 +68,7 @@ pub enum Move {
     /// Set this state; further ones may follow.
     To(SimState),
     /// Differs, and only an edit of the spec may change that: SIMs are never activated as drift.
-    CurrentMember,
+    Drifted,
     /// In a state that this version does not know, or that emnify passes through: what it waits for.
     Passing(String),
     /// emnify has no such transition, or it needs a consent that is missing.
@@ -134,7 +134,7 @@ fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move {
             if edited {
                 Move::To(want)
             } else {
-                Move::CurrentMember
+                Move::Drifted
             }
         }
         (Suspended, status::ACTIVATED) => Move::To(Suspended),
@@ -149,7 +149,7 @@ fn next(have: i64, want: SimState, edited: bool, acknowledged: bool) -> Move {
              or set Activated first"
                 .into(),
         ),
-        (FactoryTest, status::SUSPENDED) if !edited => Move::CurrentMember,
+        (FactoryTest, status::SUSPENDED) if !edited => Move::Drifted,
         (FactoryTest, status::SUSPENDED) => Move::Illegal(
             "the SIM is Suspended and emnify starts FactoryTest on Issued SIMs only; set Suspended or Activated".into(),
         ),
@@ -237,7 +237,7 @@ mod tests {
         for (have, want) in
             [(2, Activated), (0, Activated), (4, Activated), (0, FactoryTest), (2, FactoryTest)]
         {
-            assert_eq!(next(have, want, false, true), Move::CurrentMember, "{have} -> {want} is not an edit");
+            assert_eq!(next(have, want, false, true), Move::Drifted, "{have} -> {want} is not an edit");
         }
         assert_eq!(next(status::ACTIVATED, Suspended, false, false), Move::To(Suspended));
     }
@@ -261,7 +261,7 @@ mod tests {
         }
         for have in [status::ISSUED, status::SUSPENDED] {
             assert_eq!(wanted.next(have, true, within), Move::To(Activated), "the date counts as an edit");
-            assert_eq!(wanted.next(have, false, within), Move::CurrentMember, "and only once");
+            assert_eq!(wanted.next(have, false, within), Move::Drifted, "and only once");
         }
         assert_eq!(wanted.next(status::ACTIVATED, false, within), Move::Stay);
     }

@@ -150,8 +150,8 @@ impl<P: Managed> Pool<P> for Vec<P::Row> {
 pub struct CurrentMember {
     /// What it holds.
     pub pool: i64,
-    /// Its own id; ids grow, so it is also its age. [`i64::MAX`] while it has none.
-    pub id: i64,
+    /// Its own id, once it has one; ids grow, so it is also its age.
+    pub id: Option<i64>,
 }
 
 /// Whom the set wants.

@@ -167,7 +167,7 @@ impl<F: ObjectSet> SetState<F> {
         }
         let (mut current, marked) = self.current(mark, members);
         let begun = intent.map_or_else(Vec::new, |intent| self.begun(set, members, pool, intent));
-        current.extend(&begun);
+        current.extend(begun.iter().map(|b| CurrentMember { pool: b.pool, id: Some(b.id) }));
         self.seat_beginnings(&mut current);
         oldest_first(&mut current);
         let text = self.text.value.as_deref();
@@ -177,7 +177,7 @@ impl<F: ObjectSet> SetState<F> {
         let wanted: HashSet<i64> = choice.members.into_iter().collect();
         // what a call made whose slot went meanwhile: nobody else knows of it
         let sent = begun.into_iter().filter(|b| self.roster.unsure.contains_key(&b.pool));
-        let sent: Vec<Departure> = sent.map(|b| made(b.id, b.pool)).collect();
+        let sent: Vec<Departure> = sent.collect();
         let leaves = marked.into_iter().chain(sent).filter(|l| !wanted.contains(&l.pool));
         self.leave(leaves.chain(dropped.into_iter().map(|s| made(s.id, s.pool))));
         self.basis = Some(basis);
@@ -266,7 +266,7 @@ impl<F: ObjectSet> SetState<F> {
         members: &Mirror<F::Member>,
         pool: &Mirror<F::Pool>,
         intent: &Intent,
-    ) -> Vec<CurrentMember> {
+    ) -> Vec<Departure> {
         let mut begun = Vec::new();
         let (Some(base), Ok(since)) = (&self.base, intent.since.parse()) else { return begun };
         let inherited = self.intent.as_ref() != Some(&intent.nonce);
@@ -278,7 +278,7 @@ impl<F: ObjectSet> SetState<F> {
                 let Some(entry) = pool.row(&Id::Int(current)) else { return };
                 let alike = |set: &F, base| set.member(base, &entry).is_ok_and(|w| F::resembles(&w, row));
                 if alike(set, base) || self.former.iter().any(|(set, base)| alike(set, base)) {
-                    begun.push(CurrentMember { pool: current, id });
+                    begun.push(made(id, current));
                 }
             }
         });
@@ -288,7 +288,7 @@ impl<F: ObjectSet> SetState<F> {
     /// Creates under way keep their slots, as the newest members: what they take may be shown as taken before they are.
     fn seat_beginnings(&self, current: &mut Vec<CurrentMember>) {
         let mut begun: Vec<CurrentMember> =
-            self.roster.begun().map(|s| CurrentMember { pool: s.pool, id: i64::MAX }).collect();
+            self.roster.begun().map(|s| CurrentMember { pool: s.pool, id: None }).collect();
         if !begun.is_empty() {
             let known: HashSet<i64> = current.iter().map(|current| current.pool).collect();
             begun.retain(|begun| !known.contains(&begun.pool));
@@ -307,9 +307,9 @@ impl<F: ObjectSet> SetState<F> {
             marked.push(Departure { id, pool, made: marks.made_by == Some(installation) });
         });
         let mut current: Vec<CurrentMember> =
-            marked.iter().map(|l| CurrentMember { pool: l.pool, id: l.id }).collect();
+            marked.iter().map(|l| CurrentMember { pool: l.pool, id: Some(l.id) }).collect();
         let slots = self.roster.slots.iter().filter(|s| s.id != 0);
-        current.extend(slots.map(|s| CurrentMember { pool: s.pool, id: s.id }));
+        current.extend(slots.map(|s| CurrentMember { pool: s.pool, id: Some(s.id) }));
         current.retain(|current| current.pool != 0);
         (current, marked)
     }
@@ -333,6 +333,7 @@ pub(super) fn made(id: i64, pool: i64) -> Departure {
 }
 
 fn oldest_first(current: &mut Vec<CurrentMember>) {
-    current.sort_by_key(|current| current.id);
-    current.dedup_by(|a, b| a.id == b.id && a.id != i64::MAX);
+    // who has no id yet is the youngest
+    current.sort_by_key(|current| (current.id.is_none(), current.id));
+    current.dedup_by(|a, b| a.id == b.id && a.id.is_some());
 }

@@ -23,7 +23,7 @@ impl World {
     fn members(mut self, sims: &[u32]) -> Self {
         for (age, number) in (1000..).zip(sims) {
             self.put(*number, age, &["k8s:eu/prod/meters"]);
-            self.members.push(CurrentMember { pool: (*number).into(), id: age });
+            self.members.push(CurrentMember { pool: (*number).into(), id: Some(age) });
         }
         self
     }
@@ -202,8 +202,9 @@ fn a_hundred_thousand_sims_are_one_pass() {
     // The time of a pass over a pass would be hours; this ends or does not.
     let count = 100_000;
     let world = World { sims: (1..=count).map(sim).collect(), ..World::default() };
-    let members: Vec<CurrentMember> =
-        (1..=i64::from(count / 2)).map(|number| CurrentMember { pool: number * 2, id: number }).collect();
+    let members: Vec<CurrentMember> = (1..=i64::from(count / 2))
+        .map(|number| CurrentMember { pool: number * 2, id: Some(number) })
+        .collect();
     let world = World { members, ..world };
     let chosen = world.members_of(&selector(&range(1, u64::from(count))));
     assert_eq!(chosen.len(), count as usize);
