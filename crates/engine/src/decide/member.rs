@@ -42,7 +42,6 @@ pub(crate) struct AssessContext<'a, F: ObjectSet> {
     pub(crate) members: &'a Mirror<F::Member>,
     /// What is known of what they hold.
     pub(crate) pool: &'a dyn Pool<F::Pool>,
-    /// The set.
     pub(crate) set: &'a F,
     /// Its mark: `installation/namespace/name`.
     pub(crate) mark: &'a str,

@@ -20,7 +20,6 @@ pub(crate) struct CallItem<F: ObjectSet> {
     pub(crate) key: MemberKey,
     /// Its own id, if it exists.
     pub(crate) id: Option<Id>,
-    /// The change.
     pub(crate) change: MemberChange<F>,
 }
 

@@ -60,7 +60,6 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// The limits' counters.
     pub(crate) limiter: Limiter,
-    /// The faults.
     pub(crate) faults: Faults,
     /// The requests so far.
     pub(crate) log: Log,

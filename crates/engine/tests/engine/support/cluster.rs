@@ -22,7 +22,6 @@ type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 pub(crate) struct Wrote {
     /// Method and path.
     pub(crate) what: String,
-    /// Body.
     pub(crate) body: Value,
 }
 

@@ -49,7 +49,6 @@ pub(crate) enum Fault {
 pub(crate) struct Asked {
     /// Method and path.
     pub(crate) what: String,
-    /// Body.
     pub(crate) body: Value,
     /// The application token that the caller logged in with.
     pub(crate) by: String,

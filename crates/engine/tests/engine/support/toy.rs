@@ -132,9 +132,7 @@ emnify_engine::kind!(Toy, ToyStatus);
 /// A listing entry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ToyRow {
-    /// Its id.
     pub(crate) id: i64,
-    /// Its name.
     pub(crate) name: String,
     /// Our mark, as it is stored.
     pub(crate) note: String,
@@ -187,7 +185,6 @@ pub(crate) struct ToyParts {
 /// The spec as a request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ToyWant {
-    /// Name.
     pub(crate) name: Option<String>,
     /// Natural key.
     pub(crate) serial: Option<String>,
@@ -197,7 +194,6 @@ pub(crate) struct ToyWant {
     pub(crate) state: Option<i64>,
     /// Wanted tag.
     pub(crate) tag: Option<i64>,
-    /// Its code.
     pub(crate) code: Option<SecretValue>,
     /// Our mark, unless it leaves none.
     pub(crate) mark: Option<String>,

@@ -48,7 +48,6 @@ emnify_engine::kind!(Chip, ChipStatus);
 /// A listing entry.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ChipRow {
-    /// Its id.
     pub(crate) id: i64,
 }
 
