@@ -125,18 +125,19 @@ pub struct BatchKey(pub String);
 
 /// One API call, or one item of a bulk call, that brings an object closer to its spec. Prints itself for people.
 pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
-    /// Fields it changes, for events, plans and ignored fields.
+    /// Fields it changes, for events, plans and ignored fields: `enabled: true -> false`.
     fn fields(&self) -> Vec<FieldDiff>;
-    /// What it does in the world.
+    /// What it does in the world: disabling a device is an update that disturbs one.
     fn class(&self) -> Class;
-    /// Sending it twice does no harm; otherwise an unknown outcome is observed first.
+    /// Sending it twice does no harm, as with a name that is set; otherwise, as after a create, an unknown outcome is observed
+    /// first.
     fn repeatable(&self) -> bool;
     /// What is asked of emnify, whatever was there before and however this program calls it: a refusal is remembered by it,
     /// across releases. Where [`Change::fields`] does not say all of it, as of most creates, the change says the rest.
     fn request(&self) -> String {
         request(self.class().verb, &self.fields()).unwrap_or_else(|| self.to_string())
     }
-    /// Which other changes may ride in the same call.
+    /// Which other changes may share its call: a tag is put on a thousand devices at once.
     fn batch(&self) -> Option<BatchKey> {
         None
     }
@@ -163,7 +164,7 @@ pub trait Change: Display + Debug + Clone + Send + Sync + 'static {
     fn accepted(&self) -> bool {
         false
     }
-    /// The change without the fields that the spec says to ignore; `None` when nothing is left of it.
+    /// The change without the fields that the spec says to ignore, such as `name`; `None` when nothing is left of it.
     #[must_use]
     fn strip(self, ignored: &dyn Fn(&str) -> bool) -> Option<Self> {
         let fields = self.fields();

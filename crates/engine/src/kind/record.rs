@@ -51,16 +51,16 @@ pub trait Record: Kind {
     const INTERCHANGEABLE: bool = false;
     /// See [`Managed::TABLE`].
     const TABLE: Option<&'static Table> = None;
-    /// How the record is found when its id is not known.
+    /// How the record is found when its id is not known: a pair of resolvers by their addresses.
     const IDENTITY: Identity;
     /// Paths of the fields that make up its name in emnify, for `externalName` references: `primary, secondary`.
     const NAME: &'static [&'static str];
     /// emnify takes two names that differ only in case for one: a record is found by its name in any case, the one that is
     /// spelled so first.
     const FOLDS: bool = false;
-    /// All fields that the spec may set.
+    /// All fields that the spec may set, each in a line: `field!(primary).immutable()`.
     const FIELDS: &'static [Field<Self>];
-    /// What every new record says besides, such as `ip_address_version: 4`.
+    /// What every new record says besides: of a pair of resolvers, `ip_address_version: 4`.
     const FIXED: &'static [(&'static str, i64)] = &[];
     /// The calls of its family.
     const CALLS: Collection<Self::Row>;

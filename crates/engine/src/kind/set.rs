@@ -33,7 +33,8 @@ pub trait ObjectSet: Kind {
     type Pool: Managed;
 
     /// What the template refers to, and the tags that mark members (`Source::Lookup`, optional): resolved once, for
-    /// all members. Usually the inputs of a [`ObjectSet::Member`] made of the template, and one more for the set's tag.
+    /// all members. Usually the inputs of a [`ObjectSet::Member`] made of the template, as the profiles that it names, and one
+    /// more for the set's tag.
     fn inputs(&self) -> Vec<Input>;
     /// The set as far as it can be read, enough to let its members go: a set that this version cannot decode can be
     /// deleted.
@@ -41,27 +42,29 @@ pub trait ObjectSet: Kind {
     /// What all members share: the template with ids for references, wanting the set's tag and, as far as the kind of
     /// the member puts it on what it made, the installation's mark. `from.object` is `namespace/name` of the set.
     fn base(&self, from: &Inputs) -> Result<MemberWant<Self>, Invalid>;
-    /// What the member that holds `pool` should be: `base` with its share of the pool and its name.
+    /// What the member that holds `pool` should be: `base` with its share of the pool and its name, such as `meter-8988..`.
     fn member(&self, base: &MemberWant<Self>, pool: &PoolRow<Self>) -> Result<MemberWant<Self>, Invalid>;
-    /// Text from the namespace that [`ObjectSet::choose`] reads.
+    /// Text from the namespace that [`ObjectSet::choose`] reads: a list of ICCIDs in a `ConfigMap`.
     fn text(&self) -> Option<TextRef> {
         None
     }
-    /// Whom the set wants as members, in rollout order. Called again when spec, text, pool or members changed.
+    /// Whom the set wants as members, in rollout order: with `replicas: 3`, three of the free SIMs. Called again when spec, text,
+    /// pool or members changed.
     fn choose(&self, from: &Candidates<'_, Self>) -> Result<Choice, Invalid>;
-    /// How fast a change of the template reaches the members of a set that wants `desired` of them.
+    /// How fast a change of the template reaches the members of a set that wants `desired` of them: `maxUnavailable: 10%` of
+    /// 500 is 50 at a time.
     fn rollout(&self, desired: u64) -> Rollout;
 
     /// Key of the member mirror under which the holder of a pool entry is found. Its value is the pool id in digits.
     fn key(pool: i64) -> Key;
-    /// Pool id that a member holds.
+    /// Pool id that a member holds: of a device, that of its SIM.
     fn pool_entry(row: &MemberRow<Self>) -> Option<i64>;
     /// Name of a pool entry for people, such as its ICCID.
     fn display_name(pool: &PoolRow<Self>) -> String;
-    /// Marks on a member; `None` where the row came from an answer that does not show them.
+    /// Marks on a member, as tags on a device; `None` where the row came from an answer that does not show them.
     fn marks(row: &MemberRow<Self>) -> Option<Marks<'_>>;
     /// The row is what a create of `want` makes: a device without marks that appeared while our create had no answer
-    /// is taken for ours only if it looks so.
+    /// is taken for ours only if it looks so: its profiles are those of the template.
     fn resembles(want: &MemberWant<Self>, row: &MemberRow<Self>) -> bool;
     /// The status that [`Managed::diff`] and [`Managed::retire`] of a member see: members have none of their own.
     /// `made`: the set created the member.
@@ -91,7 +94,7 @@ pub trait ObjectSet: Kind {
     }
     /// Writes what emnify refused members, so that a restart does not repeat it.
     fn keep_refused(_status: &mut Self::Status, _refused: Vec<RefusedMember>) {}
-    /// Writes the counts into the status. Conditions, `observedGeneration` and the pinned workspace are the engine's.
+    /// Writes the counts into the status, such as how many are ready. Conditions, `observedGeneration` and the pinned workspace are the engine's.
     fn report(&self, tally: &Tally, status: &mut Self::Status);
 }
 

@@ -129,7 +129,8 @@ impl<K: Managed> Observed<'_, K> {
 }
 
 impl<K: Managed> Controller<K> {
-    /// Decides the next step of `object`, whose newest status is `status`.
+    /// Decides the next step of `object`, whose newest status is `status`: gathers what is known, without waiting for anything, and
+    /// asks [`object::next_step`]. What is not known yet has been asked for afterwards, and wakes the object.
     pub(super) fn decide(
         self: &Arc<Self>,
         object: &Decoded<K>,

@@ -33,7 +33,11 @@ pub(super) struct Search<'a, K: Managed> {
 }
 
 impl<K: Managed> Search<'_, K> {
-    /// What is known of the emnify object, by its id or by how it would be recognised.
+    /// What is known of the emnify object, the surest way first. While a create has no answer only what that may have made
+    /// counts: nothing is taken for it, and nothing is absent, before it is accounted for. Then the id that the status has, or
+    /// the spec names; of an object that goes also what is left beside it. Then what the output Secret belongs to, which
+    /// outlives a status, and last what the spec means: its natural key or our mark, where two that carry it are nobody's. Only
+    /// a complete listing makes what was not found absent, unless something that was ours before may be it.
     pub(super) fn seen(&self, intent: IntentState) -> Seen<K> {
         let Self { kind_state, object, common, .. } = self;
         if matches!(intent, IntentState::Open | IntentState::Lapsed | IntentState::Refused) {

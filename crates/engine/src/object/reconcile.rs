@@ -91,7 +91,10 @@ impl<K: Managed> Controller<K> {
         }
     }
 
-    /// Does the Kubernetes side of the step.
+    /// Does the Kubernetes side of the step, and queues the side of emnify. Finalizers are alone in a look; otherwise the draft of
+    /// the status is completed and written before anything is queued, so that nothing is sent that the status does not tell of. A
+    /// status that would be overtaken within a moment is not written: what follows is queued, and the look comes again. Where
+    /// the status has moved (an intent, an id), the next look goes on from there.
     async fn act(
         self: &Arc<Self>,
         object: &Decoded<K>,

@@ -94,7 +94,8 @@ struct Again {
 struct Inner {
     lines: BTreeMap<Arc<LineKey>, Line>,
     place: HashMap<String, Place>,
-    running: HashMap<String, Lane>,
+    /// By uid: what left its line and is under way.
+    running: HashSet<String>,
     again: HashMap<String, Again>,
     busy: HashSet<&'static str>,
     paused_groups: HashMap<&'static str, Instant>,
@@ -153,7 +154,7 @@ impl Queue {
             inner.edited = Some(waiting.since);
         }
         let uid = &waiting.item.uid;
-        if inner.running.contains_key(uid) {
+        if inner.running.contains(uid) {
             match inner.again.get(uid) {
                 Some(again) if again.line.lane < lane => {}
                 _ => drop(inner.again.insert(uid.clone(), Again { waiting, line, full })),
@@ -237,7 +238,7 @@ impl Queue {
 
     /// A call for the object of this uid is under way.
     pub fn carries(&self, uid: &str) -> bool {
-        self.lock().running.contains_key(uid)
+        self.lock().running.contains(uid)
     }
 
     /// Number of entries that wait in `lane`.
@@ -251,12 +252,6 @@ impl Queue {
         let inner = self.lock();
         let lines = inner.lines.iter().filter(|(key, _)| key.lane == lane);
         lines.flat_map(|(_, line)| line.waiting.values()).map(|waiting| waiting.since.elapsed()).max()
-    }
-
-    /// Something of `lane` waits or is under way.
-    pub fn has_waiting(&self, lane: Lane) -> bool {
-        let inner = self.lock();
-        inner.lines.keys().any(|key| key.lane == lane) || inner.running.values().any(|l| *l == lane)
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Inner> {
@@ -314,7 +309,7 @@ impl Inner {
     /// `item` left its line and is under way.
     fn left(&mut self, key: &Arc<LineKey>, item: &Item) {
         self.place.remove(&item.uid);
-        self.running.insert(item.uid.clone(), key.lane);
+        self.running.insert(item.uid.clone());
         if self.lines.get(key).is_some_and(|line| line.waiting.is_empty()) {
             self.lines.remove(key);
         }
@@ -434,20 +429,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_holds_what_waits_and_what_is_under_way() {
+    fn a_lane_holds_what_waits_and_not_what_is_under_way() {
         let queue = Queue::default();
-        assert!(!queue.has_waiting(Lane::Create));
+        let holds = || (queue.len(Lane::Create), queue.len(Lane::Repair), queue.carries("a"));
         queue.push(item("a"), Lane::Create, None, None);
-        assert!(queue.has_waiting(Lane::Create) && !queue.has_waiting(Lane::Repair) && !queue.carries("a"));
+        assert_eq!(holds(), (1, 0, false));
         let first = queue.pop().unwrap();
-        assert!(queue.carries("a"));
-        assert_eq!(
-            (queue.len(Lane::Create), queue.has_waiting(Lane::Create)),
-            (0, true),
-            "the call is not over"
-        );
+        assert_eq!(holds(), (0, 0, true), "the call is not over");
         drop(first);
-        assert!(!queue.has_waiting(Lane::Create));
+        assert_eq!(holds(), (0, 0, false));
     }
 
     #[tokio::test(start_paused = true)]

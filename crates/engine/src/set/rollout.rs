@@ -236,7 +236,11 @@ fn paused(roster: &Roster, key: MemberKey, now: Timestamp) -> bool {
     roster.failures.get(&key).and_then(|trouble| trouble.until).is_some_and(|until| until > now)
 }
 
-/// Finds the next call after a [`assess_all`].
+/// Finds the next call after [`assess_all`]; the first of these that there is: members that were begun get their marks; members that
+/// are missing are made, once an intent is written down; what is doubted or was not read is read, for the decisions below rest on
+/// it; what disturbs nobody is sent; what disturbs is sent to those whom it began to disturb, then to as many more as the
+/// rollout leaves room for; former members are retired. The guard is asked for all that would be disturbed before the first, and
+/// where it is tripped only members go on that are counted already.
 pub(crate) fn next<F: ObjectSet>(
     roster: &mut Roster,
     context: &AssessContext<'_, F>,

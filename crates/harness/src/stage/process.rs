@@ -175,12 +175,6 @@ impl Process {
         address(&self.log(), server)
     }
 
-    /// The same as a URL, `http://127.0.0.1:<port>`; waits for it.
-    pub async fn admin_url(&mut self) -> Result<String> {
-        self.until("has an admin server", async |process| Ok(process.admin().is_some())).await?;
-        Ok(format!("http://{}", self.admin().context("it was there a moment ago")?))
-    }
-
     /// Status and body of a GET to its admin server, such as `/metrics`.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
         let admin = self.admin().context("the operator's admin server does not listen yet")?;
