@@ -31,22 +31,43 @@ const OWNERS: [&str; 2] = ["crates/engine/src/cluster/tasks.rs", "crates/emnify/
 
 #[test]
 fn every_task_has_an_owner() {
-    let mut alone = Vec::new();
+    let alone = elsewhere(&OWNERS, &["tokio::spawn("]);
+    assert!(
+        alone.is_empty(),
+        "start it through emnify_engine::cluster::tasks::Tasks, so that its panic ends the process: {alone:?}"
+    );
+}
+
+#[test]
+fn one_file_writes_statuses() {
+    let writes = ["patch_status(", "replace_status(", "patch_subresource(", "replace_subresource("];
+    let writer = ["crates/engine/src/cluster/status.rs"];
+    assert!(!elsewhere(&[], &writes).is_empty(), "{writer:?} itself is found");
+    let others = elsewhere(&writer, &writes);
+    assert!(others.is_empty(), "only the engine's cluster/status knows what may be overwritten: {others:?}");
+}
+
+#[test]
+fn what_waits_to_be_taken_up_is_bounded() {
+    let unbounded = elsewhere(&[], &["unbounded(", "unbounded_channel("]);
+    assert!(unbounded.is_empty(), "a full channel is told and counted, or is a set: {unbounded:?}");
+}
+
+/// Files of what runs as the operator, `owners` apart, in which one of these stands outside tests.
+fn elsewhere(owners: &[&str], words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
     for folder in ["src", "crates/engine/src", "crates/emnify/src"] {
         each_file(&Path::new(ROOT).join(folder), &mut |path| {
             let name = path.strip_prefix(ROOT).expect("it is below").to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).expect("sources are text");
             let runs = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-            let of_tests = name.contains("tests");
-            if !of_tests && !OWNERS.contains(&name.as_str()) && runs.contains("tokio::spawn(") {
-                alone.push(name);
+            let has = words.iter().any(|word| runs.contains(word));
+            if has && !name.contains("tests") && !owners.contains(&name.as_str()) {
+                found.push(name);
             }
         });
     }
-    assert!(
-        alone.is_empty(),
-        "start it through emnify_engine::cluster::tasks::Tasks, so that its panic ends the process: {alone:?}"
-    );
+    found
 }
 
 /// The sources of the workspace's crates.
