@@ -20,6 +20,7 @@ use super::{
     reconcile::KindContext,
     refusal::{self, Line},
     tasks, unserved,
+    watches::Heard,
     workspaces::NotServed,
 };
 use crate::{
@@ -66,7 +67,7 @@ pub(crate) async fn run<K: Kind, L: Reconciler<K>>(reconciler: Arc<L>, shutdown:
             reconciler: reconciler.clone(),
             namespace: watch.namespace.clone(),
             store: watch.followed.store.clone(),
-            refused: watch.refused.clone(),
+            heard: watch.heard.clone(),
             line: Mutex::default(),
         });
         watch.followed.run(api, follower, CONCURRENCY, shutdown.clone())
@@ -79,7 +80,7 @@ struct OfKind<K: Kind, L> {
     reconciler: Arc<L>,
     namespace: Option<String>,
     store: Store<Decoded<K>>,
-    refused: watch::Sender<bool>,
+    heard: watch::Sender<Heard>,
     line: Mutex<Line>,
 }
 
@@ -95,8 +96,9 @@ impl<K: Kind, L: Reconciler<K>> Follower<Decoded<K>> for OfKind<K, L> {
     }
 
     fn heard(&self, event: &watcher::Event<Decoded<K>>) {
-        let (watcher::Event::InitDone, Some(namespace)) = (event, &self.namespace) else { return };
-        self.refused.send_replace(false);
+        let watcher::Event::InitDone = event else { return };
+        self.heard.send_replace(Heard::Listed);
+        let Some(namespace) = &self.namespace else { return };
         let shared = &self.reconciler.kube().shared;
         if shared.unserved.served(namespace, K::KIND) {
             shared.claim_anew();
@@ -105,7 +107,13 @@ impl<K: Kind, L: Reconciler<K>> Follower<Decoded<K>> for OfKind<K, L> {
 
     fn not_heard(&self, error: &watcher::Error) {
         if let Some((namespace, why)) = self.namespace.as_ref().zip(unserved::refusal(error)) {
-            self.refused.send_replace(true);
+            self.heard.send_if_modified(|heard| {
+                let first = *heard == Heard::Nothing;
+                if first {
+                    *heard = Heard::Refused;
+                }
+                first
+            });
             return self.reconciler.kube().shared.unserved.refused(namespace, K::KIND, why);
         }
         let error = refusal::brief_watch(error);

@@ -27,6 +27,11 @@ struct Refused<'a> {
     spread: pause::Spread,
 }
 
+/// Something that is there already is in the way, which a listing from after the refusal may name.
+fn clashes(error: &Error) -> bool {
+    matches!(error, Error::Conflict { .. } | Error::Rejected { status: 409, .. })
+}
+
 impl<K: Managed> Controller<K> {
     pub(super) async fn succeeded(&self, access: &Access, call_item: &CallItem<K>, reply: Reply<K>) {
         let session = &*access.session;
@@ -162,7 +167,7 @@ impl<K: Managed> Controller<K> {
                 kind_state.mirror.doubt(id);
                 kind_state.mirror.doubt_parts(id);
             }
-        } else if doubtful || matches!(error, Error::Conflict { .. }) {
+        } else if doubtful || clashes(error) {
             Self::sweep_since(&kind_state, self.kube.now());
         }
         let mut verdict = Verdict::from(error);
