@@ -2,7 +2,7 @@
 //! after another at each object. The same for kinds and for workspaces.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     fmt::Debug,
     marker::PhantomData,
@@ -52,6 +52,10 @@ pub trait Follower<O: Watchable>: Send + Sync + 'static {
     fn not_heard(&self, error: &watcher::Error);
     /// The object is new or changed in a way that matters; a look follows, in its turn.
     fn arrived(&self, _object: &O) {}
+    /// Somebody changed what was in step and waits for it: its look comes before those of all that stand in line.
+    fn overtakes(&self, _object: &O) -> bool {
+        true
+    }
     /// The object left the cluster, whether or not somebody watched.
     fn gone(&self, object: &O);
     /// One look at one object.
@@ -74,9 +78,65 @@ pub struct Trigger<O: Watchable>(Arc<Asked>, PhantomData<fn() -> O>);
 
 #[derive(Debug, Default)]
 struct Asked {
-    /// Namespace and name: a fleet that is asked for at once is held here once more.
-    objects: Mutex<BTreeSet<(Option<String>, String)>>,
+    lines: Mutex<Lines>,
     more: Notify,
+}
+
+/// Who has a look next, by turns: what was begun does not wait until ten thousand new ones have begun.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Asked for inside: a call came back, a reference is there.
+    asked: Line,
+    /// Told by the watch.
+    arrived: Line,
+    arrived_next: bool,
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.asked.order.is_empty() && self.arrived.order.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<Name> {
+        self.arrived_next = !self.arrived_next;
+        if self.arrived_next {
+            self.arrived.pop().or_else(|| self.asked.pop())
+        } else {
+            self.asked.pop().or_else(|| self.arrived.pop())
+        }
+    }
+}
+
+/// Namespace and name.
+type Name = (Option<String>, String);
+
+/// In the order in which they were asked for, each once: a namespace with thousands keeps no other from its turn.
+#[derive(Debug, Default)]
+struct Line {
+    order: VecDeque<Arc<Name>>,
+    all: HashSet<Arc<Name>>,
+}
+
+impl Line {
+    /// False if it stands in line already.
+    fn push(&mut self, name: Name) -> bool {
+        let name = Arc::new(name);
+        let new = self.all.insert(name.clone());
+        if new {
+            self.order.push_back(name);
+        }
+        new
+    }
+
+    fn pop(&mut self) -> Option<Name> {
+        let next = self.order.pop_front()?;
+        self.all.remove(&next);
+        if self.order.is_empty() {
+            // the room of ten thousand is not needed for the next one
+            *self = Self::default();
+        }
+        Some(Arc::unwrap_or_clone(next))
+    }
 }
 
 impl<O: Watchable> Clone for Trigger<O> {
@@ -95,21 +155,28 @@ impl<O: Watchable> Trigger<O> {
     /// Asks for a look at one object.
     pub fn send(&self, object: ObjectRef<O>, why: &str) {
         tracing::trace!(object = %object, why, "a look is asked for");
-        if self.0.objects.lock().insert((object.namespace, object.name)) {
+        if self.0.lines.lock().asked.push((object.namespace, object.name)) {
             self.0.more.notify_one();
         }
     }
 
-    /// What is asked for, in the order of the names, while the share of looks lasts.
+    /// A look at an object that the watch told of, in its turn.
+    fn arrived(&self, object: ObjectRef<O>) {
+        if self.0.lines.lock().arrived.push((object.namespace, object.name)) {
+            self.0.more.notify_one();
+        }
+    }
+
+    /// What is asked for, while the share of looks lasts.
     fn requests(&self, share: Arc<Share>) -> impl Stream<Item = ReconcileRequest<O>> + Send + use<O> {
         stream::unfold((self.0.clone(), share), |(asked, share)| async {
             loop {
-                if asked.objects.lock().is_empty() {
+                if asked.lines.lock().is_empty() {
                     asked.more.notified().await;
                     continue;
                 }
                 let seat = share.seat().await;
-                let next = asked.objects.lock().pop_first();
+                let next = asked.lines.lock().pop();
                 if let Some((namespace, name)) = next {
                     let mut obj_ref = ObjectRef::new(&name);
                     obj_ref.namespace.clone_from(&namespace);
@@ -122,13 +189,13 @@ impl<O: Watchable> Trigger<O> {
     }
 }
 
-/// The looks that triggers may have at a time: three of four. A thousand objects whose call came back at once leave some to
-/// what the watch tells, or an edit would wait until all their statuses are written.
+/// The looks that those in line may have at a time: three of four. Ten thousand that are new, or a thousand whose call came
+/// back at once, leave some to edits, which would wait until all their statuses are written.
 #[derive(Debug)]
 struct Share {
     seats: Arc<Semaphore>,
     /// Namespace and name of whoever was let through, and whose look is not over.
-    taken: Mutex<HashMap<(Option<String>, String), OwnedSemaphorePermit>>,
+    taken: Mutex<HashMap<Name, OwnedSemaphorePermit>>,
 }
 
 impl Share {
@@ -177,7 +244,9 @@ impl<O: Watchable> Followed<O> {
             .combine(predicates::finalizers)
             .combine(predicates::annotations)
             .combine(predicates::labels);
-        let (hearing, watched, arrived) = (follower.clone(), follower.clone(), follower.clone());
+        let (hearing, watched, arrived, door) =
+            (follower.clone(), follower.clone(), follower.clone(), follower.clone());
+        let line = self.trigger.clone();
         let (store, trigger, mut gap) = (self.store.clone(), self.trigger.clone(), Gap::default());
         let events = watcher(api, watcher::Config::default())
             .modify(F::prune)
@@ -197,7 +266,14 @@ impl<O: Watchable> Followed<O> {
             })
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default())
-            .inspect_ok(move |object| arrived.arrived(object));
+            .inspect_ok(move |object| arrived.arrived(object))
+            .try_filter_map(move |object| {
+                let overtakes = door.overtakes(&object);
+                if !overtakes {
+                    line.arrived(ObjectRef::from_obj(&object));
+                }
+                ready(Ok(overtakes.then_some(object)))
+            });
         let own = trigger_self(events, ());
         let share = Share::of(most);
         let foreign = self.trigger.requests(share.clone()).map(Ok);
@@ -248,7 +324,7 @@ mod tests {
         }
         let mut requests = Box::pin(trigger.requests(Share::of(0)));
         let both = [requests.next().await, requests.next().await].map(|request| request.unwrap().obj_ref);
-        assert!(both.contains(&object("a")) && both.contains(&object("b")));
+        assert_eq!(both, [object("a"), object("b")], "in the order in which they were asked for");
         assert!(requests.next().now_or_never().is_none(), "and nothing is left");
         trigger.send(object("a"), "another hint");
         assert_eq!(
@@ -256,6 +332,17 @@ mod tests {
             object("a"),
             "asked for again, it is looked at again"
         );
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_has_its_turn_among_thousands_that_are_new() {
+        let trigger = Trigger::<Decoded<Toy>>::default();
+        for n in 0..1_000 {
+            trigger.arrived(object(&format!("{n:03}")));
+        }
+        trigger.send(object("z"), "its call came back");
+        let requests = trigger.requests(Share::of(0)).take(4).map(|request| request.obj_ref.name);
+        assert_eq!(requests.collect::<Vec<_>>().await, ["000", "z", "001", "002"]);
     }
 
     #[tokio::test]

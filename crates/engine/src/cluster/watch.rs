@@ -132,6 +132,13 @@ impl<K: Kind, L: Reconciler<K>> Follower<Decoded<K>> for OfKind<K, L> {
         span.in_scope(|| self.reconciler.arrived(object));
     }
 
+    fn overtakes(&self, object: &Decoded<K>) -> bool {
+        let meta = object.meta();
+        let settled =
+            object.valid().and_then(Kind::status).and_then(|status| status.common().settled_generation);
+        meta.deletion_timestamp.is_none() && settled.is_some() && settled != meta.generation
+    }
+
     fn gone(&self, object: &Decoded<K>) {
         let shared = &self.reconciler.kube().shared;
         shared.convergences.cancel(object);

@@ -61,6 +61,25 @@ async fn an_edit_does_not_wait_for_an_api_server_that_is_busy_with_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_overtakes_hundreds_that_are_new() {
+    let stage = Stage::new().await;
+    stage.cluster.apply("a", named("a"));
+    stage.ready("a").await;
+    stage.cluster.be_slow(Duration::from_secs(20));
+    for n in 0..1_000 {
+        stage.cluster.apply(&name(n), named(&name(n)));
+    }
+    stage.pass(1).await;
+    stage.cluster.apply("a", named("b"));
+    stage.pass(45).await;
+    assert_eq!(
+        stage.status("a", "settledGeneration"),
+        2,
+        "told as well, though the others wait for the API server"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_culprit_is_found_by_halving_and_everyone_else_is_through() {
     for some in [false, true] {
         let stage = Stage::new().await;
