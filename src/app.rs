@@ -14,7 +14,7 @@ use emnify_engine::{
         refusal::{self, Line},
         tasks::{Ended, Tasks, named},
     },
-    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey},
+    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey, task::Task},
     run::{Builder, Engine},
 };
 use futures::{StreamExt, TryStreamExt};
@@ -189,6 +189,9 @@ fn start_engine(
         }
         fn visit_set<F: ObjectSet>(&mut self) {
             self.0 = self.0.take().map(Builder::with_fleet::<F>);
+        }
+        fn visit_task<T: Task>(&mut self) {
+            self.0 = self.0.take().map(Builder::with_task::<T>);
         }
     }
     let namespaces = match &settings.namespaces {

@@ -1,7 +1,7 @@
 //! The definition of every kind, workspaces included, with what derived ones lack: what all kinds share, words for the kind
 //! itself, and one answer to null.
 
-use emnify_engine::kind::{Managed, set::ObjectSet};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
@@ -39,6 +39,19 @@ fn common(mut definition: CustomResourceDefinition, identified: bool) -> CustomR
         columns.extend(identified.then(|| column("Id", "string", ".status.id")));
         columns.push(column("Age", "date", ".metadata.creationTimestamp"));
         version.additional_printer_columns = Some(columns);
+    }
+    definition
+}
+
+/// The same for a kind that is carried out once: its phase says how it stands, and a condition why.
+fn of_a_task(definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let mut definition = common(definition, false);
+    for column in
+        definition.spec.versions.iter_mut().flat_map(|v| v.additional_printer_columns.iter_mut().flatten())
+    {
+        if ["Ready", "Reason"].contains(&column.name.as_str()) {
+            column.priority = Some(1);
+        }
     }
     definition
 }
@@ -108,11 +121,29 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         fn visit_set<F: ObjectSet>(&mut self) {
             self.0.push(common(<F as CustomResourceExt>::crd(), false));
         }
+        fn visit_task<T: Task>(&mut self) {
+            self.0.push(of_a_task(<T as CustomResourceExt>::crd()));
+        }
     }
     let mut all = Collect(Vec::new());
     for_each(&mut all);
     all.0.extend([Workspace::crd(), ClusterWorkspace::crd()].map(|crd| common(crd, false)));
     all.0.into_iter().map(finished).collect()
+}
+
+/// Plurals of the kinds that are carried out once.
+pub fn tasks() -> Vec<String> {
+    struct Collect(Vec<String>);
+    impl Visitor for Collect {
+        fn visit<K: Managed>(&mut self) {}
+        fn visit_set<F: ObjectSet>(&mut self) {}
+        fn visit_task<T: Task>(&mut self) {
+            self.0.push(<T as kube::Resource>::plural(&()).into_owned());
+        }
+    }
+    let mut all = Collect(Vec::new());
+    for_each(&mut all);
+    all.0
 }
 
 /// A CRD as it is printed and kept in `crds/`.

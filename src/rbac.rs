@@ -54,8 +54,8 @@ impl Scope {
     /// What the operator needs there.
     pub fn rights(self) -> Vec<Right> {
         match self {
-            Self::Cluster => [objects(true), around_objects(), around_cluster()].concat(),
-            Self::ServedNamespace => [objects(false), around_objects()].concat(),
+            Self::Cluster => [objects(true), tasks(), around_objects(), around_cluster()].concat(),
+            Self::ServedNamespace => [objects(false), tasks(), around_objects()].concat(),
             Self::LeavingNamespace => objects(false),
             Self::OperatorNamespace => around_operator(),
         }
@@ -83,6 +83,12 @@ fn objects(cluster: bool) -> Vec<Right> {
         right("The finalizer is put on and taken off; specs are never written.", GROUP, &plurals, &["patch"]),
         right("What is known of an object is told in its status.", GROUP, &status, &["patch"]),
     ]
+}
+
+/// What is carried out once, and may be gone after.
+fn tasks() -> Vec<Right> {
+    let why = "One that has a time to live is deleted when that is over.";
+    vec![right(why, GROUP, &crate::definitions::tasks(), &["delete"])]
 }
 
 /// What stands beside objects in their namespaces.
@@ -219,6 +225,13 @@ mod tests {
                 assert_eq!(grants(Scope::ServedNamespace).contains(&wanted), namespaced, "{wanted}");
             }
         }
+    }
+
+    #[test]
+    fn only_what_is_carried_out_once_is_deleted() {
+        let all = grants(Scope::Cluster);
+        let deleted: Vec<_> = all.iter().filter(|grant| grant.ends_with(" delete")).collect();
+        assert_eq!(deleted, ["emnify.io/operations delete"]);
     }
 
     #[test]

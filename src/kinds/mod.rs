@@ -9,7 +9,7 @@ pub(crate) mod laws;
 #[cfg(test)]
 mod profiles_tests;
 
-use emnify_engine::kind::{Managed, set::ObjectSet};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
 
 /// Something done once per kind: writing its CRD, starting its controller, a row of a table.
 pub trait Visitor {
@@ -17,17 +17,21 @@ pub trait Visitor {
     fn visit<K: Managed>(&mut self);
     /// Called with each kind of fleet in turn.
     fn visit_set<F: ObjectSet>(&mut self);
+    /// Called with each kind of task in turn.
+    fn visit_task<T: Task>(&mut self);
 }
 
 macro_rules! kinds {
-    ($($folder:ident::$kind:ident),* $(,)?; fleets: $($set_folder:ident::$set:ident),* $(,)?) => {
+    ($($folder:ident::$kind:ident),* $(,)?; fleets: $($set_folder:ident::$set:ident),* $(,)?; tasks: $($task_folder:ident::$task:ident),* $(,)?) => {
         $(pub mod $folder; pub use $folder::$kind;)*
         $(pub mod $set_folder; pub use $set_folder::$set;)*
+        $(pub mod $task_folder; pub use $task_folder::$task;)*
 
-        /// Shows every managed kind to `visitor`, in the order of the registry, then every kind of fleet.
+        /// Shows every managed kind to `visitor`, in the order of the registry, then every kind of fleet, then every kind of task.
         pub fn for_each(visitor: &mut impl Visitor) {
             $(visitor.visit::<$kind>();)*
             $(visitor.visit_set::<$set>();)*
+            $(visitor.visit_task::<$task>();)*
         }
     };
 }
@@ -48,10 +52,11 @@ kinds! {
     sim::Sim,
     endpoint::Endpoint,
     application_token::ApplicationToken;
-    fleets: endpoint_set::EndpointSet,
+    fleets: endpoint_set::EndpointSet;
+    tasks: operation::Operation,
 }
 
-/// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`].
+/// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`] and [`Task::SENSITIVE`].
 pub fn sensitive() -> Vec<&'static str> {
     struct Sensitive(Vec<&'static str>);
     impl Visitor for Sensitive {
@@ -59,6 +64,9 @@ pub fn sensitive() -> Vec<&'static str> {
             self.0.extend(K::SENSITIVE.then_some(K::KIND));
         }
         fn visit_set<F: ObjectSet>(&mut self) {}
+        fn visit_task<T: Task>(&mut self) {
+            self.0.extend(T::SENSITIVE.then_some(T::KIND));
+        }
     }
     let mut all = Sensitive(Vec::new());
     for_each(&mut all);

@@ -7,12 +7,9 @@ use emnify_engine::cluster::workspaces::{Applicant, Refusal};
 use super::spec::ClusterWorkspaceSpec;
 use crate::{api::LabelValue, kinds};
 
-/// Kinds to come that hand out the organisation itself: a manifest that is there before they are says what they may.
-const TO_COME: [&str; 1] = ["Operation"];
-
 /// Whether a cluster workspace must name a kind: it hands out the organisation itself.
 fn is_sensitive(kind: &str) -> bool {
-    kinds::sensitive().contains(&kind) || TO_COME.contains(&kind)
+    kinds::sensitive().contains(&kind)
 }
 
 impl ClusterWorkspaceSpec {
@@ -86,7 +83,7 @@ mod tests {
     fn kinds_that_hand_out_the_organisation_must_be_named() {
         let open = spec(json!({"allowedNamespaces": {"all": true}}));
         let text = serde_json::to_string(&ClusterWorkspace::crd()).unwrap();
-        let sensitive = [kinds::sensitive(), TO_COME.to_vec()].concat();
+        let sensitive = kinds::sensitive();
         assert!(sensitive.contains(&"ApplicationToken"), "a token is a login of the organisation");
         for kind in sensitive {
             assert!(text.contains(&format!("`{kind}`")), "the description of allowedKinds names {kind}");

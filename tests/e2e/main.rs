@@ -17,6 +17,7 @@ mod lifecycle;
 mod logins;
 mod meters;
 mod mistakes;
+mod operations;
 mod packaged;
 mod portal;
 mod quiet;

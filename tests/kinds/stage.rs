@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use emnify::{BaseUrl, Client, Config, Credentials, HostLimits};
+use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport};
 use emnify_engine::{
     cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
-    kind::{Managed, set::ObjectSet, spec::WorkspaceKey},
+    kind::{Managed, set::ObjectSet, spec::WorkspaceKey, task::Task},
     run::{Builder, Engine},
     session::{Access, caller::Caller, chance},
 };
@@ -38,9 +38,17 @@ impl Visitor for Register {
         );
         self.0 = builder.with_fleet::<F>();
     }
+
+    fn visit_task<T: Task>(&mut self) {
+        let builder = std::mem::replace(
+            &mut self.0,
+            Builder::new(Cluster::default().client(), EngineSettings::default()),
+        );
+        self.0 = builder.with_task::<T>();
+    }
 }
 
-/// The names of every kind.
+/// The names of every kind that is kept in step.
 pub(crate) fn registered() -> BTreeSet<String> {
     struct Names(BTreeSet<String>);
     impl Visitor for Names {
@@ -50,11 +58,16 @@ pub(crate) fn registered() -> BTreeSet<String> {
         fn visit_set<F: ObjectSet>(&mut self) {
             self.0.insert(F::KIND.to_owned());
         }
+        // tried in a way of their own: operations.rs
+        fn visit_task<T: Task>(&mut self) {}
     }
     let mut names = Names(BTreeSet::new());
     kinds::for_each(&mut names);
     names.0
 }
+
+/// What the simulator holds.
+pub(crate) const SEED: &str = include_str!("../e2e/seed.yaml");
 
 /// Where the Secret with a signing key lies.
 pub(crate) const SIGNING: &str = "/api/v1/namespaces/ns/secrets/signing";
@@ -84,7 +97,7 @@ impl Stage {
     pub(crate) async fn with_sims(sims: u64) -> Self {
         let now = clock::now();
         chance::follow(of_this_test());
-        let seed = Seed::from_yaml(include_str!("../e2e/seed.yaml")).unwrap();
+        let seed = Seed::from_yaml(SEED).unwrap();
         let seed = seed.with_fleet(1001, sims).unwrap();
         let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
         let cluster = Cluster::default();
@@ -101,14 +114,25 @@ impl Stage {
 
     /// A process on what is there.
     pub(crate) async fn on(cluster: Cluster, wire: Wire) -> Self {
+        let (kubernetes, emnify) = (cluster.client(), Arc::new(wire.clone()));
+        Self::between(kubernetes, emnify, cluster, wire).await
+    }
+
+    /// A process with these ways to Kubernetes and to emnify.
+    pub(crate) async fn between(
+        kubernetes: kube::Client,
+        emnify: Arc<dyn Transport>,
+        cluster: Cluster,
+        wire: Wire,
+    ) -> Self {
         let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let mut register = Register(Builder::new(cluster.client(), settings).clock(clock::now));
+        let mut register = Register(Builder::new(kubernetes, settings).clock(clock::now));
         kinds::for_each(&mut register);
         let engine = register.0.start(&mut tasks, &stopped);
         let key = WorkspaceKey { namespace: Some("ns".into()), name: "default".into() };
-        let client = logged_in(&wire, "metering-token").await;
+        let client = logged_in(emnify, "metering-token").await;
         let access = Access::begin(Caller::new(key.clone(), client), "1001".into());
         // the Workspace keeps it
         access.caller.set_salt("salt".to_owned().into());
@@ -138,7 +162,7 @@ impl Stage {
 
     /// A client of another workspace, logged in with this token.
     pub(crate) async fn client(&self, token: &str) -> Client {
-        logged_in(&self.wire, token).await
+        logged_in(Arc::new(self.wire.clone()), token).await
     }
 
     /// An object is `Ready` for its generation.
@@ -184,6 +208,12 @@ impl Stage {
         sleep(Duration::from_secs(seconds)).await;
     }
 
+    /// The process is gone from one moment to the next.
+    pub(crate) async fn kill(mut self) {
+        self.access.session.stop();
+        self.tasks.shutdown().await;
+    }
+
     /// Ends the process.
     pub(crate) async fn stop(mut self) {
         self.access.session.stop();
@@ -192,11 +222,11 @@ impl Stage {
     }
 }
 
-async fn logged_in(wire: &Wire, token: &str) -> Client {
+async fn logged_in(emnify: Arc<dyn Transport>, token: &str) -> Client {
     let client = Client::new(Config::new(
         BaseUrl::parse("https://emnify.example").unwrap(),
         Credentials::ApplicationToken(token.to_owned().into()),
-        Arc::new(wire.clone()),
+        emnify,
         HostLimits::new(1.0),
     ));
     client.login().await.unwrap();

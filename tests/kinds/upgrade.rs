@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emnify_engine::kind::{Managed, set::ObjectSet};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
 use emnify_operator::{
     definitions,
     kinds::{self, Visitor},
@@ -97,6 +97,10 @@ impl Visitor for Rewritten<'_> {
 
     fn visit_set<F: ObjectSet>(&mut self) {
         self.take::<F>(F::KIND);
+    }
+
+    fn visit_task<T: Task>(&mut self) {
+        self.take::<T>(T::KIND);
     }
 }
 

@@ -96,7 +96,7 @@ const ENGINE: &[&[&str]] = &[
     &["metrics"],
     &["cluster"],
     &["hints"],
-    &["object", "set"],
+    &["object", "set", "task"],
     &["run"],
 ];
 

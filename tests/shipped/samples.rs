@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use emnify_engine::kind::{Managed, set::ObjectSet};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
 use emnify_operator::kinds::{Visitor, for_each};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -17,6 +17,9 @@ fn registered() -> BTreeSet<String> {
         }
         fn visit_set<F: ObjectSet>(&mut self) {
             self.0.insert(F::KIND.to_owned());
+        }
+        fn visit_task<T: Task>(&mut self) {
+            self.0.insert(T::KIND.to_owned());
         }
     }
     let mut names = Names(BTreeSet::new());

@@ -9,7 +9,7 @@
 //! - [`metrics`]: what is counted on the way;
 //! - [`cluster`]: the Kubernetes side, once for all kinds;
 //! - `hints`: tasks that feed the mirror between two listings;
-//! - `object` and `set`: one object for one emnify object, and one object for many;
+//! - `object`, `set` and `task`: one object for one emnify object, one for many, and one for something done once;
 //! - [`run`]: all kinds together.
 //!
 //! A controller of `object` does the Kubernetes side of a step and queues the emnify side in the session, whose senders
@@ -36,3 +36,4 @@ mod object;
 pub mod run;
 pub mod session;
 mod set;
+mod task;

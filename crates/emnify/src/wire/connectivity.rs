@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::common::Named;
 use super::lenient;
@@ -121,9 +122,24 @@ impl Api {
     }
 }
 
+impl Api {
+    /// Ends the data session of a device, its registration in the network, or both; the device begins them anew [D]. It ends
+    /// Factory Test of its SIM [P].
+    pub async fn reset_connectivity(&self, endpoint: i64, data: bool, network: bool) -> Result<(), Error> {
+        let reset = [("pdp_context", data), ("location", network)];
+        let body: serde_json::Map<_, _> = reset
+            .iter()
+            .filter(|(_, reset)| *reset)
+            .map(|(key, _)| ((*key).to_owned(), Value::Null))
+            .collect();
+        let call = Call::patch("/api/v1/endpoint/{endpoint_id}/connectivity").limited(Class::Detail);
+        self.call(call.arg(endpoint).body(&body)).await.map(drop)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

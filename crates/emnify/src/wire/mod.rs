@@ -26,6 +26,7 @@ pub mod quota;
 pub(crate) mod record;
 pub mod service_profile;
 pub mod sim;
+pub mod sms;
 pub mod tag;
 pub mod tariff_profile;
 pub mod traffic_limit;

@@ -26,6 +26,7 @@ use crate::{
         object_key::ObjectKey,
         relations::{Located, RefState, Users},
         spec::WorkspaceKey,
+        task::Labels,
     },
     metrics::{Convergences, Metrics, snapshot::ObjectsSnapshot},
     session::{Access, Session, caller::Caller, claims::Owner, queue::Ticket, role::Doing},
@@ -90,6 +91,22 @@ pub trait AnyKind: Send + Sync {
     fn row_changed(&self, _kind: &str, _session: &Session, _id: &Id) {}
     /// emnify raised an alert about an object that no Kubernetes object here is bound to.
     fn alerted(&self, _alerted: &Alerted<'_>) {}
+    /// Ids of the emnify objects that objects of a namespace stand for whose labels pass, in a session.
+    fn labelled(&self, _session: &Session, _namespace: &str, _passes: &dyn Fn(&Labels) -> bool) -> Vec<Id> {
+        Vec::new()
+    }
+    /// Ids of the members of a set; `None` if there is no such set.
+    fn members(&self, _session: &Session, _namespace: &str, _name: &str) -> Option<Vec<Id>> {
+        None
+    }
+    /// Whose the emnify object of `kind` is, as its marks say.
+    fn holder(&self, _session: &Session, _kind: &str, _id: &Id) -> Option<ObjectKey> {
+        None
+    }
+    /// The object sets the field of its spec that this JSON pointer names.
+    fn sets(&self, _key: &ObjectKey, _pointer: &str) -> bool {
+        false
+    }
     /// Asks for a look at one object.
     fn trigger(&self, key: &ObjectKey, why: &str);
     /// A Secret that the object uses has changed: what was refused or failed before is tried anew.

@@ -24,11 +24,10 @@ use crate::{
 
 /// The workspace that the spec names, else the one that was pinned, else the default.
 pub(crate) fn workspace_of<K: Kind>(shared: &Shared, object: &Decoded<K>, common: &CommonStatus) -> Resolved {
-    let spec = object.common();
     let namespace = object.namespace();
-    let force = spec.adoption_policy == Some(AdoptionPolicy::Force);
+    let force = object.common().adoption_policy == Some(AdoptionPolicy::Force);
     let who = Applicant { namespace, kind: K::KIND, force };
-    shared.workspaces.resolve(&who, spec.workspace_ref.as_ref().or(common.workspace.as_ref()))
+    shared.workspaces.resolve(&who, object.workspace_ref().or(common.workspace.as_ref()))
 }
 
 /// Identity of the workspace that the object belongs to.

@@ -102,6 +102,15 @@ impl<K: Kind> KindContext<K> {
         self.watches.object(&key.namespace, &key.name)
     }
 
+    /// The object sets the field of its spec that this JSON pointer names.
+    pub(crate) fn sets(&self, key: &ObjectKey, pointer: &str) -> bool {
+        let Some(object) = self.object(key) else { return false };
+        let Some(spec) = object.valid().and_then(|valid| serde_json::to_value(valid).ok()) else {
+            return false;
+        };
+        spec["spec"].pointer(pointer).is_some_and(|value| !value.is_null())
+    }
+
     /// Every object, as last seen.
     pub(crate) fn objects(&self) -> Vec<Arc<Decoded<K>>> {
         self.watches.objects()

@@ -12,3 +12,4 @@ pub(crate) mod rejected;
 pub(crate) mod roster;
 pub(crate) mod rules;
 pub(crate) mod taken;
+pub(crate) mod task;

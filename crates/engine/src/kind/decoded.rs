@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::{
     Kind,
     object_key::{ObjectKey, namespace_of, uid_of},
-    spec::{CommonSpec, CommonStatus},
+    spec::{CommonSpec, CommonStatus, WorkspaceRef},
 };
 
 /// A malformed object keeps its claim and can be deleted; it does not stop the watch.
@@ -90,6 +90,14 @@ impl<K: Kind> Decoded<K> {
     /// Where it is found.
     pub fn key(&self) -> ObjectKey {
         ObjectKey { kind: K::KIND, namespace: self.namespace().to_owned(), name: self.name().to_owned() }
+    }
+
+    /// The workspace that the spec names.
+    pub fn workspace_ref(&self) -> Option<&WorkspaceRef> {
+        match self {
+            Self::Valid(object) => object.workspace_ref(),
+            Self::Invalid(u) => u.spec.workspace_ref.as_ref(),
+        }
     }
 
     /// Policies.

@@ -17,6 +17,7 @@ pub mod secret;
 pub mod set;
 mod shown;
 pub mod spec;
+pub mod task;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -31,7 +32,7 @@ use kube::{CustomResourceExt, core::NamespaceResourceScope};
 use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::spec::{AdoptionPolicy, CommonSpec, CommonStatus};
+use self::spec::{AdoptionPolicy, CommonSpec, CommonStatus, WorkspaceRef};
 pub use self::{
     batch::Batch,
     change::{BatchKey, Change, Class, Diff, FieldDiff, Verb, misuse, request},
@@ -157,6 +158,10 @@ pub trait Kind:
     const KIND: &'static str;
     /// Policy fields.
     fn common(&self) -> &CommonSpec;
+    /// The workspace that the spec names.
+    fn workspace_ref(&self) -> Option<&WorkspaceRef> {
+        self.common().workspace_ref.as_ref()
+    }
     /// What was last written, if anything.
     fn status(&self) -> Option<&Self::Status>;
     /// Dates in the spec after which it means something else. One that passes counts as an edit of the spec, once.

@@ -146,6 +146,18 @@ words! {
     BILLING_CHANGED = "BillingChanged";
     /// emnify alert of another kind; the message is emnify's.
     EMNIFY_ALERT = "EmnifyAlert";
+    /// It cannot be taken back, and the number of targets is not confirmed; the message names the line that does.
+    CONFIRMATION_NEEDED = "ConfirmationNeeded";
+    /// A manifest manages what the task would change; the message names object and field.
+    MANAGED_ELSEWHERE = "ManagedElsewhere";
+    /// The SIM is in Factory Test, which this would end; set `acknowledgeFactoryTestEnd` where that is meant.
+    FACTORY_TEST = "FactoryTest";
+    /// Some targets were not carried out, or nobody knows; `status.results` names them.
+    TARGETS_FAILED = "TargetsFailed";
+    /// The time of the task was over before it was.
+    DEADLINE_EXCEEDED = "DeadlineExceeded";
+    /// The task is done.
+    COMPLETE = "Complete";
     /// Calls go to an address without TLS: what devices send travels in clear.
     INSECURE_CALLBACK = "InsecureCallback";
     /// The emnify object was left behind as the policy says.
@@ -193,5 +205,9 @@ pub mod condition {
         ORGANISATION_BLOCKED = "OrganisationBlocked";
         /// On devices: a network carries it. Never part of `Ready`.
         CONNECTED = "Connected";
+        /// On tasks: done, for `kubectl wait`.
+        COMPLETE = "Complete";
+        /// On tasks: over, and not all of it was carried out.
+        FAILED = "Failed";
     }
 }

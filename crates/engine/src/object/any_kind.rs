@@ -11,7 +11,7 @@ use emnify::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use super::Controller;
@@ -27,6 +27,7 @@ use crate::{
         object_key::ObjectKey,
         relations::{Located, RefState, Users},
         spec::{ManagementPolicy, WorkspaceKey},
+        task::Labels,
     },
     metrics::snapshot::ObjectsSnapshot,
     session::{
@@ -148,6 +149,21 @@ impl<K: Managed> AnyKind for Handle<K> {
     fn demand(&self, session: &Arc<Session>, who: &ObjectKey) {
         self.0.demand(session);
         Controller::<K>::wait_on_sweep(session, who);
+    }
+
+    fn labelled(&self, session: &Session, namespace: &str, passes: &dyn Fn(&Labels) -> bool) -> Vec<Id> {
+        let objects = self.0.kube.objects();
+        let here = objects.iter().filter(|object| {
+            object.namespace() == namespace
+                && object.meta().deletion_timestamp.is_none()
+                && passes(object.labels())
+                && self.0.kube.lives_in(object, session)
+        });
+        here.filter_map(|object| self.0.kube.common(object).id.as_deref().map(Id::parse)).collect()
+    }
+
+    fn sets(&self, key: &ObjectKey, pointer: &str) -> bool {
+        self.0.kube.sets(key, pointer)
     }
 
     fn trigger(&self, key: &ObjectKey, why: &str) {

@@ -17,10 +17,11 @@ use crate::{
         context::{AnyKind, EngineSettings, Shared},
         tasks::{self, Ended},
     },
-    kind::{Managed, set::ObjectSet},
+    kind::{Managed, set::ObjectSet, task::Task},
     object::{Controller, Handle},
     session::{Session, queue::Ticket},
     set::{SetController, SetHandle},
+    task::{TaskController, TaskHandle},
 };
 
 /// Calls of one session under way at once; writes of a serial group still go one after another.
@@ -71,6 +72,15 @@ impl Builder {
         let controller = SetController::<F>::new(self.shared.clone());
         self.kinds.insert(F::KIND, Arc::new(SetHandle(controller.clone())));
         self.runners.push((F::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
+        self
+    }
+
+    /// Adds a kind whose objects are carried out once.
+    #[must_use]
+    pub fn with_task<T: Task>(mut self) -> Self {
+        let controller = TaskController::<T>::new(self.shared.clone());
+        self.kinds.insert(T::KIND, Arc::new(TaskHandle(controller.clone())));
+        self.runners.push((T::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
         self
     }
 

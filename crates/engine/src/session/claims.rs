@@ -181,6 +181,15 @@ impl Claims {
         all
     }
 
+    /// Whoever has the best claim to this, if anybody claims it.
+    pub(crate) fn holder(&self, right: &Right) -> Option<ObjectKey> {
+        let inner = self.0.lock();
+        let listed = inner.by_right.get(right).and_then(|claims| claims.first());
+        let listed = listed.map(|claim| (claim.rank.clone(), ObjectKey::clone(&claim.who)));
+        let all = listed.into_iter().chain(inner.asked_of(right, ""));
+        all.min_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, who)| who)
+    }
+
     /// Others that claim anything of what the object lists.
     pub fn sharers(&self, uid: &str) -> Vec<ObjectKey> {
         let inner = self.0.lock();

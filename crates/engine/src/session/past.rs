@@ -67,6 +67,20 @@ pub(crate) fn blocked_until<K: Managed>(
     now.checked_add(LISTING).ok()
 }
 
+/// From when on a reading that shows no trace of what an earlier process may have sent is believed: by then its requests have ended,
+/// and took effect or did not.
+pub(crate) fn believed_from(
+    opened: Option<Instant>,
+    session: &Session,
+    caller: &Caller,
+    now: Timestamp,
+) -> Timestamp {
+    let began = proof(acts_since(opened, session, now));
+    let rest = caller.client.creates_from().map(|from| from.saturating_duration_since(Instant::now()));
+    let rest = rest.filter(|rest| !rest.is_zero()).and_then(|rest| SignedDuration::try_from(rest).ok());
+    rest.and_then(|rest| now.checked_add(rest).ok()).map_or(began, |ended| began.max(ended))
+}
+
 /// An intent for a create that is about to be sent, dated by emnify's clock.
 pub(crate) fn new_intent(session: &Session) -> Intent {
     let nonce = data_encoding::BASE32_NOPAD.encode(&rand::random::<[u8; 10]>()).to_lowercase();

@@ -24,7 +24,7 @@ use crate::{
         watch::{self, Reconciled, Reconciler},
     },
     kind::{
-        Id, Key, Kind, Warning,
+        Id, Key, Kind, Managed, Warning,
         decoded::Decoded,
         object_key::ObjectKey,
         relations::{Located, RefState},
@@ -183,6 +183,33 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
 
     fn locate(&self, _: &Arc<Session>, _: &Key, _: &ObjectKey) -> Located {
         Located::Nothing
+    }
+
+    /// Read off the marks, which are there before the set was looked at.
+    fn members(&self, session: &Session, namespace: &str, name: &str) -> Option<Vec<Id>> {
+        self.0.kube.watches.object(namespace, name)?;
+        let mark = format!("{}/{namespace}/{name}", self.0.kube.shared.settings.installation);
+        let mut found = Vec::new();
+        session.kind_state::<F::Member>().mirror.each(&mut |row| {
+            if F::marks(row).and_then(|marks| marks.set) == Some(&*mark) {
+                found.push(F::Member::id(row));
+            }
+        });
+        Some(found)
+    }
+
+    fn holder(&self, session: &Session, kind: &str, id: &Id) -> Option<ObjectKey> {
+        if kind != F::Member::KIND {
+            return None;
+        }
+        let row = session.kind_state::<F::Member>().mirror.row(id)?;
+        let own = F::marks(&row)?.set?.strip_prefix(self.0.kube.shared.settings.installation.as_str())?;
+        let (namespace, name) = own.strip_prefix('/')?.split_once('/')?;
+        Some(ObjectKey { kind: F::KIND, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+
+    fn sets(&self, key: &ObjectKey, pointer: &str) -> bool {
+        self.0.kube.sets(key, pointer)
     }
 
     fn trigger(&self, key: &ObjectKey, why: &str) {

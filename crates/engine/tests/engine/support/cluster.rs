@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 
 use super::clock;
 
-type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// An answer.
+pub(crate) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// One write that came in over the API.
 #[derive(Clone, Debug)]
@@ -244,7 +245,8 @@ impl Cluster {
         self.0.lock().unwrap()
     }
 
-    async fn answer(&self, request: Request<Body>) -> Reply {
+    /// Answers a request.
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Reply {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default();
@@ -280,6 +282,7 @@ impl Cluster {
             "GET" => inner.objects.get(&path).map_or_else(|| refusal(404, "not found"), |o| (200, o.clone())),
             "POST" => inner.create(&path, &body),
             "PATCH" => inner.patch(&path, &body),
+            "DELETE" => inner.delete(&path),
             _ => refusal(405, "not served"),
         };
         if method != "GET" {
@@ -351,6 +354,12 @@ impl Inner {
             return refusal(409, "already exists");
         }
         (201, self.store(&at, body.clone()))
+    }
+
+    fn delete(&mut self, path: &str) -> (u16, Value) {
+        let Some(mut object) = self.objects.get(path).cloned() else { return refusal(404, "not found") };
+        object["metadata"]["deletionTimestamp"] = json!(clock::now().to_string());
+        (200, self.store(path, object))
     }
 
     fn patch(&mut self, path: &str, body: &Value) -> (u16, Value) {

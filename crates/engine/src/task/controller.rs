@@ -1,0 +1,204 @@
+//! Tasks at work: their watches, what is remembered of each, and their part in what all kinds share.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
+
+use emnify::{
+    Api,
+    wire::event::{Event, Record},
+};
+use futures::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::watch::Receiver;
+
+use crate::{
+    cluster::{
+        context::{AnyKind, Shared},
+        reconcile::KindContext,
+        watch::{self, Reconciled, Reconciler},
+    },
+    decide::task::window::OpenWindow,
+    kind::{
+        Id, Key,
+        decoded::Decoded,
+        object_key::ObjectKey,
+        relations::{Located, RefState},
+        spec::WorkspaceKey,
+        task::{Again, Task, Window},
+    },
+    metrics::snapshot::ObjectsSnapshot,
+    session::{Access, Session, queue::Ticket},
+};
+
+/// What is kept of one task in one session.
+pub(super) struct TaskEntry {
+    pub(super) access: Access,
+    pub(super) window: Option<OpenWindow>,
+    /// Windows that were written, or perhaps were: nothing of them was sent.
+    written: HashSet<String>,
+    /// Targets that the guard has counted.
+    pub(super) counted: HashSet<Id>,
+}
+
+impl TaskEntry {
+    fn new(access: Access) -> Self {
+        Self { access, window: None, written: HashSet::new(), counted: HashSet::new() }
+    }
+
+    /// Nothing of this window is sent before the status holds it.
+    pub(super) fn writes(&mut self, window: &Window) {
+        self.written.insert(window.nonce.clone());
+    }
+
+    /// Takes over what the status says is open. A window that this process did not write may have been sent.
+    pub(super) fn follow(
+        &mut self,
+        window: Option<&Window>,
+        again: Again,
+        believed: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(window) = window else {
+            self.window = None;
+            return;
+        };
+        if self.window.as_ref().is_some_and(|open| open.nonce == window.nonce) {
+            return;
+        }
+        let open = if self.written.contains(&window.nonce) {
+            OpenWindow::own(window)
+        } else {
+            OpenWindow::inherited(window, again, believed, now)
+        };
+        self.window = Some(open);
+        self.written.clear();
+    }
+}
+
+/// All tasks of one kind.
+pub(crate) struct TaskController<T: Task> {
+    pub(super) kube: KindContext<T>,
+    pub(super) entries: Mutex<HashMap<String, TaskEntry>>,
+}
+
+impl<T: Task> TaskController<T> {
+    /// A controller that watches nothing yet.
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { kube: KindContext::new(shared), entries: Mutex::default() })
+    }
+
+    /// Watches and reconciles until `shutdown` says true.
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Receiver<bool>) {
+        watch::run(self, shutdown).await;
+    }
+
+    /// Does something with what is kept of a task; another session means that nothing is known yet.
+    pub(super) fn with<R>(&self, uid: &str, access: &Access, does: impl FnOnce(&mut TaskEntry) -> R) -> R {
+        let mut entries = self.entries.lock();
+        let entry = entries.entry(uid.to_owned()).or_insert_with(|| TaskEntry::new(access.clone()));
+        if !Arc::ptr_eq(&entry.access.session, &access.session) {
+            entry.access.caller.guard.finish(uid);
+            *entry = TaskEntry::new(access.clone());
+        } else if !Arc::ptr_eq(&entry.access.caller, &access.caller) {
+            // another workspace of the same organisation: what is known stays
+            entry.access.caller.guard.withdraw(uid);
+            entry.access = access.clone();
+        }
+        does(entry)
+    }
+
+    /// The task is over or gone: it asks for nothing more.
+    pub(super) fn release(&self, uid: &str) {
+        if let Some(entry) = self.entries.lock().remove(uid) {
+            entry.access.caller.guard.finish(uid);
+        }
+    }
+}
+
+impl<T: Task> fmt::Debug for TaskController<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskController").field("kind", &T::KIND).finish_non_exhaustive()
+    }
+}
+
+impl<T: Task> Reconciler<T> for TaskController<T> {
+    fn kube(&self) -> &KindContext<T> {
+        &self.kube
+    }
+
+    async fn reconcile(self: &Arc<Self>, object: &Decoded<T>) -> Result<Reconciled, kube::Error> {
+        self.reconcile_object(object).await
+    }
+
+    fn deleted(&self, object: &Decoded<T>) {
+        self.kube.drop_references(object);
+        self.release(object.uid());
+        self.kube.forget(object.uid());
+    }
+}
+
+/// A controller of tasks behind [`AnyKind`]. Nobody refers to a task, and emnify has no object that it is.
+pub(crate) struct TaskHandle<T: Task>(pub(crate) Arc<TaskController<T>>);
+
+impl<T: Task> AnyKind for TaskHandle<T> {
+    fn reference(&self, namespace: &str, name: &str) -> RefState {
+        match self.0.kube.watches.object(namespace, name) {
+            Some(_) => RefState::Unbound,
+            None => RefState::Missing,
+        }
+    }
+
+    fn locate(&self, _: &Arc<Session>, _: &Key, _: &ObjectKey) -> Located {
+        Located::Nothing
+    }
+
+    fn trigger(&self, key: &ObjectKey, why: &str) {
+        self.0.kube.trigger(key, why);
+    }
+
+    fn trigger_all(&self, workspace: &WorkspaceKey) {
+        self.0.kube.trigger_all(workspace);
+    }
+
+    fn claim_all(&self, _: &Access) {}
+
+    fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {
+        self.0.clone().dispatch(session, api, ticket).boxed()
+    }
+
+    fn name(&self) -> &'static str {
+        T::KIND
+    }
+
+    fn listens(&self) -> bool {
+        false
+    }
+
+    fn follow(&self, _: &Arc<Session>) {}
+
+    fn on_events(&self, _: &Arc<Session>, _: &[(Event, Timestamp)]) {}
+
+    fn on_records(&self, _: &Arc<Session>, _: &[Record]) {}
+
+    fn sweep_since(&self, _: &Session, _: Timestamp) {}
+
+    fn count(&self, _: &Session) -> Option<usize> {
+        None
+    }
+
+    fn objects(&self, now: Timestamp) -> ObjectsSnapshot {
+        ObjectsSnapshot::count(&self.0.kube.watches.objects(), now, |_| None)
+    }
+
+    fn dependents(&self, workspace: &WorkspaceKey) -> Vec<String> {
+        self.0.kube.dependents(workspace, |common| common.organisation_id.is_some())
+    }
+
+    fn listed(&self) -> BoxFuture<'_, ()> {
+        self.0.kube.watches.listed().boxed()
+    }
+}
