@@ -1,6 +1,7 @@
 //! Automations (beta): what is done when an event happens. With what they are made of: system events and actions.
 
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -195,7 +196,18 @@ record!(
     }
 );
 
+#[derive(Serialize)]
+struct Verification<'a> {
+    token: &'a str,
+}
+
 impl Api {
+    /// Says that an address may get mails, with the token that emnify mailed there. The token is used up.
+    pub async fn verify_recipient(&self, token: &SecretString) -> Result<(), Error> {
+        let call = Call::post("/api/v1/automation/recipient/email/verification");
+        self.call(call.body(&Verification { token: token.expose_secret() }).sensitive()).await.map(drop)
+    }
+
     /// Events that emnify offers to automations.
     pub async fn system_events(&self) -> Result<Vec<SystemEvent>, Error> {
         self.call(Call::get("/api/v1/event/system/configuration")).await?.lookup()

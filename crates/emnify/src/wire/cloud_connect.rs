@@ -253,6 +253,12 @@ impl Api {
         reply.only().map(Some)
     }
 
+    /// Has the share of a transit gateway offered again that its customer did not accept in time [S].
+    pub async fn offer_again(&self, id: i64) -> Result<(), Error> {
+        let call = Call::patch("/api/v1/cnc/breakout/{cloudconnect_attachment_id}").arg(id).repeatable(false);
+        self.call(call).await.map(drop)
+    }
+
     /// Orders an attachment of a transit gateway. It is billed from now on.
     pub async fn create_transit_gateway(&self, new: &TransitGatewayCreate) -> Result<Created, Error> {
         self.call(Call::post("/api/v1/cnc/breakout/tgw").body(new)).await?.created()

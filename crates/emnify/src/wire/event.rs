@@ -16,6 +16,8 @@ use crate::page::{Cursor, Page};
 
 /// The page of events unless told otherwise [R].
 const USUAL_PAGE: usize = 100;
+/// So many events of a device are looked at.
+const NEWEST: u32 = 100;
 
 record!(
     /// An event. New types and keys may come at any time [P].
@@ -127,6 +129,17 @@ impl Api {
     /// Types of events, by name.
     pub async fn event_types(&self) -> Result<Vec<Named>, Error> {
         self.call(Call::get("/api/v1/event/type")).await?.lookup()
+    }
+
+    /// The newest events of a device, the newest first.
+    pub async fn newest_events_of(&self, endpoint: i64) -> Result<Vec<Event>, Error> {
+        let call = Call::get("/api/v1/endpoint/{endpoint_id}/event").arg(endpoint).limited(Class::Listing);
+        let listing = Listing::all().sort("-timestamp").per_page(NEWEST);
+        let reply = self.call(listing.apply(call, Cursor::first())).await?;
+        let full = usize::try_from(NEWEST).ok();
+        let (page, odd) = readable(reply.page(Cursor::first(), full)?);
+        reply.counters.add_unread(reply.route, odd);
+        Ok(page.items)
     }
 
     /// One page of the event log, all of it or a window. Of an event that cannot be decoded only id and time are kept, and one

@@ -1,7 +1,7 @@
 //! The organisation behind a login, and what it pays for.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::cloud_connect::Currency;
 use super::common::Named;
@@ -58,6 +58,31 @@ impl From<Wire> for Organisation {
 }
 
 record!(
+    /// A volume that the organisation has bought, and pays for every month.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct HeldVolume {
+        /// Its id.
+        pub id: i64,
+        /// Since when.
+        pub start_date: Option<Timestamp>,
+    }
+);
+
+/// The terms of a volume that is bought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct VolumeTerms {
+    /// From when on; at once where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_date: Option<String>,
+    /// Until when; for good where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_date: Option<String>,
+    /// Devices share it; emnify's default is `true` [S].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooled: Option<bool>,
+}
+
+record!(
     /// The tariff plan of an organisation.
     #[derive(Debug, Clone, PartialEq)]
     pub struct ActiveTariffPlan {
@@ -109,6 +134,19 @@ impl Api {
     /// The organisation of the login.
     pub async fn my_organisation(&self) -> Result<Organisation, Error> {
         self.call(Call::get("/api/v1/organisation/my")).await?.json()
+    }
+
+    /// Volumes that the organisation pays for now.
+    pub async fn active_volumes(&self) -> Result<Vec<HeldVolume>, Error> {
+        let call = Call::get("/api/v1/organisation/{org_id_or_my}/inclusive_volume/active").arg("my");
+        self.call(call).await?.list()
+    }
+
+    /// Buys a volume. It is billed every month and can only be raised [S], so it is not sent twice.
+    pub async fn buy_volume(&self, id: i64, terms: &VolumeTerms) -> Result<(), Error> {
+        let route = "/api/v1/organisation/{org_id_or_my}/inclusive_volume/{inclusive_volume_id}";
+        let call = Call::put(route).arg("my").arg(id).repeatable(false);
+        self.call(call.body(terms)).await.map(drop)
     }
 
     /// States that an organisation can be in.

@@ -166,6 +166,12 @@ impl Api {
         self.call(Call::put(route).arg(profile).arg(service)).await.map(drop)
     }
 
+    /// Takes the quotas of a kind (`data`, `sms`) from every device of a profile [S].
+    pub async fn remove_quotas(&self, profile: i64, kind: &str) -> Result<(), Error> {
+        let route = "/api/v1/service_profile/{profile_id}/quota/{quota_type}";
+        self.call(Call::delete(route).arg(profile).arg(kind)).await.map(drop)
+    }
+
     /// Removes a service; a conflict while it has limits [S].
     pub async fn remove_service(&self, profile: i64, service: i64) -> Result<(), Error> {
         let route = "/api/v1/service_profile/{profile_id}/service/{service_id}";

@@ -1,4 +1,4 @@
-//! SIMs: never created and, by this client, never deleted.
+//! SIMs: registered, not created.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use super::common::{Named, Ref};
 use super::listing::Listing;
 use super::record::record;
 use crate::api::Api;
+use crate::call::Call;
 use crate::error::Error;
 use crate::limits::Class;
 use crate::page::{Cursor, Page};
@@ -70,6 +71,22 @@ pub(super) fn number<'a>(iccid: Option<&'a str>, printed: Option<&'a str>) -> Op
     iccid.or_else(|| printed.filter(checked)).and_then(without)
 }
 
+/// SIMs that move to another workspace. All of them, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SimMigration {
+    /// Which.
+    pub sims: Vec<Ref>,
+    /// Whereto.
+    pub target_workspace: Ref,
+    /// Only those in one of these [`status`]es; all, where it is empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_sim_statuses: Vec<Ref>,
+    /// Devices let go of them; else those that are in a device are refused.
+    pub auto_detach_devices: bool,
+    /// It is only looked whether they could.
+    pub dry_run: bool,
+}
+
 #[derive(Serialize)]
 struct StatusPatch {
     status: Ref,
@@ -99,6 +116,17 @@ impl Api {
         SIMS.get(self, id).await
     }
 
+    /// Deletes a SIM for good; refused while a device holds it [R]. After a failure of emnify it is looked for, and not simply deleted again.
+    pub async fn delete_sim(&self, id: i64) -> Result<(), Error> {
+        self.call(Call::delete("/api/v1/sim/{sim_id}").arg(id).repeatable(false)).await.map(drop)
+    }
+
+    /// Moves SIMs to another workspace, suspended if they were activated. Only for a login that is an Administrator's of both [S].
+    pub async fn migrate_sims(&self, migration: &SimMigration) -> Result<(), Error> {
+        let call = Call::post("/api/v1/sim/migration/workspace").repeatable(migration.dry_run);
+        self.call(call.body(migration)).await.map(drop)
+    }
+
     /// Wants a SIM in a [`status`]; an illegal transition is [`Error::Rejected`] [S].
     pub async fn set_sim_status(&self, id: i64, status: i64) -> Result<(), Error> {
         SIMS.patch(self, id, &StatusPatch { status: status.into() }).await
@@ -117,6 +145,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_migration_that_is_meant_says_so() {
+        let moving = SimMigration {
+            sims: vec![7.into()],
+            target_workspace: 1002.into(),
+            allowed_sim_statuses: Vec::new(),
+            auto_detach_devices: false,
+            dry_run: false,
+        };
+        let sent = json!({"sims": [{"id": 7}], "target_workspace": {"id": 1002}, "auto_detach_devices": false, "dry_run": false});
+        assert_eq!(serde_json::to_value(moving).unwrap(), sent, "emnify only looks unless it is told otherwise");
+    }
 
     #[test]
     fn a_sim_knows_its_device_only_while_it_has_one() {

@@ -7,7 +7,7 @@ use super::common::{Named, Ref};
 use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
-use crate::error::Error;
+use crate::error::{Error, found};
 
 /// Types of senders [R][S].
 pub mod source_type {
@@ -29,6 +29,8 @@ pub mod status {
     pub const BUFFERED: i64 = 3;
     /// The device has it.
     pub const DELIVERED: i64 = 4;
+    /// From this one on it is over, and the device does not have it.
+    pub const FAILED: i64 = 5;
 }
 
 /// A message to a device.
@@ -78,6 +80,18 @@ impl Api {
     pub async fn send_sms(&self, endpoint: i64, sms: &NewSms) -> Result<Option<i64>, Error> {
         let call = Call::post("/api/v1/endpoint/{endpoint_id}/sms").arg(endpoint).body(sms);
         Ok(self.call(call).await?.created().ok().map(|made| made.id))
+    }
+
+    /// Takes back a message that waits for its device; a conflict if it does not wait [S].
+    pub async fn cancel_sms(&self, endpoint: i64, sms: i64) -> Result<(), Error> {
+        let call = Call::delete("/api/v1/endpoint/{endpoint_id}/sms/{sms_id}").arg(endpoint).arg(sms);
+        self.call(call).await.map(drop)
+    }
+
+    /// One message of a device.
+    pub async fn one_sms(&self, endpoint: i64, sms: &str) -> Result<Option<Sms>, Error> {
+        let call = Call::get("/api/v1/endpoint/{endpoint_id}/sms/{sms_id}").arg(endpoint).arg(sms);
+        found(self.call(call).await)?.map(|reply| reply.json()).transpose()
     }
 
     /// Every message of a device, from and to it [R].

@@ -262,6 +262,20 @@ impl Api {
         self.call(Call::patch("/api/v1/user/mfa/{key_id}").arg(id).body(&body).sensitive()).await.map(drop)
     }
 
+    /// Ids of the devices that may leave out the second factor of a user.
+    pub async fn trusted_devices(&self, user: i64) -> Result<Vec<i64>, Error> {
+        let call = Call::get("/api/v1/user/{user_id}/mfa/trusted_device").arg(user);
+        let all: Vec<Named> = self.call(call).await?.list()?;
+        Ok(all.into_iter().map(|device| device.id).collect())
+    }
+
+    /// Trusts a device no longer.
+    pub async fn distrust_device(&self, user: i64, device: i64) -> Result<(), Error> {
+        let call =
+            Call::delete("/api/v1/user/{user_id}/mfa/trusted_device/{device_id}").arg(user).arg(device);
+        self.call(call).await.map(drop)
+    }
+
     /// Removes a key of a user.
     pub async fn delete_second_factor(&self, user: i64, id: i64) -> Result<(), Error> {
         self.call(Call::delete("/api/v1/user/{user_id}/mfa/{key_id}").arg(user).arg(id)).await.map(drop)
