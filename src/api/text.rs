@@ -78,6 +78,13 @@ impl Iccid {
         }
         Ok(digits.to_owned())
     }
+
+    /// All 20 digits, as they are printed.
+    pub fn printed(&self, path: &str) -> Result<String, Invalid> {
+        let digits = self.normal(path)?;
+        let check = luhn(&digits);
+        Ok(format!("{digits}{check}"))
+    }
 }
 
 /// The digit that makes a number valid by Luhn's rule.

@@ -13,6 +13,7 @@ mod clock;
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod cluster;
 mod crashes;
+mod deeds;
 mod euiccs;
 mod extras;
 mod keys;
@@ -28,3 +29,4 @@ mod tables;
 mod tokens;
 mod upgrade;
 mod wire;
+mod work;

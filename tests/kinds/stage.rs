@@ -15,7 +15,7 @@ use emnify_simulator::{Options, Seed, Simulator, state::Usage};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use crate::{clock, cluster::Cluster, wire::Wire};
+use crate::{clock, cluster::Cluster, deeds::PEOPLE, wire::Wire};
 
 /// Longest time, by the paused clock, that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(40_000);
@@ -132,7 +132,7 @@ impl Stage {
         kinds::for_each(&mut register);
         let engine = register.0.start(&mut tasks, &stopped);
         let key = WorkspaceKey { namespace: Some("ns".into()), name: "default".into() };
-        let client = logged_in(emnify, "metering-token").await;
+        let client = operator(emnify, &wire).await;
         let access = Access::begin(Caller::new(key.clone(), client), "1001".into());
         // the Workspace keeps it
         access.caller.set_salt("salt".to_owned().into());
@@ -222,10 +222,30 @@ impl Stage {
     }
 }
 
+/// As the person of the tests where emnify knows them, else as an application.
+async fn operator(emnify: Arc<dyn Transport>, wire: &Wire) -> Client {
+    let known = wire.simulator.inspect(|state| state.users.values().any(|user| user.username == PEOPLE.0));
+    if !known {
+        return logged_in(emnify, "metering-token").await;
+    }
+    let credentials = Credentials::User {
+        username: PEOPLE.0.to_owned(),
+        password: PEOPLE.1.to_owned().into(),
+        totp_key: None,
+        trusted_device: None,
+        mfa_code: None,
+    };
+    log_in(emnify, credentials).await
+}
+
 async fn logged_in(emnify: Arc<dyn Transport>, token: &str) -> Client {
+    log_in(emnify, Credentials::ApplicationToken(token.to_owned().into())).await
+}
+
+async fn log_in(emnify: Arc<dyn Transport>, credentials: Credentials) -> Client {
     let client = Client::new(Config::new(
         BaseUrl::parse("https://emnify.example").unwrap(),
-        Credentials::ApplicationToken(token.to_owned().into()),
+        credentials,
         emnify,
         HostLimits::new(1.0),
     ));

@@ -43,6 +43,20 @@ pub static TARIFFS: Table =
     Table { name: "tariff of the organisation's profiles", folds: true, keep: OWN, load: tariffs };
 /// Types of events by name.
 pub static EVENT_TYPES: Table = Table { name: "event type", folds: true, keep: FIXED, load: event_types };
+/// What can be done with SIMs, by name.
+pub static SIM_OPERATION_ACTIONS: Table =
+    Table { name: "action of SIM operations", folds: true, keep: FIXED, load: sim_operation_actions };
+/// Products of which profiles were bought that are on no eUICC yet, by name.
+pub static ESIM_PRODUCTS: Table =
+    Table { name: "eSIM product with profiles left", folds: true, keep: OWN, load: esim_products };
+/// What eUICCs can be told, by the letters of its name: [`letters`].
+pub static EUICC_ACTIONS: Table =
+    Table { name: "action of eUICCs", folds: true, keep: FIXED, load: euicc_actions };
+
+/// The letters of a name: `Download Profile`, `download_profile` and `DownloadProfile` are one.
+pub fn letters(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase()
+}
 
 /// How the table of limits calls one: `<service>: <volume> per <period>`, or without the period.
 pub fn limit_name(service: &str, volume: i64, period: Option<&str>) -> String {
@@ -152,6 +166,30 @@ fn event_types(api: Api) -> Loading {
     .boxed()
 }
 
+fn sim_operation_actions(api: Api) -> Loading {
+    async move {
+        let all = api.sim_operation_actions().await?.into_iter();
+        Ok(all.map(|action| row(action.id, action.name)).collect())
+    }
+    .boxed()
+}
+
+fn esim_products(api: Api) -> Loading {
+    async move {
+        let all = api.esim_products().await?.into_iter().filter_map(|row| row.product);
+        Ok(all.map(|product| row(product.id, product.name)).collect())
+    }
+    .boxed()
+}
+
+fn euicc_actions(api: Api) -> Loading {
+    async move {
+        let all = api.euicc_operation_actions().await?.into_iter();
+        Ok(all.map(|action| row(action.id, action.name.map(|name| letters(&name)))).collect())
+    }
+    .boxed()
+}
+
 fn tariffs(api: Api) -> Loading {
     async move {
         let profiles = TARIFF_PROFILES.list(&api, Cursor::first()).await?.items;
@@ -183,6 +221,13 @@ mod tests {
         let names = operator(&telekom).names;
         for name in ["Telekom", "Germany / Telekom", "TAP code DEUD1", "MCC-MNC 262-01", "MCC-MNC 262-06"] {
             assert!(names.iter().any(|known| known == name), "{name} is missing in {names:?}");
+        }
+    }
+
+    #[test]
+    fn what_euiccs_can_be_told_goes_by_its_letters() {
+        for name in ["Download Profile", "download_profile", "DownloadProfile"] {
+            assert_eq!(letters(name), "downloadprofile", "emnify publishes no names of them");
         }
     }
 

@@ -106,7 +106,7 @@ fn selected<'a>(
 }
 
 /// A selector, read.
-struct Test<'a> {
+pub(in crate::kinds) struct Test<'a> {
     ranges: Option<Vec<(u64, u64)>>,
     model: Option<i64>,
     tag: Option<&'a str>,
@@ -114,7 +114,7 @@ struct Test<'a> {
 }
 
 impl<'a> Test<'a> {
-    fn new(selector: &'a SimSelector, path: &str, free: bool) -> Result<Self, Invalid> {
+    pub(in crate::kinds) fn new(selector: &'a SimSelector, path: &str, free: bool) -> Result<Self, Invalid> {
         let range = |(index, range): (usize, &super::spec::IccidRange)| {
             let at = format!("{path}.iccidRanges[{index}]");
             let from = digits(&range.from.normal(&format!("{at}.from"))?);
@@ -134,7 +134,7 @@ impl<'a> Test<'a> {
     }
 
     /// `ours`: its device is a member.
-    fn passes(&self, row: &Row, ours: bool, devices: &dyn Pool<Endpoint>) -> bool {
+    pub(in crate::kinds) fn passes(&self, row: &Row, ours: bool, devices: &dyn Pool<Endpoint>) -> bool {
         let iccid = || row.iccid.as_deref().map(digits);
         self.ranges.as_ref().is_none_or(|ranges| {
             iccid().is_some_and(|iccid| ranges.iter().any(|(from, to)| (*from..=*to).contains(&iccid)))

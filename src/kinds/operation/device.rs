@@ -1,9 +1,14 @@
 //! A device as actions see it.
 
-use emnify_engine::kind::{Id, reason, set::Pool, task::Outcome};
+use emnify_engine::kind::{
+    Id, Key, Kind, reason,
+    set::Pool,
+    task::{Here, Outcome},
+};
 
 use crate::kinds::{
-    endpoint::{self, Endpoint},
+    endpoint::{self, Endpoint, rows::key},
+    endpoint_set::EndpointSet,
     sim::{self, Sim},
 };
 
@@ -18,7 +23,7 @@ pub(super) struct Mirrors<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Device {
     pub(super) row: endpoint::Row,
-    sim: Option<sim::rows::Row>,
+    pub(super) sim: Option<sim::rows::Row>,
 }
 
 impl Device {
@@ -32,6 +37,28 @@ impl Device {
             mirrors.sims.with(held.id, &mut |found| sim = Some(found.clone()));
         }
         Some(Self { row, sim })
+    }
+
+    /// The SIM with this id, in whatever device; the device has the id 0 where there is none.
+    pub(super) fn with_sim(id: &Id, mirrors: Mirrors<'_>) -> Option<Self> {
+        let mut sim = None;
+        mirrors.sims.with(id.int()?, &mut |found| sim = Some(found.clone()));
+        let sim = sim.filter(|sim: &sim::rows::Row| !sim.is_tombstone())?;
+        let holder = mirrors.devices.find(&Key::new(key::SIM, id.to_string()));
+        let held = holder.first().and_then(|holder| Self::of(holder, mirrors));
+        Some(Self { row: held.unwrap_or_default().row, sim: Some(sim) })
+    }
+
+    /// The manifest that sets this field of the device, or the same of its SIM.
+    pub(super) fn manager(&self, pointer: &str, here: &dyn Here) -> Option<String> {
+        let of_a_set = format!("/template{}", if pointer == "/sim" { "" } else { pointer });
+        let of_the_device = [(Endpoint::KIND, pointer), (EndpointSet::KIND, &*of_a_set)];
+        let device = Some(self.row.id).filter(|id| *id != 0);
+        let by_device = device.and_then(|id| here.manager((Endpoint::KIND, &Id::Int(id)), &of_the_device));
+        by_device.or_else(|| {
+            let sim = self.sim.as_ref().filter(|_| pointer.starts_with("/sim"))?;
+            here.manager((Sim::KIND, &Id::Int(sim.id)), &[(Sim::KIND, "/state")])
+        })
     }
 
     /// Its SIM is not in Factory Test, or that may end.

@@ -16,22 +16,35 @@ use std::sync::LazyLock;
 
 use emnify::{Api, Error};
 use emnify_engine::kind::{
-    Id, Input, Inputs, Invalid, Kind, Managed, Status, reason,
+    Id, Input, Inputs, Invalid, Key, Kind, Managed, Status, reason,
     spec::{CommonSpec, CommonStatus, WorkspaceRef},
-    task::{Failures, Outcome, Progress, Task, TaskStatus, Terms, World},
+    task::{Failures, Outcome, Progress, Task, TaskStatus, Terms, Work, World},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use self::device::{Device, Mirrors};
 pub use self::{
     action::Call,
-    params::{Action, DataCoding, ResetConnectivity, SendSms, SourceAddressType},
+    params::{
+        Action, AssignInclusiveVolume, BlockCurrentOperator, CancelSms, DataCoding, DeleteSims,
+        EndTrafficLimitExtensions, EuiccAction, EuiccOperation, ExtendTrafficLimit, MigrateSims,
+        MovableState, QuotaKind, RemoveQuotas, ResetConnectivity, ResetMfa, RestartDataStream,
+        RetryCloudConnect, SendSms, SetState, SimOperation, SourceAddressType, TargetWorkspace,
+        UnblockOperators, VerifyRecipient,
+    },
     spec::{
-        DeviceReference, DeviceSelector, Operation, OperationSpec, OperationStatus, OperationTarget,
-        SetReference,
+        Confirmation, DeviceReference, DeviceSelector, Operation, OperationSpec, OperationStatus,
+        OperationTarget, SetReference, SimTargets,
     },
 };
-use super::{endpoint::Endpoint, sim::Sim};
+use self::{
+    action::{Chosen, Given, On},
+    device::{Device, Mirrors},
+};
+use super::{
+    endpoint::Endpoint,
+    service_profile::ServiceProfile,
+    sim::{Sim, rows::key},
+};
 use crate::api::{CountOrPercent, Date};
 
 /// Targets under way at once unless the spec says otherwise.
@@ -98,7 +111,7 @@ impl Task for Operation {
             active_seconds: seconds(spec.active_deadline_seconds),
             ttl_seconds: seconds(spec.ttl_seconds_after_finished),
             irreversible: facts.irreversible,
-            confirmed: None,
+            confirmed: spec.confirm.as_ref().and_then(|confirm| u64::try_from(confirm.targets).ok()),
             disturbs: facts.disturbs,
             serial: if facts.serial { Endpoint::FACTS.serial } else { None },
             again: facts.again,
@@ -106,32 +119,75 @@ impl Task for Operation {
     }
 
     fn inputs(&self) -> Vec<Input> {
-        self.spec.target.inputs()
+        let of_the_action = self.spec.action.chosen().map(Chosen::inputs).unwrap_or_default();
+        self.target().inputs().into_iter().chain(of_the_action).collect()
     }
 
     fn targets(&self, from: &Inputs, world: &World<'_, Self>) -> Result<Vec<Id>, Invalid> {
-        self.spec.target.devices(from, world)
+        let target = self.target();
+        match self.on() {
+            On::Devices => target.devices(from, world),
+            On::Sims => target.sims(from, world),
+            On::Euiccs => Ok(target.eids()),
+            On::Only(kind) => target.only(kind, from).map(|id| vec![id]),
+            On::Organisation => Ok(vec![self.spec.action.chosen()?.own_target()?]),
+        }
+    }
+
+    fn disturbs(&self, target: &Id, world: &World<'_, Self>) -> Option<u64> {
+        let Ok(Chosen::RemoveQuotas(_)) = self.spec.action.chosen() else { return None };
+        u64::try_from(action::devices_of_profile(target, world).len()).ok()
     }
 
     fn concerns(&self, target: &Id, world: &World<'_, Self>) -> Vec<(&'static str, Id)> {
-        let sim = Device::of(target, mirrors(world)).and_then(|device| Some(Id::Int(device.row.sim?.id)));
-        let sim = sim.map(|sim| (Sim::KIND, sim));
-        [(Endpoint::KIND, target.clone())].into_iter().chain(sim).collect()
+        match self.on() {
+            On::Devices | On::Sims => {}
+            On::Euiccs => {
+                let sims = world.pool.find(&Key::new(key::EID, target.to_string()));
+                return sims.iter().flat_map(|sim| around(On::Sims, sim, world)).collect();
+            }
+            On::Only(ServiceProfile::KIND) => {
+                let devices = action::devices_of_profile(target, world).into_iter();
+                let devices = devices.map(|id| (Endpoint::KIND, id));
+                return [(ServiceProfile::KIND, target.clone())].into_iter().chain(devices).collect();
+            }
+            On::Only(kind) => return vec![(kind, target.clone())],
+            On::Organisation => return Vec::new(),
+        }
+        around(self.on(), target, world)
     }
 
     fn display_name(&self, target: &Id, world: &World<'_, Self>) -> Option<String> {
-        Some(Device::of(target, mirrors(world))?.row.name.to_string()).filter(|name| !name.is_empty())
+        let name = match self.on() {
+            On::Devices => self.device(target, world)?.row.name.to_string(),
+            On::Sims => self.device(target, world)?.value("iccid")?,
+            On::Only(_) => self.target().called()?,
+            On::Euiccs | On::Organisation => return None,
+        };
+        Some(name).filter(|name| !name.is_empty())
     }
 
-    fn prepare(&self, target: &Id, _: &Inputs, world: &World<'_, Self>) -> Result<Call, Outcome> {
-        let gone = || Outcome::Failed { reason: reason::NOT_FOUND, message: "the device is gone".to_owned() };
-        let device = Device::of(target, mirrors(world)).ok_or_else(gone)?;
+    fn prepare(&self, target: &Id, from: &Inputs, world: &World<'_, Self>) -> Result<Call, Outcome> {
+        let device = match self.device(target, world) {
+            Some(device) => device,
+            // emnify is asked about a SIM that is gone: it may be this operation that took it
+            None if self.on() != On::Devices => Device::default(),
+            None => {
+                let message = "the device is gone".to_owned();
+                return Err(Outcome::Failed { reason: reason::NOT_FOUND, message });
+            }
+        };
         let chosen = self.spec.action.chosen();
         let chosen = chosen.map_err(|invalid| Outcome::Failed {
             reason: reason::INVALID_SPEC,
             message: invalid.to_string(),
         })?;
-        chosen.call(&device)
+        if let Some(field) =
+            chosen.manages().into_iter().find_map(|pointer| device.manager(pointer, world.here))
+        {
+            return Err(action::managed(&field));
+        }
+        chosen.call(&Given { target, device: &device, from, world })
     }
 
     fn report(&self, status: &mut OperationStatus) {
@@ -140,12 +196,59 @@ impl Task for Operation {
     }
 
     async fn send(api: &Api, target: &Id, call: &Call) -> Result<Outcome, Error> {
-        call.send(api, target.number()?).await
+        call.send(api, target).await
     }
 
     async fn prove(api: &Api, target: &Id, call: &Call, since: Timestamp) -> Result<Option<Outcome>, Error> {
-        call.prove(api, target.number()?, since).await
+        call.prove(api, target, since).await
     }
+
+    async fn follow(
+        &self,
+        api: &Api,
+        target: &Id,
+        work: &Work,
+        elapsed: SignedDuration,
+    ) -> Result<Option<Outcome>, Error> {
+        let gone = |why: Invalid| Error::NotFound { message: why.to_string() };
+        self.spec.action.chosen().map_err(gone)?.follow(api, (target, work), elapsed).await
+    }
+}
+
+impl Operation {
+    /// What its targets are.
+    fn on(&self) -> On {
+        self.spec.action.chosen().map_or(On::Devices, |chosen| chosen.on(self.target()))
+    }
+
+    /// Whom the spec names; nobody, where the action is for the organisation.
+    fn target(&self) -> &OperationTarget {
+        static NOBODY: LazyLock<OperationTarget> = LazyLock::new(OperationTarget::default);
+        self.spec.target.as_ref().unwrap_or(&NOBODY)
+    }
+
+    /// The device that a target is, or the SIM that it is with the device that holds it.
+    fn device(&self, target: &Id, world: &World<'_, Self>) -> Option<Device> {
+        match self.on() {
+            On::Devices => Device::of(target, mirrors(world)),
+            On::Sims => Device::with_sim(target, mirrors(world)),
+            On::Euiccs | On::Only(_) | On::Organisation => None,
+        }
+    }
+}
+
+/// A device with the SIM in it, or a SIM with the device that holds it.
+fn around(on: On, target: &Id, world: &World<'_, Operation>) -> Vec<(&'static str, Id)> {
+    let found = if on == On::Devices {
+        Device::of(target, mirrors(world))
+    } else {
+        Device::with_sim(target, mirrors(world))
+    };
+    let sim = found.as_ref().and_then(|found| Some((Sim::KIND, Id::Int(found.sim.as_ref()?.id))));
+    let device = found.map(|found| found.row.id).filter(|id| *id != 0);
+    let device = device.map(|id| (Endpoint::KIND, Id::Int(id)));
+    let (own, other) = if on == On::Devices { (Endpoint::KIND, sim) } else { (Sim::KIND, device) };
+    [(own, target.clone())].into_iter().chain(other).collect()
 }
 
 fn mirrors<'a>(world: &World<'a, Operation>) -> Mirrors<'a> {

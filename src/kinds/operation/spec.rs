@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::params::Action;
-use crate::api::{CountOrPercent, Date, Iccid, LabelValue, NumericId, ObjectName};
+use crate::{
+    api::{CountOrPercent, Date, Eid, Iccid, LabelValue, NumericId, ObjectName, Reference, TextReference},
+    kinds::endpoint_set::SimSelector,
+};
 
 /// An action of emnify that is carried out once for each of its targets, such as a message to devices, and kept as a record.
 ///
@@ -26,7 +29,10 @@ use crate::api::{CountOrPercent, Date, Iccid, LabelValue, NumericId, ObjectName}
     shortname = "emop",
     derive = "PartialEq",
     cel,
-    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (self.spec.action == oldSelf.spec.action && self.spec.target == oldSelf.spec.target && has(self.spec.workspaceRef) == has(oldSelf.spec.workspaceRef) && (!has(self.spec.workspaceRef) || self.spec.workspaceRef == oldSelf.spec.workspaceRef))").message("an operation that has begun does not change: give a new one another name"),
+    validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (self.spec.action == oldSelf.spec.action && has(self.spec.target) == has(oldSelf.spec.target) && (!has(self.spec.target) || self.spec.target == oldSelf.spec.target) && has(self.spec.workspaceRef) == has(oldSelf.spec.workspaceRef) && (!has(self.spec.workspaceRef) || self.spec.workspaceRef == oldSelf.spec.workspaceRef))").message("an operation that has begun does not change: give a new one another name"),
+    validation = Rule::new("has(self.spec.target) != (has(self.spec.action.assignInclusiveVolume) || has(self.spec.action.verifyRecipient))").message("set target; only assignInclusiveVolume and verifyRecipient, which are for the organisation, go without"),
+    validation = Rule::new("!has(self.spec.target) || (has(self.spec.target.dataStream) == has(self.spec.action.restartDataStream) && has(self.spec.target.cloudConnect) == has(self.spec.action.retryCloudConnect) && has(self.spec.target.serviceProfile) == has(self.spec.action.removeQuotas) && has(self.spec.target.user) == has(self.spec.action.resetMfa))").message("dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else"),
+    validation = Rule::new("!has(self.spec.target) || !has(self.spec.target.euiccs) || has(self.spec.action.simOperation) || has(self.spec.action.euicc)").message("euiccs are targets of simOperation and euicc only"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Action", type_ = "string", json_path = ".status.action"),
     printcolumn(name = "Succeeded", type_ = "integer", json_path = ".status.targets.succeeded"),
@@ -39,10 +45,14 @@ pub struct OperationSpec {
     /// `ClusterWorkspace` named `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_ref: Option<WorkspaceRef>,
-    /// Whom it is about. Exactly one member.
-    pub target: OperationTarget,
+    /// Whom it is about. Exactly one member; left out where the action is for the organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<OperationTarget>,
     /// What is done. Exactly one member.
     pub action: Action,
+    /// Needed by an action that cannot be taken back, or is billed for good, and of no effect otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<Confirmation>,
     /// Nothing more is sent while this is `true`; what was sent is finished. Default `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
@@ -71,13 +81,22 @@ pub struct OperationSpec {
     pub ttl_seconds_after_finished: Option<i32>,
 }
 
+/// What a person says of an action that cannot be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Confirmation {
+    /// How many targets there are. With another number nothing happens, and the message says how many there are.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub targets: i64,
+}
+
 /// Whom an operation is about. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     cel,
-    validation = Rule::new("(has(self.endpoints) ? 1 : 0) + (has(self.endpointSelector) ? 1 : 0) + (has(self.endpointSet) ? 1 : 0) + (has(self.tag) ? 1 : 0) == 1")
-        .message("set exactly one of endpoints, endpointSelector, endpointSet, tag")
+    validation = Rule::new("(has(self.endpoints) ? 1 : 0) + (has(self.endpointSelector) ? 1 : 0) + (has(self.endpointSet) ? 1 : 0) + (has(self.tag) ? 1 : 0) + (has(self.sims) ? 1 : 0) + (has(self.euiccs) ? 1 : 0) + (has(self.dataStream) ? 1 : 0) + (has(self.cloudConnect) ? 1 : 0) + (has(self.serviceProfile) ? 1 : 0) + (has(self.user) ? 1 : 0) == 1")
+        .message("set exactly one member of target")
 )]
 pub struct OperationTarget {
     /// These devices.
@@ -95,6 +114,44 @@ pub struct OperationTarget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[^,]+$"), length(min = 1, max = 100))]
     pub tag: Option<String>,
+    /// SIMs. An action on devices is done to those that hold them; one on SIMs, where another member of `target` names devices, to the SIMs in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sims: Option<SimTargets>,
+    /// eUICCs by their EIDs, quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub euiccs: Option<Vec<Eid>>,
+    /// A data stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_stream: Option<TextReference>,
+    /// An attachment of a customer's network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_connect: Option<Reference>,
+    /// A service profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_profile: Option<Reference>,
+    /// A person; `externalName` is the e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Reference>,
+}
+
+/// SIMs of the organisation. Exactly one member.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("has(self.list) != has(self.selector)").message("set exactly one of list, selector")
+)]
+pub struct SimTargets {
+    /// These ICCIDs, quoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub list: Option<Vec<Iccid>>,
+    /// All SIMs that fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selector: Option<SimSelector>,
 }
 
 /// A device. Exactly one member.

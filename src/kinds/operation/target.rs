@@ -4,13 +4,22 @@ use emnify_engine::kind::{Id, Input, Inputs, Invalid, Key, Kind, Source, task::W
 
 use super::{
     Operation,
-    spec::{DeviceReference, OperationTarget},
+    spec::{DeviceReference, OperationTarget, SimTargets},
 };
-use crate::kinds::{
-    endpoint::{Endpoint, rows::key},
-    endpoint_set::EndpointSet,
-    sim,
+use crate::{
+    api::{Iccid, Member, Reference, References, Target},
+    kinds::{
+        cloud_connect::CloudConnect,
+        data_stream::DataStream,
+        endpoint::{Endpoint, rows::key},
+        endpoint_set::{EndpointSet, SimTest},
+        service_profile::ServiceProfile,
+        sim,
+        user::User,
+    },
 };
+
+const ONE: &str = "set exactly one member that fits the action";
 
 /// Path of a device that is named one by one.
 fn path(index: usize) -> String {
@@ -24,17 +33,57 @@ impl OperationTarget {
             let name = device.name.as_ref()?.as_str().to_owned();
             Some(Input::new(path(index), Source::Object { kind: Endpoint::KIND, name }))
         });
-        named.collect()
+        let stream = self.data_stream.as_ref();
+        let stream =
+            stream.and_then(|stream| stream.input("target.dataStream", Target::Kind(DataStream::KIND)));
+        let others = self.references().into_iter();
+        let others = others.filter_map(|(kind, path, reference)| reference?.input(path, Target::Kind(kind)));
+        named.chain(stream).chain(others).collect()
     }
 
-    /// Ids of the devices that it means.
+    /// Objects with numbers, of which an action takes one.
+    fn references(&self) -> [(&'static str, &'static str, Option<&Reference>); 3] {
+        [
+            (CloudConnect::KIND, "target.cloudConnect", self.cloud_connect.as_ref()),
+            (ServiceProfile::KIND, "target.serviceProfile", self.service_profile.as_ref()),
+            (User::KIND, "target.user", self.user.as_ref()),
+        ]
+    }
+
+    /// Id of the one object of this kind that it means.
+    pub(super) fn only(&self, kind: &str, from: &Inputs) -> Result<Id, Invalid> {
+        if let (DataStream::KIND, Some(stream)) = (kind, &self.data_stream) {
+            return stream.text("target.dataStream", from).map(|id| Id::parse(&id));
+        }
+        let reference =
+            self.references().into_iter().find(|(of, _, reference)| *of == kind && reference.is_some());
+        let Some((_, path, Some(reference))) = reference else { return Err(Invalid::new("target", ONE)) };
+        reference.required(path, from).map(Id::Int)
+    }
+
+    /// What the one object is called in the spec.
+    pub(super) fn called(&self) -> Option<String> {
+        let others = self.references().into_iter().filter_map(|(.., reference)| reference?.member());
+        let all = self.data_stream.as_ref().and_then(References::member).into_iter().chain(others);
+        all.into_iter().find_map(|member| match member {
+            Member::Object(name) | Member::External(name) => Some(name.to_owned()),
+            Member::Id(_) | Member::None => None,
+        })
+    }
+
+    /// EIDs of the eUICCs that it means.
+    pub(super) fn eids(&self) -> Vec<Id> {
+        self.euiccs.iter().flatten().map(|eid| Id::Text(eid.to_string())).collect()
+    }
+
+    /// Ids of the devices that it means; a SIM in no device means none.
     pub(super) fn devices(&self, from: &Inputs, world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
-        let Self { endpoints, endpoint_selector, endpoint_set, tag } = self;
-        match (endpoints, endpoint_selector, endpoint_set, tag) {
-            (Some(all), None, None, None) => {
+        let Self { endpoints, endpoint_selector, endpoint_set, tag, sims, .. } = self;
+        match (endpoints, endpoint_selector, endpoint_set, tag, sims) {
+            (Some(all), None, None, None, None) => {
                 all.iter().enumerate().map(|(index, one)| one.device(&path(index), from, world)).collect()
             }
-            (None, Some(selector), None, None) if !selector.match_labels.is_empty() => {
+            (None, Some(selector), None, None, None) if !selector.match_labels.is_empty() => {
                 let wanted = &selector.match_labels;
                 Ok(world.here.labelled(Endpoint::KIND, &|labels| {
                     wanted
@@ -42,7 +91,7 @@ impl OperationTarget {
                         .all(|(key, value)| labels.get(key).is_some_and(|label| label == value.as_str()))
                 }))
             }
-            (None, None, Some(set), None) => {
+            (None, None, Some(set), None, None) => {
                 let name = set.name.as_str();
                 let missing = || {
                     format!("there is no EndpointSet {name} in this namespace; create it or correct the name")
@@ -50,13 +99,58 @@ impl OperationTarget {
                 let members = world.here.members(EndpointSet::KIND, name);
                 members.ok_or_else(|| Invalid::new("target.endpointSet", missing()))
             }
-            (None, None, None, Some(tag)) => Ok(tagged(tag, world)),
-            _ => Err(Invalid::new(
-                "target",
-                "set exactly one of endpoints, endpointSelector, endpointSet, tag",
-            )),
+            (None, None, None, Some(tag), None) => Ok(tagged(tag, world)),
+            (None, None, None, None, Some(sims)) => {
+                let holder =
+                    |sim: &Id| world.members.find(&Key::new(key::SIM, sim.to_string())).into_iter().next();
+                Ok(sims.ids(world)?.iter().filter_map(holder).collect())
+            }
+            _ => Err(Invalid::new("target", ONE)),
         }
     }
+
+    /// Ids of the SIMs that it means; a device without one means none.
+    pub(super) fn sims(&self, from: &Inputs, world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
+        if let (Some(sims), None, None, None, None) =
+            (&self.sims, &self.endpoints, &self.endpoint_selector, &self.endpoint_set, &self.tag)
+        {
+            return sims.ids(world);
+        }
+        let mut found = Vec::new();
+        for id in self.devices(from, world)? {
+            let number = id.int().unwrap_or_default();
+            world.members.with(number, &mut |row| found.extend(row.sim.as_ref().map(|sim| Id::Int(sim.id))));
+        }
+        Ok(found)
+    }
+}
+
+impl SimTargets {
+    fn ids(&self, world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
+        match (&self.list, &self.selector) {
+            (Some(list), None) => {
+                list.iter().enumerate().map(|(index, iccid)| listed(index, iccid, world)).collect()
+            }
+            (None, Some(selector)) => {
+                let test = SimTest::new(selector, "target.sims.selector", false)?;
+                let mut found = Vec::new();
+                world.pool.each(&mut |row| {
+                    if !row.is_tombstone() && test.passes(row, false, world.members) {
+                        found.push(Id::Int(row.id));
+                    }
+                });
+                Ok(found)
+            }
+            _ => Err(Invalid::new("target.sims", "set exactly one of list, selector")),
+        }
+    }
+}
+
+fn listed(index: usize, iccid: &Iccid, world: &World<'_, Operation>) -> Result<Id, Invalid> {
+    let path = format!("target.sims.list[{index}]");
+    let found = world.pool.find(&Key::new(sim::rows::key::ICCID, iccid.normal(&path)?));
+    let unknown = || Invalid::new(&*path, "the organisation has no SIM with this ICCID; correct it");
+    found.into_iter().next().ok_or_else(unknown)
 }
 
 impl DeviceReference {

@@ -1,5 +1,7 @@
 //! What a manifest may say, and what is made of it.
 
+mod actions;
+
 use emnify_engine::kind::task::{Again, Here, Labels};
 use serde_json::{Value, json};
 
@@ -16,8 +18,8 @@ fn operation(spec: Value) -> Operation {
     Operation::new("op", serde_json::from_value(spec).unwrap())
 }
 
-/// A namespace with two devices that carry labels, and a set.
-struct Namespace;
+/// A namespace with two devices that carry labels, and a set. What is named sets this field of every device and SIM.
+struct Namespace(Option<&'static str>);
 
 impl Here for Namespace {
     fn labelled(&self, kind: &str, passes: &dyn Fn(&Labels) -> bool) -> Vec<Id> {
@@ -30,8 +32,9 @@ impl Here for Namespace {
         assert_eq!(kind, "EndpointSet");
         (name == "meters").then(|| vec![Id::Int(2)])
     }
-    fn manager(&self, _: (&'static str, &Id), _: &[(&str, &str)]) -> Option<String> {
-        None
+    fn manager(&self, _: (&'static str, &Id), fields: &[(&str, &str)]) -> Option<String> {
+        let set = fields.iter().find(|(_, field)| Some(*field) == self.0);
+        set.map(|(kind, field)| format!("spec{} of {kind} ns/one", field.replace('/', ".")))
     }
 }
 
@@ -56,12 +59,22 @@ fn sims(status: i64) -> Vec<SimRow> {
 }
 
 fn with<R>(status: i64, sees: impl FnOnce(&World<'_, Operation>) -> R) -> R {
+    managed(None, status, sees)
+}
+
+/// The same where a manifest sets this field.
+fn managed<R>(field: Option<&'static str>, status: i64, sees: impl FnOnce(&World<'_, Operation>) -> R) -> R {
     let (members, pool) = (devices(), sims(status));
-    sees(&World { members: &members, pool: &pool, here: &Namespace })
+    let own_users = vec!["ada@example.com".to_owned()];
+    sees(&World { members: &members, pool: &pool, here: &Namespace(field), own_users, as_user: true })
 }
 
 fn targets(target: &Value) -> Result<Vec<Id>, Invalid> {
-    let operation = operation(json!({"target": target, "action": {"resetConnectivity": {"data": true}}}));
+    targets_of(&json!({"resetConnectivity": {"data": true}}), target)
+}
+
+fn targets_of(action: &Value, target: &Value) -> Result<Vec<Id>, Invalid> {
+    let operation = operation(json!({"target": target, "action": action}));
     let mut inputs = Inputs::default();
     for input in operation.inputs() {
         inputs.put(input.path, Id::Int(2));

@@ -178,6 +178,8 @@ pub(crate) fn deadline(progress: &Progress, terms: &Terms) -> Option<Timestamp> 
 pub(crate) struct Left<'a> {
     /// Whoever has no answer, ascending.
     pub(crate) targets: &'a [Id],
+    /// Devices that all of them disturb.
+    pub(crate) disturbed: u64,
     /// May all of them be disturbed? Otherwise the text of the trip.
     pub(crate) guard: &'a dyn Fn(u64) -> Result<(), String>,
 }
@@ -190,7 +192,7 @@ pub(crate) fn next_window(facts: &Facts<'_>, left: &Left<'_>) -> Step {
     if !started && terms.irreversible && all > 0 && terms.confirmed != Some(all) {
         return Step::Stall(Explanation::new(reason::CONFIRMATION_NEEDED, unconfirmed(all, terms.confirmed))); // 12
     }
-    if let Err(trip) = (left.guard)(all.saturating_mul(terms.disturbs)) {
+    if let Err(trip) = (left.guard)(left.disturbed) {
         return Step::Stall(Explanation::new(reason::GUARD_TRIPPED, trip)); // 13
     }
     if left.targets.is_empty() {

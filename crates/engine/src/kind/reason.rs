@@ -152,6 +152,10 @@ words! {
     MANAGED_ELSEWHERE = "ManagedElsewhere";
     /// The SIM is in Factory Test, which this would end; set `acknowledgeFactoryTestEnd` where that is meant.
     FACTORY_TEST = "FactoryTest";
+    /// The eUICC has a profile already, and takes no other this way.
+    LINKED = "Linked";
+    /// emnify does not tell which network the device is in.
+    OPERATOR_UNKNOWN = "OperatorUnknown";
     /// Some targets were not carried out, or nobody knows; `status.results` names them.
     TARGETS_FAILED = "TargetsFailed";
     /// The time of the task was over before it was.

@@ -11,7 +11,7 @@
 use std::{collections::BTreeMap, fmt::Debug, future::Future};
 
 use emnify::{Api, Error};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,10 @@ pub trait Task: Kind<Status: TaskStatus> {
     fn targets(&self, from: &Inputs, world: &World<'_, Self>) -> Result<Vec<Id>, Invalid>;
     /// The emnify object that a target is, and what it holds: whose objects have a say.
     fn concerns(&self, target: &Id, world: &World<'_, Self>) -> Vec<(&'static str, Id)>;
+    /// Devices that a target disturbs, where it is not as many as the terms say.
+    fn disturbs(&self, _target: &Id, _world: &World<'_, Self>) -> Option<u64> {
+        None
+    }
     /// What the target is called by people.
     fn display_name(&self, target: &Id, world: &World<'_, Self>) -> Option<String>;
     /// What to send for one target, or why it is left alone.
@@ -60,6 +64,14 @@ pub trait Task: Kind<Status: TaskStatus> {
         target: &Id,
         call: &Self::Call,
         since: Timestamp,
+    ) -> impl Future<Output = Result<Option<Outcome>, Error>> + Send;
+    /// What has become of work that [`Outcome::UnderWay`] told of, so long after; `None`: it still is.
+    fn follow(
+        &self,
+        api: &Api,
+        target: &Id,
+        work: &Work,
+        elapsed: SignedDuration,
     ) -> impl Future<Output = Result<Option<Outcome>, Error>> + Send;
 }
 
@@ -148,6 +160,17 @@ pub enum Outcome {
     },
     /// It may have been carried out, and nobody will know.
     Unknown(String),
+    /// emnify took it and works on it: what becomes of it is followed.
+    UnderWay(Work),
+}
+
+/// What emnify works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// Its id in emnify.
+    pub id: String,
+    /// What it is part of, where its id alone does not say.
+    pub within: Option<Id>,
 }
 
 impl Outcome {
@@ -164,6 +187,10 @@ pub struct World<'a, T: Task> {
     pub pool: &'a dyn Pool<T::Pool>,
     /// Objects of the namespace.
     pub here: &'a dyn Here,
+    /// E-mail addresses, in lower case, of the people that logins of the organisation are.
+    pub own_users: Vec<String>,
+    /// The login is a person's, not an application's.
+    pub as_user: bool,
 }
 
 /// What a labelled object has.

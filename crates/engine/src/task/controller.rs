@@ -40,13 +40,13 @@ pub(super) struct TaskEntry {
     pub(super) window: Option<OpenWindow>,
     /// Windows that were written, or perhaps were: nothing of them was sent.
     written: HashSet<String>,
-    /// Targets that the guard has counted.
-    pub(super) counted: HashSet<Id>,
+    /// Devices that the guard has counted, by target.
+    pub(super) counted: HashMap<Id, u64>,
 }
 
 impl TaskEntry {
     fn new(access: Access) -> Self {
-        Self { access, window: None, written: HashSet::new(), counted: HashSet::new() }
+        Self { access, window: None, written: HashSet::new(), counted: HashMap::new() }
     }
 
     /// Nothing of this window is sent before the status holds it.

@@ -23,7 +23,7 @@ use crate::{
     kind::{
         Id,
         decoded::Decoded,
-        task::{Again, Outcome, Task, TaskStatus},
+        task::{Again, Outcome, Task, TaskStatus, Work},
     },
     session::{
         Session,
@@ -79,22 +79,26 @@ impl<T: Task> TaskController<T> {
     async fn step(&self, object: &Decoded<T>, opened: &Opened, api: &Api) -> bool {
         let (uid, now) = (object.uid(), self.kube.now());
         let Some(next) = self.with(uid, &opened.access, |entry| entry.next(opened, now)) else { return true };
-        let (id, proves) = match next {
-            Next::Send(id) => (id, None),
-            Next::Prove(id, since) => (id, Some(since)),
-            Next::Closed | Next::Wait(_) => return true,
-        };
         let status = self.kube.overlay.newest(object).0.unwrap_or_default();
         let generation = look::generation(object, status.progress());
         let api = api.clone().by(&opened.access.caller.client);
         let turn = Turn { object, opened, api: &api, generation };
+        let (id, proves) = match next {
+            Next::Send(id) => (id, None),
+            Next::Prove(id, since) => (id, Some(since)),
+            Next::Follow(id, work, since) => {
+                self.follow(&turn, &id, &work, since).await;
+                return true;
+            }
+            Next::Closed | Next::Wait(_) => return true,
+        };
         let call = match self.prepare(&turn, &id) {
             Ok(call) => call,
             Err(Some(outcome)) => {
                 self.with(uid, &opened.access, |entry| {
                     let Some(window) = &mut entry.window else { return };
                     let doubted = window.is_doubted(&id);
-                    window.answered(&id, if doubted { doubtful(outcome) } else { outcome });
+                    window.answered(&id, if doubted { doubtful(outcome) } else { outcome }, now);
                 });
                 return false;
             }
@@ -201,7 +205,8 @@ impl<T: Task> TaskController<T> {
     }
 
     fn answered(&self, turn: &Turn<'_, T>, id: &Id, outcome: Outcome) {
-        self.in_window(turn, |window| window.answered(id, outcome));
+        let now = self.kube.now();
+        self.in_window(turn, |window| window.answered(id, outcome, now));
     }
 
     /// Looks for what a call whose answer is missing has left.
@@ -220,11 +225,50 @@ impl<T: Task> TaskController<T> {
         }
     }
 
+    /// Asks what has become of work that emnify took.
+    async fn follow(&self, turn: &Turn<'_, T>, id: &Id, work: &Work, since: Timestamp) {
+        let Some(valid) = turn.object.valid() else { return };
+        let elapsed = self.kube.now().duration_since(since);
+        match valid.follow(turn.api, id, work, elapsed).await {
+            Ok(Some(outcome)) => self.answered(turn, id, outcome),
+            Ok(None) => {
+                self.kube.memory.succeeded(turn.object.uid());
+                let now = self.kube.now();
+                self.in_window(turn, |window| window.goes_on(id, now));
+            }
+            Err(
+                error @ (Error::Rejected { .. }
+                | Error::NotFound { .. }
+                | Error::Capacity { .. }
+                | Error::Conflict { .. }
+                | Error::Unreadable { .. }),
+            ) => {
+                let why = format!("what became of {} cannot be read: {error}", work.id);
+                self.answered(turn, id, Outcome::Unknown(why));
+            }
+            Err(error) => {
+                let now = self.kube.now();
+                self.in_window(turn, |window| window.goes_on(id, now));
+                self.troubled(turn, &error);
+            }
+        }
+    }
+
+    /// Devices that a call for the target disturbs.
+    fn disturbed(&self, turn: &Turn<'_, T>, id: &Id) -> u64 {
+        let usual = turn.opened.terms.disturbs;
+        let Some(valid) = turn.object.valid() else { return usual };
+        let Ok(found) = self.find(turn.object, valid, turn.opened) else { return usual };
+        let own = found.show(self, &turn.opened.access, |world, _| valid.disturbs(id, world));
+        own.unwrap_or(usual)
+    }
+
     /// Counts whom the call disturbs, before it is sent; false if that cannot be written down now, and it is not sent.
     async fn count_disturbed(&self, turn: &Turn<'_, T>, id: &Id) -> bool {
         let (uid, access) = (turn.object.uid(), &turn.opened.access);
-        let devices = turn.opened.terms.disturbs;
-        let new = devices > 0 && self.with(uid, access, |entry| entry.counted.insert(id.clone()));
+        let devices = self.disturbed(turn, id);
+        let new = devices > 0
+            && self.with(uid, access, |entry| entry.counted.insert(id.clone(), devices).is_none());
         if !new {
             return true;
         }
@@ -241,8 +285,8 @@ impl<T: Task> TaskController<T> {
 
     fn not_disturbed(&self, turn: &Turn<'_, T>, id: &Id) {
         let (uid, access) = (turn.object.uid(), &turn.opened.access);
-        if self.with(uid, access, |entry| entry.counted.remove(id)) {
-            access.caller.guard.refund_more(uid, turn.opened.terms.disturbs);
+        if let Some(devices) = self.with(uid, access, |entry| entry.counted.remove(id)) {
+            access.caller.guard.refund_more(uid, devices);
         }
     }
 }

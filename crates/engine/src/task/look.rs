@@ -68,7 +68,14 @@ impl Found {
         let (members, pool) = (session.kind_state::<T::Member>(), session.kind_state::<T::Pool>());
         let shared = &controller.kube.shared;
         let here = Surroundings { shared, session, who: &self.who, workspace: &self.workspace };
-        sees(&World { members: &members.mirror, pool: &pool.mirror, here: &here }, &here)
+        let world = World {
+            members: &members.mirror,
+            pool: &pool.mirror,
+            here: &here,
+            own_users: session.own_users(),
+            as_user: access.caller.own_user().is_some(),
+        };
+        sees(&world, &here)
     }
 }
 
@@ -128,8 +135,12 @@ impl<T: Task> TaskController<T> {
         }
         let (uid, generation) = (object.uid(), generation(object, &look.progress));
         let guard = &opened.access.caller.guard;
+        let disturbed = found.show(self, &opened.access, |world, _| {
+            left.iter().map(|id| valid.disturbs(id, world).unwrap_or(terms.disturbs)).sum()
+        });
         let left = Left {
             targets: &left,
+            disturbed,
             guard: &|devices| guard.ask_more(uid, generation, devices).map_err(|trip| trip.to_string()),
         };
         Ok(task::next_window(&facts, &left))
@@ -171,7 +182,7 @@ impl<T: Task> TaskController<T> {
                 let told = if *stop == Stop::Suspended { task::on_request() } else { under_way(progress) };
                 Ok(Some(Step::Wait(told, at)))
             }
-            Some(Next::Send(_) | Next::Prove(..)) => {
+            Some(Next::Send(_) | Next::Prove(..) | Next::Follow(..)) => {
                 self.find(object, valid, opened)?;
                 let trouble =
                     self.kube.memory.trouble(uid, object.meta().generation).filter(|t| t.until > now);

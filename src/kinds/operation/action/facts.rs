@@ -1,19 +1,35 @@
 //! What never changes about an action.
 
-use emnify_engine::kind::task::Again;
+use emnify_engine::kind::{
+    Invalid, reason,
+    task::{Again, Outcome},
+};
+
+/// What targets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    Devices,
+    Sims,
+    /// By their EIDs.
+    Euiccs,
+    /// One object of this kind.
+    Only(&'static str),
+    /// What the action itself names.
+    Organisation,
+}
 
 /// What never changes about an action.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Facts {
+pub(crate) struct Facts {
     /// As `spec.action` calls it.
-    pub(in super::super) name: &'static str,
-    pub(in super::super) again: Again,
+    pub(crate) name: &'static str,
+    pub(crate) again: Again,
     /// Devices that the guard counts for each target.
-    pub(in super::super) disturbs: u64,
+    pub(crate) disturbs: u64,
     /// It writes to the device itself.
-    pub(in super::super) serial: bool,
+    pub(crate) serial: bool,
     /// It cannot be taken back.
-    pub(in super::super) irreversible: bool,
+    pub(crate) irreversible: bool,
 }
 
 impl Facts {
@@ -26,4 +42,14 @@ impl Facts {
     pub(super) const fn serial(self) -> Self {
         Self { serial: true, ..self }
     }
+
+    /// It cannot be taken back.
+    pub(super) const fn irreversible(self) -> Self {
+        Self { irreversible: true, ..self }
+    }
+}
+
+/// A field of the spec that cannot be sent.
+pub(super) fn invalid(why: &Invalid) -> Outcome {
+    Outcome::Failed { reason: reason::INVALID_SPEC, message: why.to_string() }
 }

@@ -4,10 +4,13 @@ use emnify::{
     Api, Error,
     wire::{
         Ref,
-        sms::{NewSms, source_type},
+        sms::{NewSms, Sms, source_type, status},
     },
 };
-use emnify_engine::kind::task::{Again, Outcome};
+use emnify_engine::kind::{
+    reason,
+    task::{Again, Outcome, Work},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::facts::Facts;
@@ -18,6 +21,7 @@ use crate::kinds::operation::{
 };
 
 pub(super) const SEND: Facts = Facts::of("sendSms", Again::Proof, 1);
+pub(super) const CANCEL: Facts = Facts::of("cancelSms", Again::Yes, 0);
 
 /// A message to one device.
 #[derive(Clone, Debug)]
@@ -26,13 +30,14 @@ pub struct Message {
     /// The text as the spec has it: what stands in for it may have been otherwise when it was sent.
     template: String,
     expires_in: Option<SignedDuration>,
+    /// It is done when the device has it.
+    waits: bool,
 }
 
 impl SendSms {
     pub(super) fn message(&self, device: &Device) -> Result<Message, Outcome> {
         device.out_of_factory_test(self.acknowledge_factory_test_end)?;
-        let failed =
-            |message: String| Outcome::Failed { reason: emnify_engine::kind::reason::INVALID_SPEC, message };
+        let failed = |message: String| Outcome::Failed { reason: reason::INVALID_SPEC, message };
         let payload = text::filled(&self.payload, &|name| device.value(name)).map_err(failed)?;
         let longest = if self.data_coding == Some(DataCoding::Ucs2) { 70 } else { 160 };
         if self.udh.is_none() && payload.chars().count() > longest {
@@ -50,7 +55,8 @@ impl SendSms {
             expiry_date: None,
         };
         let expires_in = expires_in.and_then(|span| SignedDuration::try_from(span).ok());
-        Ok(Message { sms, template: self.payload.clone(), expires_in })
+        let waits = self.wait_for_delivery == Some(true);
+        Ok(Message { sms, template: self.payload.clone(), expires_in, waits })
     }
 }
 
@@ -69,8 +75,15 @@ impl Message {
         let until = self.expires_in.and_then(|span| api.client().server_time().checked_add(span).ok());
         let until = until.and_then(|until| Timestamp::from_second(until.as_second()).ok());
         let sms = NewSms { expiry_date: until.map(|until| until.to_string()), ..self.sms.clone() };
-        let id = api.send_sms(device, &sms).await?;
-        Ok(Outcome::Succeeded { id: id.map(|id| id.to_string()), detail: None })
+        let id = api.send_sms(device, &sms).await?.map(|id| id.to_string());
+        match id {
+            Some(id) if self.waits => Ok(Outcome::UnderWay(Work { id, within: None })),
+            None if self.waits => {
+                let message = "the message was taken, and the answer does not name its id".to_owned();
+                Err(Error::Ambiguous { message })
+            }
+            id => Ok(Outcome::Succeeded { id, detail: None }),
+        }
     }
 
     /// The newest message with this text and sender that was taken since then.
@@ -89,6 +102,61 @@ impl Message {
                 && self.sms.source_address.as_deref().is_none_or(|from| sender == Some(from))
         });
         let newest = same.max_by_key(|sms| (sms.submit_date, sms.id));
-        Ok(newest.map(|sms| Outcome::Succeeded { id: Some(sms.id.to_string()), detail: None }))
+        Ok(newest.map(|sms| {
+            let id = sms.id.to_string();
+            if self.waits {
+                let work = Work { id, within: None };
+                return ended(sms).unwrap_or(Outcome::UnderWay(work));
+            }
+            Outcome::Succeeded { id: Some(id), detail: None }
+        }))
     }
+}
+
+/// What has become of a message whose delivery is waited for.
+pub(super) async fn follow(api: &Api, device: i64, work: &Work) -> Result<Option<Outcome>, Error> {
+    let gone = || Error::NotFound { message: "the message is gone".to_owned() };
+    api.one_sms(device, &work.id).await?.ok_or_else(gone).map(|sms| ended(&sms))
+}
+
+fn ended(sms: &Sms) -> Option<Outcome> {
+    let now = sms.status.as_ref()?;
+    let called = now.name.clone().unwrap_or_else(|| now.id.to_string());
+    if now.id == status::DELIVERED {
+        return Some(Outcome::Succeeded { id: Some(sms.id.to_string()), detail: Some(called) });
+    }
+    (now.id >= status::FAILED).then(|| Outcome::Failed {
+        reason: reason::REJECTED,
+        message: format!("the message was taken and not delivered: {called}"),
+    })
+}
+
+/// Takes back every message to the device that is not delivered yet.
+pub(super) async fn cancel(api: &Api, device: i64) -> Result<Outcome, Error> {
+    let (mut taken_back, mut refused) = (0, Vec::new());
+    for id in waiting(api, device).await? {
+        match api.cancel_sms(device, id).await {
+            Ok(()) => taken_back += 1,
+            // delivered meanwhile, or being delivered
+            Err(Error::Conflict { .. } | Error::NotFound { .. } | Error::Rejected { .. }) => refused.push(id),
+            Err(error) => return Err(error),
+        }
+    }
+    if !refused.is_empty() {
+        let still = waiting(api, device).await?;
+        refused.retain(|id| still.contains(id));
+    }
+    if !refused.is_empty() {
+        let message =
+            format!("emnify does not take back {} of its messages, and they still wait", refused.len());
+        return Ok(Outcome::Failed { reason: reason::REJECTED, message });
+    }
+    Ok(Outcome::Succeeded { id: None, detail: Some(format!("{taken_back} taken back")) })
+}
+
+/// Messages that are not delivered yet.
+async fn waiting(api: &Api, device: i64) -> Result<Vec<i64>, Error> {
+    let waits = [status::IN_PROGRESS, status::PENDING, status::BUFFERED];
+    let waits = |sms: &Sms| sms.status.as_ref().is_some_and(|status| waits.contains(&status.id));
+    Ok(api.sms(device).await?.into_iter().filter(waits).map(|sms| sms.id).collect())
 }

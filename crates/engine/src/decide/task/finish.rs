@@ -125,6 +125,8 @@ fn told(outcome: &Outcome) -> (State, TargetResult) {
         }
         Outcome::Failed { reason, message } => (State::Failed, said("Failed", reason, message)),
         Outcome::Skipped { reason, message } => (State::Skipped, said("Skipped", reason, message)),
+        // followed until it is something else
+        Outcome::UnderWay(work) => (State::Unknown, said("Unknown", reason::OUTCOME_UNKNOWN, &work.id)),
         Outcome::Unknown(message) => (State::Unknown, said("Unknown", reason::OUTCOME_UNKNOWN, message)),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::kind::{
     Id,
-    task::{Again, Outcome, Window},
+    task::{Again, Outcome, Window, Work},
 };
 
 /// Whether anything more is sent.
@@ -45,9 +45,21 @@ pub(crate) enum Slot {
         /// It is looked for, or sent again, no sooner than this.
         due: Timestamp,
     },
+    /// emnify works on it.
+    Followed {
+        work: Work,
+        /// Since when.
+        since: Timestamp,
+        /// It is asked what has become of it no sooner than this.
+        due: Timestamp,
+    },
     /// It has its answer.
     Answered(Outcome),
 }
+
+/// Work is asked about after this time, and ever less often, but no less often than the second.
+const FOLLOWED: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
 
 /// The open window, as this process knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +77,8 @@ pub(crate) enum Next {
     Send(Id),
     /// It is to be found out what became of this target, sent at that time or later.
     Prove(Id, Timestamp),
+    /// It is to be found out what has become of the work for this target, which began at that time.
+    Follow(Id, Work, Timestamp),
     /// Nothing now; until this time, or until a call ends.
     Wait(Option<Timestamp>),
 }
@@ -94,23 +108,27 @@ impl OpenWindow {
         if self.slots.values().any(|slot| *slot == Slot::Sending) {
             return Next::Wait(None);
         }
-        let (mut fresh, mut later) = (None, None::<Timestamp>);
+        let (mut fresh, mut followed, mut later) = (None, None, None::<Timestamp>);
         for (id, slot) in &self.slots {
             match slot {
                 Slot::Fresh => fresh = fresh.or(Some(id)),
-                Slot::Doubted { due, .. } if *due > now => {
+                Slot::Doubted { due, .. } | Slot::Followed { due, .. } if *due > now => {
                     later = Some(later.map_or(*due, |later| later.min(*due)));
                 }
                 Slot::Doubted { since, .. } if again == Again::Proof => {
                     return Next::Prove(id.clone(), *since);
                 }
                 Slot::Doubted { .. } if stop == Stop::No => return Next::Send(id.clone()),
+                Slot::Followed { work, since, .. } => {
+                    followed = followed.or_else(|| Some(Next::Follow(id.clone(), work.clone(), *since)));
+                }
                 // of what is doubted when nothing is sent any more there is nothing to read
                 Slot::Answered(_) | Slot::Sending | Slot::Doubted { .. } => {}
             }
         }
         match fresh {
             Some(id) if stop == Stop::No => Next::Send(id.clone()),
+            _ if followed.is_some() => followed.unwrap_or(Next::Closed),
             _ if self.slots.values().all(|slot| matches!(slot, Slot::Answered(_))) => Next::Closed,
             _ => Next::Wait(later),
         }
@@ -121,9 +139,22 @@ impl OpenWindow {
         self.put(id, Slot::Sending);
     }
 
-    /// The target has its answer.
-    pub(crate) fn answered(&mut self, id: &Id, outcome: Outcome) {
-        self.put(id, Slot::Answered(outcome));
+    /// The target has its answer, or emnify works on it from now on.
+    pub(crate) fn answered(&mut self, id: &Id, outcome: Outcome, now: Timestamp) {
+        self.put(
+            id,
+            match outcome {
+                Outcome::UnderWay(work) => Slot::Followed { work, since: now, due: soon(now, FOLLOWED.0) },
+                outcome => Slot::Answered(outcome),
+            },
+        );
+    }
+
+    /// The work for it goes on, or could not be asked about.
+    pub(crate) fn goes_on(&mut self, id: &Id, now: Timestamp) {
+        if let Some(Slot::Followed { since, due, .. }) = self.slots.get_mut(id) {
+            *due = soon(now, (now.duration_since(*since) / 10).clamp(FOLLOWED.0, FOLLOWED.1));
+        }
     }
 
     /// Nothing was sent, or what was sent certainly did nothing.
@@ -173,8 +204,14 @@ impl OpenWindow {
     pub(crate) fn give_up(&mut self, why: &str) {
         self.slots.retain(|_, slot| *slot != Slot::Fresh);
         for slot in self.slots.values_mut() {
-            if matches!(slot, Slot::Doubted { .. }) {
-                *slot = Slot::Answered(Outcome::Unknown(why.to_owned()));
+            match slot {
+                Slot::Doubted { .. } => *slot = Slot::Answered(Outcome::Unknown(why.to_owned())),
+                Slot::Followed { work, .. } => {
+                    let why =
+                        format!("emnify still works on it, as {}: look there what becomes of it", work.id);
+                    *slot = Slot::Answered(Outcome::Unknown(why));
+                }
+                Slot::Fresh | Slot::Sending | Slot::Answered(_) => {}
             }
         }
     }
@@ -202,6 +239,10 @@ impl OpenWindow {
             *known = slot;
         }
     }
+}
+
+fn soon(now: Timestamp, after: SignedDuration) -> Timestamp {
+    now.checked_add(after).unwrap_or(now)
 }
 
 /// What cannot be found out and must not be done twice stays unknown.
