@@ -1,8 +1,16 @@
 //! `Operation`: carried out once, waited for with kubectl.
 
-use emnify_simulator::state::Organisation;
+use emnify_harness::stage::Stage;
+use emnify_simulator::{
+    Seed,
+    state::{Organisation, SimState, State},
+};
+use serde_json::{Value, from_value, json};
 
-use crate::support::{DEVICE, Result, apply_ready, edited, id, look, stage};
+use crate::{
+    logins::{PASSWORD, workspace},
+    support::{DEVICE, Result, apply_ready, edited, id, look, options, stage},
+};
 
 const MESSAGE: &str = r#"
 apiVersion: emnify.io/v1alpha1
@@ -58,5 +66,87 @@ async fn operation() -> Result<()> {
     stage.wait_gone("Operation", "reset").await?;
     stage.kubectl_ok(&["delete", "emop", "apn"]).await?;
     assert_eq!(look(&stage, sent).len(), 1, "nothing is sent twice, and nothing is taken back");
+    Ok(())
+}
+
+/// A device that nobody here manages, before the second organisation of the seed.
+const METER: &str = "    endpoints:
+      - {id: 11000001, name: meter, enabled: true, service_profile: 101, tariff_profile: 201, sim: 10000003}
+  - id: 1002
+";
+
+/// What else operations are on.
+fn furnish(state: &mut State) {
+    let org = state.organisations.get_mut(&1001).expect("the seed's");
+    let written = "written as the simulator has it";
+    let limit = json!({"id": 7001, "service": 38, "period": 2, "volume": 500_000_000});
+    let profile = org.service_profiles.get_mut(&101).expect("the seed's");
+    profile.data_limits.insert(7001, from_value(limit).expect(written));
+    let stream = json!({"id": 61, "name": "usage", "kind": 1, "connection_type": "RestAPI", "status": 3,
+        "credentials": {"url": "https://hook.example"}});
+    org.data_streams.insert(61, from_value(stream).expect(written));
+    let recipient = json!({"id": 1, "email": "alarm@example.com", "token": "mailed"});
+    org.recipients.insert(1, from_value(recipient).expect(written));
+    let ada = state.users.get_mut(&301).expect("the seed's");
+    ada.workspaces.push(from_value(json!({"organisation": 1002, "roles": [1]})).expect(written));
+}
+
+/// Each of an own family: its name, its target, its action.
+fn families() -> Vec<(&'static str, Value, Value)> {
+    let device = json!({"endpoints": [{"id": "11000001"}]});
+    let sim = |iccid: &str| json!({"sims": {"list": [iccid]}});
+    let token = json!({"tokenSecretRef": {"name": "mail", "key": "token"}});
+    let moved = json!({"targetWorkspace": {"id": "1002"}});
+    vec![
+        ("messages", device.clone(), json!({"cancelSms": {}})),
+        ("networks", device.clone(), json!({"unblockOperators": {"all": true}})),
+        ("limits", device.clone(), json!({"extendTrafficLimit": {"volume": "100M"}})),
+        ("states", device, json!({"setState": {"enabled": false}})),
+        ("esim", sim("8988303000000010003"), json!({"simOperation": {"action": "reset"}})),
+        ("scrap", sim("8988303000000010001"), json!({"deleteSims": {}})),
+        ("move", sim("8988303000000010002"), json!({"migrateSims": moved})),
+        ("stream", json!({"dataStream": {"externalName": "usage"}}), json!({"restartDataStream": {}})),
+        ("quotas", json!({"serviceProfile": {"id": "101"}}), json!({"removeQuotas": {"kind": "Sms"}})),
+        ("person", json!({"user": {"externalName": "grace@example.com"}}), json!({"resetMfa": {}})),
+        ("volume", Value::Null, json!({"assignInclusiveVolume": {"id": "82"}})),
+        ("mail", Value::Null, json!({"verifyRecipient": token})),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_of_every_family() -> Result<()> {
+    let mut options = options("operations")?;
+    let seed = [include_str!("seed.yaml"), include_str!("users.yaml")].concat();
+    options.simulator.seed = Seed::from_yaml(&seed.replacen("  - id: 1002\n", METER, 1))?;
+    let mut stage = Stage::start(options).await?;
+    stage.simulator().edit(furnish)?;
+    stage.start_operator()?;
+    stage.apply_secret("person", &[("password", PASSWORD)]).await?;
+    stage.apply_secret("mail", &[("token", "mailed")]).await?;
+    stage.apply(&workspace(&stage, "default", "ada@example.com", &Value::Null)).await?;
+    for (name, target, action) in families() {
+        let mut spec = json!({"action": action, "confirm": {"targets": 1}});
+        if !target.is_null() {
+            spec["target"] = target;
+        }
+        let (version, metadata) = ("emnify.io/v1alpha1", json!({"name": name}));
+        let object = json!({"apiVersion": version, "kind": "Operation", "metadata": metadata, "spec": spec});
+        stage.apply(&object.to_string()).await?;
+    }
+    for (name, ..) in families() {
+        let object = format!("emop/{name}");
+        stage.kubectl_ok(&["wait", "--for=condition=Complete", &object, "--timeout=180s"]).await?;
+    }
+    look(&stage, |org| {
+        let device = &org.endpoints[&11_000_001];
+        assert!(!device.enabled && device.limit_extensions.len() == 1, "{device:?}");
+        assert_eq!(org.sims[&10_000_001].status, SimState::Deleted);
+        assert!(!org.sims.contains_key(&10_000_002), "it is in the other workspace");
+        assert_eq!(org.sim_operations.values().count(), 1);
+        assert!(org.recipients.values().all(|recipient| recipient.verified));
+        assert!(org.inclusive_volumes.iter().any(|held| held.inclusive_volume == 82));
+    });
+    let keys = stage.simulator().inspect(|state| state.users[&302].mfa_keys.values().count());
+    assert_eq!(keys, 0, "the person logs in with the password alone");
     Ok(())
 }
