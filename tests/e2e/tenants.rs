@@ -378,3 +378,39 @@ async fn what_one_workspace_does_not_allow_is_not_got_around_beside_another() ->
     drop((other, system));
     stage.finish().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operation_leaves_the_devices_of_another_namespace_alone() -> Result<()> {
+    let tenants = Tenants::new("tenant-operations", "").await?;
+    let process = tenants.operator().await?;
+    let (tenant, other) = (tenants.stage.namespace(), &*tenants.other);
+    let mut ids = Vec::new();
+    for (namespace, token) in [(tenant, "metering-token"), (other, "metering-token-2")] {
+        tenants.workspace(namespace, token).await?;
+        let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
+            "spec": device("meter", true)});
+        tenants.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
+        let made = tenants.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
+        ids.push(made["status"]["id"].as_str().context("it has an id")?.to_owned());
+    }
+    let target = json!({"endpoints": [{"id": ids[0]}, {"id": ids[1]}]});
+    let operation = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation", "metadata": {"name": "reset"},
+        "spec": {"target": target, "action": {"resetConnectivity": {"data": true}}}});
+    tenants.kubectl(tenant, &["apply", "-f", "-"], &operation.to_string()).await?;
+    let ended = |object: &Value| !object["status"]["finishedAt"].is_null();
+    let seen = tenants.until("it ends", (tenant, "emop", "reset"), ended).await?;
+    let results = seen["status"]["results"].as_array().cloned().unwrap_or_default();
+    let result = |id: &str| results.iter().find(|result| result["target"] == id).cloned().unwrap_or_default();
+    assert_eq!(result(&ids[0])["state"], "Succeeded", "{seen:#}");
+    let left = result(&ids[1]);
+    assert_eq!(
+        (&left["state"], &left["reason"]),
+        (&json!("Skipped"), &json!("OwnershipConflict")),
+        "{seen:#}"
+    );
+    assert!(!left.to_string().contains(other), "whose it is elsewhere is nobody's business: {left}");
+    let resets =
+        tenants.stage.simulator().requests().count("PATCH", "/api/v1/endpoint/{endpoint_id}/connectivity");
+    assert_eq!(resets, 1, "nothing is sent for it");
+    process.stop().await.map(drop)
+}
