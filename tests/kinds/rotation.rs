@@ -60,8 +60,9 @@ const ROWS: &[Row] = &[
 const LOGINS: [&str; 2] = ["Workspace", "ClusterWorkspace"];
 
 /// What is ordered, or carried out, once and never changed: another key stalls an order, as its own tests show, and is not sent again.
-const NEVER_CHANGED: [&str; 3] = [
+const NEVER_CHANGED: [&str; 4] = [
     "CloudConnect spec.vpn.pskSecretRef",
+    "Operation spec.action.sendSms.payloadSecretRef",
     "Operation spec.action.euicc.activationCodeSecretRef",
     "Operation spec.action.verifyRecipient.tokenSecretRef",
 ];

@@ -4,7 +4,7 @@ use emnify_engine::session::guard::GuardLimit;
 use serde_json::{Value, from_value, json};
 
 use crate::{
-    deeds::{DEVICES, Deed, EID},
+    deeds::{DEVICES, Deed, EID, TOKEN},
     operations::{KIND, platform, with_action},
     stage::Stage,
 };
@@ -62,6 +62,22 @@ async fn a_message_is_followed_until_the_device_has_it_or_never_will() {
         |id: u64| &results.iter().find(|result| result["target"] == json!(id.to_string())).unwrap()["state"];
     assert_eq!(state(DEVICES[0]), "Failed", "the device is away, and the message expires: {status:#}");
     assert_eq!(state(DEVICES[1]), "Succeeded", "{status:#}");
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_from_a_secret_reaches_the_devices_and_nothing_else() {
+    let deed = Deed::named("sendSms");
+    let secret = json!({"name": "signing", "key": "key"});
+    let spec = with_action(deed, &json!({"sendSms": {"payloadSecretRef": secret}}));
+    let (stage, status) = status_of(deed, spec, |_| {}).await;
+    let sent = stage.wire.simulator.inspect(|state| {
+        let device = &state.organisations[&1001].endpoints[&DEVICES[0]];
+        device.sms.values().map(|sms| sms.payload.clone()).collect::<Vec<_>>()
+    });
+    assert_eq!(sent, [TOKEN], "{status:#}");
+    let told = stage.cluster.wrote("").iter().any(|write| write.body.to_string().contains(TOKEN));
+    assert!(!told, "neither status nor event repeats it");
     stage.stop().await;
 }
 

@@ -104,18 +104,23 @@ pub struct ResetConnectivity {
     cel,
     validation = Rule::new("!has(self.sourceAddressType) || self.sourceAddressType != 'Alphanumeric' || (has(self.sourceAddress) && size(self.sourceAddress) <= 11)")
         .message("an alphanumeric sourceAddress has 1 to 11 characters"),
-    validation = Rule::new("!has(self.dataCoding) || self.dataCoding != 'Ucs2' || has(self.udh) || size(self.payload) <= 70")
+    validation = Rule::new("has(self.payload) != has(self.payloadSecretRef)").message("set exactly one of payload, payloadSecretRef"),
+    validation = Rule::new("!has(self.payload) || !has(self.dataCoding) || self.dataCoding != 'Ucs2' || has(self.udh) || size(self.payload) <= 70")
         .message("a message in Ucs2 has at most 70 characters")
 )]
 pub struct SendSms {
     /// Its text, at most 160 characters when it is sent. `{iccid}`, `{imsi}`, `{name}` and `{address}` stand for what the device has, `{{` for
     /// a brace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 160))]
     #[x_kube(
         validation = Rule::new("self.matches('^([^{]|[{][{]|[{](iccid|imsi|name|address)[}])+$')")
             .message("use {iccid}, {imsi}, {name} and {address}, and {{ for a brace")
     )]
-    pub payload: String,
+    pub payload: Option<String>,
+    /// Its text from a Secret, for what others must not read, such as the password of an APN. It is written as `payload` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_secret_ref: Option<SecretKeyRef>,
     /// Whom it comes from: a number, or with `sourceAddressType: Alphanumeric` a name of at most 11 characters. Unset: as emnify has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20))]

@@ -201,6 +201,10 @@ fn the_schema_takes_one_target_and_one_action_and_no_edit_after_the_start() {
     let ucs = |payload: &str| json!({"payload": payload, "dataCoding": "Ucs2"});
     assert!(SendSms::validate_cel(&ucs(&"a".repeat(70)), None).is_ok());
     assert!(SendSms::validate_cel(&ucs(&"a".repeat(71)), None).is_err());
+    let from = json!({"name": "apn", "key": "text"});
+    assert!(SendSms::validate_cel(&json!({"payloadSecretRef": from}), None).is_ok());
+    assert!(SendSms::validate_cel(&json!({"payload": "a", "payloadSecretRef": from}), None).is_err());
+    assert!(SendSms::validate_cel(&json!({}), None).is_err());
     let named = json!({"payload": "a", "sourceAddressType": "Alphanumeric", "sourceAddress": "far too long"});
     assert!(SendSms::validate_cel(&named, None).is_err());
 }

@@ -76,9 +76,11 @@ record!(
 );
 
 impl Api {
-    /// Sends a message to a device; its id, where the answer names one. It is billed, and not sent twice.
-    pub async fn send_sms(&self, endpoint: i64, sms: &NewSms) -> Result<Option<i64>, Error> {
+    /// Sends a message to a device; its id, where the answer names one. It is billed, and not sent twice. `secret`: what emnify says of it,
+    /// which may quote its text, is not repeated.
+    pub async fn send_sms(&self, endpoint: i64, sms: &NewSms, secret: bool) -> Result<Option<i64>, Error> {
         let call = Call::post("/api/v1/endpoint/{endpoint_id}/sms").arg(endpoint).body(sms);
+        let call = if secret { call.sensitive() } else { call };
         Ok(self.call(call).await?.created().ok().map(|made| made.id))
     }
 

@@ -202,6 +202,7 @@ impl Chosen<'_> {
     /// What it refers to by name.
     pub(super) fn inputs(self) -> Vec<Input> {
         match self {
+            Self::SendSms(sms) => sms.inputs(),
             Self::UnblockOperators(unblock) => unblock.inputs(),
             Self::SimOperation(deed) => deed.inputs(),
             Self::Euicc(told) => told.inputs(),
@@ -214,7 +215,9 @@ impl Chosen<'_> {
     pub(super) fn call(self, given: &Given<'_>) -> Result<Call, Outcome> {
         let device = given.device;
         match self {
-            Self::SendSms(sms) => sms.message(device).map(|message| Call::SendSms(Box::new(message))),
+            Self::SendSms(sms) => {
+                sms.message(device, given.from).map(|message| Call::SendSms(Box::new(message)))
+            }
             Self::CancelSms => Ok(Call::CancelSms),
             Self::ResetConnectivity(reset) => reset.of(device).map(Call::ResetConnectivity),
             Self::BlockCurrentOperator(block) => block.of(device).map(Call::BlockCurrentOperator),

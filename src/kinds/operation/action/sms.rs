@@ -1,5 +1,7 @@
 //! Messages to devices.
 
+use std::fmt;
+
 use emnify::{
     Api, Error,
     wire::{
@@ -8,10 +10,11 @@ use emnify::{
     },
 };
 use emnify_engine::kind::{
-    reason,
+    Input, Inputs, Source, reason,
     task::{Again, Outcome, Work},
 };
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 
 use super::facts::Facts;
 use crate::kinds::operation::{
@@ -23,8 +26,10 @@ use crate::kinds::operation::{
 pub(super) const SEND: Facts = Facts::of("sendSms", Again::Proof, 1);
 pub(super) const CANCEL: Facts = Facts::of("cancelSms", Again::Yes, 0);
 
+const PAYLOAD: &str = "action.sendSms.payloadSecretRef";
+
 /// A message to one device.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message {
     sms: NewSms,
     /// The text as the spec has it: what stands in for it may have been otherwise when it was sent.
@@ -32,13 +37,35 @@ pub struct Message {
     expires_in: Option<SignedDuration>,
     /// It is done when the device has it.
     waits: bool,
+    /// Its text is from a Secret.
+    secret: bool,
+}
+
+/// Without its text, which may be from a Secret.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("waits", &self.waits).finish_non_exhaustive()
+    }
 }
 
 impl SendSms {
-    pub(super) fn message(&self, device: &Device) -> Result<Message, Outcome> {
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        let secret = self.payload_secret_ref.iter().map(|of| {
+            let (name, key) = (of.name.to_string(), of.key.to_string());
+            Input::new(PAYLOAD, Source::Secret { name, key })
+        });
+        secret.collect()
+    }
+
+    pub(super) fn message(&self, device: &Device, from: &Inputs) -> Result<Message, Outcome> {
         device.out_of_factory_test(self.acknowledge_factory_test_end)?;
         let failed = |message: String| Outcome::Failed { reason: reason::INVALID_SPEC, message };
-        let payload = text::filled(&self.payload, &|name| device.value(name)).map_err(failed)?;
+        let template = self.payload.as_deref().or_else(|| Some(from.secret(PAYLOAD)?.expose_secret()));
+        let template = template.ok_or_else(|| failed(format!("{PAYLOAD}: the Secret has no such key")))?;
+        let payload = text::filled(template, &|name| device.value(name)).map_err(|why| {
+            let secret = "the text in the Secret names what the device does not have; write {{ for a brace";
+            failed(if self.payload.is_some() { why } else { secret.to_owned() })
+        })?;
         let longest = if self.data_coding == Some(DataCoding::Ucs2) { 70 } else { 160 };
         if self.udh.is_none() && payload.chars().count() > longest {
             return Err(failed(format!("the message would have more than {longest} characters")));
@@ -56,7 +83,8 @@ impl SendSms {
         };
         let expires_in = expires_in.and_then(|span| SignedDuration::try_from(span).ok());
         let waits = self.wait_for_delivery == Some(true);
-        Ok(Message { sms, template: self.payload.clone(), expires_in, waits })
+        let secret = self.payload.is_none();
+        Ok(Message { sms, template: template.to_owned(), expires_in, waits, secret })
     }
 }
 
@@ -75,7 +103,7 @@ impl Message {
         let until = self.expires_in.and_then(|span| api.client().server_time().checked_add(span).ok());
         let until = until.and_then(|until| Timestamp::from_second(until.as_second()).ok());
         let sms = NewSms { expiry_date: until.map(|until| until.to_string()), ..self.sms.clone() };
-        let id = api.send_sms(device, &sms).await?.map(|id| id.to_string());
+        let id = api.send_sms(device, &sms, self.secret).await?.map(|id| id.to_string());
         match id {
             Some(id) if self.waits => Ok(Outcome::UnderWay(Work { id, within: None })),
             None if self.waits => {

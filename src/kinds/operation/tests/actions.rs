@@ -1,5 +1,7 @@
 //! Each action: its targets, what it is told of them, and when they are left alone.
 
+use emnify_engine::kind::secret::SecretValue;
+
 use super::*;
 use crate::kinds::sim::state::status;
 
@@ -201,6 +203,28 @@ fn an_euicc_is_told_of_a_profile_as_it_is_printed_and_of_no_secret() {
         matches!(bare, Err(Outcome::Skipped { reason: reason::NOT_FOUND, .. })),
         "the SIM is on no eUICC: {bare:?}"
     );
+}
+
+#[test]
+fn a_text_from_a_secret_is_filled_and_never_printed() {
+    let spec = json!({"target": {"tag": "roof"}, "action": {"sendSms": {"payloadSecretRef": {"name": "apn", "key": "text"}}}});
+    let prepared = |from: &Inputs| with(1, |world| operation(spec.clone()).prepare(&Id::Int(1), from, world));
+    let missing = prepared(&Inputs::default());
+    assert!(matches!(missing, Err(Outcome::Failed { reason: reason::INVALID_SPEC, .. })), "{missing:?}");
+    let holds = |text: &str| {
+        let mut from = Inputs::default();
+        from.put_secret(
+            "action.sendSms.payloadSecretRef",
+            SecretValue::new(text.to_owned().into(), "digest"),
+        );
+        prepared(&from)
+    };
+    let message = holds("PW=hush {name}");
+    assert!(message.is_ok() && !format!("{message:?}").contains("hush"), "{message:?}");
+    let braced = holds("PW={hush}");
+    assert!(braced.is_err() && !format!("{braced:?}").contains("hush"), "{braced:?}");
+    let long = holds(&format!("hush{}", "x".repeat(160)));
+    assert!(long.is_err() && !format!("{long:?}").contains("hush"), "{long:?}");
 }
 
 #[test]
