@@ -156,7 +156,11 @@ mod tests {
             dry_run: false,
         };
         let sent = json!({"sims": [{"id": 7}], "target_workspace": {"id": 1002}, "auto_detach_devices": false, "dry_run": false});
-        assert_eq!(serde_json::to_value(moving).unwrap(), sent, "emnify only looks unless it is told otherwise");
+        assert_eq!(
+            serde_json::to_value(moving).unwrap(),
+            sent,
+            "emnify only looks unless it is told otherwise"
+        );
     }
 
     #[test]
