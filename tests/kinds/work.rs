@@ -1,20 +1,19 @@
 //! Operations that emnify goes on working on, and what some are refused for.
 
 use emnify_engine::session::guard::GuardLimit;
+use emnify_simulator::state::State;
 use serde_json::{Value, from_value, json};
 
 use crate::{
+    clock,
     deeds::{DEVICES, Deed, EID, TOKEN},
     operations::{KIND, platform, with_action},
     stage::Stage,
+    wire::{Asked, Wrong},
 };
 
 /// What becomes of an operation, where emnify is made so before.
-async fn status_of(
-    deed: &Deed,
-    spec: Value,
-    furnish: impl FnOnce(&mut emnify_simulator::state::State),
-) -> (Stage, Value) {
+async fn status_of(deed: &Deed, spec: Value, furnish: impl FnOnce(&mut State)) -> (Stage, Value) {
     let (cluster, wire) = platform(deed);
     wire.simulator.edit(furnish).unwrap();
     let stage = Stage::on(cluster.clone(), wire).await;
@@ -173,4 +172,34 @@ async fn a_device_that_is_offline_is_kept_from_the_network_that_it_was_in_last()
     assert_eq!((blocked(DEVICES[0]), blocked(DEVICES[2])), (vec![2035], vec![]), "{status:#}");
     assert_eq!(status["results"][2]["reason"], "OperatorUnknown", "nothing tells where it was: {status:#}");
     stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_goes_on_by_itself_is_kept_from_no_second_network() {
+    let deed = Deed::named("blockCurrentOperator");
+    let (cluster, wire) = platform(deed);
+    let resets = |asked: &Asked| asked.method == "PATCH" && asked.path.ends_with("/connectivity");
+    wire.fail(resets, Wrong::Answer(429, json!({"error_code": 0, "message": "slow down"})));
+    let stage = Stage::on(cluster.clone(), wire).await;
+    let mut spec = with_action(deed, &(deed.action)());
+    spec["target"] = json!({"endpoints": [{"id": DEVICES[0].to_string()}]});
+    cluster.apply_a(KIND, "op", spec);
+    let blocked = |stage: &Stage| {
+        let seen =
+            |state: &State| state.organisations[&1001].endpoints[&DEVICES[0]].operator_blacklist.clone();
+        stage.wire.simulator.inspect(seen)
+    };
+    stage.until_op("its network is blocked", |stage| !blocked(stage).is_empty()).await;
+    stage.wire.simulator.edit(|state| goes_to(state, 2004)).unwrap();
+    stage.wire.heal();
+    let status = stage.finishes("it ends").await;
+    assert_eq!((blocked(&stage), &status["phase"]), (vec![2035], &json!("Complete")), "{status:#}");
+    stage.stop().await;
+}
+
+/// The first device attaches to another network.
+fn goes_to(state: &mut State, operator: u64) {
+    let org = state.organisations.get_mut(&1001).unwrap();
+    let at = json!({"operator": operator, "since": clock::now().to_string(), "rat_type": 6});
+    org.endpoints.get_mut(&DEVICES[0]).unwrap().connectivity.location = from_value(at).unwrap();
 }

@@ -50,8 +50,10 @@ impl BlockCurrentOperator {
             }
             Err(error) => return Err(error),
         }
-        if self.reattach == Some(true) {
-            api.reset_connectivity(device, false, true).await?;
+        if self.reattach == Some(true)
+            && let Err(error) = api.reset_connectivity(device, false, true).await
+        {
+            return half_done(operator, &error);
         }
         Ok(Outcome::Succeeded { id: Some(operator.to_string()), detail: name })
     }
@@ -79,6 +81,18 @@ impl BlockCurrentOperator {
         let left = self.reattach != Some(true) || here != Some(was);
         let done = blocked.contains(&was) && left;
         Ok(done.then(|| Outcome::Succeeded { id: Some(was.to_string()), detail: None }))
+    }
+}
+
+/// The network is blocked, and the device was not told to leave it. From the beginning once more, that would block the one that the device
+/// is in by then: a reading tells what is left to do.
+fn half_done(operator: i64, error: &Error) -> Result<Outcome, Error> {
+    let message = format!("network {operator} is blocked, and the device still registered there: {error}");
+    match error {
+        Error::Rejected { .. } | Error::NotFound { .. } | Error::Capacity { .. } | Error::Conflict { .. } => {
+            Ok(Outcome::Failed { reason: reason::REJECTED, message })
+        }
+        _ => Err(Error::Ambiguous { message }),
     }
 }
 
