@@ -62,7 +62,9 @@ pub trait AnyKind: Send + Sync {
     /// What the named object says to referrers.
     fn reference(&self, namespace: &str, name: &str) -> RefState;
     /// Finds a key in the mirror of this kind; `who` is woken when that may have changed.
-    fn locate(&self, session: &Arc<Session>, key: &Key, who: &ObjectKey) -> Located;
+    fn locate(&self, _session: &Arc<Session>, _key: &Key, _who: &ObjectKey) -> Located {
+        Located::Nothing
+    }
     /// Starts listing this kind, if that has not begun; `who` is woken after each complete listing.
     fn demand(&self, _session: &Arc<Session>, _who: &ObjectKey) {}
     /// Which of its emnify objects use the object `id` of `kind`; `None` before they are listed, which wakes `who`.
@@ -120,23 +122,27 @@ pub trait AnyKind: Send + Sync {
         self.trigger_all(workspace);
     }
     /// Registers the claims of every bound object of a workspace, before its session is used.
-    fn claim_all(&self, access: &Access);
+    fn claim_all(&self, _access: &Access) {}
     /// Sends what the object of a ticket needs.
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket>;
     /// Its name.
     fn name(&self) -> &'static str;
     /// Events may tell of it.
-    fn listens(&self) -> bool;
+    fn listens(&self) -> bool {
+        false
+    }
     /// Reads what changed last until the session is stopped, where the kind can be asked for it.
-    fn follow(&self, session: &Arc<Session>);
+    fn follow(&self, _session: &Arc<Session>) {}
     /// Takes note of events of the emnify log, oldest first.
-    fn on_events(&self, session: &Arc<Session>, events: &[(Event, Timestamp)]);
+    fn on_events(&self, _session: &Arc<Session>, _events: &[(Event, Timestamp)]) {}
     /// Takes note of records of a data stream, in a session of their organisation.
-    fn on_records(&self, session: &Arc<Session>, records: &[Record]);
+    fn on_records(&self, _session: &Arc<Session>, _records: &[Record]) {}
     /// Asks for a complete listing, if the last one began before `since` and any is wanted.
-    fn sweep_since(&self, session: &Session, since: Timestamp);
+    fn sweep_since(&self, _session: &Session, _since: Timestamp) {}
     /// Number of objects in the mirror of a session; `None` before the first complete listing.
-    fn count(&self, session: &Session) -> Option<usize>;
+    fn count(&self, _session: &Session) -> Option<usize> {
+        None
+    }
     /// Counts the objects in the mirror of a session by what [`crate::kind::Managed::CENSUS`] says.
     fn census(&self, _session: &Session, _census: &mut Census) {}
     /// When the last complete listing began, if this kind is listed.

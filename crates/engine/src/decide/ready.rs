@@ -92,22 +92,36 @@ pub fn is_passing<S: Status>(before: &S, after: &S) -> bool {
 }
 
 /// Conditions of one status, told of one generation at one time.
-struct Teller<'a> {
-    common: &'a mut CommonStatus,
-    generation: Option<i64>,
-    now: Timestamp,
+pub(crate) struct Teller<'a> {
+    pub(crate) common: &'a mut CommonStatus,
+    pub(crate) generation: Option<i64>,
+    pub(crate) now: Timestamp,
 }
 
 impl Teller<'_> {
-    fn put(&mut self, kind: &str, status: bool, why: &Explanation) {
+    pub(crate) fn put(&mut self, kind: &str, status: bool, why: &Explanation) {
         let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
         conditions::set(&mut self.common.conditions, &wanted, self.generation, self.now);
     }
 
-    fn clear(&mut self, kinds: &[&str]) {
+    pub(crate) fn clear(&mut self, kinds: &[&str]) {
         for kind in kinds {
             clear(&mut self.common.conditions, kind);
         }
+    }
+
+    /// Not ready, and that ends by itself.
+    pub(crate) fn works(&mut self, why: &Explanation) {
+        self.put(READY, false, why);
+        self.put(RECONCILING, true, why);
+        self.clear(&[STALLED]);
+    }
+
+    /// Not ready, and a person must act.
+    pub(crate) fn stalls(&mut self, why: &Explanation) {
+        self.put(READY, false, why);
+        self.put(STALLED, true, why);
+        self.clear(&[RECONCILING]);
     }
 }
 
@@ -132,9 +146,7 @@ pub(crate) fn wait(
         Waiting::Keep | Waiting::Working => {}
     }
     let mut tell = Teller { common, generation, now };
-    tell.put(READY, false, why);
-    tell.put(RECONCILING, true, why);
-    tell.clear(&[STALLED]);
+    tell.works(why);
     if is_trouble(why.reason) {
         tell.put(SYNCED, false, why);
     }
@@ -154,10 +166,8 @@ fn is_trouble(reason: &str) -> bool {
 
 pub(crate) fn stall(common: &mut CommonStatus, why: &Explanation, generation: Option<i64>, now: Timestamp) {
     let mut tell = Teller { common, generation, now };
-    tell.put(READY, false, why);
-    tell.put(STALLED, true, why);
+    tell.stalls(why);
     tell.put(SYNCED, false, why);
-    tell.clear(&[RECONCILING]);
 }
 
 /// The API server refuses what has to be written; who is in step stays so.

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use emnify::{
-    Api,
-    wire::event::{Event, Record},
-};
+use emnify::Api;
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use kube::Resource;
@@ -24,12 +21,8 @@ use crate::{
         watch::{self, Reconciled, Reconciler},
     },
     kind::{
-        Id, Key, Kind, Managed, Warning,
-        decoded::Decoded,
-        object_key::ObjectKey,
-        relations::{Located, RefState},
-        set::ObjectSet,
-        spec::WorkspaceKey,
+        Id, Kind, Managed, Warning, decoded::Decoded, object_key::ObjectKey, relations::RefState,
+        set::ObjectSet, spec::WorkspaceKey,
     },
     metrics::snapshot::ObjectsSnapshot,
     session::{Access, Session, caller::Caller, claims::ClaimSource, queue::Ticket},
@@ -181,10 +174,6 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         }
     }
 
-    fn locate(&self, _: &Arc<Session>, _: &Key, _: &ObjectKey) -> Located {
-        Located::Nothing
-    }
-
     /// Read off the marks, which are there before the set was looked at.
     fn members(&self, session: &Session, namespace: &str, name: &str) -> Option<Vec<Id>> {
         self.0.kube.watches.object(namespace, name)?;
@@ -262,19 +251,6 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
         F::KIND
     }
 
-    /// Members are heard of through their own kind.
-    fn listens(&self) -> bool {
-        false
-    }
-
-    fn follow(&self, _: &Arc<Session>) {}
-
-    fn on_events(&self, _: &Arc<Session>, _: &[(Event, Timestamp)]) {}
-
-    fn on_records(&self, _: &Arc<Session>, _: &[Record]) {}
-
-    fn sweep_since(&self, _: &Session, _: Timestamp) {}
-
     fn row_changed(&self, kind: &str, session: &Session, id: &Id) {
         if kind != F::Member::KIND {
             return;
@@ -290,10 +266,6 @@ impl<F: ObjectSet> AnyKind for SetHandle<F> {
                 self.0.kube.trigger(&entry.key, "members changed");
             }
         }
-    }
-
-    fn count(&self, _: &Session) -> Option<usize> {
-        None
     }
 
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot {

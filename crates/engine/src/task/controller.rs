@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use emnify::{
-    Api,
-    wire::event::{Event, Record},
-};
+use emnify::Api;
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -23,10 +20,10 @@ use crate::{
     },
     decide::task::window::OpenWindow,
     kind::{
-        Id, Key,
+        Id,
         decoded::Decoded,
         object_key::ObjectKey,
-        relations::{Located, RefState},
+        relations::RefState,
         spec::WorkspaceKey,
         task::{Again, Task, Window},
     },
@@ -152,10 +149,6 @@ impl<T: Task> AnyKind for TaskHandle<T> {
         }
     }
 
-    fn locate(&self, _: &Arc<Session>, _: &Key, _: &ObjectKey) -> Located {
-        Located::Nothing
-    }
-
     fn trigger(&self, key: &ObjectKey, why: &str) {
         self.0.kube.trigger(key, why);
     }
@@ -164,30 +157,12 @@ impl<T: Task> AnyKind for TaskHandle<T> {
         self.0.kube.trigger_all(workspace);
     }
 
-    fn claim_all(&self, _: &Access) {}
-
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {
         self.0.clone().dispatch(session, api, ticket).boxed()
     }
 
     fn name(&self) -> &'static str {
         T::KIND
-    }
-
-    fn listens(&self) -> bool {
-        false
-    }
-
-    fn follow(&self, _: &Arc<Session>) {}
-
-    fn on_events(&self, _: &Arc<Session>, _: &[(Event, Timestamp)]) {}
-
-    fn on_records(&self, _: &Arc<Session>, _: &[Record]) {}
-
-    fn sweep_since(&self, _: &Session, _: Timestamp) {}
-
-    fn count(&self, _: &Session) -> Option<usize> {
-        None
     }
 
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot {

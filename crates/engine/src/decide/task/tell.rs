@@ -4,10 +4,7 @@ use jiff::Timestamp;
 
 use super::{Step, finish};
 use crate::{
-    decide::{
-        conditions::{self, Wanted},
-        known::Explanation,
-    },
+    decide::{conditions, known::Explanation, ready::Teller},
     kind::{
         reason::{
             self,
@@ -28,7 +25,7 @@ pub(crate) fn status(
     let begun = if progress.started_at.is_some() { "Running" } else { "Pending" };
     let mut tell = Teller { common, generation, now };
     match step {
-        Step::Nothing(_) | Step::RemoveFinalizer | Step::Delete => return tell.carry_on(),
+        Step::Nothing(_) | Step::RemoveFinalizer | Step::Delete => return carry_on(common, generation),
         Step::AddFinalizer | Step::Open(_) | Step::Send => {
             let told = finish::done(&progress.targets.unwrap_or_default());
             tell.works(&Explanation::new(reason::PROGRESSING, told));
@@ -72,46 +69,14 @@ pub(crate) fn seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-struct Teller<'a> {
-    common: &'a mut CommonStatus,
-    generation: Option<i64>,
-    now: Timestamp,
-}
-
-impl Teller<'_> {
-    fn put(&mut self, kind: &str, status: bool, why: &Explanation) {
-        let wanted = Wanted { kind, status, reason: why.reason, message: &why.message };
-        conditions::set(&mut self.common.conditions, &wanted, self.generation, self.now);
-    }
-
-    fn clear(&mut self, kinds: &[&str]) {
-        for kind in kinds {
-            conditions::clear(&mut self.common.conditions, kind);
-        }
-    }
-
-    fn works(&mut self, why: &Explanation) {
-        self.put(READY, false, why);
-        self.put(RECONCILING, true, why);
-        self.clear(&[STALLED]);
-    }
-
-    fn stalls(&mut self, why: &Explanation) {
-        self.put(READY, false, why);
-        self.put(STALLED, true, why);
-        self.clear(&[RECONCILING]);
-    }
-
-    /// What is said goes on being true of an edited object.
-    fn carry_on(&mut self) {
-        let finished =
-            [COMPLETE, FAILED].iter().any(|kind| conditions::get(&self.common.conditions, kind).is_some());
-        if finished && self.common.observed_generation != self.generation {
-            self.common.observed_generation = self.generation;
-            self.common.settled_generation = self.generation;
-            for condition in &mut self.common.conditions {
-                condition.observed_generation = self.generation;
-            }
+/// What is said goes on being true of an edited object.
+fn carry_on(common: &mut CommonStatus, generation: Option<i64>) {
+    let finished = [COMPLETE, FAILED].iter().any(|kind| conditions::get(&common.conditions, kind).is_some());
+    if finished && common.observed_generation != generation {
+        common.observed_generation = generation;
+        common.settled_generation = generation;
+        for condition in &mut common.conditions {
+            condition.observed_generation = generation;
         }
     }
 }
