@@ -314,7 +314,7 @@ async fn follow_namespaces(engine: Engine, labels: NamespaceLabels, mut shutdown
 /// Waits until the API server serves every kind; discovery needs no rights of its own.
 async fn established(client: &Client, settings: &Settings) {
     let mut wanted: BTreeSet<String> =
-        crate::definitions::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
+        crate::definitions::families().into_iter().map(|family| family.resource.plural).collect();
     if settings.namespaces != Namespaces::All {
         wanted.remove("clusterworkspaces");
     }

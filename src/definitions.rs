@@ -6,7 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
 };
-use kube::CustomResourceExt;
+use kube::{CustomResourceExt, Resource, core::ApiResource};
 
 use crate::{
     kinds::{Visitor, for_each},
@@ -113,22 +113,65 @@ pub fn values(pattern: &str) -> Option<Vec<&str>> {
 
 /// The CRD of every kind, workspaces included.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    struct Collect(Vec<CustomResourceDefinition>);
-    impl Visitor for Collect {
+    let mut all = Vec::new();
+    each(|crd| all.push(crd));
+    all
+}
+
+/// The same one after another: a schema is large, and made anew each time.
+pub fn each(look: impl FnMut(CustomResourceDefinition)) {
+    struct Each<F>(F);
+    impl<L: FnMut(CustomResourceDefinition)> Visitor for Each<L> {
         fn visit<K: Managed>(&mut self) {
-            self.0.push(common(<K as CustomResourceExt>::crd(), true));
+            (self.0)(finished(common(<K as CustomResourceExt>::crd(), true)));
         }
         fn visit_set<F: ObjectSet>(&mut self) {
-            self.0.push(common(<F as CustomResourceExt>::crd(), false));
+            (self.0)(finished(common(<F as CustomResourceExt>::crd(), false)));
         }
         fn visit_task<T: Task>(&mut self) {
-            self.0.push(of_a_task(<T as CustomResourceExt>::crd()));
+            (self.0)(finished(of_a_task(<T as CustomResourceExt>::crd())));
+        }
+    }
+    let mut each = Each(look);
+    for_each(&mut each);
+    for workspace in [Workspace::crd, ClusterWorkspace::crd] {
+        (each.0)(finished(common(workspace(), false)));
+    }
+}
+
+/// A kind without its schema: how it is addressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Group, version and names.
+    pub resource: ApiResource,
+    /// Its objects are in namespaces.
+    pub namespaced: bool,
+}
+
+/// Every kind, in the order of [`crds`].
+pub fn families() -> Vec<Family> {
+    struct Collect(Vec<Family>);
+    impl Collect {
+        fn push<K: Resource<DynamicType = ()>>(&mut self, namespaced: bool) {
+            self.0.push(Family { resource: ApiResource::erase::<K>(&()), namespaced });
+        }
+    }
+    impl Visitor for Collect {
+        fn visit<K: Managed>(&mut self) {
+            self.push::<K>(true);
+        }
+        fn visit_set<F: ObjectSet>(&mut self) {
+            self.push::<F>(true);
+        }
+        fn visit_task<T: Task>(&mut self) {
+            self.push::<T>(true);
         }
     }
     let mut all = Collect(Vec::new());
     for_each(&mut all);
-    all.0.extend([Workspace::crd(), ClusterWorkspace::crd()].map(|crd| common(crd, false)));
-    all.0.into_iter().map(finished).collect()
+    all.push::<Workspace>(true);
+    all.push::<ClusterWorkspace>(false);
+    all.0
 }
 
 /// Plurals of the kinds that are carried out once.
@@ -157,6 +200,25 @@ mod tests {
     use serde_json::Value;
 
     use super::{crds, *};
+
+    #[test]
+    fn a_family_is_addressed_as_its_definition_says() {
+        let defined: Vec<_> = crds()
+            .into_iter()
+            .map(|crd| {
+                let (spec, version) = (&crd.spec, &crd.spec.versions[0].name);
+                let resource = ApiResource {
+                    api_version: format!("{}/{version}", spec.group),
+                    group: spec.group.clone(),
+                    version: version.clone(),
+                    kind: spec.names.kind.clone(),
+                    plural: spec.names.plural.clone(),
+                };
+                Family { resource, namespaced: spec.scope == "Namespaced" }
+            })
+            .collect();
+        assert_eq!(families(), defined);
+    }
 
     fn walk(schema: &Value, path: &str, look: &mut impl FnMut(&Value, &str)) {
         look(schema, path);

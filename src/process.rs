@@ -91,7 +91,7 @@ mod tests {
 
     /// A cluster whose client panics within whoever asks for endpoints, and answers nothing but what there is.
     fn odd_cluster() -> Client {
-        let kinds = crate::definitions::crds().into_iter().map(|crd| crd.spec.names);
+        let kinds = crate::definitions::families().into_iter().map(|family| family.resource);
         let resources: Vec<_> = kinds
             .map(|of| json!({"name": of.plural, "singularName": "", "kind": of.kind, "namespaced": true, "verbs": []}))
             .collect();

@@ -11,6 +11,8 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
+use crate::definitions::{Family, families};
+
 /// Group of all our kinds.
 const GROUP: &str = "emnify.io";
 
@@ -74,9 +76,8 @@ impl Scope {
 
 /// Our own objects; those of cluster scope only with `cluster`.
 fn objects(cluster: bool) -> Vec<Right> {
-    let crds = crate::definitions::crds();
-    let served = crds.iter().filter(|crd| cluster || crd.spec.scope == "Namespaced");
-    let plurals: Vec<String> = served.map(|crd| crd.spec.names.plural.clone()).collect();
+    let served = families().into_iter().filter(|family| cluster || family.namespaced);
+    let plurals: Vec<String> = served.map(|family| family.resource.plural).collect();
     let status: Vec<String> = plurals.iter().map(|plural| format!("{plural}/status")).collect();
     vec![
         right("Objects are followed.", GROUP, &plurals, &["list", "watch"]),
@@ -113,7 +114,8 @@ fn around_objects() -> Vec<Right> {
 
 /// What only exists once in a cluster.
 fn around_cluster() -> Vec<Right> {
-    let definitions = crate::definitions::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let name = |Family { resource, .. }: Family| format!("{}.{}", resource.plural, resource.group);
+    let definitions = families().into_iter().map(name).collect();
     let mut read = right(
         "Definitions that are being deleted leave emnify alone, and those of another version are told.",
         "apiextensions.k8s.io",
@@ -208,21 +210,20 @@ mod tests {
             |right: &Right| right.rule.resources.iter().flatten().any(|r| r == "customresourcedefinitions");
         for right in Scope::Cluster.rights().iter().filter(|right| whole(right)) {
             let names = right.rule.resource_names.as_ref().map(Vec::len);
-            assert_eq!(names, Some(crate::definitions::crds().len()), "definitions of others are not read");
+            assert_eq!(names, Some(families().len()), "definitions of others are not read");
         }
     }
 
     #[test]
     fn every_kind_is_followed_and_told() {
-        for crd in crate::definitions::crds() {
-            let plural = &crd.spec.names.plural;
+        for family in families() {
+            let plural = &family.resource.plural;
             for wanted in
                 [format!("{plural} list"), format!("{plural} watch"), format!("{plural}/status patch")]
             {
                 let wanted = format!("{GROUP}/{wanted}");
                 assert!(grants(Scope::Cluster).contains(&wanted), "{wanted} is missing");
-                let namespaced = crd.spec.scope == "Namespaced";
-                assert_eq!(grants(Scope::ServedNamespace).contains(&wanted), namespaced, "{wanted}");
+                assert_eq!(grants(Scope::ServedNamespace).contains(&wanted), family.namespaced, "{wanted}");
             }
         }
     }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use self::compare::{Difference, compare};
+use crate::definitions;
 
 /// How often the API server is asked whether its definitions changed: one small answer.
 const EVERY: Duration = Duration::from_secs(30);
@@ -86,10 +87,9 @@ pub async fn follow(
     tell: impl Fn(&str),
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let own = own(whole_cluster);
     let mut seen = None;
     loop {
-        match look(&client, &own, &mut seen).await {
+        match look(&client, whole_cluster, &mut seen).await {
             Ok(Some(now)) => report(&skew.replace(now), &tell),
             Ok(None) => {}
             Err(error) => tracing::warn!(error = format!("{error:#}"), "definitions not compared"),
@@ -119,15 +119,24 @@ fn report(news: &News, tell: &impl Fn(&str)) {
     }
 }
 
-/// Schemas of this binary by kind. Who serves some namespaces only does not serve kinds of cluster scope.
-fn own(whole_cluster: bool) -> BTreeMap<String, Value> {
-    let served =
-        crate::definitions::crds().into_iter().filter(|crd| whole_cluster || crd.spec.scope == "Namespaced");
-    let schema = |crd: CustomResourceDefinition| {
-        let schema = crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema?;
-        Some((crd.spec.names.kind, serde_json::to_value(schema).expect("a schema is JSON")))
-    };
-    served.filter_map(schema).collect()
+/// What is said of each schema of this binary, by kind; all of them together would be a twentieth of the process, so
+/// none is kept. Who serves some namespaces only does not serve kinds of cluster scope.
+fn own<T>(whole_cluster: bool, mut say: impl FnMut(&str, &Value) -> T) -> BTreeMap<String, T> {
+    let mut all = BTreeMap::new();
+    definitions::each(|crd| {
+        let schema = |crd: CustomResourceDefinition| {
+            let schema = crd.spec.versions.into_iter().next()?.schema?.open_api_v3_schema?;
+            Some((crd.spec.names.kind, serde_json::to_value(schema).expect("a schema is JSON")))
+        };
+        if !whole_cluster && crd.spec.scope != "Namespaced" {
+            return;
+        }
+        if let Some((kind, schema)) = schema(crd) {
+            let said = say(&kind, &schema);
+            all.insert(kind, said);
+        }
+    });
+    all
 }
 
 /// What the API server publishes, by group and version.
@@ -147,7 +156,7 @@ struct Entry {
 /// Compares, unless what is published is what was `seen`.
 async fn look(
     client: &Client,
-    own: &BTreeMap<String, Value>,
+    whole_cluster: bool,
     seen: &mut Option<String>,
 ) -> Result<Option<BTreeMap<String, Difference>>> {
     let index: Index = read(client, "/openapi/v3").await?;
@@ -161,7 +170,7 @@ async fn look(
         None => Value::Null,
     };
     *seen = url;
-    Ok(Some(own.iter().map(|(kind, own)| (kind.clone(), compare(own, served(&published, kind)))).collect()))
+    Ok(Some(own(whole_cluster, |kind, own| compare(own, served(&published, kind)))))
 }
 
 async fn read<T: serde::de::DeserializeOwned>(client: &Client, url: &str) -> Result<T> {
@@ -211,14 +220,16 @@ mod tests {
 
     #[test]
     fn a_namespaced_installation_compares_what_it_serves() {
-        assert!(own(true).contains_key("ClusterWorkspace"));
-        assert!(!own(false).contains_key("ClusterWorkspace") && own(false).contains_key("Workspace"));
+        let compared = |whole_cluster| own(whole_cluster, |_, _| ());
+        assert!(compared(true).contains_key("ClusterWorkspace"));
+        let namespaced = compared(false);
+        assert!(!namespaced.contains_key("ClusterWorkspace") && namespaced.contains_key("Workspace"));
     }
 
     #[test]
     fn a_binary_agrees_with_itself() {
-        for (kind, schema) in own(true) {
-            assert_eq!(compare(&schema, &schema), Difference::default(), "{kind}");
-        }
+        own(true, |kind, schema| {
+            assert_eq!(compare(schema, schema), Difference::default(), "{kind}");
+        });
     }
 }

@@ -12,8 +12,11 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 
-use self::objects::{Family, Metadata, Outcome};
-use crate::cluster::{self, Patience};
+use self::objects::{Metadata, Outcome};
+use crate::{
+    cluster::{self, Patience},
+    definitions::{Family, families},
+};
 
 /// What everybody should know before.
 const MEANING: &str = "\
@@ -114,7 +117,7 @@ impl ReleaseArgs {
     fn places(&self) -> Vec<(Family, Option<String>)> {
         let typed = self.namespaces.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
         let names: BTreeSet<String> = typed.map(str::to_owned).collect();
-        let families = objects::families();
+        let families = families();
         if names.is_empty() {
             return families.into_iter().map(|family| (family, None)).collect();
         }

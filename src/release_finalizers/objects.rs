@@ -1,13 +1,14 @@
 //! Objects that the operator holds by its finalizer: listed page by page, released one by one.
 
 use emnify_engine::kind::FINALIZER;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    core::{ApiResource, DynamicObject, PartialObjectMeta},
+    core::{DynamicObject, PartialObjectMeta},
 };
 use serde_json::{Value, json};
+
+use crate::definitions::Family;
 
 /// All that is read of an object.
 pub(super) type Metadata = PartialObjectMeta<DynamicObject>;
@@ -16,13 +17,6 @@ pub(super) type Metadata = PartialObjectMeta<DynamicObject>;
 const PAGE: u32 = 500;
 /// How often a release is tried while others write the same object.
 const TRIES: usize = 5;
-
-/// One kind, and how it is addressed.
-#[derive(Clone, Debug)]
-pub(super) struct Family {
-    pub(super) resource: ApiResource,
-    pub(super) namespaced: bool,
-}
 
 /// What became of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,22 +27,6 @@ pub(super) enum Outcome {
     Held,
     /// It is gone, or somebody else released it.
     Gone,
-}
-
-/// Every kind, workspaces last.
-pub(super) fn families() -> Vec<Family> {
-    let family = |crd: CustomResourceDefinition| {
-        let version = crd.spec.versions.first()?.name.clone();
-        let resource = ApiResource {
-            api_version: format!("{}/{version}", crd.spec.group),
-            group: crd.spec.group,
-            version,
-            kind: crd.spec.names.kind,
-            plural: crd.spec.names.plural,
-        };
-        Some(Family { resource, namespaced: crd.spec.scope == "Namespaced" })
-    };
-    crate::definitions::crds().into_iter().filter_map(family).collect()
 }
 
 /// Objects with our finalizer. A kind that is not installed has none.

@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{DEVICE, Result, apply_ready, delete, id, look, stage};
+use crate::support::{DEVICE, Result, delete, id, look, make_ready, stage};
 
 const OTHERS: &str = "
 apiVersion: emnify.io/v1alpha1
@@ -125,7 +125,7 @@ fn counts(stage: &Stage) -> (usize, usize, usize) {
 
 async fn restored(name: &str, status: bool) -> Result<()> {
     let mut stage = stage(name).await?;
-    apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
     stage.apply(OTHERS).await?;
     for (kind, name) in KINDS {
         stage.wait_for(kind, name, "Ready", is_ready).await?;

@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{DEVICE, Result, apply_ready, options, says};
+use crate::support::{DEVICE, Result, make_ready, options, says};
 
 /// A running operator and the address of its admin server.
 async fn with_metrics(name: &str) -> Result<(Stage, SocketAddr)> {
@@ -40,7 +40,7 @@ fn sum(text: &str, name: &str, labels: &str) -> f64 {
 async fn metrics_count_what_the_platform_counts() -> Result<()> {
     let (stage, admin) = with_metrics("metrics").await?;
     stage.apply_workspace("default").await?;
-    apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
     let what = "the operator and the platform count the same requests";
     stage
         .eventually(what, async || {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     portal::Traffic,
-    support::{DEVICE, Result, apply_ready, id, stage},
+    support::{DEVICE, Result, id, make_ready, stage},
 };
 
 /// Waits until the device is shown in this state; Ready may not fall meanwhile.
@@ -34,7 +34,7 @@ async fn printed(stage: &Stage) -> Result<String> {
 async fn signals_show_in_status() -> Result<()> {
     let stage = stage("connectivity").await?;
     let traffic = Traffic::from_now(&stage);
-    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let id = id(&make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     let signal = |signal| stage.simulator().device(id, signal).map_err(anyhow::Error::msg);
     shown(&stage, "Offline", "False").await?;
     assert!(printed(&stage).await?.contains("Offline"), "kubectl shows where a new device is");

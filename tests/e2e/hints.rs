@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{DEVICE, ORGANISATION, Result, apply_ready, edited, holds, id, options, says},
+    support::{DEVICE, ORGANISATION, Result, edited, holds, id, make_ready, options, says},
 };
 
 const METER: (&str, &str) = ("Endpoint", "meter-1");
@@ -49,7 +49,7 @@ async fn named(stage: &Stage, id: u64, name: &str) -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rename_is_corrected_between_two_listings() -> Result<()> {
     let stage = slow_stage("rename", Vec::new()).await?;
-    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let id = id(&make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     just_read(&stage).await?;
     let traffic = Traffic::from_now(&stage);
     let portal = PortalClient::open(&stage).await?;
@@ -73,7 +73,7 @@ async fn told(stage: &Stage, (kind, name): (&str, &str), reason: &str) -> Result
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_is_told_once_even_after_a_restart() -> Result<()> {
     let mut stage = slow_stage("alert", Vec::new()).await?;
-    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let id = id(&make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     let signal = |stage: &Stage, signal| stage.simulator().device(id, signal).map_err(anyhow::Error::msg);
     signal(&stage, Signal::Attach)?;
     signal(&stage, Signal::Block)?;
@@ -171,7 +171,7 @@ async fn three_devices(stage: &Stage) -> Result<Vec<u64>> {
     for n in 1..=3 {
         let (object, name, sim) = (format!("meter-{n}"), format!("Meter {n}"), format!("1000{n}\""));
         let device = edited(DEVICE, &[("meter-1", &object), ("Meter 1", &name), ("10001\"", &sim)]);
-        devices.push(id(&apply_ready(stage, "Endpoint", &object, &device).await?)?);
+        devices.push(id(&make_ready(stage, "Endpoint", &object, &device).await?)?);
     }
     Ok(devices)
 }
@@ -207,7 +207,7 @@ async fn a_stream_of_a_manifest_has_portal_edits_corrected_before_they_are_looke
     });
     stage.apply(&secret.to_string()).await?;
     let devices = three_devices(&stage).await?;
-    apply_ready(&stage, "DataStream", "operator", &to_the_operator(port)).await?;
+    make_ready(&stage, "DataStream", "operator", &to_the_operator(port)).await?;
     // the event is in the log as well: nobody may find it there
     let unread = Fault { route: Some("/api/v1/event".to_owned()), status: Some(500), ..Fault::default() };
     stage.simulator().fault(unread).map_err(anyhow::Error::msg)?;

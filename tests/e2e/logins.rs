@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::Traffic,
-    support::{ORGANISATION, Result, apply_ready, edited, look, options, says},
+    support::{ORGANISATION, Result, edited, look, make_ready, options, says},
 };
 
 pub(crate) const PASSWORD: &str = "correct horse";
@@ -68,14 +68,14 @@ async fn a_password_may_be_clear_or_digested() -> Result<()> {
     stage.apply(&manifest).await?;
     let clear = stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
     assert_eq!(clear["status"]["organisation"]["id"], ORGANISATION.to_string());
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
     assert_eq!(logins(&stage), 1, "one login is enough");
 
     stage.apply_secret("person", &[("password", &format!("{DIGEST}\n"))]).await?;
     let other = |object: &Value| is_ready(object) && accepted(object) != accepted(&clear);
     stage.wait_for("Workspace", "default", "Ready with the digest", other).await?;
     assert_eq!(logins(&stage), 2, "a changed credential is tried once");
-    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Probe again")])).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Probe again")])).await?;
     assert_eq!(logins(&stage), 2, "and kept");
     Ok(())
 }
@@ -89,7 +89,7 @@ async fn the_second_factor_may_be_a_key() -> Result<()> {
     stage.apply(&workspace(&stage, "default", "grace@example.com", &mfa)).await?;
     stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
     assert_eq!(logins(&stage), 2, "password, then code");
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
     assert!(trusted(&stage).is_empty(), "nobody asked to be trusted");
     Ok(())
 }
@@ -115,7 +115,7 @@ async fn the_second_factor_may_be_a_trusted_device() -> Result<()> {
     stage.stop_operator().await?;
     forget_login(&stage).await?;
     stage.start_operator()?;
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
     assert_eq!(logins(&stage), 3, "a trusted device logs in with the password alone, in one step");
     assert_eq!(trusted(&stage).len(), 1, "and is not registered again");
     Ok(())
@@ -144,7 +144,7 @@ async fn a_restart_needs_no_login() -> Result<()> {
             stage.crash_operator().await?;
         }
         stage.start_operator()?;
-        apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", name)])).await?;
+        make_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", name)])).await?;
         assert_eq!(logins(&stage), 1, "{name}: the token that is kept in the Secret goes on");
     }
     let served =
@@ -166,7 +166,7 @@ async fn a_token_is_renewed_before_it_ends() -> Result<()> {
     stage.apply_secret("person", &[("password", PASSWORD)]).await?;
     stage.apply(&workspace(&stage, "default", "ada@example.com", &Value::Null)).await?;
     let first = stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
 
     let end = |object: &Value| {
         object["status"]["tokenExpiresAt"].as_str().and_then(|at| at.parse::<Timestamp>().ok())
@@ -200,7 +200,7 @@ async fn a_user_whose_default_workspace_moves_changes_nothing_elsewhere() -> Res
     stage.apply_secret("person", &[("password", PASSWORD)]).await?;
     stage.apply(&workspace(&stage, "default", "ada@example.com", &Value::Null)).await?;
     let first = stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
 
     let moved = |state: &mut emnify_simulator::State| {
         for membership in &mut state.users.get_mut(&301).expect("Ada is there").workspaces {
@@ -213,7 +213,7 @@ async fn a_user_whose_default_workspace_moves_changes_nothing_elsewhere() -> Res
     };
     let renewed = |object: &Value| is_ready(object) && end(object) > end(&first);
     stage.wait_for("Workspace", "default", "Ready with a later token", renewed).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Stays here")])).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Stays here")])).await?;
     let here = look(&stage, |platform| platform.service_profiles.values().any(|p| p.name == "Stays here"));
     assert!(here, "the Workspace goes on in its own organisation");
 

@@ -9,7 +9,7 @@ use serde_json::{Value, from_value, json};
 
 use crate::{
     logins::{PASSWORD, workspace},
-    support::{DEVICE, Result, apply_ready, edited, id, look, options, stage},
+    support::{DEVICE, Result, edited, id, look, make_ready, options, stage},
 };
 
 const MESSAGE: &str = r#"
@@ -46,7 +46,7 @@ spec:
 async fn operation() -> Result<()> {
     let stage = stage("operation").await?;
     let labelled = edited(DEVICE, &[("name: meter-1\n", "name: meter-1\n  labels: {site: north}\n")]);
-    let device = id(&apply_ready(&stage, "Endpoint", "meter-1", &labelled).await?)?;
+    let device = id(&make_ready(&stage, "Endpoint", "meter-1", &labelled).await?)?;
     stage.apply(MESSAGE).await?;
     stage.kubectl_ok(&["wait", "--for=condition=Complete", "emop/apn", "--timeout=120s"]).await?;
     let sent = |platform: &Organisation| -> Vec<String> {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, HttpTransport, HttpTransportConfig, Jwt};
-use emnify_harness::stage::{Stage, condition, crds, is_ready};
+use emnify_harness::stage::{Stage, condition, is_ready};
+use emnify_operator::definitions::families;
 use emnify_simulator::Fault;
 use k8s_openapi::api::core::v1::{Event, Secret};
 use kube::{Api, api::ListParams};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     logins::{DIGEST, PASSWORD, TOTP_KEY, with_users, workspace},
-    support::{Result, apply_ready, edited, says, told},
+    support::{Result, edited, make_ready, says, told},
 };
 
 const WRONG_TOKEN: &str = "mistyped-application-token";
@@ -70,7 +71,7 @@ async fn log_in_everyhow(stage: &Stage) -> Result<()> {
 
 /// A token is made, and rotated into one whose value is lost on the way.
 async fn mint(stage: &Stage) -> Result<BTreeSet<String>> {
-    apply_ready(stage, "ApplicationToken", "ci", MINTED).await?;
+    make_ready(stage, "ApplicationToken", "ci", MINTED).await?;
     let mut seen = values_of_secrets(stage).await?;
     let fault = Fault {
         method: Some("POST".to_owned()),
@@ -122,7 +123,7 @@ async fn everything_shown(stage: &Stage) -> Result<Vec<(String, String)>> {
         "events".to_owned(),
         serde_json::to_string(&events.list(&ListParams::default()).await?.items)?,
     ));
-    for kind in crds().into_iter().map(|crd| crd.spec.names.kind).chain(["Secret".to_owned()]) {
+    for kind in families().into_iter().map(|family| family.resource.kind).chain(["Secret".to_owned()]) {
         for object in stage.api(&kind)?.list(&ListParams::default()).await?.items {
             let name = object.metadata.name.clone().unwrap_or_default();
             let mut object = serde_json::to_value(object)?;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fmt::Debug, sync::Mutex};
 
 use anyhow::{Context as _, bail, ensure};
-use emnify_harness::stage::{Options, Stage, condition, crds, is_ready};
+use emnify_harness::stage::{Options, Stage, condition, is_ready};
+use emnify_operator::definitions::families;
 use emnify_simulator::{Seed, state::Organisation};
 use k8s_openapi::api::core::v1::Event;
 use kube::{Api, ResourceExt as _, api::ListParams};
@@ -47,13 +48,18 @@ pub(crate) async fn stage(name: &str) -> Result<Stage> {
     Ok(stage)
 }
 
-/// Applies a manifest in both ways, after each of which `kubectl diff` has nothing to say, waits until the object is
-/// Ready and compares again: what the operator writes is no difference either.
+/// Applies a manifest and waits until the object is Ready.
+pub(crate) async fn make_ready(stage: &Stage, kind: &str, name: &str, yaml: &str) -> Result<Value> {
+    stage.apply(yaml).await?;
+    stage.wait_for(kind, name, "Ready", is_ready).await
+}
+
+/// Applies a manifest in both ways, waits until the object is Ready, and compares: `kubectl diff` has nothing to say of
+/// what the API server and the operator made of it. For the tests of a kind; elsewhere [`make_ready`] will do.
 pub(crate) async fn apply_ready(stage: &Stage, kind: &str, name: &str, yaml: &str) -> Result<Value> {
     for side in SIDES {
         let output = stage.kubectl_with(&["apply", side, "-f", "-"], yaml).await?;
         ensure!(output.status.success(), "kubectl apply {side} failed: {}{}", output.stdout, output.stderr);
-        no_diff(stage, &[side], yaml).await?;
     }
     let object = stage.wait_for(kind, name, "Ready", is_ready).await?;
     for side in SIDES {
@@ -84,7 +90,8 @@ pub(crate) async fn no_diff(stage: &Stage, flags: &[&str], yaml: &str) -> Result
 /// `Kind/name` and resource version of everything that is ours, except workspaces: how far the event log was read is in
 /// their status.
 pub(crate) async fn versions(stage: &Stage) -> Result<BTreeMap<String, String>> {
-    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
+    let kinds =
+        families().into_iter().map(|family| family.resource.kind).filter(|kind| !kind.ends_with("Workspace"));
     let kinds = kinds.chain(["Secret".to_owned()]);
     let mut versions = BTreeMap::new();
     for kind in kinds {

@@ -30,3 +30,7 @@ mod tokens;
 mod upgrade;
 mod wire;
 mod work;
+
+/// The operator's: with that of glibc a quarter of what these tests compute is allocation.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

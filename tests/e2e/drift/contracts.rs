@@ -7,7 +7,7 @@ use serde_json::json;
 use super::quick_stage;
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, holds, look},
+    support::{Result, holds, look, make_ready},
 };
 
 fn objects(from: Timestamp, until: Timestamp) -> [(&'static str, &'static str, String); 3] {
@@ -48,7 +48,7 @@ async fn contracts_begin_and_end_by_themselves_also_over_a_downtime() -> Result<
     let states =
         |platform: &Organisation| [10_000_001, 10_000_002, 10_000_003].map(|id| platform.sims[&id].status);
     for (kind, name, manifest) in &objects(from, far) {
-        apply_ready(&stage, kind, name, manifest).await?;
+        make_ready(&stage, kind, name, manifest).await?;
     }
     holds(&stage, "every SIM is activated", states, [SimState::Activated; 3]).await?;
     assert!(Timestamp::now() >= from, "and not before its date");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::quick_stage;
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{Result, apply_ready, holds, id, look},
+    support::{Result, holds, id, look, make_ready},
 };
 
 const PROFILE: &str = r"
@@ -22,7 +22,7 @@ spec:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_service_profile() -> Result<()> {
     let stage = quick_stage("drift-service").await?;
-    let id = id(&apply_ready(&stage, "ServiceProfile", "meters", PROFILE).await?)?;
+    let id = id(&make_ready(&stage, "ServiceProfile", "meters", PROFILE).await?)?;
     let path = format!("/api/v1/service_profile/{id}");
     let portal = PortalClient::open(&stage).await?;
 
@@ -67,7 +67,7 @@ spec:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_tariff_profile() -> Result<()> {
     let stage = quick_stage("drift-tariff").await?;
-    let id = id(&apply_ready(&stage, "TariffProfile", "meters", TARIFF_PROFILE).await?)?;
+    let id = id(&make_ready(&stage, "TariffProfile", "meters", TARIFF_PROFILE).await?)?;
     let portal = PortalClient::open(&stage).await?;
 
     let blocked = format!("/api/v2/tariff_profile/{id}/operator_blocklist/operator/2036");
@@ -113,7 +113,7 @@ spec:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_device() -> Result<()> {
     let stage = quick_stage("drift-device").await?;
-    let id = id(&apply_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
+    let id = id(&make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?)?;
     let path = format!("/api/v1/endpoint/{id}");
     let portal = PortalClient::open(&stage).await?;
     let tag =

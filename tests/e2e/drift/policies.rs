@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::quick_stage;
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{ORGANISATION, Result, apply_ready, delete, edited, holds, id, look, told},
+    support::{ORGANISATION, Result, delete, edited, holds, id, look, make_ready, told},
 };
 
 const PROFILES: &str = "/api/v1/service_profile";
@@ -72,7 +72,7 @@ async fn suspended_objects_rest_until_they_are_resumed() -> Result<()> {
     let mut ids = Vec::new();
     for name in ours {
         ids.push(id(
-            &apply_ready(&stage, "ServiceProfile", name, &profile(name, &json!({"name": name}))).await?
+            &make_ready(&stage, "ServiceProfile", name, &profile(name, &json!({"name": name}))).await?
         )?);
     }
     stage.apply(&profile("in-spec", &json!({"name": "edited", "managementPolicy": "Suspend"}))).await?;
@@ -108,7 +108,7 @@ async fn warn_reports_drift_and_applies_edits() -> Result<()> {
     let stage = quick_stage("warn").await?;
     let portal = PortalClient::open(&stage).await?;
     let spec = json!({"name": "Meters", "allowed3g": true, "driftPolicy": "Warn"});
-    let id = id(&apply_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
+    let id = id(&make_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
     portal.patch(&format!("{PROFILES}/{id}"), json!({"name": "Renamed"})).await?;
     let object =
         drifted(&stage, ("ServiceProfile", "meters"), "Drifted", &["name", "Renamed", "Meters"]).await?;
@@ -118,7 +118,7 @@ async fn warn_reports_drift_and_applies_edits() -> Result<()> {
     assert_eq!(traffic.writes(), Vec::<String>::new(), "drift is not corrected");
 
     let edit = json!({"name": "Meters", "allowed3g": false, "driftPolicy": "Warn"});
-    let object = apply_ready(&stage, "ServiceProfile", "meters", &profile("meters", &edit)).await?;
+    let object = make_ready(&stage, "ServiceProfile", "meters", &profile("meters", &edit)).await?;
     let now = look(&stage, |platform| platform.service_profiles[&id].clone());
     assert_eq!((now.name.as_str(), now.allowed_3g), ("Meters", false), "an edit applies the whole spec");
     let cleared =
@@ -132,7 +132,7 @@ async fn ignored_fields_are_set_once() -> Result<()> {
     let stage = quick_stage("ignore").await?;
     let portal = PortalClient::open(&stage).await?;
     let spec = json!({"name": "Meters", "allowed3g": true, "ignoreFields": ["name"]});
-    let id = id(&apply_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
+    let id = id(&make_ready(&stage, "ServiceProfile", "meters", &profile("meters", &spec)).await?)?;
     assert_eq!(look(&stage, name_of(id)), "Meters", "an ignored field is set on creation");
     portal.patch(&format!("{PROFILES}/{id}"), json!({"name": "Renamed", "allowed_3g": false})).await?;
     holds(&stage, "other fields are set back", |p| p.service_profiles[&id].allowed_3g, true).await?;
@@ -179,7 +179,7 @@ async fn what_exists_is_taken_over_with_consent_and_left_behind() -> Result<()> 
     assert_eq!(written, Vec::<String>::new(), "nothing is written without consent");
 
     let consent = edited(CLAIM, &[("spec:\n", &format!("spec:\n  {line}\n"))]);
-    let object = apply_ready(&stage, "Endpoint", "meter-1", &consent).await?;
+    let object = make_ready(&stage, "Endpoint", "meter-1", &consent).await?;
     assert_eq!(object["status"]["provenance"], "Adopted");
     assert_eq!(
         look(&stage, |p| p.endpoints[&DEVICE].name.clone()),

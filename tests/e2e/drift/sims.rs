@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::quick_stage;
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{DEVICE, ORGANISATION, Result, apply_ready, edited, holds, look},
+    support::{DEVICE, ORGANISATION, Result, edited, holds, look, make_ready},
 };
 
 const SIM: &str = r#"
@@ -51,7 +51,7 @@ async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
     })?;
     let states = |platform: &Organisation| [10_000_001, 10_000_003].map(|id| platform.sims[&id].status);
     for (kind, name, manifest, _, _) in &cases {
-        apply_ready(&stage, kind, name, manifest).await?;
+        make_ready(&stage, kind, name, manifest).await?;
     }
     assert_eq!(look(&stage, states), [SimState::Activated; 2]);
     let euicc = json!({"eid": EID, "profile": "Enabled", "fallback": true});
@@ -76,7 +76,7 @@ async fn a_sim_is_activated_on_an_edit_only() -> Result<()> {
     assert_eq!(look(&stage, states), [SimState::Suspended; 2], "a SIM is never activated as drift");
 
     for (kind, name, _, _, edit) in &cases {
-        apply_ready(&stage, kind, name, edit).await?;
+        make_ready(&stage, kind, name, edit).await?;
     }
     holds(&stage, "an edit of the spec activates", states, [SimState::Activated; 2]).await
 }

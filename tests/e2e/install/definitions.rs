@@ -116,8 +116,8 @@ async fn an_older_definition_is_told_and_upgraded_under_a_running_operator() -> 
 
 /// All of them at once, while the operator runs with rights in one namespace only.
 async fn all_definitions_go(stage: &Stage) -> Result<()> {
-    let names: Vec<String> =
-        emnify_operator::definitions::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+    let families = emnify_operator::definitions::families().into_iter().map(|family| family.resource);
+    let names: Vec<String> = families.map(|kind| format!("{}.{}", kind.plural, kind.group)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     kubectl(stage, &[&["delete", "crd", "--wait=false"], &names[..]].concat()).await?;
     let gone = async || {

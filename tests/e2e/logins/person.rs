@@ -5,7 +5,7 @@ use emnify_simulator::state::{Membership, User};
 use serde_json::{Value, json};
 
 use super::{ELSEWHERE, PASSWORD, PROFILE, with_users};
-use crate::support::{Result, apply_ready, edited};
+use crate::support::{Result, edited, make_ready};
 
 const ADA: u64 = 301;
 /// The digest of the new password `test`.
@@ -42,10 +42,10 @@ async fn a_person_serves_another_of_their_workspaces() -> Result<()> {
     stage.apply(&workspace(&stage, &json!({"switchTo": ELSEWHERE.to_string()}))).await?;
     let object = stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
     assert_eq!(object["status"]["organisation"]["id"], ELSEWHERE.to_string(), "the pin is of the target");
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
     stage.crash_operator().await?;
     stage.start_operator()?;
-    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Still there")])).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Still there")])).await?;
     let names = |organisation: u64| {
         stage.simulator().inspect(|state| {
             let all = state.organisations[&organisation].service_profiles.values();
@@ -71,7 +71,7 @@ async fn a_new_password_is_put_in_the_place_of_the_one_before() -> Result<()> {
     stage.wait_for("Workspace", "default", "Ready with the new password", obsolete).await?;
     assert_eq!(ada(&stage, |ada| ada.password_sha1.clone()), NEW);
     stage.apply_secret("person", &[("password", NEW)]).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
     let refused = stage
         .simulator()
         .requests()
@@ -121,7 +121,7 @@ async fn a_person_is_given_a_second_factor_and_it_is_taken_away_with_its_field()
         ])
         .await?;
     stage.start_operator()?;
-    apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
 
     stage.apply(&workspace(&stage, &json!({}))).await?;
     stage.eventually("the second factor goes with its field", async || Ok(active(&stage).is_empty())).await?;

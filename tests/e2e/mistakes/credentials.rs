@@ -4,7 +4,7 @@ use emnify_harness::stage::{Stage, condition, is_ready};
 use emnify_simulator::{Fault, state::Organisation};
 use serde_json::{Value, json};
 
-use crate::support::{Result, apply_ready, holds, look, options, says, stage, told};
+use crate::support::{Result, holds, look, make_ready, options, says, stage, told};
 
 const SECRET: &str = "emnify-default";
 const FIELD: &str = "spec.credentials.applicationTokenSecretRef";
@@ -72,10 +72,10 @@ async fn wrong_token() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_token_beside_a_session_that_works() -> Result<()> {
     let stage = stage("wrong-change").await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
     put_token(&stage, "mistyped").await?;
     told(&stage, ("Workspace", "default"), ("Stalled", "Unauthorized"), &[FIELD, "into the Secret"]).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
     holds(&stage, "a token that works is not given up for one that does not", named("Probe again"), true)
         .await?;
     put_token(&stage, "metering-token").await?;
@@ -99,7 +99,7 @@ async fn missing_secret() -> Result<()> {
 async fn credential_of_another_organisation() -> Result<()> {
     let stage = stage("other-org").await?;
     stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile("Probe")).await?;
     put_token(&stage, "other-token").await?;
     let words = [
         FIELD,
@@ -110,14 +110,14 @@ async fn credential_of_another_organisation() -> Result<()> {
     let object = told(&stage, ("Workspace", "default"), ("Stalled", "WorkspaceChanged"), &words).await?;
     assert_eq!(object["status"]["organisation"]["id"], "1001", "the organisation stays pinned");
 
-    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile("Probe again")).await?;
     holds(&stage, "the session goes on with the old credential", named("Probe again"), true).await?;
     let theirs = stage.simulator().inspect(|state| state.organisations[&1002].service_profiles.is_empty());
     assert!(theirs, "nothing is written into the other organisation");
 
     put_token(&stage, "metering-token-2").await?;
     healed(&stage).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &profile("Probe at last")).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile("Probe at last")).await?;
     let found = look(&stage, named("Probe at last"));
     assert!(found, "the mended credential works");
     Ok(())

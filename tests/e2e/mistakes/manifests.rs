@@ -4,7 +4,7 @@ use emnify_harness::stage::{Stage, condition, is_ready};
 use emnify_simulator::state::{Organisation, SimState};
 use serde_json::Value;
 
-use crate::support::{ORGANISATION, Result, apply_ready, edited, holds, look, options, stage, told};
+use crate::support::{ORGANISATION, Result, edited, holds, look, make_ready, options, stage, told};
 
 const DEVICE: &str = r#"
 apiVersion: emnify.io/v1alpha1
@@ -210,7 +210,7 @@ async fn illegal_transition_of_a_sim() -> Result<()> {
     stage.apply(&edited(SIM, &[("Suspended", "Activated")])).await?;
     healed(&stage, "Sim", "spare").await?;
     assert_eq!(look(&stage, state), SimState::Activated);
-    apply_ready(&stage, "Sim", "spare", SIM).await?;
+    make_ready(&stage, "Sim", "spare", SIM).await?;
     assert_eq!(look(&stage, state), SimState::Suspended, "from Activated the same spec is legal");
     Ok(())
 }

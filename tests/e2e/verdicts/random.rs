@@ -58,8 +58,8 @@ pub(super) fn examples() -> Vec<Base> {
         base.name = format!("base-{index}");
         base.object["metadata"]["name"] = base.name.as_str().into();
     }
-    for crd in emnify_operator::definitions::crds() {
-        let plural = &crd.spec.names.plural;
+    for family in emnify_operator::definitions::families() {
+        let plural = &family.resource.plural;
         assert!(bases.iter().any(|base| base.plural == *plural), "{plural} has an example");
     }
     bases

@@ -1,6 +1,7 @@
 //! Watches every object of the operator in the namespace.
 
 use anyhow::{Context as _, Result};
+use emnify_operator::definitions::families;
 use futures::{Stream, StreamExt as _, future::ready, stream};
 use kube::{
     ResourceExt,
@@ -9,7 +10,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use crate::stage::{Stage, crds};
+use crate::stage::Stage;
 
 /// Something that was seen, by `kubectl`'s name.
 #[derive(Debug)]
@@ -20,10 +21,9 @@ pub(super) enum Sight {
 
 /// What is there and what changes, of all namespaced kinds. A watch that fails is started again.
 pub(super) fn everything(stage: &Stage) -> impl Stream<Item = Result<Sight>> + use<> {
-    let kinds = crds().into_iter().filter(|crd| crd.spec.scope == "Namespaced");
-    let watches = kinds.filter_map(|crd| {
-        let api = stage.api(&crd.spec.names.kind).ok()?;
-        let kind = format!("{}.{}", crd.spec.names.kind.to_lowercase(), crd.spec.group);
+    let watches = families().into_iter().filter(|family| family.namespaced).filter_map(|family| {
+        let api = stage.api(&family.resource.kind).ok()?;
+        let kind = format!("{}.{}", family.resource.kind.to_lowercase(), family.resource.group);
         let events = watcher(api, watcher::Config::default()).default_backoff();
         // An error is mended by the watcher itself: it lists again.
         let sights = events.filter_map(move |event| ready(event.ok().and_then(|event| sight(&kind, event))));

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
+use emnify_operator::definitions::families;
 use kube::{
     Api,
     core::{ApiResource, DynamicObject},
@@ -10,7 +11,7 @@ use kube::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Stage, crds};
+use super::Stage;
 
 /// How long [`Stage::wait_for`] waits. Only a broken system takes as long, on a machine that is slow and busy too.
 pub const DEADLINE: Duration = Duration::from_secs(180);
@@ -163,18 +164,10 @@ pub(super) fn address(log: &str, server: &str) -> Option<SocketAddr> {
 
 /// How one of our kinds is addressed, and whether it has namespaces.
 pub fn resource(kind: &str) -> Result<(ApiResource, bool)> {
-    let all = crds();
-    let crd = all.iter().find(|crd| crd.spec.names.kind == kind);
-    let spec = &crd.with_context(|| format!("{kind} is no kind of this operator"))?.spec;
-    let version = &spec.versions.first().context("a CRD has a version")?.name;
-    let resource = ApiResource {
-        group: spec.group.clone(),
-        version: version.clone(),
-        api_version: format!("{}/{version}", spec.group),
-        kind: kind.to_owned(),
-        plural: spec.names.plural.clone(),
-    };
-    Ok((resource, spec.scope == "Namespaced"))
+    let mut families = families().into_iter();
+    let family = families.find(|family| family.resource.kind == kind);
+    let family = family.with_context(|| format!("{kind} is no kind of this operator"))?;
+    Ok((family.resource, family.namespaced))
 }
 
 #[cfg(test)]

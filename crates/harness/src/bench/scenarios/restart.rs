@@ -6,19 +6,17 @@ use std::{
 };
 
 use anyhow::Result;
+use emnify_operator::definitions::families;
 use kube::{ResourceExt as _, api::ListParams};
 use serde_json::Value as Json;
 use tokio::time::{Instant, sleep};
 
 use super::{arrivals::Arrivals, rest};
-use crate::{
-    bench::{
-        environment::{Environment, object_name},
-        environments::Environments,
-        figure::{Value, count, seconds},
-        report::Report,
-    },
-    stage::crds,
+use crate::bench::{
+    environment::{Environment, object_name},
+    environments::Environments,
+    figure::{Value, count, seconds},
+    report::Report,
 };
 
 const DEADLINE: Duration = Duration::from_secs(300);
@@ -89,7 +87,8 @@ async fn settle(environment: &Environment) -> Result<bool> {
 /// By `Kind/name`: resource version and status of everything that is ours, and of Secrets; without workspaces, whose
 /// status says how far the event log was read.
 async fn versions(environment: &Environment) -> Result<BTreeMap<String, (String, Json)>> {
-    let kinds = crds().into_iter().map(|crd| crd.spec.names.kind).filter(|kind| !kind.ends_with("Workspace"));
+    let kinds =
+        families().into_iter().map(|family| family.resource.kind).filter(|kind| !kind.ends_with("Workspace"));
     let mut versions = BTreeMap::new();
     for kind in kinds.chain(["Secret".to_owned()]) {
         for object in environment.stage.api(&kind)?.list(&ListParams::default()).await?.items {
