@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Reconciles at once per kind; they wait for nothing but the API server.
-const CONCURRENCY: u16 = 32;
+const CONCURRENCY: u16 = 64;
 
 /// What a look came to.
 pub(crate) struct Reconciled {
