@@ -46,7 +46,7 @@ impl EuiccOperation {
     }
 
     pub(super) fn inputs(&self) -> Vec<Input> {
-        let name = letters(&format!("{:?}", self.action));
+        let name = letters(called(self.action));
         let action = Input::new(ACTION, Source::Lookup { table: &EUICC_ACTIONS, name, optional: false });
         let code = self.activation_code_secret_ref.as_ref().map(|code| {
             let (name, key) = (code.name.to_string(), code.key.to_string());
@@ -79,6 +79,19 @@ impl EuiccOperation {
             rollback: self.rollback,
             validity_period: self.validity_seconds.map(i64::from),
         })
+    }
+}
+
+/// As emnify's table of actions calls it, whatever stands between the letters.
+const fn called(action: EuiccAction) -> &'static str {
+    match action {
+        EuiccAction::DownloadProfile => "Download Profile",
+        EuiccAction::EnableProfile => "Enable Profile",
+        EuiccAction::DisableProfile => "Disable Profile",
+        EuiccAction::DeleteProfile => "Delete Profile",
+        EuiccAction::SetFallback => "Set Fallback",
+        EuiccAction::UnsetFallback => "Unset Fallback",
+        EuiccAction::Audit => "Audit",
     }
 }
 
