@@ -174,14 +174,14 @@ pub fn families() -> Vec<Family> {
     all.0
 }
 
-/// Plurals of the kinds that are carried out once.
+/// Plurals of the kinds that are carried out once, and whose objects may have a time to live after that.
 pub fn tasks() -> Vec<String> {
     struct Collect(Vec<String>);
     impl Visitor for Collect {
         fn visit<K: Managed>(&mut self) {}
         fn visit_set<F: ObjectSet>(&mut self) {}
         fn visit_task<T: Task>(&mut self) {
-            self.0.push(<T as kube::Resource>::plural(&()).into_owned());
+            self.0.extend(T::EXPIRES.then(|| <T as kube::Resource>::plural(&()).into_owned()));
         }
     }
     let mut all = Collect(Vec::new());

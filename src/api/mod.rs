@@ -21,7 +21,8 @@ pub use self::reference::{
 };
 pub use self::secret::SecretKeyRef;
 pub use self::text::{
-    DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName, TextId,
+    Bic, DataKey, Date, Duration, Eid, Iccid, Imei, Imsi, LabelValue, NamespaceName, NumericId, ObjectName,
+    TextId,
 };
 pub use emnify_engine::kind::spec::OBJECT_NAME;
 

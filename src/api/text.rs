@@ -51,6 +51,8 @@ text! {
     LabelValue = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", 63;
     /// ICCID of a SIM, 19 digits, or 20 with the check digit; quoted.
     Iccid = r"^89[0-9]{17,18}$", 20;
+    /// Code of a batch of SIMs, as it stands on the box: letters, digits and dashes.
+    Bic = r"^[A-Za-z0-9-]{6,40}$", 40;
     /// EID of an eUICC, 32 digits; quoted.
     Eid = r"^[0-9]{32}$", 32;
     /// IMSI, 14 or 15 digits; quoted.

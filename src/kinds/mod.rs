@@ -53,7 +53,7 @@ kinds! {
     endpoint::Endpoint,
     application_token::ApplicationToken;
     fleets: endpoint_set::EndpointSet;
-    tasks: operation::Operation,
+    tasks: operation::Operation, sim_batch::SimBatch,
 }
 
 /// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`] and [`Task::SENSITIVE`].

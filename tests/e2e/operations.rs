@@ -150,3 +150,54 @@ async fn operations_of_every_family() -> Result<()> {
     assert_eq!(keys, 0, "the person logs in with the password alone");
     Ok(())
 }
+
+const DELIVERY: &str = "
+apiVersion: emnify.io/v1alpha1
+kind: SimBatch
+metadata:
+  name: delivery
+spec:
+  bic: 0123-4567-89
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_is_registered_once() -> Result<()> {
+    let stage = stage("delivery").await?;
+    let activated = edited(DELIVERY, &[("89\n", "89\n  state: Activated\n")]);
+    let refused = stage.kubectl_with(&["apply", "-f", "-"], &activated).await?;
+    assert!(
+        refused.stderr.contains("activate them with an EndpointSet or an Operation"),
+        "{}",
+        refused.stderr
+    );
+    stage.apply(DELIVERY).await?;
+    stage.kubectl_ok(&["wait", "--for=condition=Complete", "emsb/delivery", "--timeout=120s"]).await?;
+    let shown = stage.kubectl_ok(&["get", "emsb", "delivery"]).await?;
+    let row: Vec<_> = shown.lines().last().unwrap_or_default().split_whitespace().take(4).collect();
+    assert_eq!(row, ["delivery", "0123-4567-89", "3", "Complete"], "{shown}");
+
+    // what the status tells is what a set takes
+    let status = stage.get("SimBatch", "delivery").await?.unwrap_or_default()["status"].clone();
+    let selector = json!({"sims": {"selector": {"iccidRanges": status["iccidRanges"]}}});
+    let set = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation", "metadata": {"name": "activate"},
+        "spec": {"target": selector, "action": {"setState": {"sim": "Activated"}}}});
+    stage.apply(&set.to_string()).await?;
+    stage.kubectl_ok(&["wait", "--for=condition=Complete", "emop/activate", "--timeout=120s"]).await?;
+    let activated = |org: &Organisation| {
+        let new = org.sims.values().filter(|sim| sim.iccid.starts_with("898830300000005"));
+        new.filter(|sim| sim.status == SimState::Activated).count()
+    };
+    assert_eq!(look(&stage, activated), 3, "the SIMs of the delivery are on");
+
+    let other = edited(DELIVERY, &[("0123-4567-89", "0123-4567-91")]);
+    let refused = stage.kubectl_with(&["apply", "-f", "-"], &other).await?;
+    assert!(refused.stderr.contains("give a new one another name"), "{}", refused.stderr);
+    let again = edited(DELIVERY, &[("name: delivery", "name: rebuilt")]);
+    stage.apply(&again).await?;
+    stage.kubectl_ok(&["wait", "--for=condition=Complete", "emsb/rebuilt", "--timeout=120s"]).await?;
+    let rebuilt = stage.get("SimBatch", "rebuilt").await?.unwrap_or_default();
+    assert!(rebuilt["status"].to_string().contains("AlreadyRegistered"), "{rebuilt:#}");
+    stage.kubectl_ok(&["delete", "emsb", "delivery", "rebuilt"]).await?;
+    assert_eq!(look(&stage, activated), 3, "nothing is taken back");
+    Ok(())
+}

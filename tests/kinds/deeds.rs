@@ -36,7 +36,10 @@ pub(crate) enum Again {
 /// One action, and how its effects are counted.
 pub(crate) struct Deed {
     pub(crate) name: &'static str,
+    /// The kind that carries it out.
+    pub(crate) kind: &'static str,
     pub(crate) target: fn() -> Value,
+    /// The action, or the whole spec of a kind that has one.
     pub(crate) action: fn() -> Value,
     /// What emnify has before.
     before: fn(&mut Organisation),
@@ -54,6 +57,7 @@ pub(crate) struct Deed {
 /// An action on the three devices that can be done twice.
 const ON_DEVICES: Deed = Deed {
     name: "",
+    kind: "Operation",
     target: || {
         let endpoints: Vec<Value> = DEVICES.iter().map(|id| json!({"id": id.to_string()})).collect();
         json!({"endpoints": endpoints})
@@ -336,7 +340,24 @@ pub(crate) const DEEDS: &[Deed] = &[
         sends: |asked| asked.method == "POST" && asked.path.ends_with("/verification"),
         ..ON_DEVICES
     },
+    Deed {
+        name: "SimBatch",
+        kind: "SimBatch",
+        action: || json!({"bic": BIC}),
+        targets: &[61],
+        effects: |wire, org, id| {
+            let registered =
+                wire.simulator.inspect(|state| state.sim_batches[&id].registered_by == Some(1001));
+            let events = org.events.values().filter(|event| event.event_type == 48).count();
+            usize::from(registered) * events
+        },
+        sends: |asked| asked.method == "PATCH" && asked.is("/sim_batch/"),
+        ..ON_DEVICES
+    },
 ];
+
+/// A batch of the seed that nobody has registered.
+pub(crate) const BIC: &str = "0123-4567-89";
 
 /// The devices are in a network.
 fn attached(org: &mut Organisation) {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
 
 mod attachments;
+mod batches;
 mod bulk;
 mod callbacks;
 mod cases;

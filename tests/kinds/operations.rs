@@ -48,6 +48,9 @@ fn operation(deed: &Deed) -> Value {
 }
 
 pub(crate) fn with_action(deed: &Deed, action: &Value) -> Value {
+    if deed.kind != KIND {
+        return action.clone();
+    }
     // of no effect but where it is needed
     let confirm = json!({"targets": deed.targets.len()});
     let mut spec = json!({"action": action, "parallelism": 2, "confirm": confirm});
@@ -60,7 +63,8 @@ pub(crate) fn with_action(deed: &Deed, action: &Value) -> Value {
 
 impl Stage {
     pub(crate) fn op(&self) -> Value {
-        self.cluster.object(KIND, "op").unwrap_or_default()
+        let of = |kind| self.cluster.object(kind, "op");
+        of(KIND).or_else(|| of("SimBatch")).unwrap_or_default()
     }
 
     fn phase(&self) -> String {
@@ -89,10 +93,12 @@ impl Stage {
 
 /// The requests around which a process dies: every write of the object and of its events, and every one to a target.
 fn counts(method: &str, path: &str) -> bool {
-    let kubernetes = method != "GET" && path.contains("/operations/");
+    let tasks = ["/operations/", "/simbatches/"];
+    let kubernetes = method != "GET" && tasks.iter().any(|task| path.contains(task));
     let families = [
         "endpoint/",
         "sim/",
+        "sim_batch/",
         "euicc",
         "data_stream/",
         "cnc/breakout/",
@@ -142,7 +148,7 @@ async fn around_every_request(dies: Dies) {
             let life = Life::ends(at, dies, counts);
             let (kubernetes, emnify) = (life.kubernetes(&cluster), life.emnify(&wire));
             let stage = Stage::between(kubernetes, emnify, cluster.clone(), wire.clone()).await;
-            cluster.apply_a(KIND, "op", operation(deed));
+            cluster.apply_a(deed.kind, "op", operation(deed));
             let done =
                 |stage: &Stage| stage.op()["metadata"]["finalizers"].as_array().is_some_and(Vec::is_empty);
             stage.until_op("it dies or is done", |stage| life.is_over() || done(stage)).await;
@@ -200,7 +206,7 @@ async fn whatever_is_answered_nothing_is_done_twice_and_nothing_is_lost() {
             let (cluster, wire) = platform(deed);
             wire.fail_once(deed.sends, wrong.clone());
             let stage = Stage::on(cluster.clone(), wire).await;
-            cluster.apply_a(KIND, "op", operation(deed));
+            cluster.apply_a(deed.kind, "op", operation(deed));
             let what = wrong.to_string();
             let status = stage.finishes(&what).await;
             told(deed, &stage, &status, &what);

@@ -22,9 +22,11 @@ const LOCKED: [&str; 4] = ["busy", "lock", "in use", "another"];
 const LONGEST_MESSAGE: usize = 300;
 
 /// Refusals that are documented to come without a body: method, route and status.
-const WITHOUT_BODY: [(Method, &str, u16); 2] = [
+const WITHOUT_BODY: [(Method, &str, u16); 3] = [
     // any failure of a registration [R]
     (Method::PATCH, "/api/v1/sim_batch/bic/{bic}", 422),
+    // the same service, asked before [?]
+    (Method::GET, "/api/v1/sim_batch/bic/{bic}", 422),
     // a refused credential, unless the account is locked [S]
     (Method::POST, LOGIN, 401),
 ];

@@ -115,6 +115,7 @@ impl Task for Operation {
             disturbs: facts.disturbs,
             serial: if facts.serial { Endpoint::FACTS.serial } else { None },
             again: facts.again,
+            lone: false,
         })
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use super::{ROOT, pages};
 
 /// Pages whose every command `tests/e2e/docs.rs` runs.
-const RUN: [&str; 6] = ["backup", "gitops", "install", "runbook", "uninstall", "upgrade"];
+const RUN: [&str; 7] = ["backup", "gitops", "install", "operations", "runbook", "uninstall", "upgrade"];
 
 /// What begins a command.
 const PROGRAMS: [&str; 9] =

@@ -28,6 +28,7 @@ pub mod quota;
 pub(crate) mod record;
 pub mod service_profile;
 pub mod sim;
+pub mod sim_batch;
 pub mod sim_operation;
 pub mod sms;
 pub mod tag;

@@ -196,7 +196,7 @@ pub(crate) fn next_window(facts: &Facts<'_>, left: &Left<'_>) -> Step {
         return Step::Stall(Explanation::new(reason::GUARD_TRIPPED, trip)); // 13
     }
     if left.targets.is_empty() {
-        return Step::Finish(End::of(progress, Stop::No)); // 17
+        return Step::Finish(End::of(progress, terms, Stop::No)); // 17
     }
     if !facts.finalizer {
         return Step::AddFinalizer; // 14

@@ -40,6 +40,8 @@ words! {
     OWNERSHIP_CONFLICT = "OwnershipConflict";
     /// The emnify object exists already; the message names the line that allows taking it over.
     ALREADY_EXISTS = "AlreadyExists";
+    /// It was registered before, here or by somebody else; nothing was sent.
+    ALREADY_REGISTERED = "AlreadyRegistered";
     /// Nothing exists in emnify and the policy is to observe only.
     WOULD_CREATE = "WouldCreate";
     /// The named emnify object does not exist, and this kind cannot create it.

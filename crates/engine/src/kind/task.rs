@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Id, Input, Inputs, Invalid, Kind, Managed, Status, set::Pool};
 
@@ -34,6 +35,8 @@ pub trait Task: Kind<Status: TaskStatus> {
 
     /// What it does concerns the whole organisation: who shares a workspace has to name the kind.
     const SENSITIVE: bool = false;
+    /// Its objects may have a time to live after they finished, and are deleted then.
+    const EXPIRES: bool = true;
 
     /// How it is carried out.
     fn terms(&self) -> Result<Terms, Invalid>;
@@ -53,6 +56,8 @@ pub trait Task: Kind<Status: TaskStatus> {
     fn prepare(&self, target: &Id, from: &Inputs, world: &World<'_, Self>) -> Result<Self::Call, Outcome>;
     /// Writes what a look at the object shows besides its progress.
     fn report(&self, status: &mut Self::Status);
+    /// Writes what emnify told of a target, see [`Note::kept`].
+    fn keep(_status: &mut Self::Status, _kept: &Value) {}
 
     /// Carries it out for one target. An error says that it was not carried out, or that nobody knows.
     fn send(api: &Api, target: &Id, call: &Self::Call)
@@ -102,6 +107,8 @@ pub struct Terms {
     pub serial: Option<&'static str>,
     /// What happens to a target whose answer is missing.
     pub again: Again,
+    /// Its one target is in no listing: none is read for it, nobody else can hold it, and what becomes of it becomes of the task.
+    pub lone: bool,
 }
 
 /// How many targets may fail.
@@ -144,6 +151,8 @@ pub enum Outcome {
         /// What emnify said of it.
         detail: Option<String>,
     },
+    /// Carried out, and there is more to say of it.
+    Noted(Note),
     /// Not carried out, and not tried again.
     Failed {
         /// A constant of [`super::reason`].
@@ -162,6 +171,17 @@ pub enum Outcome {
     Unknown(String),
     /// emnify took it and works on it: what becomes of it is followed.
     UnderWay(Work),
+}
+
+/// What is said of a target that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// A constant of [`super::reason`]; [`super::reason::COMPLETE`] where there is nothing unusual.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// What emnify told once and the status keeps, in the kind's own words.
+    pub kept: Option<Value>,
 }
 
 /// What emnify works on.
@@ -297,7 +317,7 @@ pub struct TargetResult {
     pub name: Option<String>,
     /// `Succeeded`, `Failed`, `Skipped` or `Unknown`.
     pub state: String,
-    /// Why, where it did not succeed.
+    /// Why, where it did not succeed, or not as usual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What is wrong and how to mend it.

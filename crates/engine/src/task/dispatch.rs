@@ -116,7 +116,8 @@ impl<T: Task> TaskController<T> {
         let valid = turn.object.valid().ok_or(None)?;
         let found = self.find(turn.object, valid, turn.opened).map_err(|_| None)?;
         found.show(self, &turn.opened.access, |world, here| {
-            if let Some(outcome) = here.foreign(&valid.concerns(id, world)) {
+            let anybodys = !turn.opened.terms.lone;
+            if let Some(outcome) = anybodys.then(|| here.foreign(&valid.concerns(id, world))).flatten() {
                 return Err(Some(outcome));
             }
             valid.prepare(id, &found.inputs, world).map_err(Some)

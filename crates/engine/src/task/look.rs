@@ -1,6 +1,7 @@
 //! Gathers what is known of a task and decides.
 
 use kube::{Resource, ResourceExt};
+use serde_json::Value;
 
 use super::{
     controller::{TaskController, TaskEntry},
@@ -24,7 +25,7 @@ use crate::{
         object_key::ObjectKey,
         reason,
         spec::WorkspaceRef,
-        task::{Again, Progress, Task, TaskStatus, Terms, World},
+        task::{Again, Outcome, Progress, Task, TaskStatus, Terms, World},
     },
     session::{Access, past},
 };
@@ -34,6 +35,8 @@ pub(super) struct Look<T: Task> {
     pub(super) step: Step,
     /// How far the task is, with the answers of a window that is closed or cut.
     pub(super) progress: Progress,
+    /// What emnify told of the targets of a window that is closed, for the status to keep.
+    pub(super) kept: Vec<Value>,
     /// What it may act with, where it may.
     pub(super) opened: Option<Opened>,
     kind: std::marker::PhantomData<fn() -> T>,
@@ -85,6 +88,7 @@ impl<T: Task> TaskController<T> {
         let mut look = Look {
             step: Step::Nothing(None),
             progress: status.progress().clone(),
+            kept: Vec::new(),
             opened: None,
             kind: std::marker::PhantomData,
         };
@@ -118,13 +122,13 @@ impl<T: Task> TaskController<T> {
         let stop = task::stop(&look.progress, &terms, facts.suspended, now);
         let opened = Opened { access, workspace: resolved.workspace, terms, stop, targets: 0 };
         look.opened = Some(opened.clone());
-        if let Some(step) = self.of_the_window(object, &facts, &opened, &mut look.progress)? {
+        if let Some(step) = self.of_the_window(object, &facts, &opened, look)? {
             return Ok(step);
         }
         let facts = Facts { progress: &look.progress, ..facts };
         let stop = task::stop(&look.progress, &terms, facts.suspended, now);
         match stop {
-            Stop::Over(..) => return Ok(Step::Finish(finish::End::of(&look.progress, stop))),
+            Stop::Over(..) => return Ok(Step::Finish(finish::End::of(&look.progress, &terms, stop))),
             Stop::Suspended => return Ok(task::suspended()),
             Stop::No => {}
         }
@@ -146,15 +150,16 @@ impl<T: Task> TaskController<T> {
         Ok(task::next_window(&facts, &left))
     }
 
-    /// What the open window needs; `None` when there is none, or every target of it has its answer, which is written into `progress`.
+    /// What the open window needs; `None` when there is none, or every target of it has its answer, which is written into `look`.
     fn of_the_window(
         &self,
         object: &Decoded<T>,
         facts: &Facts<'_>,
         opened: &Opened,
-        progress: &mut Progress,
+        look: &mut Look<T>,
     ) -> Result<Option<Step>, Step> {
         let Some(valid) = object.valid() else { return Ok(None) };
+        let Look { progress, kept, .. } = look;
         let Opened { access, terms, stop, .. } = opened;
         let (uid, now, again) = (object.uid(), facts.now, terms.again);
         let shared = &self.kube.shared;
@@ -169,6 +174,10 @@ impl<T: Task> TaskController<T> {
             if next == Next::Closed {
                 let name = |id: &Id| bare.show(self, access, |world, _| valid.display_name(id, world));
                 finish::close(progress, window, &name);
+                kept.extend(window.answers().filter_map(|(_, outcome)| match outcome {
+                    Outcome::Noted(note) => note.kept.clone(),
+                    _ => None,
+                }));
             } else if let Some(written) = &mut progress.window {
                 written.targets = window.targets();
             }
@@ -201,12 +210,15 @@ impl<T: Task> TaskController<T> {
     /// What the spec refers to, and complete mirrors; else what has to come first.
     pub(super) fn find(&self, object: &Decoded<T>, valid: &T, opened: &Opened) -> Result<Found, Step> {
         let (shared, who, session) = (&self.kube.shared, object.key(), &opened.access.session);
-        world::demand::<T::Member, T::Pool>(shared, session, &who);
+        let lone = opened.terms.lone;
+        if !lone {
+            world::demand::<T::Member, T::Pool>(shared, session, &who);
+        }
         let (resolved, inputs) = resolve::inputs(shared, &opened.access, &who, valid.inputs(), None);
         resolved.map_err(unresolved)?;
         let complete = session.kind_state::<T::Member>().mirror.complete_since().is_some()
             && session.kind_state::<T::Pool>().mirror.complete_since().is_some();
-        if !complete {
+        if !lone && !complete {
             let told = Explanation::new(reason::OBSERVING, "waiting for a complete listing");
             return Err(Step::Wait(told, None));
         }
@@ -296,6 +308,7 @@ const UNDECODED: Terms = Terms {
     disturbs: 0,
     serial: None,
     again: Again::Never,
+    lone: false,
 };
 
 /// What a GitOps tool applies from a repository it would make anew once it is gone; but for hooks, which are made for each sync.

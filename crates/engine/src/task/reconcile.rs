@@ -76,13 +76,14 @@ impl<T: Task> TaskController<T> {
         self: &Arc<Self>,
         object: &Decoded<T>,
         draft: &mut Draft<T>,
-        Look { step, progress, opened, .. }: Look<T>,
+        Look { step, progress, kept, opened, .. }: Look<T>,
         now: Timestamp,
     ) -> Result<Action, kube::Error> {
         // what is open, or was, is written over nothing that another process wrote
         draft.guarded = progress.window != draft.status.progress().window
             || matches!(step, Step::Open(_) | Step::Finish(_));
         *draft.status.progress_mut() = progress;
+        kept.iter().for_each(|kept| T::keep(&mut draft.status, kept));
         let window = match (&step, &opened) {
             (Step::Open(targets), Some(opened)) => Some(Self::open(object, draft, targets, opened, now)),
             _ => None,

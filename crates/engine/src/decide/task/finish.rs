@@ -7,7 +7,7 @@ use crate::{
     decide::known::Explanation,
     kind::{
         Id, reason,
-        task::{Outcome, Progress, SHOWN_RESULTS, TargetCounts, TargetResult},
+        task::{Note, Outcome, Progress, SHOWN_RESULTS, TargetCounts, TargetResult, Terms},
     },
 };
 
@@ -17,28 +17,35 @@ pub(crate) enum End {
     /// It did not begin in time.
     NeverBegun(Timestamp),
     /// Every target was carried out, or left alone on purpose.
-    Complete(String),
+    Complete(Explanation),
     /// Some were not.
-    Failed(String),
+    Failed(Explanation),
     /// Its time was over before its targets were.
     Deadline(String),
 }
 
 impl End {
     /// The end of a task with this progress, whose window is closed.
-    pub(crate) fn of(progress: &Progress, stop: Stop) -> Self {
+    pub(crate) fn of(progress: &Progress, terms: &Terms, stop: Stop) -> Self {
         let counts = progress.targets.unwrap_or_default();
         let told = done(&counts);
+        let failed = |told: String| Explanation::new(reason::TARGETS_FAILED, told);
+        let complete = |told: &str| Explanation::new(reason::COMPLETE, told);
+        let only = progress.results.first().filter(|_| terms.lone);
         match stop {
             Stop::Over(_, OverWhy::Deadline) => {
                 Self::Deadline(format!("activeDeadlineSeconds is over: {told}"))
             }
             Stop::Over(_, OverWhy::Failures) => {
-                Self::Failed(format!("more failed than maxFailedTargets allows: {told}"))
+                Self::Failed(failed(format!("more failed than maxFailedTargets allows: {told}")))
             }
-            Stop::No | Stop::Suspended if counts.failed + counts.unknown > 0 => Self::Failed(told),
-            Stop::No | Stop::Suspended if counts.total == 0 => Self::Complete("no target".to_owned()),
-            Stop::No | Stop::Suspended => Self::Complete(told),
+            Stop::No | Stop::Suspended if counts.failed + counts.unknown > 0 => {
+                Self::Failed(only.map_or_else(|| failed(told), |only| own(only, reason::TARGETS_FAILED)))
+            }
+            Stop::No | Stop::Suspended if counts.total == 0 => Self::Complete(complete("no target")),
+            Stop::No | Stop::Suspended => {
+                Self::Complete(only.map_or_else(|| complete(&told), |only| own(only, reason::COMPLETE)))
+            }
         }
     }
 
@@ -54,11 +61,18 @@ impl End {
                 reason::DEADLINE_EXCEEDED,
                 format!("it did not begin before validUntil, {until}"),
             ),
-            Self::Complete(told) => Explanation::new(reason::COMPLETE, told.as_str()),
-            Self::Failed(told) => Explanation::new(reason::TARGETS_FAILED, told.as_str()),
+            Self::Complete(told) | Self::Failed(told) => told.clone(),
             Self::Deadline(told) => Explanation::new(reason::DEADLINE_EXCEEDED, told.as_str()),
         }
     }
+}
+
+/// What became of the one target of a task is what became of the task.
+fn own(result: &TargetResult, usual: &'static str) -> Explanation {
+    let reason = result.reason.as_deref();
+    let known = reason::ALL.iter().map(|(known, _)| *known).find(|known| Some(*known) == reason);
+    let told = result.message.as_ref().or(result.detail.as_ref());
+    Explanation::new(known.unwrap_or(usual), told.cloned().unwrap_or_default())
 }
 
 /// How far a task is, for people.
@@ -122,6 +136,11 @@ fn told(outcome: &Outcome) -> (State, TargetResult) {
                 ..TargetResult::default()
             };
             (State::Succeeded, result)
+        }
+        Outcome::Noted(Note { reason, message, .. }) => {
+            let unusual = (*reason != reason::COMPLETE).then(|| (*reason).to_owned());
+            let (state, detail) = ("Succeeded".to_owned(), Some(cut(message)));
+            (State::Succeeded, TargetResult { state, reason: unusual, detail, ..TargetResult::default() })
         }
         Outcome::Failed { reason, message } => (State::Failed, said("Failed", reason, message)),
         Outcome::Skipped { reason, message } => (State::Skipped, said("Skipped", reason, message)),

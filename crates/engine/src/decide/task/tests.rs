@@ -22,6 +22,7 @@ const TERMS: Terms = Terms {
     disturbs: 1,
     serial: None,
     again: Again::Yes,
+    lone: false,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -144,7 +145,11 @@ fn what_cannot_be_taken_back_needs_the_number_and_everything_the_guards_leave() 
     assert_eq!(with(TERMS, &may), Step::Open(vec![Id::Int(1), Id::Int(2)]), "one window of the lowest ids");
     let none = Left { targets: &[], disturbed: 0, guard: &may };
     let end = next_window(&facts(&progress, &workspace), &none);
-    assert_eq!(end, Step::Finish(End::Complete("no target".into())), "a selector may mean nobody");
+    assert_eq!(
+        end,
+        Step::Finish(End::Complete(Explanation::new(reason::COMPLETE, "no target"))),
+        "a selector may mean nobody"
+    );
 }
 
 #[test]

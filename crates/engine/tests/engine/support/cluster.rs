@@ -52,7 +52,8 @@ fn path_of(kind: &str, name: &str) -> String {
 }
 
 fn plural(kind: &str) -> String {
-    format!("{}s", kind.to_lowercase())
+    let ending = if kind.ends_with("ch") { "es" } else { "s" };
+    format!("{}{ending}", kind.to_lowercase())
 }
 
 /// The plural in the path of an object of ours.

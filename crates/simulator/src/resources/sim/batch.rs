@@ -43,7 +43,7 @@ pub(super) fn validate(call: &mut Call<'_>) -> Answer {
 }
 
 /// Registers a batch, once. Every failure is a 422 with an empty body. [R]
-/// SIMs come out as Issued, whatever was asked, except for Factory Test. [R][D] Nothing has to be asked: the schema does not
+/// SIMs come out as Issued, whatever was asked, except for Factory Test, which the plan has to allow. [R][D] Nothing has to be asked: the schema does not
 /// require `sim_status` [S], and the vendor's client sends the status beside it [R].
 pub(super) fn register(call: &mut Call<'_>) -> Answer {
     let refused = || Refusal::empty(422);
@@ -52,7 +52,7 @@ pub(super) fn register(call: &mut Call<'_>) -> Answer {
         status => id_of(status).and_then(SimState::from_id).ok_or_else(refused)?,
     };
     let caller = call.caller.organisation;
-    let factory_test = call.org().factory_test;
+    let factory_test = call.org().tariff_plan.factory_test_mode_allowed;
     let batch = find(call, call.param("bic")).ok_or_else(refused)?;
     let foreign = batch.customer_org.is_some_and(|org| org != caller);
     let state = match wanted {
