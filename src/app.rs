@@ -32,7 +32,10 @@ use crate::{
     crd_skew::{self, Skew},
     kinds,
     leader::{self, Lead, fenced_client::guarded},
-    push::{Push, Secret},
+    push::{
+        Push, Secret,
+        sms::{Keys, Sms},
+    },
     settings::{Namespaces, Settings},
     telemetry::{
         levels::Levels,
@@ -71,7 +74,7 @@ async fn live(
 ) -> Result<()> {
     let mut tasks = JoinSet::new();
     let (health, metrics) = start_admin(&settings, &mut tasks, &shutdown).await?;
-    let push = listen_for_push(&settings).await?;
+    let received = listen_for_push(&settings).await?;
     tokio::select! {
         () = established(&client, &settings) => {}
         _ = shutdown.wait_for(|s| *s) => return Ok(()),
@@ -87,13 +90,9 @@ async fn live(
     }
     let (controller, labels) = workspaces(&settings, &engine, &lead, &me)?;
     let skew = Skew::default();
-    tell(&metrics, &controller, push.as_ref().map(|(_, push)| push), &skew, heard);
-    if let Some((listener, push)) = push {
-        let shared = engine.shared.clone();
-        let push = push
-            .taken_by(move |records| shared.tasks.within("push receiver", || shared.on_records(records)))
-            .while_open(lead.gate.clone());
-        tasks.spawn(named("push receiver", crate::push::receive(listener, push, shutdown.clone())));
+    tell(&metrics, &controller, received.as_ref(), &skew, heard);
+    if let Some(received) = received {
+        receive(received, &engine, &lead, &mut tasks, &shutdown);
     }
     health.set_ready(true);
     tokio::select! {
@@ -151,29 +150,63 @@ async fn act(
 fn tell(
     metrics: &Metrics,
     controller: &Arc<WorkspaceController>,
-    push: Option<&Push>,
+    received: Option<&Received>,
     skew: &Skew,
     heard: Heard,
 ) {
-    let (controller, pushed, skew) =
-        (controller.clone(), push.map(|push| push.counters().clone()), skew.clone());
+    let (controller, skew) = (controller.clone(), skew.clone());
+    let pushed = received.map(|received| received.push.counters().clone());
+    let called = received.and_then(|received| Some(received.sms.as_ref()?.counters().clone()));
     metrics.read_from(move || {
         let push = pushed.as_ref().map(|counters| counters.snapshot());
+        let sms = called.as_ref().map(|counters| counters.snapshot());
         let hearing = Some(heard.hearing());
-        let read = || Snapshot { push, skew: skew.counts(), hearing, ..controller.snapshot() };
+        let read = || Snapshot { push, sms, skew: skew.counts(), hearing, ..controller.snapshot() };
         controller.engine().shared.tasks.within("metrics", read)
     });
 }
 
-/// Address and secret are checked before anything starts; who sends early waits.
-async fn listen_for_push(settings: &Settings) -> Result<Option<(TcpListener, Push)>> {
+/// What emnify sends to, and where.
+struct Received {
+    listener: TcpListener,
+    push: Push,
+    sms: Option<Sms>,
+}
+
+/// Hands on what emnify sends, while this process leads.
+fn receive(
+    received: Received,
+    engine: &Engine,
+    lead: &Lead,
+    tasks: &mut JoinSet<Ended>,
+    shutdown: &watch::Receiver<bool>,
+) {
+    let (records, messages) = (engine.shared.clone(), engine.shared.clone());
+    let push = received
+        .push
+        .taken_by(move |pushed| records.tasks.within("push receiver", || records.on_records(pushed)))
+        .while_open(lead.gate.clone());
+    let sms = received.sms.map(|sms| {
+        sms.taken_by(move |message| messages.tasks.within("SMS receiver", || messages.on_message(message)))
+            .while_open(lead.gate.clone())
+    });
+    let receiver = crate::push::receive(received.listener, push, sms, shutdown.clone());
+    tasks.spawn(named("push receiver", receiver));
+}
+
+/// Address, secret and keys are checked before anything starts; who sends early waits.
+async fn listen_for_push(settings: &Settings) -> Result<Option<Received>> {
     let Some(push) = &settings.push else { return Ok(None) };
     let secret = Secret::load(&push.secret_file).await?;
+    let sms = match &push.sms_secret_file {
+        Some(file) => Some(Sms::new(Keys::load(file).await?)),
+        None => None,
+    };
     let listener = TcpListener::bind(push.addr)
         .await
         .with_context(|| format!("--push-addr: {} cannot be listened on", push.addr))?;
     tracing::info!(address = %listener.local_addr()?, "push receiver");
-    Ok(Some((listener, Push::new(secret, push.header.clone()))))
+    Ok(Some(Received { listener, push: Push::new(secret, push.header.clone()), sms }))
 }
 
 fn start_engine(

@@ -59,6 +59,10 @@ pub struct RunArgs {
     /// File with the secret that data streams send in a static header; required with `--push-addr`.
     #[arg(long, env = "EMNIFY_OPERATOR_PUSH_SECRET_FILE", value_name = "FILE")]
     pub push_secret_file: Option<String>,
+    /// File with the keys that sign callbacks about SMS, one a line: what the `ApiSecret` of the service profiles holds. With it `/sms` of
+    /// `--push-addr` takes messages of devices and receipts. Default: none.
+    #[arg(long, env = "EMNIFY_OPERATOR_SMS_SECRET_FILE", value_name = "FILE")]
+    pub sms_secret_file: Option<String>,
     /// Name of that header. Its whole value is compared, such as `Bearer abc`.
     #[arg(long, env = "EMNIFY_OPERATOR_PUSH_HEADER", default_value = "authorization", value_name = "HEADER")]
     pub push_header: String,
@@ -135,6 +139,8 @@ pub struct PushSettings {
     pub secret_file: PathBuf,
     /// Holds the secret in requests.
     pub header: HeaderName,
+    /// Holds the keys of callbacks about SMS, if they are received.
+    pub sms_secret_file: Option<PathBuf>,
 }
 
 /// Namespaces that are served.
@@ -191,6 +197,11 @@ pub enum SettingsError {
     /// A secret that nobody asks for.
     #[error("--push-secret-file does nothing without --push-addr; set both or neither")]
     PushWithoutAddr,
+    /// Keys that nobody asks for.
+    #[error(
+        "--sms-secret-file does nothing without --push-addr and --push-secret-file; set them too, or leave it out"
+    )]
+    SmsWithoutAddr,
     /// Not a header.
     #[error("--push-header: `{0}` is not the name of a header; write one like x-push-secret")]
     PushHeader(String),
@@ -252,7 +263,9 @@ fn otlp(args: &RunArgs) -> Result<Option<String>, SettingsError> {
 /// The receiver is off unless both its address and its secret are there; an empty environment variable gives none.
 fn push(args: &RunArgs) -> Result<Option<PushSettings>, SettingsError> {
     let given = |flag: &Option<String>| flag.clone().filter(|text| !text.is_empty());
+    let sms_secret_file = given(&args.sms_secret_file).map(PathBuf::from);
     let (addr, secret_file) = match (given(&args.push_addr), given(&args.push_secret_file)) {
+        (None, None) if sms_secret_file.is_some() => return Err(SettingsError::SmsWithoutAddr),
         (None, None) => return Ok(None),
         (Some(addr), Some(secret_file)) => (addr, secret_file),
         (Some(_), None) => return Err(SettingsError::PushWithoutSecret),
@@ -263,6 +276,7 @@ fn push(args: &RunArgs) -> Result<Option<PushSettings>, SettingsError> {
         addr: addr.parse().map_err(|_| SettingsError::PushAddr(addr))?,
         secret_file: secret_file.into(),
         header: header.parse().map_err(|_| SettingsError::PushHeader(header.clone()))?,
+        sms_secret_file,
     }))
 }
 
@@ -385,6 +399,10 @@ mod tests {
         assert_eq!((push.header.as_str(), push.addr.port()), ("authorization", 8081));
         assert!(refused(&both[..2]).contains("needs --push-secret-file"), "nobody may push without a secret");
         assert!(refused(&both[2..]).contains("without --push-addr"));
+        let sms = ["--sms-secret-file", "/etc/sms/key"];
+        let push = settings(&[&both[..], &sms[..]].concat()).expect("all").push.expect("it is on");
+        assert_eq!(push.sms_secret_file, Some("/etc/sms/key".into()));
+        assert!(refused(&sms).contains("does nothing without --push-addr"));
         let with = |flags: &[&'static str]| refused(&[&both[..], flags].concat());
         assert!(with(&["--push-header", "a b"]).starts_with("--push-header: `a b`"));
         let nowhere = ["--push-addr", "8081", "--push-secret-file", "/etc/push/secret"];

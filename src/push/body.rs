@@ -8,9 +8,7 @@ use serde_json::Value;
 
 use super::Outcome;
 
-/// A data stream sends up to 10,000 records at a time; with the default of 3,000 they stay below this.
-const MOST: usize = 1024 * 1024;
-/// Whoever takes longer to send a body is no data stream.
+/// Whoever takes longer to send a body is not emnify.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a content type is JSON, with or without parameters.
@@ -19,9 +17,9 @@ pub(super) fn is_json(kind: &str) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
-/// The whole body, within size and time.
-pub(super) async fn read(body: Body) -> Result<Bytes, Outcome> {
-    let Ok(read) = tokio::time::timeout(PATIENCE, to_bytes(body, MOST)).await else {
+/// The whole body, of at most so many bytes and within time.
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Outcome> {
+    let Ok(read) = tokio::time::timeout(PATIENCE, to_bytes(body, most)).await else {
         return Err(Outcome::Slow);
     };
     read.map_err(|error| {

@@ -1,4 +1,5 @@
-//! The push receiver: records of emnify data streams of type `RestAPI`, which only say that something should be read again.
+//! The push receiver: records of emnify data streams of type `RestAPI`, which only say that something should be read again, and, where
+//! it is asked for, callbacks about messages ([`sms`]).
 //!
 //! A data stream sends one record, or a JSON array of them, with static headers; one of those is the secret. Whatever
 //! arrives is answered at once: what it names is marked, and how soon it is read is up to the request budget.
@@ -6,6 +7,7 @@
 mod body;
 mod counters;
 mod secret;
+pub mod sms;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,7 @@ use axum::{
 use emnify::{Gate, wire::event::Record};
 use tokio::{net::TcpListener, sync::watch};
 
+use self::sms::Sms;
 pub use self::{
     counters::{Counters, Outcome, Snapshot},
     secret::Secret,
@@ -30,6 +33,9 @@ pub use self::{
 const PATH: &str = "/push";
 /// Methods that a data stream may use. [P]
 const METHODS: [Method; 3] = [Method::POST, Method::PUT, Method::PATCH];
+
+/// A data stream sends up to 10,000 records at a time; with the default of 3,000 they stay below this.
+const MOST: usize = 1024 * 1024;
 
 /// Takes what was received.
 type Take = Arc<dyn Fn(&[Record]) + Send + Sync>;
@@ -81,13 +87,17 @@ impl fmt::Debug for Push {
     }
 }
 
-/// Receives until `shutdown` says true.
-pub async fn receive(listener: TcpListener, push: Push, shutdown: watch::Receiver<bool>) {
-    crate::listen::serve(listener, routes(push), shutdown).await;
+/// Receives until `shutdown` says true; callbacks about messages only with `sms`.
+pub async fn receive(listener: TcpListener, push: Push, sms: Option<Sms>, shutdown: watch::Receiver<bool>) {
+    crate::listen::serve(listener, routes(push, sms), shutdown).await;
 }
 
-fn routes(push: Push) -> Router {
-    Router::new().route(PATH, any(answer)).fallback(elsewhere).with_state(push)
+fn routes(push: Push, sms: Option<Sms>) -> Router {
+    let routes = Router::new().route(PATH, any(answer)).fallback(elsewhere).with_state(push);
+    match sms {
+        Some(sms) => routes.route(sms::PATH, any(sms::answer).with_state(sms)),
+        None => routes,
+    }
 }
 
 async fn elsewhere(State(push): State<Push>) -> StatusCode {
@@ -128,5 +138,5 @@ async fn accept(push: &Push, request: Request) -> Result<Vec<Record>, Outcome> {
     if !kind.is_none_or(body::is_json) {
         return Err(Outcome::ContentType);
     }
-    body::records(&body::read(request.into_body()).await?)
+    body::records(&body::read(request.into_body(), MOST).await?)
 }

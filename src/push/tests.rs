@@ -29,7 +29,7 @@ async fn receiver() -> Receiver {
     gate.open_until(emnify::Moment::now().after(std::time::Duration::from_secs(3_600)));
     let push = push.while_open(gate.clone());
     let counters = push.counters().clone();
-    Receiver { router: routes(push), counters, gate, taken, file }
+    Receiver { router: routes(push, None), counters, gate, taken, file }
 }
 
 impl Receiver {

@@ -25,6 +25,7 @@ mod quotas;
 mod replicas;
 mod scale;
 mod secrets;
+mod sms;
 mod support;
 mod tenants;
 mod traces;

@@ -22,6 +22,7 @@ mod mortal;
 mod moves;
 mod networks;
 mod operations;
+mod receipts;
 mod refused;
 mod repeats;
 mod rotation;

@@ -5,7 +5,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport};
 use emnify_engine::{
     cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
-    kind::{Managed, set::ObjectSet, spec::WorkspaceKey, task::Task},
+    kind::{
+        Managed,
+        message::{Heard, Message},
+        set::ObjectSet,
+        spec::WorkspaceKey,
+        task::Task,
+    },
     run::{Builder, Engine},
     session::{Access, caller::Caller, chance},
 };
@@ -201,6 +207,11 @@ impl Stage {
             }
         });
         edited.unwrap();
+    }
+
+    /// A callback tells of a message.
+    pub(crate) fn call_back(&self, message: &Message) -> Heard {
+        self.engine.shared.on_message(message)
     }
 
     /// Lets time pass.

@@ -65,6 +65,7 @@ push:
     annotations: {}
     port: 80
     type: ClusterIP
+  smsSecret: {}
 rbac:
   aggregate: true
   create: true

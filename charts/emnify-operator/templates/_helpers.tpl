@@ -118,12 +118,12 @@ empty. Every template begins with this. */ -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumes -}}
-{{- if has .name (list "push" "ca") -}}
+{{- if has .name (list "push" "sms" "ca") -}}
 {{- fail (printf "extraVolumes: %s is a volume of the chart; choose another name" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraVolumeMounts -}}
-{{- if has (trimSuffix "/" .mountPath) (list "/etc/emnify-operator/push" "/etc/emnify-operator/ca") -}}
+{{- if has (trimSuffix "/" .mountPath) (list "/etc/emnify-operator/push" "/etc/emnify-operator/sms" "/etc/emnify-operator/ca") -}}
 {{- fail (printf "extraVolumeMounts: %s is a folder of the chart; choose another path" .mountPath) -}}
 {{- end -}}
 {{- end -}}

@@ -119,6 +119,9 @@ tolerations:
 - {{ printf "--push-addr=%s:8081" .Values.listenAddress | quote }}
 - --push-secret-file=/etc/emnify-operator/push/secret
 - {{ printf "--push-header=%s" .Values.push.header | quote }}
+{{- if (.Values.push.smsSecret).name }}
+- --sms-secret-file=/etc/emnify-operator/sms/keys
+{{- end }}
 {{- end }}
 - {{ printf "--log-format=%s" .Values.logFormat | quote }}
 - {{ printf "--log-level=%s" .Values.logLevel | quote }}
@@ -156,6 +159,11 @@ tolerations:
 - name: push
   mountPath: /etc/emnify-operator/push
   readOnly: true
+{{- if (.Values.push.smsSecret).name }}
+- name: sms
+  mountPath: /etc/emnify-operator/sms
+  readOnly: true
+{{- end }}
 {{- end }}
 {{- if or .Values.extraCA.configMap .Values.extraCA.secret }}
 - name: ca
@@ -175,6 +183,14 @@ tolerations:
     items:
       - key: {{ .Values.push.secret.key }}
         path: secret
+{{- if (.Values.push.smsSecret).name }}
+- name: sms
+  secret:
+    secretName: {{ .Values.push.smsSecret.name }}
+    items:
+      - key: {{ .Values.push.smsSecret.key | default "key" }}
+        path: keys
+{{- end }}
 {{- end }}
 {{- if or .Values.extraCA.configMap .Values.extraCA.secret }}
 - name: ca

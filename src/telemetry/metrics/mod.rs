@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub lead: Option<election::Snapshot>,
     /// The receiver of data streams, where there is one.
     pub push: Option<push::Snapshot>,
+    /// The receiver of callbacks about SMS, where there is one.
+    pub sms: Option<push::sms::Snapshot>,
     /// Fields that differ between the cluster's definitions and this binary's, by kind.
     pub skew: Vec<(String, usize)>,
     /// How the API server was heard.

@@ -449,4 +449,20 @@ pub const METRICS: &[Metric] = &[
             put(&[], whole(push.records));
         }
     }),
+    counter(
+        "sms_received",
+        "Callbacks about SMS that were taken: messages of devices, and receipts of messages to them",
+        &["kind"],
+        |now, put| {
+            let Some(sms) = &now.sms else { return };
+            put(&["message"], whole(sms.messages));
+            put(&["receipt"], whole(sms.receipts));
+        },
+    ),
+    counter("sms_refused", "Callbacks about SMS that were refused, by reason", &["reason"], |now, put| {
+        let Some(sms) = &now.sms else { return };
+        for (why, count) in push::sms::Refused::ALL.iter().zip(sms.refused) {
+            put(&[why.as_str()], whole(count));
+        }
+    }),
 ];

@@ -120,6 +120,11 @@ fn snapshot() -> Snapshot {
         }],
         lead: Some(crate::leader::election::Snapshot { leads: true, transitions: 2 }),
         push: Some(crate::push::Snapshot { requests: 5, records: 9, refused: [1, 0, 0, 0, 0, 0, 2, 0] }),
+        sms: Some(crate::push::sms::Snapshot {
+            messages: 3,
+            receipts: 4,
+            refused: [0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        }),
         skew: vec![("Endpoint".into(), 2)],
         hearing: Some(crate::cluster::Hearing { silent: Duration::from_secs(3), given_up: 1 }),
         unserved: vec!["gone".into()],
@@ -247,6 +252,9 @@ fn values_are_those_of_the_snapshot() {
     has("emnify_queue_length{organisation=\"42\",lane=\"create\"} 7.0");
     has("emnify_push_requests_total{result=\"accepted\"} 5.0");
     has("emnify_push_records_total{} 9.0");
+    has("emnify_sms_received_total{kind=\"message\"} 3.0");
+    has("emnify_sms_received_total{kind=\"receipt\"} 4.0");
+    has("emnify_sms_refused_total{reason=\"replay\"} 5.0");
     has("emnify_leader{} 1.0");
     has("emnify_lease_transitions_total{} 2.0");
     has("emnify_scrub_rotation_seconds{organisation=\"42\"} 300.0");

@@ -63,6 +63,19 @@ async fn nothing_is_open_for_pushes_until_they_are_wanted_rendered_only() {
 }
 
 #[tokio::test]
+async fn callbacks_about_sms_are_taken_where_their_keys_are_named_rendered_only() {
+    let flag = "--sms-secret-file=/etc/emnify-operator/sms/keys";
+    let args = |objects: &[Value]| pod(objects)["containers"][0]["args"].to_string();
+    let full = rendered(FULL).await;
+    assert!(args(&full).contains(flag));
+    let volumes = pod(&full)["volumes"].as_array().unwrap();
+    let keys = volumes.iter().find(|volume| volume["name"] == "sms").unwrap();
+    assert_eq!(keys["secret"]["secretName"], "sms", "{keys}");
+    let pushes = rendered(&format!("{LEAST}push: {{enabled: true, secret: {{name: push}}}}\n")).await;
+    assert!(!args(&pushes).contains("--sms-secret-file"), "/sms is 404");
+}
+
+#[tokio::test]
 async fn another_authority_is_trusted_besides_those_of_the_image_rendered_only() {
     for (source, kind) in [("configMap", "configMap"), ("secret", "secret")] {
         let objects =

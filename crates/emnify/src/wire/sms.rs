@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::common::{Named, Ref};
+use super::lenient;
 use super::record::record;
 use crate::api::Api;
 use crate::call::Call;
@@ -57,6 +58,26 @@ pub struct NewSms {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiry_date: Option<String>,
 }
+
+record!(
+    /// What a callback names: a message of a device, or one to it whose receipt this is. Its text is not read.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Callback {
+        /// Id of the message.
+        pub id: i64,
+        /// Id of the organisation.
+        #[read(lenient::reference)]
+        pub organisation: Option<i64>,
+        /// Id of the device.
+        #[read(lenient::reference)]
+        pub endpoint: Option<i64>,
+        /// Whereto it goes.
+        pub dest_address: Option<String>,
+        /// One of [`status`], in a receipt [?].
+        #[read(lenient::reference)]
+        pub status: Option<i64>,
+    }
+);
 
 record!(
     /// A message as the API keeps it.

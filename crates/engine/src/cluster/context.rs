@@ -23,6 +23,7 @@ use crate::{
     kind::{
         Alert, Id, Key, Managed, Shown, Table,
         census::Census,
+        message::Message,
         object_key::ObjectKey,
         relations::{Located, RefState, Users},
         spec::WorkspaceKey,
@@ -137,6 +138,8 @@ pub trait AnyKind: Send + Sync {
     fn on_events(&self, _session: &Arc<Session>, _events: &[(Event, Timestamp)]) {}
     /// Takes note of records of a data stream, in a session of their organisation.
     fn on_records(&self, _session: &Arc<Session>, _records: &[Record]) {}
+    /// Takes note of what became of messages, in a session that they may be of.
+    fn on_messages(&self, _session: &Arc<Session>, _messages: &[Message]) {}
     /// Asks for a complete listing, if the last one began before `since` and any is wanted.
     fn sweep_since(&self, _session: &Session, _since: Timestamp) {}
     /// Number of objects in the mirror of a session; `None` before the first complete listing.

@@ -5,6 +5,7 @@
 //! objects are being made: their events are our own.
 
 pub(crate) mod log;
+mod messages;
 pub(crate) mod recent;
 pub(crate) mod rotate;
 mod tail;

@@ -8,6 +8,7 @@ pub(crate) mod description;
 mod inputs;
 pub mod managed;
 pub mod mark;
+pub mod message;
 pub(crate) mod object_key;
 pub mod reason;
 pub mod record;

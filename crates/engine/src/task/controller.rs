@@ -22,6 +22,7 @@ use crate::{
     kind::{
         Id,
         decoded::Decoded,
+        message::{Message, MessageNews},
         object_key::ObjectKey,
         relations::RefState,
         spec::WorkspaceKey,
@@ -108,6 +109,18 @@ impl<T: Task> TaskController<T> {
         does(entry)
     }
 
+    /// Work has moved on, as somebody says: the tasks that follow it in this session, and have something to ask now.
+    fn moved(&self, session: &Arc<Session>, work: &str) -> HashSet<String> {
+        let now = self.kube.now();
+        let mut entries = self.entries.lock();
+        let follows = entries.iter_mut().filter_map(|(uid, entry)| {
+            let here = Arc::ptr_eq(&entry.access.session, session);
+            let window = entry.window.as_mut().filter(|_| here)?;
+            window.moved(work, now).then(|| uid.clone())
+        });
+        follows.collect()
+    }
+
     /// The task is over or gone: it asks for nothing more.
     pub(super) fn release(&self, uid: &str) {
         if let Some(entry) = self.entries.lock().remove(uid) {
@@ -155,6 +168,19 @@ impl<T: Task> AnyKind for TaskHandle<T> {
 
     fn trigger_all(&self, workspace: &WorkspaceKey) {
         self.0.kube.trigger_all(workspace);
+    }
+
+    /// Whoever follows a message asks about it; what the receipt says is not believed.
+    fn on_messages(&self, session: &Arc<Session>, messages: &[Message]) {
+        let receipts = messages.iter().filter(|message| message.news != MessageNews::Received);
+        let follow: HashSet<String> =
+            receipts.flat_map(|receipt| self.0.moved(session, &receipt.id.to_string())).collect();
+        if follow.is_empty() {
+            return;
+        }
+        for object in self.0.kube.watches.objects().iter().filter(|object| follow.contains(object.uid())) {
+            self.0.kube.trigger(&object.key(), "what it follows has moved on");
+        }
     }
 
     fn dispatch(&self, session: Arc<Session>, api: Api, ticket: Ticket) -> BoxFuture<'static, Ticket> {

@@ -7,7 +7,7 @@ use super::{
     window::{Next, OpenWindow, OverWhy, Slot, Stop},
     *,
 };
-use crate::kind::task::{Again, Failures, Outcome, TargetCounts, Window, Work};
+use crate::kind::task::{Again, Failures, Note, Outcome, TargetCounts, Window, Work};
 
 const TERMS: Terms = Terms {
     suspend: false,
@@ -337,4 +337,42 @@ fn what_is_stopped_sends_nothing_and_gives_up_only_what_was_not_sent() {
     open.give_up("nobody knows");
     assert_eq!(open.next(Again::Proof, Stop::Suspended, at("12:00:00")), Next::Closed);
     assert_eq!(open.answers().filter(|(_, outcome)| matches!(outcome, Outcome::Unknown(_))).count(), 1);
+}
+
+#[test]
+fn what_is_said_to_have_moved_is_asked_about_once_and_by_whoever_follows_it() {
+    let mut open = OpenWindow::own(&window(1..=2, "n"));
+    let work = Work { id: "9012".into(), within: None };
+    open.answered(&Id::Int(1), Outcome::UnderWay(work), at("12:00:00"));
+    open.answered(&Id::Int(2), Outcome::Succeeded { id: Some("9013".into()), detail: None }, at("12:00:00"));
+    open.goes_on(&Id::Int(1), at("12:10:00"));
+    assert!(!open.moved("9013", at("12:10:10")), "it has its answer");
+    assert!(open.moved("9012", at("12:10:10")));
+    assert!(matches!(open.next(Again::Proof, Stop::No, at("12:10:10")), Next::Follow(..)));
+    assert!(!open.moved("9012", at("12:10:10")), "it is due already");
+    open.goes_on(&Id::Int(1), at("12:10:10"));
+    assert!(open.moved("9012", at("12:10:11")), "whoever forges receipts");
+    let wait = open.next(Again::Proof, Stop::No, at("12:10:11"));
+    assert_eq!(wait, Next::Wait(Some(at("12:10:12"))), "has it asked about every other second at most");
+}
+
+#[test]
+fn what_became_of_a_lone_target_is_what_became_of_the_task() {
+    let lone = Terms { lone: true, ..TERMS };
+    let ended = |outcome: Outcome| {
+        let targets = Some(TargetCounts { total: 1, ..TargetCounts::default() });
+        let mut progress = Progress { targets, ..started() };
+        let mut open = OpenWindow::own(&Window { targets: vec!["batch".into()], ..window(1..=1, "n") });
+        open.answered(&Id::Text("batch".into()), outcome, at("12:00:00"));
+        finish::close(&mut progress, &open, &|_| None);
+        (End::of(&progress, &lone, Stop::No), End::of(&progress, &TERMS, Stop::No))
+    };
+    let message = "the batch is registered already".to_owned();
+    let note = Note { reason: reason::ALREADY_REGISTERED, message: message.clone(), kept: None };
+    let (own, counted) = ended(Outcome::Noted(note));
+    assert_eq!(own, End::Complete(Explanation::new(reason::ALREADY_REGISTERED, message)));
+    assert_eq!(counted, End::Complete(Explanation::new(reason::COMPLETE, "1 of 1 targets done")));
+    let (own, counted) = ended(Outcome::Failed { reason: reason::NOT_FOUND, message: "no such code".into() });
+    assert_eq!(own, End::Failed(Explanation::new(reason::NOT_FOUND, "no such code")));
+    assert_eq!(counted.told().reason, reason::TARGETS_FAILED);
 }

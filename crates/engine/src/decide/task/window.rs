@@ -50,6 +50,8 @@ pub(crate) enum Slot {
         work: Work,
         /// Since when.
         since: Timestamp,
+        /// When it was asked about last, or began.
+        asked: Timestamp,
         /// It is asked what has become of it no sooner than this.
         due: Timestamp,
     },
@@ -60,6 +62,9 @@ pub(crate) enum Slot {
 /// Work is asked about after this time, and ever less often, but no less often than the second.
 const FOLLOWED: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(5), SignedDuration::from_mins(5));
+
+/// However often somebody says that it has moved on, it is asked about no more often than this.
+const MOVED: SignedDuration = SignedDuration::from_secs(2);
 
 /// The open window, as this process knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +149,9 @@ impl OpenWindow {
         self.put(
             id,
             match outcome {
-                Outcome::UnderWay(work) => Slot::Followed { work, since: now, due: soon(now, FOLLOWED.0) },
+                Outcome::UnderWay(work) => {
+                    Slot::Followed { work, since: now, asked: now, due: soon(now, FOLLOWED.0) }
+                }
                 outcome => Slot::Answered(outcome),
             },
         );
@@ -152,9 +159,23 @@ impl OpenWindow {
 
     /// The work for it goes on, or could not be asked about.
     pub(crate) fn goes_on(&mut self, id: &Id, now: Timestamp) {
-        if let Some(Slot::Followed { since, due, .. }) = self.slots.get_mut(id) {
+        if let Some(Slot::Followed { since, asked, due, .. }) = self.slots.get_mut(id) {
+            *asked = now;
             *due = soon(now, (now.duration_since(*since) / 10).clamp(FOLLOWED.0, FOLLOWED.1));
         }
+    }
+
+    /// Somebody says that this work has moved on. It is asked about, sooner than it would be; true if that is so.
+    pub(crate) fn moved(&mut self, moved: &str, now: Timestamp) -> bool {
+        let mut any = false;
+        for slot in self.slots.values_mut() {
+            let Slot::Followed { work, asked, due, .. } = slot else { continue };
+            let sooner = soon(*asked, MOVED).max(now);
+            if work.id == moved && sooner < *due {
+                (*due, any) = (sooner, true);
+            }
+        }
+        any
     }
 
     /// Nothing was sent, or what was sent certainly did nothing.
