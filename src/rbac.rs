@@ -107,7 +107,12 @@ fn around_objects() -> Vec<Right> {
             &["secrets"],
             &["create", "patch"],
         ),
-        right("An EndpointSet may take its SIMs from a ConfigMap.", "", &["configmaps"], &["get"]),
+        right(
+            "An EndpointSet and an Operation may take their SIMs from a ConfigMap.",
+            "",
+            &["configmaps"],
+            &["get"],
+        ),
         right("What happens is told as Events.", "events.k8s.io", &["events"], &["create"]),
     ]
 }

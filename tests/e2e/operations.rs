@@ -96,14 +96,15 @@ fn families() -> Vec<(&'static str, Value, Value)> {
     let device = json!({"endpoints": [{"id": "11000001"}]});
     let sim = |iccid: &str| json!({"sims": {"list": [iccid]}});
     let token = json!({"tokenSecretRef": {"name": "mail", "key": "token"}});
-    let moved = json!({"targetWorkspace": {"id": "1002"}});
+    let moved = json!({"targetWorkspace": {"workspaceRef": {"name": "there"}}});
+    let listed = json!({"sims": {"configMapRef": {"name": "scrap", "key": "iccids"}}});
     vec![
         ("messages", device.clone(), json!({"cancelSms": {}})),
         ("networks", device.clone(), json!({"unblockOperators": {"all": true}})),
         ("limits", device.clone(), json!({"extendTrafficLimit": {"volume": "100M"}})),
         ("states", device, json!({"setState": {"enabled": false}})),
         ("esim", sim("8988303000000010003"), json!({"simOperation": {"action": "reset"}})),
-        ("scrap", sim("8988303000000010001"), json!({"deleteSims": {}})),
+        ("scrap", listed, json!({"deleteSims": {}})),
         ("move", sim("8988303000000010002"), json!({"migrateSims": moved})),
         ("stream", json!({"dataStream": {"externalName": "usage"}}), json!({"restartDataStream": {}})),
         ("quotas", json!({"serviceProfile": {"id": "101"}}), json!({"removeQuotas": {"kind": "Sms"}})),
@@ -124,6 +125,13 @@ async fn operations_of_every_family() -> Result<()> {
     stage.apply_secret("person", &[("password", PASSWORD)]).await?;
     stage.apply_secret("mail", &[("token", "mailed")]).await?;
     stage.apply(&workspace(&stage, "default", "ada@example.com", &Value::Null)).await?;
+    let mut there: Value =
+        serde_json::from_str(&workspace(&stage, "there", "ada@example.com", &Value::Null))?;
+    there["spec"]["credentials"]["user"]["switchTo"] = json!("1002");
+    stage.apply(&there.to_string()).await?;
+    let scrap = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "scrap"},
+        "data": {"iccids": "8988303000000010001"}});
+    stage.apply(&scrap.to_string()).await?;
     for (name, target, action) in families() {
         let mut spec = json!({"action": action, "confirm": {"targets": 1}});
         if !target.is_null() {

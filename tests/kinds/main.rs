@@ -18,6 +18,7 @@ mod deeds;
 mod euiccs;
 mod extras;
 mod keys;
+mod lists;
 mod mortal;
 mod moves;
 mod networks;

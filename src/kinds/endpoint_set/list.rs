@@ -6,11 +6,11 @@ use crate::api::Iccid;
 
 /// An ICCID and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(in crate::kinds) struct Entry {
     /// 19 digits.
-    pub(super) iccid: String,
+    pub(in crate::kinds) iccid: String,
     /// For messages, such as `line 12`.
-    pub(super) place: String,
+    pub(in crate::kinds) place: String,
 }
 
 /// ICCIDs of a list in the spec. One that cannot be read refuses all: were it passed over, the device of the SIM that
@@ -23,10 +23,19 @@ pub(super) fn listed(list: &[Iccid]) -> Result<Vec<Entry>, Invalid> {
     list.iter().enumerate().map(entry).collect()
 }
 
-/// ICCIDs of a text: separated by commas, semicolons or white space, `#` begins a comment. A text without any is
-/// refused, because it is more often a mistake than the wish to delete a fleet.
+/// The ICCIDs of a set's text. A text without any is refused, because it is more often a mistake than the wish to delete a fleet.
 pub(super) fn written(text: &str) -> Result<Vec<Entry>, Invalid> {
     const PATH: &str = "sims.configMapRef";
+    let entries = iccids(text, PATH)?;
+    if entries.is_empty() {
+        let message = "the text names no SIM; a set that should be empty has `sims: {list: []}`";
+        return Err(Invalid::new(PATH, message));
+    }
+    Ok(entries)
+}
+
+/// ICCIDs of a text: separated by commas, semicolons or white space, `#` begins a comment.
+pub(in crate::kinds) fn iccids(text: &str, path: &str) -> Result<Vec<Entry>, Invalid> {
     let mut entries = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
@@ -34,15 +43,11 @@ pub(super) fn written(text: &str) -> Result<Vec<Entry>, Invalid> {
             line.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).filter(|w| !w.is_empty());
         for word in words {
             let place = format!("line {}", index + 1);
-            let normal = Iccid::from(word).normal(PATH);
+            let normal = Iccid::from(word).normal(path);
             let iccid =
-                normal.map_err(|error| Invalid::new(PATH, format!("{place}: {word}: {}", error.message)))?;
+                normal.map_err(|error| Invalid::new(path, format!("{place}: {word}: {}", error.message)))?;
             entries.push(Entry { iccid, place });
         }
-    }
-    if entries.is_empty() {
-        let message = "the text names no SIM; a set that should be empty has `sims: {list: []}`";
-        return Err(Invalid::new(PATH, message));
     }
     Ok(entries)
 }

@@ -21,10 +21,13 @@ use emnify_engine::kind::{
 };
 use jiff::Timestamp;
 
-pub(in crate::kinds) use self::choose::Test as SimTest;
 pub use self::spec::{
     ActivationLimit, ActivationStatus, ConfigMapKeyRef, EndpointSet, EndpointSetSpec, EndpointSetStatus,
     EndpointTemplate, IccidRange, MemberFailure, RolloutSpec, SimPool, SimSelector, SimSource, TemplateSim,
+};
+pub(in crate::kinds) use self::{
+    choose::Test as SimTest,
+    list::{Entry, iccids},
 };
 use super::{
     endpoint::{

@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 use emnify::{Api, Error};
 use emnify_engine::kind::{
     Id, Input, Inputs, Invalid, Key, Kind, Managed, Status, reason,
+    set::TextRef,
     spec::{CommonSpec, CommonStatus, WorkspaceRef},
     task::{Failures, Outcome, Progress, Task, TaskStatus, Terms, Work, World},
 };
@@ -122,6 +123,11 @@ impl Task for Operation {
     fn inputs(&self) -> Vec<Input> {
         let of_the_action = self.spec.action.chosen().map(Chosen::inputs).unwrap_or_default();
         self.target().inputs().into_iter().chain(of_the_action).collect()
+    }
+
+    fn text(&self) -> Option<TextRef> {
+        let from = self.target().sims.as_ref()?.config_map_ref.as_ref()?;
+        Some(TextRef { config_map: from.name.to_string(), key: from.key.to_string() })
     }
 
     fn targets(&self, from: &Inputs, world: &World<'_, Self>) -> Result<Vec<Id>, Invalid> {

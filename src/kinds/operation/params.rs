@@ -1,5 +1,6 @@
 //! What is done: the actions, and what each is told.
 
+use emnify_engine::kind::spec::WorkspaceRef;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -265,12 +266,20 @@ pub struct MigrateSims {
     pub dry_run: Option<bool>,
 }
 
-/// A workspace of emnify.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A workspace of emnify. Exactly one member.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    cel,
+    validation = Rule::new("has(self.id) != has(self.workspaceRef)").message("set exactly one of id, workspaceRef")
+)]
 pub struct TargetWorkspace {
     /// Id of its organisation.
-    pub id: NumericId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<NumericId>,
+    /// A `Workspace` of this namespace, or a `ClusterWorkspace` that may be used from here: its organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_ref: Option<WorkspaceRef>,
 }
 
 /// States in which a SIM may be moved.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::params::Action;
 use crate::{
     api::{CountOrPercent, Date, Eid, Iccid, LabelValue, NumericId, ObjectName, Reference, TextReference},
-    kinds::endpoint_set::SimSelector,
+    kinds::endpoint_set::{ConfigMapKeyRef, SimSelector},
 };
 
 /// An action of emnify that is carried out once for each of its targets, such as a message to devices, and kept as a record.
@@ -141,7 +141,8 @@ pub struct OperationTarget {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     cel,
-    validation = Rule::new("has(self.list) != has(self.selector)").message("set exactly one of list, selector")
+    validation = Rule::new("(has(self.list) ? 1 : 0) + (has(self.configMapRef) ? 1 : 0) + (has(self.selector) ? 1 : 0) == 1")
+        .message("set exactly one of list, configMapRef, selector")
 )]
 pub struct SimTargets {
     /// These ICCIDs, quoted.
@@ -149,6 +150,10 @@ pub struct SimTargets {
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub list: Option<Vec<Iccid>>,
+    /// A `ConfigMap` with more of them than a list takes: one per line or separated by commas, `#` begins a comment. It is read again while
+    /// the operation runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<ConfigMapKeyRef>,
     /// All SIMs that fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<SimSelector>,

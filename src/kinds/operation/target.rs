@@ -12,7 +12,7 @@ use crate::{
         cloud_connect::CloudConnect,
         data_stream::DataStream,
         endpoint::{Endpoint, rows::key},
-        endpoint_set::{EndpointSet, SimTest},
+        endpoint_set::{EndpointSet, Entry, SimTest, iccids},
         service_profile::ServiceProfile,
         sim,
         user::User,
@@ -81,7 +81,8 @@ impl OperationTarget {
         let Self { endpoints, endpoint_selector, endpoint_set, tag, sims, .. } = self;
         match (endpoints, endpoint_selector, endpoint_set, tag, sims) {
             (Some(all), None, None, None, None) => {
-                all.iter().enumerate().map(|(index, one)| one.device(&path(index), from, world)).collect()
+                let one = |(index, one): (usize, &DeviceReference)| one.device(&path(index), from, world);
+                named(all.iter().enumerate().map(one), world)
             }
             (None, Some(selector), None, None, None) if !selector.match_labels.is_empty() => {
                 let wanted = &selector.match_labels;
@@ -127,11 +128,12 @@ impl OperationTarget {
 
 impl SimTargets {
     fn ids(&self, world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
-        match (&self.list, &self.selector) {
-            (Some(list), None) => {
-                list.iter().enumerate().map(|(index, iccid)| listed(index, iccid, world)).collect()
+        match (&self.list, &self.config_map_ref, &self.selector) {
+            (Some(list), None, None) => {
+                named(list.iter().enumerate().map(|(index, iccid)| listed(index, iccid, world)), world)
             }
-            (None, Some(selector)) => {
+            (None, Some(_), None) => written(world),
+            (None, None, Some(selector)) => {
                 let test = SimTest::new(selector, "target.sims.selector", false)?;
                 let mut found = Vec::new();
                 world.pool.each(&mut |row| {
@@ -141,16 +143,48 @@ impl SimTargets {
                 });
                 Ok(found)
             }
-            _ => Err(Invalid::new("target.sims", "set exactly one of list, selector")),
+            _ => Err(Invalid::new("target.sims", "set exactly one of list, configMapRef, selector")),
         }
     }
 }
 
 fn listed(index: usize, iccid: &Iccid, world: &World<'_, Operation>) -> Result<Id, Invalid> {
     let path = format!("target.sims.list[{index}]");
-    let found = world.pool.find(&Key::new(sim::rows::key::ICCID, iccid.normal(&path)?));
     let unknown = || Invalid::new(&*path, "the organisation has no SIM with this ICCID; correct it");
-    found.into_iter().next().ok_or_else(unknown)
+    with_iccid(&iccid.normal(&path)?, world).ok_or_else(unknown)
+}
+
+/// SIMs of the `ConfigMap`. One that is not there stops all: it may be a mistyped one that is.
+fn written(world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
+    const PATH: &str = "target.sims.configMapRef";
+    let text = world.text.ok_or_else(|| Invalid::new(PATH, "the ConfigMap has no such key"))?;
+    let entries = iccids(text, PATH)?;
+    if entries.is_empty() {
+        return Err(Invalid::new(PATH, "the text names no SIM"));
+    }
+    let one = |entry: &Entry| {
+        let unknown = || {
+            let told = format!(
+                "{}: the organisation has no SIM with ICCID {}; correct it",
+                entry.place, entry.iccid
+            );
+            Invalid::new(PATH, told)
+        };
+        with_iccid(&entry.iccid, world).ok_or_else(unknown)
+    };
+    named(entries.iter().map(one), world)
+}
+
+/// All of these. One that is not there stops an operation that has not begun; of one that has it was done, or left meanwhile.
+fn named(
+    all: impl Iterator<Item = Result<Id, Invalid>>,
+    world: &World<'_, Operation>,
+) -> Result<Vec<Id>, Invalid> {
+    if world.begun { Ok(all.filter_map(Result::ok).collect()) } else { all.collect() }
+}
+
+fn with_iccid(iccid: &str, world: &World<'_, Operation>) -> Option<Id> {
+    world.pool.find(&Key::new(sim::rows::key::ICCID, iccid)).into_iter().next()
 }
 
 impl DeviceReference {

@@ -66,7 +66,15 @@ fn with<R>(status: i64, sees: impl FnOnce(&World<'_, Operation>) -> R) -> R {
 fn managed<R>(field: Option<&'static str>, status: i64, sees: impl FnOnce(&World<'_, Operation>) -> R) -> R {
     let (members, pool) = (devices(), sims(status));
     let own_users = vec!["ada@example.com".to_owned()];
-    sees(&World { members: &members, pool: &pool, here: &Namespace(field), own_users, as_user: true })
+    sees(&World {
+        members: &members,
+        pool: &pool,
+        here: &Namespace(field),
+        text: Some("8988303000000010001, # the first\n"),
+        begun: false,
+        own_users,
+        as_user: true,
+    })
 }
 
 fn targets(target: &Value) -> Result<Vec<Id>, Invalid> {

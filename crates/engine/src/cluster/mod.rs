@@ -16,6 +16,7 @@ pub(crate) mod resolve;
 pub mod secrets;
 pub mod status;
 pub mod tasks;
+pub(crate) mod text;
 pub mod unserved;
 pub(crate) mod watch;
 mod watches;

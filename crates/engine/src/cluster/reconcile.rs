@@ -194,7 +194,10 @@ impl<K: Kind> KindContext<K> {
                 Source::Secret { name, .. } => {
                     secrets.insert(name);
                 }
-                Source::Mirror { .. } | Source::Lookup { .. } | Source::Masked { .. } => {}
+                Source::Mirror { .. }
+                | Source::Workspace { .. }
+                | Source::Lookup { .. }
+                | Source::Masked { .. } => {}
             }
         }
         input_reader::note(&self.shared, &object.key(), &secrets);

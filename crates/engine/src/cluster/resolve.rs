@@ -6,7 +6,7 @@ use emnify::Lane;
 use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
-use super::{context::Shared, inputs::Held, refusal::Line};
+use super::{context::Shared, inputs::Held, refusal::Line, workspaces::Applicant};
 use crate::{
     decide::{error_policy::Verdict, known::Wanted, rules::some_of},
     kind::{
@@ -14,6 +14,7 @@ use crate::{
         object_key::ObjectKey,
         relations::{Located, RefState},
         secret::SecretValue,
+        spec::WorkspaceRef,
     },
     session::{Access, Session, lookups::Lookup, pause},
 };
@@ -89,7 +90,7 @@ fn shown(shared: &Shared, session: &Session, source: &Source, id: &Id) -> Option
     match source {
         Source::Object { kind, .. } | Source::Mirror { kind, .. } => shared.kind(kind)?.shown(session, id),
         Source::Lookup { table, .. } => session.lookups.shown(table, id),
-        Source::Secret { .. } | Source::Masked { .. } => None,
+        Source::Workspace { .. } | Source::Secret { .. } | Source::Masked { .. } => None,
     }
 }
 
@@ -122,6 +123,7 @@ impl Resolver<'_> {
                     Located::Several(ids) => several(path, &key.value, &ids),
                 }
             }
+            Source::Workspace { workspace } => self.organisation(path, workspace).map(Some),
             // it has no id
             Source::Secret { .. } | Source::Masked { .. } => Ok(None),
             Source::Lookup { table, name, optional } => {
@@ -166,6 +168,22 @@ impl Resolver<'_> {
             Held::Lacking(what) => Err(Unresolved::ReferenceNotReady(format!("{path}: {what}"))),
             Held::Unusable(what) => invalid(path, what),
         }
+    }
+
+    /// The organisation of another workspace, which the object has to be allowed to use as if it lived there.
+    fn organisation(&self, path: &str, workspace: &WorkspaceRef) -> Result<Id, Unresolved> {
+        let Self { shared, access: Access { session, .. }, who } = *self;
+        let applicant = Applicant { namespace: &who.namespace, kind: who.kind, force: false };
+        let other = shared.workspaces.resolve(&applicant, Some(workspace)).state;
+        let other = other.map_err(|why| Unresolved::ReferenceNotReady(format!("{path}: {why}")))?;
+        let (name, other) = (&workspace.name, other.session);
+        if other.host != session.host {
+            return invalid(path, format!("workspace {name} lives on another host; name one of this host"));
+        }
+        if other.organisation == session.organisation {
+            return invalid(path, format!("workspace {name} is of this organisation; name another one"));
+        }
+        Ok(Id::parse(&other.organisation))
     }
 
     /// The id of another object in the namespace.

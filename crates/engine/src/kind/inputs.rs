@@ -9,7 +9,7 @@ use std::{
 use emnify::{Api, Error};
 use secrecy::SecretString;
 
-use super::{Id, Key, Shown, secret::SecretValue};
+use super::{Id, Key, Shown, secret::SecretValue, spec::WorkspaceRef};
 
 /// One field of the spec that needs something from outside to become a value.
 #[derive(Clone, Debug)]
@@ -43,6 +43,11 @@ pub enum Source {
         kind: &'static str,
         /// The key; it must be unique.
         key: Key,
+    },
+    /// Another workspace that the object may use: the id of its organisation.
+    Workspace {
+        /// Which.
+        workspace: WorkspaceRef,
     },
     /// A row of a lookup table of the API.
     Lookup {

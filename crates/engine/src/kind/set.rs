@@ -98,7 +98,7 @@ pub trait ObjectSet: Kind {
     fn report(&self, tally: &Tally, status: &mut Self::Status);
 }
 
-/// A value of a `ConfigMap` in the namespace of the set.
+/// A value of a `ConfigMap` in the namespace of the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRef {
     /// Name of the `ConfigMap`.

@@ -17,7 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Id, Input, Inputs, Invalid, Kind, Managed, Status, set::Pool};
+use super::{
+    Id, Input, Inputs, Invalid, Kind, Managed, Status,
+    set::{Pool, TextRef},
+};
 
 /// Results that a status names.
 pub const SHOWN_RESULTS: usize = 100;
@@ -42,6 +45,10 @@ pub trait Task: Kind<Status: TaskStatus> {
     fn terms(&self) -> Result<Terms, Invalid>;
     /// What it needs from outside before it can begin.
     fn inputs(&self) -> Vec<Input>;
+    /// Text from the namespace that [`Task::targets`] reads: a list of ICCIDs in a `ConfigMap`.
+    fn text(&self) -> Option<TextRef> {
+        None
+    }
     /// Whom it is about. Asked anew before each window.
     fn targets(&self, from: &Inputs, world: &World<'_, Self>) -> Result<Vec<Id>, Invalid>;
     /// The emnify object that a target is, and what it holds: whose objects have a say.
@@ -207,6 +214,10 @@ pub struct World<'a, T: Task> {
     pub pool: &'a dyn Pool<T::Pool>,
     /// Objects of the namespace.
     pub here: &'a dyn Here,
+    /// What [`Task::text`] names.
+    pub text: Option<&'a str>,
+    /// It has begun: whom it names and is gone was done, or left.
+    pub begun: bool,
     /// E-mail addresses, in lower case, of the people that logins of the organisation are.
     pub own_users: Vec<String>,
     /// The login is a person's, not an application's.

@@ -563,21 +563,5 @@ impl<F: ObjectSet> View<'_, F> {
 
 /// The text the choice is made from was read.
 fn text_stands<F: ObjectSet>(valid: &F, set: &SetState<F>) -> Result<(), Explanation> {
-    let Some(of) = valid.text() else { return Ok(()) };
-    if set.text.of.as_ref() != Some(&of) {
-        return Err(Explanation::new(reason::OBSERVING, format!("reading the ConfigMap {}", of.config_map)));
-    }
-    let why = match (&set.text.value, set.text.forbidden) {
-        (Some(_), _) => return Ok(()),
-        (None, true) => {
-            format!(
-                "the operator may not read the ConfigMap {}: allow it to get configmaps here",
-                of.config_map
-            )
-        }
-        (None, false) => {
-            format!("there is no ConfigMap {} with the key {} in this namespace", of.config_map, of.key)
-        }
-    };
-    Err(Explanation::new(reason::REFERENCE_NOT_READY, why))
+    valid.text().map_or(Ok(()), |of| set.text.stands(&of))
 }

@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Resource, ResourceExt, runtime::controller::Action};
+use jiff::Timestamp;
+use kube::{Resource, runtime::controller::Action};
 
 use super::{
     controller::SetController,
@@ -17,6 +16,7 @@ use crate::{
     cluster::{
         object::item,
         reconcile::{Draft, KindContext},
+        text::{TEXT_KEPT, Text},
         watch::Reconciled,
     },
     kind::{
@@ -28,8 +28,6 @@ use crate::{
     session::{past::new_intent, pause},
 };
 
-/// Text from a `ConfigMap` is read again when it is older than this.
-const TEXT_KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// After a conflict with another writer.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -195,26 +193,11 @@ impl<F: ObjectSet> SetController<F> {
         let Some(of) = object.valid().and_then(ObjectSet::text) else { return Ok(()) };
         let Ok(access) = self.kube.access(object) else { return Ok(()) };
         let (entry, now) = (self.keep(object, &access), self.kube.now());
-        let fresh = {
-            let set = entry.set.lock();
-            let read = set.text.read.filter(|_| set.text.of.as_ref() == Some(&of));
-            read.is_some_and(|at| now.duration_since(at) < TEXT_KEPT)
-        };
-        if fresh {
+        if entry.set.lock().text.is_fresh(&of, now) {
             return Ok(());
         }
-        let api: Api<ConfigMap> = Api::namespaced(self.kube.shared.client.clone(), object.namespace());
-        let (found, forbidden) = match api.get_opt(&of.config_map).await {
-            Ok(found) => (found, false),
-            Err(kube::Error::Api(e)) if e.code == 403 => (None, true),
-            Err(error) => return Err(error),
-        };
-        let mut set = entry.set.lock();
-        set.text.version = found.as_ref().and_then(ResourceExt::resource_version);
-        set.text.value = found.and_then(|map| map.data?.remove(&of.key));
-        set.text.forbidden = forbidden;
-        set.text.of = Some(of);
-        set.text.read = Some(now);
+        let text = Text::read(&self.kube.shared.client, object.namespace(), of, now).await?;
+        entry.set.lock().text = text;
         Ok(())
     }
 

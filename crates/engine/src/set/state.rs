@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{claims::Changed, rollout::newest_first};
 use crate::{
+    cluster::text::Text,
     decide::{
         member::{AssessContext, BetterClaim},
         roster::{Departure, Roster, Slot},
@@ -26,18 +27,6 @@ pub(super) struct Basis {
     pub(super) text: Option<String>,
     pub(super) pool: Option<Timestamp>,
     pub(super) members: Option<Timestamp>,
-}
-
-/// A value read from a `ConfigMap`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Text {
-    /// Name and key it was read from.
-    pub(super) of: Option<crate::kind::set::TextRef>,
-    pub(super) version: Option<String>,
-    pub(super) value: Option<String>,
-    /// The API server does not let the operator read it.
-    pub(super) forbidden: bool,
-    pub(super) read: Option<Timestamp>,
 }
 
 /// One set.

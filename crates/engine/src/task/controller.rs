@@ -16,6 +16,7 @@ use crate::{
     cluster::{
         context::{AnyKind, Shared},
         reconcile::KindContext,
+        text::Text,
         watch::{self, Reconciled, Reconciler},
     },
     decide::task::window::OpenWindow,
@@ -81,12 +82,14 @@ impl TaskEntry {
 pub(crate) struct TaskController<T: Task> {
     pub(super) kube: KindContext<T>,
     pub(super) entries: Mutex<HashMap<String, TaskEntry>>,
+    /// Texts that tasks read, by uid.
+    texts: Mutex<HashMap<String, Arc<Text>>>,
 }
 
 impl<T: Task> TaskController<T> {
     /// A controller that watches nothing yet.
     pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
-        Arc::new(Self { kube: KindContext::new(shared), entries: Mutex::default() })
+        Arc::new(Self { kube: KindContext::new(shared), entries: Mutex::default(), texts: Mutex::default() })
     }
 
     /// Watches and reconciles until `shutdown` says true.
@@ -121,8 +124,25 @@ impl<T: Task> TaskController<T> {
         follows.collect()
     }
 
+    /// The text of a task, as it was read last.
+    pub(super) fn text(&self, uid: &str) -> Arc<Text> {
+        self.texts.lock().get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Reads the text of a task again if it is due.
+    pub(super) async fn read_text(&self, object: &Decoded<T>) -> Result<(), kube::Error> {
+        let (Some(of), now) = (object.valid().and_then(Task::text), self.kube.now()) else { return Ok(()) };
+        if self.text(object.uid()).is_fresh(&of, now) {
+            return Ok(());
+        }
+        let text = Text::read(&self.kube.shared.client, object.namespace(), of, now).await?;
+        self.texts.lock().insert(object.uid().to_owned(), Arc::new(text));
+        Ok(())
+    }
+
     /// The task is over or gone: it asks for nothing more.
     pub(super) fn release(&self, uid: &str) {
+        self.texts.lock().remove(uid);
         if let Some(entry) = self.entries.lock().remove(uid) {
             entry.access.caller.guard.finish(uid);
         }

@@ -1,5 +1,7 @@
 //! Gathers what is known of a task and decides.
 
+use std::sync::Arc;
+
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
@@ -11,6 +13,7 @@ use crate::{
     cluster::{
         object::subject,
         resolve::{self, Unresolved},
+        text::Text,
     },
     decide::{
         known::{Explanation, Workspace},
@@ -50,6 +53,7 @@ pub(super) struct Opened {
     pub(super) terms: Terms,
     pub(super) stop: Stop,
     pub(super) targets: usize,
+    begun: bool,
 }
 
 /// What is looked up for a task.
@@ -57,6 +61,8 @@ pub(super) struct Found {
     pub(super) inputs: Inputs,
     who: ObjectKey,
     workspace: WorkspaceRef,
+    text: Option<Arc<Text>>,
+    begun: bool,
 }
 
 impl Found {
@@ -75,6 +81,8 @@ impl Found {
             members: &members.mirror,
             pool: &pool.mirror,
             here: &here,
+            text: self.text.as_ref().and_then(|text| text.value.as_deref()),
+            begun: self.begun,
             own_users: session.own_users(),
             as_user: access.caller.own_user().is_some(),
         };
@@ -120,7 +128,8 @@ impl<T: Task> TaskController<T> {
         let Ok(access) = resolved.state else { return Ok(Step::Nothing(None)) };
         let Some(valid) = object.valid() else { return Ok(Step::Nothing(None)) };
         let stop = task::stop(&look.progress, &terms, facts.suspended, now);
-        let opened = Opened { access, workspace: resolved.workspace, terms, stop, targets: 0 };
+        let begun = look.progress.started_at.is_some();
+        let opened = Opened { access, workspace: resolved.workspace, terms, stop, targets: 0, begun };
         look.opened = Some(opened.clone());
         if let Some(step) = self.of_the_window(object, &facts, &opened, look)? {
             return Ok(step);
@@ -164,7 +173,8 @@ impl<T: Task> TaskController<T> {
         let (uid, now, again) = (object.uid(), facts.now, terms.again);
         let shared = &self.kube.shared;
         let inputs = resolve::nothing(shared, &object.key(), None);
-        let bare = Found { inputs, who: object.key(), workspace: opened.workspace.clone() };
+        let (who, workspace) = (object.key(), opened.workspace.clone());
+        let bare = Found { inputs, who, workspace, text: None, begun: opened.begun };
         let believed = past::believed_from(shared.opened_at(), &access.session, &access.caller, now);
         let next = self.with(uid, access, |entry| {
             entry.follow(progress.window.as_ref(), again, believed, now);
@@ -222,7 +232,15 @@ impl<T: Task> TaskController<T> {
             let told = Explanation::new(reason::OBSERVING, "waiting for a complete listing");
             return Err(Step::Wait(told, None));
         }
-        Ok(Found { inputs, who, workspace: opened.workspace.clone() })
+        let text = match valid.text() {
+            Some(of) => {
+                let text = self.text(object.uid());
+                text.stands(&of).map_err(|told| Step::Wait(told, None))?;
+                Some(text)
+            }
+            None => None,
+        };
+        Ok(Found { inputs, who, workspace: opened.workspace.clone(), text, begun: opened.begun })
     }
 
     /// Targets above the cursor, ascending.

@@ -1,6 +1,6 @@
 //! The Kubernetes side of a task: what may be sent is written down before it is, and the end after it was.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{
@@ -17,6 +17,7 @@ use crate::{
     cluster::{
         object::{api, item},
         reconcile::{Draft, Finding},
+        text::TEXT_KEPT,
         watch::Reconciled,
     },
     decide::{
@@ -58,7 +59,11 @@ impl<T: Task> TaskController<T> {
             return Ok(Reconciled { action, step: ("Wait", "") });
         }
         let now = self.kube.now();
-        let look = self.look(object, &draft.status);
+        let mut look = self.look(object, &draft.status);
+        if look.opened.is_some() && object.valid().is_some_and(|valid| valid.text().is_some()) {
+            self.read_text(object).await?;
+            look = self.look(object, &draft.status);
+        }
         let step = look.step.name();
         let action = match &look.step {
             Step::Delete => self.delete(object).await,
@@ -172,7 +177,9 @@ impl<T: Task> TaskController<T> {
         let tells = self.kube.tell(object, finding, now);
         let observing = matches!(step, Step::Wait(told, _) if told.reason == reason::OBSERVING);
         let again = wake.into_iter().chain(tells).map(|at| pause::until(at, now));
-        let again = again.chain(observing.then(pause::a_minute)).min();
+        let reads = opened.is_some() && object.valid().is_some_and(|valid| valid.text().is_some());
+        let reads = reads.then(|| TEXT_KEPT.unsigned_abs() + Duration::from_secs(1));
+        let again = again.chain(observing.then(pause::a_minute)).chain(reads).min();
         Action::requeue(pause::until_look(again))
     }
 

@@ -5,7 +5,7 @@ use emnify::{
     wire::{Ref, sim::SimMigration},
 };
 use emnify_engine::kind::{
-    Id, Invalid,
+    Id, Input, Inputs, Invalid, Source,
     task::{Again, Outcome},
 };
 
@@ -18,6 +18,8 @@ use crate::kinds::operation::params::MigrateSims;
 const MOVE: Facts = Facts::of("migrateSims", Again::Proof, 1).irreversible();
 const LOOK: Facts = Facts::of("migrateSims", Again::Yes, 0);
 
+const WORKSPACE: &str = "action.migrateSims.targetWorkspace.workspaceRef";
+
 /// One SIM that moves.
 #[derive(Clone, Debug)]
 pub struct Moving(SimMigration);
@@ -29,16 +31,23 @@ impl MigrateSims {
 
     pub(super) fn of(&self, given: &Given<'_>) -> Result<Moving, Outcome> {
         given.person()?;
-        self.read(given.target).map(Moving).map_err(|why| invalid(&why))
+        self.read(given.target, given.from).map(Moving).map_err(|why| invalid(&why))
     }
 
-    fn read(&self, sim: &Id) -> Result<SimMigration, Invalid> {
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        let workspace = self.target_workspace.workspace_ref.iter().cloned();
+        workspace.map(|workspace| Input::new(WORKSPACE, Source::Workspace { workspace })).collect()
+    }
+
+    fn read(&self, sim: &Id, from: &Inputs) -> Result<SimMigration, Invalid> {
         let sim = sim.int().ok_or_else(|| Invalid::new("target", "a SIM has a number"))?;
+        let target = match &self.target_workspace.id {
+            Some(id) => id.int("action.migrateSims.targetWorkspace.id")?,
+            None => from.int(WORKSPACE).ok_or_else(|| Invalid::new(WORKSPACE, "name a workspace"))?,
+        };
         Ok(SimMigration {
             sims: vec![Ref { id: sim }],
-            target_workspace: Ref {
-                id: self.target_workspace.id.int("action.migrateSims.targetWorkspace.id")?,
-            },
+            target_workspace: Ref { id: target },
             allowed_sim_statuses: self
                 .allowed_states
                 .iter()

@@ -204,6 +204,7 @@ impl Chosen<'_> {
         match self {
             Self::SendSms(sms) => sms.inputs(),
             Self::UnblockOperators(unblock) => unblock.inputs(),
+            Self::MigrateSims(migrate) => migrate.inputs(),
             Self::SimOperation(deed) => deed.inputs(),
             Self::Euicc(told) => told.inputs(),
             Self::VerifyRecipient(verify) => verify.inputs(),

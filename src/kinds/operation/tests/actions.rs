@@ -1,6 +1,6 @@
 //! Each action: its targets, what it is told of them, and when they are left alone.
 
-use emnify_engine::kind::secret::SecretValue;
+use emnify_engine::kind::{Source, secret::SecretValue};
 
 use super::*;
 use crate::kinds::sim::state::status;
@@ -236,6 +236,8 @@ fn what_only_a_person_may_do_is_not_sent_for_an_application() {
             members: &members,
             pool: &pool,
             here: &Namespace(None),
+            text: None,
+            begun: false,
             own_users: Vec::new(),
             as_user: false,
         };
@@ -297,4 +299,54 @@ fn the_schema_says_which_target_an_action_takes() {
     assert!(SetState::validate_cel(&json!({}), None).is_err());
     let sims = |value: Value| SimTargets::validate_cel(&value, None).is_ok();
     assert!(!sims(json!({})) && sims(json!({"list": ["8988303000000010001"]})));
+}
+
+/// What targets of these SIMs are, where the text of the `ConfigMap` is this one.
+fn of_text(text: Option<&str>, sims: &Value, begun: bool) -> Result<Vec<Id>, Invalid> {
+    let operation = operation(json!({"target": {"sims": sims}, "action": {"deleteSims": {}}}));
+    with(1, |world| {
+        let own_users = Vec::new();
+        let world = World { text, begun, own_users, as_user: true, ..*world };
+        operation.targets(&Inputs::default(), &world)
+    })
+}
+
+#[test]
+fn sims_may_be_written_in_a_config_map() {
+    let from = json!({"configMapRef": {"name": "scrap", "key": "iccids"}});
+    let operation = operation(json!({"target": {"sims": from}, "action": {"deleteSims": {}}}));
+    let named = operation.text().map(|text| (text.config_map, text.key));
+    assert_eq!(named, Some(("scrap".to_owned(), "iccids".to_owned())));
+    let text = "# returned\n8988303000000010001, 8988303000000010001\n";
+    assert_eq!(of_text(Some(text), &from, false).unwrap(), [Id::Int(7), Id::Int(7)]);
+    let message = |text: Option<&str>| of_text(text, &from, false).unwrap_err().to_string();
+    assert!(message(None).contains("no such key"));
+    assert!(message(Some("# none\n")).contains("names no SIM"));
+    let unknown = message(Some("8988303000000010001\n8988303000000010002\n"));
+    assert!(
+        unknown.contains("line 2: the organisation has no SIM with ICCID 8988303000000010002"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn who_is_gone_once_it_has_begun_stops_nothing() {
+    let list = json!({"list": ["8988303000000010001", "8988303000000010002"]});
+    assert!(of_text(None, &list, false).is_err(), "it may be mistyped");
+    assert_eq!(of_text(None, &list, true).unwrap(), [Id::Int(7)], "the other one was done, or left");
+}
+
+#[test]
+fn a_workspace_to_move_to_may_be_named_by_its_object() {
+    let there = json!({"workspaceRef": {"name": "there"}});
+    let migrate =
+        operation(json!({"target": {"tag": "roof"}, "action": {"migrateSims": {"targetWorkspace": there}}}));
+    let inputs = migrate.inputs();
+    let asked = inputs.iter().find(|input| input.path.ends_with("targetWorkspace.workspaceRef")).unwrap();
+    assert!(matches!(&asked.source, Source::Workspace { workspace } if workspace.name == "there"));
+    let mut from = Inputs::default();
+    assert!(with(1, |world| migrate.prepare(&Id::Int(7), &from, world)).is_err(), "not before it is known");
+    from.put(asked.path.clone(), Id::Int(1002));
+    let call = with(1, |world| migrate.prepare(&Id::Int(7), &from, world)).unwrap();
+    assert!(format!("{call:?}").contains("1002"), "{call:?}");
 }
