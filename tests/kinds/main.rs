@@ -19,6 +19,7 @@ mod euiccs;
 mod extras;
 mod keys;
 mod lists;
+mod masses;
 mod mortal;
 mod moves;
 mod networks;

@@ -275,26 +275,37 @@ async fn what_a_manifest_says_is_left_to_it_and_named() {
     stage.stop().await;
 }
 
+/// So many devices that nobody manages carry the tag `fleet`.
+pub(crate) fn furnish(wire: &Wire, fleet: u64) {
+    let furnished = wire.simulator.edit(|state| {
+        let org = state.organisations.get_mut(&1001).unwrap();
+        org.ip_address_spaces.get_mut(&31).unwrap().ip_address_space = "10.192.0.0/16".to_owned();
+        let device = org.endpoints[&DEVICES[0]].clone();
+        for id in 12_000_000..12_000_000 + fleet {
+            let name = format!("meter-{id}");
+            let device =
+                Endpoint { id, name, sim: None, ip_address: None, tag_ids: vec![77], ..device.clone() };
+            org.endpoints.insert(id, device);
+        }
+        org.tags.insert(77, serde_json::from_value(json!({"id": 77, "name": "fleet"})).unwrap());
+    });
+    furnished.unwrap();
+}
+
+/// How many of them have exactly one message.
+pub(crate) fn reached(wire: &Wire) -> usize {
+    wire.simulator.inspect(|state| {
+        let fleet = state.organisations[&1001].endpoints.values().filter(|device| device.tag_ids == [77]);
+        fleet.filter(|device| device.sms.len() == 1).count()
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fleet_takes_a_write_per_window_and_edits_overtake_it() {
     const FLEET: u64 = 1_000;
     let deed = &DEEDS[0];
     let (cluster, wire) = platform(deed);
-    wire.simulator
-        .edit(|state| {
-            let org = state.organisations.get_mut(&1001).unwrap();
-            org.ip_address_spaces.get_mut(&31).unwrap().ip_address_space = "10.192.0.0/16".to_owned();
-            let device = org.endpoints[&DEVICES[0]].clone();
-            for id in 12_000_000..12_000_000 + FLEET {
-                let name = format!("meter-{id}");
-                org.endpoints.insert(
-                    id,
-                    Endpoint { id, name, sim: None, ip_address: None, tag_ids: vec![77], ..device.clone() },
-                );
-            }
-            org.tags.insert(77, serde_json::from_value(json!({"id": 77, "name": "fleet"})).unwrap());
-        })
-        .unwrap();
+    furnish(&wire, FLEET);
     let stage = Stage::on(cluster.clone(), wire).await;
     let limit = GuardLimit { devices: FLEET, ..GuardLimit::default() };
     stage.access().caller.guard.set_limit(limit, "ns/default");
@@ -338,11 +349,7 @@ async fn a_fleet_takes_a_write_per_window_and_edits_overtake_it() {
     assert!(*longest <= Duration::from_millis(500), "an edit overtakes it: {waits:?}");
     let status = stage.finishes("all are done").await;
     assert_eq!(status["targets"]["succeeded"], json!(FLEET), "{}", status["targets"]);
-    let once = stage.wire.simulator.inspect(|state| {
-        let fleet = state.organisations[&1001].endpoints.values().filter(|device| device.tag_ids == [77]);
-        fleet.filter(|device| device.sms.len() == 1).count()
-    });
-    assert_eq!(once, 1_000, "each device has one message");
+    assert_eq!(reached(&stage.wire), 1_000, "each device has one message");
     let writes = cluster.wrote("PATCH /apis/emnify.io/v1alpha1/namespaces/ns/operations/op/status");
     // a window each, one before the first, and the end
     assert!(writes.len() <= 23, "{} writes for 20 windows", writes.len());

@@ -129,6 +129,17 @@ impl Environment {
         Ok(writes(&metrics))
     }
 
+    /// Writes to the status of objects of this plural so far, as the API server counts them.
+    pub(super) async fn status_writes(&self, plural: &str) -> Result<u64> {
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        let metrics = self.stage.client().request_text(request).await?;
+        let of_status = format!("resource=\"{plural}\"");
+        let lines = metrics
+            .lines()
+            .filter(|line| line.contains(&of_status) && line.contains("subresource=\"status\""));
+        Ok(writes(&lines.collect::<Vec<_>>().join("\n")))
+    }
+
     /// How many devices were made.
     pub(super) fn made(&self) -> u64 {
         self.made

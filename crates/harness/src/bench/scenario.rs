@@ -13,6 +13,9 @@ pub enum Scenario {
     WrongToken,
     /// Edits of devices while 10,000 others are being created.
     EditLatency,
+    /// A message to each of 5,000 devices by one object, and edits of others meanwhile.
+    #[value(name = "operation-5000")]
+    Operation5000,
     /// 10,000 new devices with SIMs, from the first apply to the last Ready.
     #[value(name = "create-10000")]
     Create10000,

@@ -5,6 +5,7 @@ mod create;
 mod drift;
 mod edits;
 mod fleet;
+mod operation;
 mod push;
 mod rest;
 mod restart;
@@ -21,6 +22,7 @@ pub(super) async fn play(environments: &mut Environments, report: &mut Report) -
         Scenario::WrongToken => token::wrong(environments, report).await,
         Scenario::Create1000 => create::thousand(environments, report).await,
         Scenario::EditLatency => edits::edits(environments, report).await,
+        Scenario::Operation5000 => operation::operation(environments, report).await,
         Scenario::Create10000 => create::ten_thousand(environments, report).await,
         Scenario::Steady10000 => steady::steady(environments, report).await,
         Scenario::DriftLatency => drift::drift(environments, report).await,
