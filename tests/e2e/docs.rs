@@ -130,6 +130,7 @@ async fn the_pages_can_be_followed_from_install_to_uninstall() -> Result<()> {
     ready(&stage, "Workspace", "default").await?;
     stage.apply(OBJECTS).await?;
     all_ready(&stage).await?;
+    shell.page("operations.md").await?;
     shell.page("runbook.md").await?;
     survives_flux(&stage.get("Endpoint", "meter-1").await?.context("it is there")?);
     argo_cd(&shell, CLIENT_SIDE).await?;
