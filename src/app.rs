@@ -14,7 +14,7 @@ use emnify_engine::{
         refusal::{self, Line},
         tasks::{Ended, Tasks, named},
     },
-    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey, task::Task},
+    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey, task::Task, trigger::Trigger},
     run::{Builder, Engine},
 };
 use futures::{StreamExt, TryStreamExt};
@@ -225,6 +225,9 @@ fn start_engine(
         }
         fn visit_task<T: Task>(&mut self) {
             self.0 = self.0.take().map(Builder::with_task::<T>);
+        }
+        fn visit_trigger<T: Trigger>(&mut self) {
+            self.0 = self.0.take().map(Builder::with_trigger::<T>);
         }
     }
     let namespaces = match &settings.namespaces {

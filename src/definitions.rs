@@ -1,7 +1,7 @@
 //! The definition of every kind, workspaces included, with what derived ones lack: what all kinds share, words for the kind
 //! itself, and one answer to null.
 
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
@@ -43,7 +43,7 @@ fn common(mut definition: CustomResourceDefinition, identified: bool) -> CustomR
     definition
 }
 
-/// The same for a kind that is carried out once: its phase says how it stands, and a condition why.
+/// The same for a kind that is carried out once, or makes those: columns of its own say how it stands, and a condition why.
 fn of_a_task(definition: CustomResourceDefinition) -> CustomResourceDefinition {
     let mut definition = common(definition, false);
     for column in
@@ -131,6 +131,9 @@ pub fn each(look: impl FnMut(CustomResourceDefinition)) {
         fn visit_task<T: Task>(&mut self) {
             (self.0)(finished(of_a_task(<T as CustomResourceExt>::crd())));
         }
+        fn visit_trigger<T: Trigger>(&mut self) {
+            (self.0)(finished(of_a_task(<T as CustomResourceExt>::crd())));
+        }
     }
     let mut each = Each(look);
     for_each(&mut each);
@@ -166,6 +169,9 @@ pub fn families() -> Vec<Family> {
         fn visit_task<T: Task>(&mut self) {
             self.push::<T>(true);
         }
+        fn visit_trigger<T: Trigger>(&mut self) {
+            self.push::<T>(true);
+        }
     }
     let mut all = Collect(Vec::new());
     for_each(&mut all);
@@ -183,6 +189,7 @@ pub fn tasks() -> Vec<String> {
         fn visit_task<T: Task>(&mut self) {
             self.0.extend(T::EXPIRES.then(|| <T as kube::Resource>::plural(&()).into_owned()));
         }
+        fn visit_trigger<T: Trigger>(&mut self) {}
     }
     let mut all = Collect(Vec::new());
     for_each(&mut all);

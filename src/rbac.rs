@@ -88,8 +88,16 @@ fn objects(cluster: bool) -> Vec<Right> {
 
 /// What is carried out once, and may be gone after.
 fn tasks() -> Vec<Right> {
-    let why = "One that has a time to live is deleted when that is over.";
-    vec![right(why, GROUP, &crate::definitions::tasks(), &["delete"])]
+    let tasks = crate::definitions::tasks();
+    vec![
+        right("Triggers make them.", GROUP, &tasks, &["create"]),
+        right(
+            "One that has a time to live is deleted when that is over, one of a trigger as its limits say.",
+            GROUP,
+            &tasks,
+            &["delete"],
+        ),
+    ]
 }
 
 /// What stands beside objects in their namespaces.

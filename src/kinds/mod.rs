@@ -9,7 +9,7 @@ pub(crate) mod laws;
 #[cfg(test)]
 mod profiles_tests;
 
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 
 /// Something done once per kind: writing its CRD, starting its controller, a row of a table.
 pub trait Visitor {
@@ -19,19 +19,23 @@ pub trait Visitor {
     fn visit_set<F: ObjectSet>(&mut self);
     /// Called with each kind of task in turn.
     fn visit_task<T: Task>(&mut self);
+    /// Called with each kind of trigger in turn.
+    fn visit_trigger<T: Trigger>(&mut self);
 }
 
 macro_rules! kinds {
-    ($($folder:ident::$kind:ident),* $(,)?; fleets: $($set_folder:ident::$set:ident),* $(,)?; tasks: $($task_folder:ident::$task:ident),* $(,)?) => {
+    ($($folder:ident::$kind:ident),* $(,)?; fleets: $($set_folder:ident::$set:ident),* $(,)?; tasks: $($task_folder:ident::$task:ident),* $(,)?; triggers: $($trigger_folder:ident::$trigger:ident),* $(,)?) => {
         $(pub mod $folder; pub use $folder::$kind;)*
         $(pub mod $set_folder; pub use $set_folder::$set;)*
         $(pub mod $task_folder; pub use $task_folder::$task;)*
+        $(pub mod $trigger_folder; pub use $trigger_folder::$trigger;)*
 
-        /// Shows every managed kind to `visitor`, in the order of the registry, then every kind of fleet, then every kind of task.
+        /// Shows every managed kind to `visitor`, in the order of the registry, then every kind of fleet, of task and of trigger.
         pub fn for_each(visitor: &mut impl Visitor) {
             $(visitor.visit::<$kind>();)*
             $(visitor.visit_set::<$set>();)*
             $(visitor.visit_task::<$task>();)*
+            $(visitor.visit_trigger::<$trigger>();)*
         }
     };
 }
@@ -53,10 +57,11 @@ kinds! {
     endpoint::Endpoint,
     application_token::ApplicationToken;
     fleets: endpoint_set::EndpointSet;
-    tasks: operation::Operation, sim_batch::SimBatch,
+    tasks: operation::Operation, sim_batch::SimBatch;
+    triggers: operation_trigger::OperationTrigger,
 }
 
-/// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`] and [`Task::SENSITIVE`].
+/// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`], [`Task::SENSITIVE`] and [`Trigger::SENSITIVE`].
 pub fn sensitive() -> Vec<&'static str> {
     struct Sensitive(Vec<&'static str>);
     impl Visitor for Sensitive {
@@ -65,6 +70,9 @@ pub fn sensitive() -> Vec<&'static str> {
         }
         fn visit_set<F: ObjectSet>(&mut self) {}
         fn visit_task<T: Task>(&mut self) {
+            self.0.extend(T::SENSITIVE.then_some(T::KIND));
+        }
+        fn visit_trigger<T: Trigger>(&mut self) {
             self.0.extend(T::SENSITIVE.then_some(T::KIND));
         }
     }

@@ -59,7 +59,7 @@ pub struct ClusterWorkspaceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
     /// Kinds that may use this workspace, such as `Endpoint`. Unset: every kind but `ApplicationToken`, `Automation`,
-    /// `CloudConnect`, `DataStream`, `User`, `Operation` and `SimBatch`, which would hand out the organisation itself, tell of all of it, or are for all of it.
+    /// `CloudConnect`, `DataStream`, `User`, `Operation`, `OperationTrigger` and `SimBatch`, which would hand out the organisation itself, tell of all of it, or are for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), inner(length(max = 63), regex(pattern = "^[A-Z][A-Za-z]*$")))]
     #[x_kube(merge_strategy = ListMerge::Atomic, validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a kind is in the list twice: remove one"))]

@@ -29,6 +29,7 @@ mod sms;
 mod support;
 mod tenants;
 mod traces;
+mod triggers;
 mod verdicts;
 
 /// The operator's: with that of glibc a quarter of what these tests compute is allocation.

@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use emnify_harness::stage::{ADMIN_SERVER, PUSH_RECEIVER, Stage};
-use emnify_simulator::Signal;
+use emnify_harness::stage::{ADMIN_SERVER, PUSH_RECEIVER, Stage, is_ready};
+use emnify_simulator::{Signal, state::Organisation};
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::support::{DEVICE, Result, edited, id, make_ready, options};
+use crate::support::{DEVICE, Result, edited, holds, id, make_ready, options};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const TEXT: &str = "nobody but the device and its owner";
@@ -22,7 +23,7 @@ fn manifests(port: u16) -> [(&'static str, &'static str, String); 3] {
     let callback = format!("{}  url: http://127.0.0.1:{port}/sms\n", head("ApiCallback", "sms"));
     let secret = format!("{}  secretRef:\n    name: signing\n    key: key\n", head("ApiSecret", "sms"));
     let profile = format!(
-        "{}  name: Meters\n  apiCallback:\n    name: sms\n  apiSecret:\n    name: sms\n",
+        "{}  name: Meters\n  apiCallback:\n    name: sms\n  apiSecret:\n    name: sms\n  esmeInterfaceType:\n    externalName: REST API\n",
         head("ServiceProfile", "meters")
     );
     [("ApiCallback", "sms", callback), ("ApiSecret", "sms", secret), ("ServiceProfile", "meters", profile)]
@@ -41,6 +42,39 @@ spec:
     sendSms:
       payload: hello
       waitForDelivery: true
+";
+
+/// What is made of a message of the device, and of a receipt.
+const RULES: &str = "
+apiVersion: emnify.io/v1alpha1
+kind: OperationTrigger
+metadata:
+  name: asked
+spec:
+  when:
+    sms:
+      kind: Received
+      destAddress: \"12345\"
+  operation:
+    spec:
+      action:
+        sendSms:
+          payload: answer
+---
+apiVersion: emnify.io/v1alpha1
+kind: OperationTrigger
+metadata:
+  name: delivered
+spec:
+  when:
+    sms:
+      kind: Delivered
+  maxTargetsPerHour: 1
+  operation:
+    spec:
+      action:
+        resetConnectivity:
+          network: true
 ";
 
 /// What a server of the operator answers.
@@ -83,6 +117,10 @@ async fn signed_callbacks_are_heard() -> Result<()> {
     let device = id(&make_ready(&stage, "Endpoint", "meter-1", &manifest).await?)?;
     stage.simulator().device(device, Signal::Attach).map_err(anyhow::Error::msg)?;
 
+    stage.apply(RULES).await?;
+    for rule in ["asked", "delivered"] {
+        stage.wait_for("OperationTrigger", rule, "Ready", is_ready).await?;
+    }
     stage.apply(MESSAGE).await?;
     stage.kubectl_ok(&["wait", "--for=condition=Complete", "emop/hello", "--timeout=120s"]).await?;
     let receipts = async || counts(&stage, "emnify_sms_received_total{kind=\"receipt\"} 1").await;
@@ -92,6 +130,13 @@ async fn signed_callbacks_are_heard() -> Result<()> {
     let messages = async || counts(&stage, "emnify_sms_received_total{kind=\"message\"} 1").await;
     stage.eventually("the signed message is taken", messages).await?;
     assert!(!stage.operator_log().contains(TEXT), "what it says is nowhere");
+
+    let answers = |platform: &Organisation| {
+        platform.endpoints[&device].sms.values().filter(|sms| sms.payload == "answer").count()
+    };
+    holds(&stage, "a message of a device leads to one to it", answers, 1).await?;
+    let fired = |object: &Value| object["status"]["fired"] == 1;
+    stage.wait_for("OperationTrigger", "delivered", "fired", fired).await?;
 
     let receiver = stage.listens_at(PUSH_RECEIVER).await?;
     let unsigned = answer(receiver, "POST /sms HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}").await?;

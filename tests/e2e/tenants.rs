@@ -414,3 +414,42 @@ async fn an_operation_leaves_the_devices_of_another_namespace_alone() -> Result<
     assert_eq!(resets, 1, "nothing is sent for it");
     process.stop().await.map(drop)
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result<()> {
+    let tenants = Tenants::new("tenant-triggers", "").await?;
+    let process = tenants.operator().await?;
+    let (tenant, other) = (tenants.stage.namespace(), &*tenants.other);
+    let mut ids = Vec::new();
+    for (namespace, token) in [(tenant, "metering-token"), (other, "metering-token-2")] {
+        tenants.workspace(namespace, token).await?;
+        let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
+            "spec": device("meter", true)});
+        tenants.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
+        let made = tenants.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
+        let id = made["status"]["id"].as_str().context("it has an id")?;
+        ids.push(id.parse::<u64>()?);
+    }
+    let trigger = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "OperationTrigger", "metadata": {"name": "all"},
+        "spec": {"when": {"event": {"types": ["15"]}}, "operation": {"spec": {"action": {"sendSms": {"payload": "mine"}}}}}});
+    tenants.kubectl(tenant, &["apply", "-f", "-"], &trigger.to_string()).await?;
+    tenants.until("it listens", (tenant, "emtrig", "all"), is_ready).await?;
+    let now = tenants.stage.simulator().now();
+    let told = tenants.stage.simulator().edit(|state| {
+        let (organisation, next) = state.split(1001);
+        for id in ids.iter().rev() {
+            organisation.emit(next, now, emnify_simulator::state::Draft::new(15).endpoint(*id));
+        }
+    });
+    told.map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let sent = |id: u64| {
+        move |platform: &emnify_simulator::state::Organisation| platform.endpoints[&id].sms.values().count()
+    };
+    holds(&tenants.stage, "its own device is told of", sent(ids[0]), 1).await?;
+    holds(&tenants.stage, "the other is not", sent(ids[1]), 0).await?;
+    let seen = tenants.until("it fired", (tenant, "emtrig", "all"), |o| o["status"]["fired"] == 1).await?;
+    let name = seen["status"]["lastOperation"].as_str().context("it names what it made")?;
+    let made = tenants.get(tenant, "emop", name).await?;
+    assert!(!made.to_string().contains(&ids[1].to_string()), "not even its id is told: {made:#}");
+    process.stop().await.map(drop)
+}

@@ -31,6 +31,7 @@ mod rotation;
 mod stage;
 mod tables;
 mod tokens;
+mod triggers;
 mod upgrade;
 mod wire;
 mod work;

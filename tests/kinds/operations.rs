@@ -92,7 +92,7 @@ impl Stage {
 }
 
 /// The requests around which a process dies: every write of the object and of its events, and every one to a target.
-fn counts(method: &str, path: &str) -> bool {
+pub(crate) fn counts(method: &str, path: &str) -> bool {
     let tasks = ["/operations/", "/simbatches/"];
     let kubernetes = method != "GET" && tasks.iter().any(|task| path.contains(task));
     let families = [
@@ -279,7 +279,7 @@ async fn what_a_manifest_says_is_left_to_it_and_named() {
 pub(crate) fn furnish(wire: &Wire, fleet: u64) {
     let furnished = wire.simulator.edit(|state| {
         let org = state.organisations.get_mut(&1001).unwrap();
-        org.ip_address_spaces.get_mut(&31).unwrap().ip_address_space = "10.192.0.0/16".to_owned();
+        "10.192.0.0/16".clone_into(&mut org.ip_address_spaces.get_mut(&31).unwrap().ip_address_space);
         let device = org.endpoints[&DEVICES[0]].clone();
         for id in 12_000_000..12_000_000 + fleet {
             let name = format!("meter-{id}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport};
+use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, wire::event::Record};
 use emnify_engine::{
     cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
     kind::{
@@ -11,6 +11,7 @@ use emnify_engine::{
         set::ObjectSet,
         spec::WorkspaceKey,
         task::Task,
+        trigger::Trigger,
     },
     run::{Builder, Engine},
     session::{Access, caller::Caller, chance},
@@ -52,6 +53,14 @@ impl Visitor for Register {
         );
         self.0 = builder.with_task::<T>();
     }
+
+    fn visit_trigger<T: Trigger>(&mut self) {
+        let builder = std::mem::replace(
+            &mut self.0,
+            Builder::new(Cluster::default().client(), EngineSettings::default()),
+        );
+        self.0 = builder.with_trigger::<T>();
+    }
 }
 
 /// The names of every kind that is kept in step.
@@ -66,6 +75,8 @@ pub(crate) fn registered() -> BTreeSet<String> {
         }
         // tried in a way of their own: operations.rs
         fn visit_task<T: Task>(&mut self) {}
+        // and triggers.rs
+        fn visit_trigger<T: Trigger>(&mut self) {}
     }
     let mut names = Names(BTreeSet::new());
     kinds::for_each(&mut names);
@@ -207,6 +218,11 @@ impl Stage {
             }
         });
         edited.unwrap();
+    }
+
+    /// A data stream tells of something in the organisation.
+    pub(crate) fn push(&self) {
+        self.engine.shared.on_records(&[Record { organisation: Some(1001), ..Record::default() }]);
     }
 
     /// A callback tells of a message.

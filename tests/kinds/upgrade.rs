@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 use emnify_operator::{
     definitions,
     kinds::{self, Visitor},
@@ -100,6 +100,10 @@ impl Visitor for Rewritten<'_> {
     }
 
     fn visit_task<T: Task>(&mut self) {
+        self.take::<T>(T::KIND);
+    }
+
+    fn visit_trigger<T: Trigger>(&mut self) {
         self.take::<T>(T::KIND);
     }
 }

@@ -90,6 +90,11 @@ impl Asked {
         self.path.contains(what)
     }
 
+    /// It asks for events of a kind only.
+    pub(crate) fn narrows(&self, field: &str) -> bool {
+        self.path.ends_with("/v1/event") && self.query.contains(&format!("{field}%3A"))
+    }
+
     /// It asks for news, for whoever they are, or logs in.
     pub(crate) fn listens(&self) -> bool {
         let sorted = self.query.contains("sort=-");

@@ -96,7 +96,7 @@ const ENGINE: &[&[&str]] = &[
     &["metrics"],
     &["cluster"],
     &["hints"],
-    &["object", "set", "task"],
+    &["object", "set", "task", "trigger"],
     &["run"],
 ];
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 use emnify_operator::kinds::{Visitor, for_each};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -19,6 +19,9 @@ fn registered() -> BTreeSet<String> {
             self.0.insert(F::KIND.to_owned());
         }
         fn visit_task<T: Task>(&mut self) {
+            self.0.insert(T::KIND.to_owned());
+        }
+        fn visit_trigger<T: Trigger>(&mut self) {
             self.0.insert(T::KIND.to_owned());
         }
     }

@@ -9,7 +9,7 @@
 //! - [`metrics`]: what is counted on the way;
 //! - [`cluster`]: the Kubernetes side, once for all kinds;
 //! - `hints`: tasks that feed the mirror between two listings;
-//! - `object`, `set` and `task`: one object for one emnify object, one for many, and one for something done once;
+//! - `object`, `set`, `task` and `trigger`: one object for one emnify object, one for many, one for something done once, and one that makes those;
 //! - [`run`]: all kinds together.
 //!
 //! A controller of `object` does the Kubernetes side of a step and queues the emnify side in the session, whose senders
@@ -37,3 +37,4 @@ pub mod run;
 pub mod session;
 mod set;
 mod task;
+mod trigger;

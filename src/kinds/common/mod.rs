@@ -4,12 +4,15 @@ pub(crate) mod alerts;
 pub(crate) mod events;
 pub mod lookups;
 
+use emnify_engine::kind::trigger::ONCE_PREFIX;
+
 /// What the tags begin with that mark whose a device is.
 pub(crate) const MARK_PREFIX: &str = "k8s:";
 
-/// A tag that could be taken for a mark, in whatever spelling.
+/// A tag that could be taken for a mark, or for that of a device that had its turn, in whatever spelling.
 pub(crate) fn is_mark(tag: &str) -> bool {
-    tag.trim().to_lowercase().starts_with(MARK_PREFIX)
+    let tag = tag.trim().to_lowercase();
+    tag.starts_with(MARK_PREFIX) || tag.starts_with(ONCE_PREFIX)
 }
 
 /// Groups that metrics and sets count objects in.

@@ -98,7 +98,7 @@ pub struct EndpointSettings {
     #[x_kube(
         merge_strategy = ListMerge::Atomic,
         validation = Rule::new("self.all(one, self.exists_one(other, other == one))").message("a tag is in the list twice: remove one"),
-        validation = Rule::new("self.all(t, !t.trim().lowerAscii().startsWith('k8s:'))").message("tags that start with k8s: mark the operator's devices and cannot be set")
+        validation = Rule::new("self.all(t, !t.trim().lowerAscii().startsWith('k8s:') && !t.trim().lowerAscii().startsWith('k8s-once:'))").message("tags that start with k8s: or k8s-once: are the operator's own and cannot be set")
     )]
     pub tags: Option<Vec<String>>,
     /// Operators that the device may not use: exactly these. Unset: left alone.

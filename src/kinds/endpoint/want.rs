@@ -233,7 +233,7 @@ fn own_tag(name: &str, at: &str, from: &Inputs) -> Result<Tag, Invalid> {
     if is_mark(name) {
         return Err(Invalid::new(
             path,
-            "tags that start with k8s: mark the operator's devices and cannot be set",
+            "tags that start with k8s: or k8s-once: are the operator's own and cannot be set",
         ));
     }
     Ok(tag(name, &path, from))

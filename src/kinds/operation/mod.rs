@@ -198,8 +198,7 @@ impl Task for Operation {
     }
 
     fn report(&self, status: &mut OperationStatus) {
-        let name = self.spec.action.chosen().ok().map(|chosen| chosen.facts().name.to_owned());
-        status.action = name;
+        status.action = self.spec.action.name().map(str::to_owned);
     }
 
     async fn send(api: &Api, target: &Id, call: &Call) -> Result<Outcome, Error> {
@@ -220,6 +219,27 @@ impl Task for Operation {
         let gone = |why: Invalid| Error::NotFound { message: why.to_string() };
         self.spec.action.chosen().map_err(gone)?.follow(api, (target, work), elapsed).await
     }
+}
+
+impl Action {
+    /// Its name, as the spec calls it.
+    pub fn name(&self) -> Option<&'static str> {
+        self.chosen().ok().map(|chosen| chosen.facts().name)
+    }
+
+    /// It is for single devices, or their SIMs, and can be taken back.
+    pub fn is_for_devices(&self) -> Result<bool, Invalid> {
+        let chosen = self.chosen()?;
+        Ok(chosen.on(&OperationTarget::default()) == On::Devices && !chosen.facts().irreversible)
+    }
+}
+
+/// Ids of the devices that a target means which names none by its object.
+pub(in crate::kinds) fn devices(
+    target: &OperationTarget,
+    world: &World<'_, Operation>,
+) -> Result<Vec<Id>, Invalid> {
+    target.devices(&Inputs::default(), world)
 }
 
 impl Operation {

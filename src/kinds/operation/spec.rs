@@ -177,6 +177,9 @@ pub struct DeviceReference {
     /// ICCID of the SIM in it, quoted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iccid: Option<Iccid>,
+    /// Written by an `OperationTrigger`: id of the event or message that told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<NumericId>,
 }
 
 /// Labels of objects.

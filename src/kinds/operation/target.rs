@@ -81,8 +81,11 @@ impl OperationTarget {
         let Self { endpoints, endpoint_selector, endpoint_set, tag, sims, .. } = self;
         match (endpoints, endpoint_selector, endpoint_set, tag, sims) {
             (Some(all), None, None, None, None) => {
-                let one = |(index, one): (usize, &DeviceReference)| one.device(&path(index), from, world);
-                named(all.iter().enumerate().map(one), world)
+                let found =
+                    all.iter().enumerate().map(|(index, one)| (one, one.device(&path(index), from, world)));
+                // one that a trigger named may be gone by now, which keeps no other from its turn
+                let there = found.filter(|(one, found)| one.cause.is_none() || found.is_ok());
+                named(there.map(|(_, found)| found), world)
             }
             (None, Some(selector), None, None, None) if !selector.match_labels.is_empty() => {
                 let wanted = &selector.match_labels;

@@ -25,7 +25,7 @@ pub struct TagSpec {
     /// the name of this object, and the name is left alone after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[^,\s]([^,]*[^,\s])?$"), length(min = 1, max = 100))]
-    #[x_kube(validation = Rule::new("!self.trim().lowerAscii().startsWith('k8s:')").message("tags that start with k8s: mark the operator's devices and cannot be set"))]
+    #[x_kube(validation = Rule::new("!self.trim().lowerAscii().startsWith('k8s:') && !self.trim().lowerAscii().startsWith('k8s-once:')").message("tags that start with k8s: or k8s-once: are the operator's own and cannot be set"))]
     pub name: Option<String>,
     /// Colour, by name such as `Blue` or as `#RRGGBB`, one of those that emnify offers. Unset: emnify chooses, and the colour is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]

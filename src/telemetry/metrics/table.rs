@@ -424,6 +424,13 @@ pub const METRICS: &[Metric] = &[
         |now, put| now.sessions.iter().for_each(|s| put(&[&s.organisation], s.scrub.rotation.as_secs_f64())),
     )
     .seconds(),
+    // Triggers.
+    counter("triggers_fired", "Operations that triggers made", &[], |now, put| {
+        put(&[], whole(now.engine.counts.triggers_fired));
+    }),
+    counter("triggers_dropped", "Devices that triggers left out because of maxTargetsPerHour", &[], |now, put| {
+        put(&[], whole(now.engine.counts.triggers_dropped));
+    }),
     // Replicas.
     gauge("leader", "Whether this process leads its shard: 1, or 0 while it stands by", &[], |now, put| {
         now.lead.iter().for_each(|lead| put(&[], f64::from(u8::from(lead.leads))));

@@ -64,6 +64,8 @@ fn engine() -> EngineSnapshot {
             answer_time: [(Lane::Create, times)].into(),
             drift: [(("Endpoint", Drift::Corrected), 6)].into(),
             dropped_events: 2,
+            triggers_fired: 4,
+            triggers_dropped: 1,
         },
     }
 }
@@ -255,6 +257,8 @@ fn values_are_those_of_the_snapshot() {
     has("emnify_sms_received_total{kind=\"message\"} 3.0");
     has("emnify_sms_received_total{kind=\"receipt\"} 4.0");
     has("emnify_sms_refused_total{reason=\"replay\"} 5.0");
+    has("emnify_triggers_fired_total{} 4.0");
+    has("emnify_triggers_dropped_total{} 1.0");
     has("emnify_leader{} 1.0");
     has("emnify_lease_transitions_total{} 2.0");
     has("emnify_scrub_rotation_seconds{organisation=\"42\"} 300.0");

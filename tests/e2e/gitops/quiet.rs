@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 use emnify_harness::stage::{Options, Place, Stage};
 use emnify_operator::kinds::{Visitor, for_each};
 use serde_json::{Value, json};
@@ -31,6 +31,7 @@ fn listed() -> Vec<String> {
         }
         fn visit_set<F: ObjectSet>(&mut self) {}
         fn visit_task<T: Task>(&mut self) {}
+        fn visit_trigger<T: Trigger>(&mut self) {}
     }
     let mut paths = Paths(Vec::new());
     for_each(&mut paths);

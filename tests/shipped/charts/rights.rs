@@ -123,7 +123,7 @@ async fn users_of_the_cluster_see_and_change_our_kinds_through_its_own_roles() {
         assert!(may(&aggregated("view"), "list", plural), "who may view sees {plural}");
         assert!(may(&aggregated("admin"), "delete", plural), "who administers a namespace changes {plural}");
         let edits = may(&aggregated("edit"), "delete", plural);
-        let kept = ["users", "operations"].contains(&plural.as_str());
+        let kept = ["users", "operations", "operationtriggers"].contains(&plural.as_str());
         assert_eq!(
             edits, !kept,
             "who may edit changes {plural}, but not who can log in, and does nothing that is billed"

@@ -6,7 +6,7 @@ use emnify_engine::{
         known::{Explanation, Step},
         ready,
     },
-    kind::{Id, Kind as _, Managed, Status as _, reason, set::ObjectSet, task::Task},
+    kind::{Id, Kind as _, Managed, Status as _, reason, set::ObjectSet, task::Task, trigger::Trigger},
     session::guard::{GuardLimit, Trip},
 };
 use emnify_operator::{
@@ -76,6 +76,8 @@ impl Visitor for All {
     fn visit_set<F: ObjectSet>(&mut self) {}
 
     fn visit_task<T: Task>(&mut self) {}
+
+    fn visit_trigger<T: Trigger>(&mut self) {}
 }
 
 fn of_kind<K: Managed>(all: &mut Vec<Situation>) {

@@ -20,6 +20,7 @@ use super::{
     tasks::Tasks, unserved::Unserved, workspaces::Workspaces,
 };
 use crate::{
+    decide::trigger::Made,
     kind::{
         Alert, Id, Key, Managed, Shown, Table,
         census::Census,
@@ -136,6 +137,12 @@ pub trait AnyKind: Send + Sync {
     fn follow(&self, _session: &Arc<Session>) {}
     /// Takes note of events of the emnify log, oldest first.
     fn on_events(&self, _session: &Arc<Session>, _events: &[(Event, Timestamp)]) {}
+    /// Takes note that a part of the emnify log was jumped over, from one time to another.
+    fn on_jump(&self, _session: &Arc<Session>, _from: Timestamp, _until: Timestamp) {}
+    /// Tasks that the object of this uid made.
+    fn made_by(&self, _owner: &str) -> Vec<Made> {
+        Vec::new()
+    }
     /// Takes note of records of a data stream, in a session of their organisation.
     fn on_records(&self, _session: &Arc<Session>, _records: &[Record]) {}
     /// Takes note of what became of messages, in a session that they may be of.

@@ -15,6 +15,7 @@ pub mod refusal;
 pub(crate) mod resolve;
 pub mod secrets;
 pub mod status;
+pub(crate) mod surroundings;
 pub mod tasks;
 pub(crate) mod text;
 pub mod unserved;

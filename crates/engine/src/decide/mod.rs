@@ -13,3 +13,4 @@ pub(crate) mod roster;
 pub(crate) mod rules;
 pub(crate) mod taken;
 pub(crate) mod task;
+pub mod trigger;

@@ -7,7 +7,7 @@ use emnify::{
     wire::{Listing, event::Event},
 };
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::log::{Gap, Log, MOST_PAGES, Next, Reading};
 use crate::{
@@ -19,6 +19,10 @@ use crate::{
 const ROWS: u32 = 1000;
 /// While objects are being made, what was jumped over is made up for this often.
 const FILL_EVERY: Duration = Duration::from_secs(300);
+/// What a data stream told of is read at once, but not more often than this.
+const HURRIED: Duration = Duration::from_secs(2);
+/// The log is asked for by whole seconds of emnify's clock, which is known to a second: what happened a moment ago is in it by then.
+const SETTLED: Duration = Duration::from_secs(2);
 /// What it is called where a login may not read it.
 const LOG: &str = "event log";
 /// What listings do not show comes from policy control and from the network: sources 1 and 0. [P]
@@ -38,9 +42,10 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
     // the first listings come first: what they show is no news any more, and after a restart that is nearly everything
     let (mut failures, mut last) = (0u32, Instant::now());
     let mut line = Line::of_what_may_fail();
+    let mut hurried = false;
     loop {
         let pause = Reader::Tail.pause(tail.session.creating(), failures);
-        if last.elapsed() >= pause {
+        if last.elapsed() >= pause || std::mem::take(&mut hurried) {
             last = Instant::now();
             let reader = tail.session.reader_of(LOG);
             failures = match tail.step(&reader).await {
@@ -59,7 +64,13 @@ pub(super) async fn read_for_ever(shared: Arc<Shared>, session: Arc<Session>) {
                 }
             };
         }
-        sleep(Reader::Tail.tick()).await;
+        tokio::select! {
+            () = sleep(Reader::Tail.tick()) => {}
+            () = tail.session.hints.hurried(), if failures == 0 && !tail.session.creating() => {
+                sleep_until((last + HURRIED).max(Instant::now() + SETTLED)).await;
+                hurried = true;
+            }
+        }
     }
 }
 
@@ -135,6 +146,7 @@ impl Tail {
         for kind in self.shared.kinds().filter(|kind| kind.listens()) {
             self.session.hints.wish(kind.name(), self.shared.now());
         }
+        self.shared.kinds().for_each(|kind| kind.on_jump(&self.session, gap.from, gap.until));
     }
 
     fn hand_on(&self, events: &[(Event, Timestamp)]) {

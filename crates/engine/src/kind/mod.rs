@@ -3,6 +3,7 @@
 mod batch;
 pub mod census;
 mod change;
+pub mod cron;
 pub mod decoded;
 pub(crate) mod description;
 mod inputs;
@@ -19,6 +20,7 @@ pub mod set;
 mod shown;
 pub mod spec;
 pub mod task;
+pub mod trigger;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -164,6 +164,12 @@ words! {
     DEADLINE_EXCEEDED = "DeadlineExceeded";
     /// The task is done.
     COMPLETE = "Complete";
+    /// A part of the event log could not be read: what happened in it leads to nothing; the message names the time.
+    EVENTS_SKIPPED = "EventsSkipped";
+    /// A time of a schedule was missed for too long, and nothing is made for it.
+    TIME_MISSED = "TimeMissed";
+    /// A trigger had as many devices as an hour may have; what is told of others is dropped and counted.
+    TARGETS_DROPPED = "TargetsDropped";
     /// Calls go to an address without TLS: what devices send travels in clear.
     INSECURE_CALLBACK = "InsecureCallback";
     /// The emnify object was left behind as the policy says.
@@ -215,5 +221,7 @@ pub mod condition {
         COMPLETE = "Complete";
         /// On tasks: over, and not all of it was carried out.
         FAILED = "Failed";
+        /// On triggers: this hour has had its devices, and what is told of others is dropped.
+        THROTTLED = "Throttled";
     }
 }

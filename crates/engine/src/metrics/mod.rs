@@ -64,6 +64,10 @@ pub struct Counts {
     pub drift: BTreeMap<(&'static str, Drift), u64>,
     /// Kubernetes Events that the API server could not take in time.
     pub dropped_events: u64,
+    /// Tasks that triggers made.
+    pub triggers_fired: u64,
+    /// Devices that triggers left out because of their limits.
+    pub triggers_dropped: u64,
 }
 
 /// Counts as it goes.
@@ -105,6 +109,16 @@ impl Metrics {
         if objects > 0 {
             *self.lock().drift.entry((kind, drift)).or_default() += objects;
         }
+    }
+
+    /// A trigger made a task.
+    pub(crate) fn fired(&self) {
+        self.lock().triggers_fired += 1;
+    }
+
+    /// A trigger left out so many devices.
+    pub(crate) fn dropped(&self, devices: usize) {
+        self.lock().triggers_dropped += u64::try_from(devices).unwrap_or(u64::MAX);
     }
 
     pub(crate) fn event_dropped(&self) {

@@ -17,11 +17,12 @@ use crate::{
         context::{AnyKind, EngineSettings, Shared},
         tasks::{self, Ended},
     },
-    kind::{Managed, set::ObjectSet, task::Task},
+    kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger},
     object::{Controller, Handle},
     session::{Session, queue::Ticket},
     set::{SetController, SetHandle},
     task::{TaskController, TaskHandle},
+    trigger::{TriggerController, TriggerHandle},
 };
 
 /// Calls of one session under way at once; writes of a serial group still go one after another.
@@ -80,6 +81,15 @@ impl Builder {
     pub fn with_task<T: Task>(mut self) -> Self {
         let controller = TaskController::<T>::new(self.shared.clone());
         self.kinds.insert(T::KIND, Arc::new(TaskHandle(controller.clone())));
+        self.runners.push((T::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
+        self
+    }
+
+    /// Adds a kind whose objects make tasks. The kind of the tasks is added too.
+    #[must_use]
+    pub fn with_trigger<T: Trigger>(mut self) -> Self {
+        let controller = TriggerController::<T>::new(self.shared.clone());
+        self.kinds.insert(T::KIND, Arc::new(TriggerHandle(controller.clone())));
         self.runners.push((T::KIND, Box::new(move |shutdown| Box::pin(controller.run(shutdown)))));
         self
     }

@@ -8,7 +8,7 @@ use std::{
 use emnify::wire::event::Event;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::pace::Allowance;
 
@@ -52,11 +52,12 @@ struct Inner {
 pub struct Hints {
     started: Instant,
     inner: Mutex<Inner>,
+    hurried: Notify,
 }
 
 impl Default for Hints {
     fn default() -> Self {
-        Self { started: Instant::now(), inner: Mutex::default() }
+        Self { started: Instant::now(), inner: Mutex::default(), hurried: Notify::new() }
     }
 }
 
@@ -92,6 +93,16 @@ impl Hints {
         let after = if after > inner.noted { 0 } else { after };
         let new = inner.notes.iter().filter(|(number, ..)| *number > after);
         (inner.noted, new.map(|(_, event, at)| (event.clone(), *at)).collect())
+    }
+
+    /// Something happened that somebody waits to hear of: the event log is read at once.
+    pub(crate) fn hurry(&self) {
+        self.hurried.notify_one();
+    }
+
+    /// Resolves when somebody waits to hear of something.
+    pub(crate) async fn hurried(&self) {
+        self.hurried.notified().await;
     }
 
     /// One object was made. A set waits once for all of its members, so what waits does not tell enough.

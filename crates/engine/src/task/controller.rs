@@ -9,6 +9,7 @@ use std::{
 use emnify::Api;
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 
@@ -19,12 +20,13 @@ use crate::{
         text::Text,
         watch::{self, Reconciled, Reconciler},
     },
-    decide::task::window::OpenWindow,
+    decide::{conditions, task::window::OpenWindow, trigger::Made},
     kind::{
-        Id,
+        Id, Status,
         decoded::Decoded,
         message::{Message, MessageNews},
         object_key::ObjectKey,
+        reason::condition::{COMPLETE, FAILED},
         relations::RefState,
         spec::WorkspaceKey,
         task::{Again, Task, Window},
@@ -140,6 +142,27 @@ impl<T: Task> TaskController<T> {
         Ok(())
     }
 
+    /// What made the task looks how it goes.
+    pub(super) fn wake_maker(&self, object: &Decoded<T>) {
+        let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true))
+        else {
+            return;
+        };
+        let Some(kind) = self.kube.shared.kind(&owner.kind) else { return };
+        let namespace = object.namespace().to_owned();
+        kind.trigger(
+            &ObjectKey { kind: kind.name(), namespace, name: owner.name.clone() },
+            "a task of it changed",
+        );
+    }
+
+    /// Tasks that the object of this uid made.
+    fn made_by(&self, owner: &str) -> Vec<Made> {
+        let its = |object: &Arc<Decoded<T>>| object.owner_references().iter().any(|one| one.uid == owner);
+        let objects = self.kube.objects().into_iter().filter(its);
+        objects.filter_map(|object| made(&object, self.kube.overlay.newest(&object).0.as_ref())).collect()
+    }
+
     /// The task is over or gone: it asks for nothing more.
     pub(super) fn release(&self, uid: &str) {
         self.texts.lock().remove(uid);
@@ -164,11 +187,26 @@ impl<T: Task> Reconciler<T> for TaskController<T> {
         self.reconcile_object(object).await
     }
 
+    fn arrived(self: &Arc<Self>, object: &Decoded<T>) {
+        self.wake_maker(object);
+    }
+
     fn deleted(&self, object: &Decoded<T>) {
+        self.wake_maker(object);
         self.kube.drop_references(object);
         self.release(object.uid());
         self.kube.forget(object.uid());
     }
+}
+
+fn made<T: Task>(object: &Decoded<T>, status: Option<&T::Status>) -> Option<Made> {
+    let finished = |kind: &str| {
+        let conditions = status.map(|status| &status.common().conditions);
+        conditions.is_some_and(|all| conditions::get(all, kind).is_some_and(|one| one.status == "True"))
+    };
+    let succeeded = finished(COMPLETE).then_some(true).or(finished(FAILED).then_some(false));
+    let at = object.creation_timestamp()?.0;
+    Some(Made { name: object.name_any(), uid: object.uid().to_owned(), at, succeeded })
 }
 
 /// A controller of tasks behind [`AnyKind`]. Nobody refers to a task, and emnify has no object that it is.
@@ -209,6 +247,10 @@ impl<T: Task> AnyKind for TaskHandle<T> {
 
     fn name(&self) -> &'static str {
         T::KIND
+    }
+
+    fn made_by(&self, owner: &str) -> Vec<Made> {
+        self.0.made_by(owner)
     }
 
     fn objects(&self, now: Timestamp) -> ObjectsSnapshot {

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
-use super::{
-    controller::{TaskController, TaskEntry},
-    world::{self, Surroundings},
-};
+use super::controller::{TaskController, TaskEntry};
 use crate::{
     cluster::{
         object::subject,
         resolve::{self, Unresolved},
+        surroundings::{self, Surroundings},
         text::Text,
     },
     decide::{
@@ -222,7 +220,7 @@ impl<T: Task> TaskController<T> {
         let (shared, who, session) = (&self.kube.shared, object.key(), &opened.access.session);
         let lone = opened.terms.lone;
         if !lone {
-            world::demand::<T::Member, T::Pool>(shared, session, &who);
+            surroundings::demand::<T::Member, T::Pool>(shared, session, &who);
         }
         let (resolved, inputs) = resolve::inputs(shared, &opened.access, &who, valid.inputs(), None);
         resolved.map_err(unresolved)?;

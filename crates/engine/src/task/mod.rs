@@ -7,6 +7,5 @@ mod controller;
 mod dispatch;
 mod look;
 mod reconcile;
-mod world;
 
 pub(crate) use self::controller::{TaskController, TaskHandle};

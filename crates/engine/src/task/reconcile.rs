@@ -88,7 +88,9 @@ impl<T: Task> TaskController<T> {
         draft.guarded = progress.window != draft.status.progress().window
             || matches!(step, Step::Open(_) | Step::Finish(_));
         *draft.status.progress_mut() = progress;
-        kept.iter().for_each(|kept| T::keep(&mut draft.status, kept));
+        for kept in &kept {
+            T::keep(&mut draft.status, kept);
+        }
         let window = match (&step, &opened) {
             (Step::Open(targets), Some(opened)) => Some(Self::open(object, draft, targets, opened, now)),
             _ => None,
@@ -185,6 +187,7 @@ impl<T: Task> TaskController<T> {
 
     fn finished(&self, object: &Decoded<T>, end: &End) {
         self.release(object.uid());
+        self.wake_maker(object);
         let told = end.told();
         self.kube.shared.events.say(object, !end.is_complete(), told.reason, &told.message);
         self.kube.trigger(&object.key(), "it has finished");

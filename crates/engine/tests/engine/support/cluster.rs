@@ -266,8 +266,8 @@ impl Cluster {
                 let since = since.and_then(|version| version.parse().ok()).unwrap_or(u64::MAX);
                 return inner.watch(path, since);
             }
-            let items: Vec<Value> =
-                inner.objects.iter().filter(|(p, _)| of(p)).map(|(_, o)| o.clone()).collect();
+            let all = inner.objects.iter().filter(|(p, o)| of(p) && selected(o, query));
+            let items: Vec<Value> = all.map(|(_, o)| o.clone()).collect();
             let version = inner.version.to_string();
             return reply(
                 200,
@@ -354,7 +354,14 @@ impl Inner {
         if self.objects.contains_key(&at) {
             return refusal(409, "already exists");
         }
-        (201, self.store(&at, body.clone()))
+        let mut object = body.clone();
+        if at.starts_with("/apis/emnify.io/") {
+            self.uid += 1;
+            object["metadata"]["uid"] = json!(format!("uid-{}", self.uid));
+            object["metadata"]["generation"] = json!(1);
+            object["metadata"]["creationTimestamp"] = json!(clock::now().to_string());
+        }
+        (201, self.store(&at, object))
     }
 
     fn delete(&mut self, path: &str) -> (u16, Value) {
@@ -427,6 +434,16 @@ fn refusal(code: u16, message: &str) -> (u16, Value) {
 fn reply(status: u16, body: &Value) -> Reply {
     let body = Full::new(Bytes::from(body.to_string())).boxed_unsync();
     Response::builder().status(status).header("content-type", "application/json").body(body).unwrap()
+}
+
+/// A listing by one label, by name, or of all.
+fn selected(object: &Value, query: &str) -> bool {
+    let decoded = query.replace("%2F", "/").replace("%3D", "=");
+    let asked = |key: &str| decoded.split('&').find_map(|pair| pair.strip_prefix(key)?.split_once('='));
+    let labelled = asked("labelSelector=")
+        .is_none_or(|(label, value)| object["metadata"]["labels"][label] == json!(value));
+    let named = asked("fieldSelector=").is_none_or(|(_, name)| object["metadata"]["name"] == json!(name));
+    labelled && named
 }
 
 /// Which objects a path lists, if it lists any.

@@ -1,9 +1,9 @@
-//! What a task sees around it: mirrors, objects of its namespace, and whose a target is.
+//! What a task, or a trigger of tasks, sees around it: mirrors, objects of its namespace, and whose a device is.
 
 use std::sync::Arc;
 
+use super::{context::Shared, workspaces::Applicant};
 use crate::{
-    cluster::{context::Shared, workspaces::Applicant},
     kind::{
         Id, Kind,
         object_key::ObjectKey,
@@ -14,12 +14,12 @@ use crate::{
     session::{Session, claims::Right},
 };
 
-/// Objects of the namespace of one task.
-pub(super) struct Surroundings<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) session: &'a Arc<Session>,
-    pub(super) who: &'a ObjectKey,
-    pub(super) workspace: &'a WorkspaceRef,
+/// Objects of the namespace of one object.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) session: &'a Arc<Session>,
+    pub(crate) who: &'a ObjectKey,
+    pub(crate) workspace: &'a WorkspaceRef,
 }
 
 impl Surroundings<'_> {
@@ -30,8 +30,8 @@ impl Surroundings<'_> {
         listed.or_else(|| self.shared.kinds().find_map(|any| any.holder(self.session, kind, id)))
     }
 
-    /// Why the task leaves this alone, if it is not its own to touch.
-    pub(super) fn foreign(&self, concerns: &[(&'static str, Id)]) -> Option<Outcome> {
+    /// Why it leaves this alone, if it is not its own to touch.
+    pub(crate) fn foreign(&self, concerns: &[(&'static str, Id)]) -> Option<Outcome> {
         let mut managed = false;
         for (kind, id) in concerns {
             let Some(holder) = self.holder(kind, id) else { continue };
@@ -74,8 +74,8 @@ impl Here for Surroundings<'_> {
     }
 }
 
-/// Kinds whose listings a task reads.
-pub(super) fn demand<M: Kind, P: Kind>(shared: &Shared, session: &Arc<Session>, who: &ObjectKey) {
+/// Kinds whose listings it reads.
+pub(crate) fn demand<M: Kind, P: Kind>(shared: &Shared, session: &Arc<Session>, who: &ObjectKey) {
     for kind in [M::KIND, P::KIND] {
         if let Some(any) = shared.kind(kind) {
             any.demand(session, who);
