@@ -379,20 +379,29 @@ async fn what_one_workspace_does_not_allow_is_not_got_around_beside_another() ->
     stage.finish().await
 }
 
+impl Tenants {
+    /// A device of the tenant and one of the other, in workspaces of one organisation; their ids.
+    async fn meters(&self) -> Result<[u64; 2]> {
+        let mut ids = [0; 2];
+        let namespaces = [(self.stage.namespace(), "metering-token"), (&*self.other, "metering-token-2")];
+        for ((namespace, token), id) in namespaces.into_iter().zip(&mut ids) {
+            self.workspace(namespace, token).await?;
+            let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
+                "spec": device("meter", true)});
+            self.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
+            let made = self.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
+            *id = made["status"]["id"].as_str().context("it has an id")?.parse()?;
+        }
+        Ok(ids)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operation_leaves_the_devices_of_another_namespace_alone() -> Result<()> {
     let tenants = Tenants::new("tenant-operations", "").await?;
     let process = tenants.operator().await?;
     let (tenant, other) = (tenants.stage.namespace(), &*tenants.other);
-    let mut ids = Vec::new();
-    for (namespace, token) in [(tenant, "metering-token"), (other, "metering-token-2")] {
-        tenants.workspace(namespace, token).await?;
-        let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
-            "spec": device("meter", true)});
-        tenants.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
-        let made = tenants.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
-        ids.push(made["status"]["id"].as_str().context("it has an id")?.to_owned());
-    }
+    let ids = tenants.meters().await?.map(|id| id.to_string());
     let target = json!({"endpoints": [{"id": ids[0]}, {"id": ids[1]}]});
     let operation = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation", "metadata": {"name": "reset"},
         "spec": {"target": target, "action": {"resetConnectivity": {"data": true}}}});
@@ -419,19 +428,10 @@ async fn an_operation_leaves_the_devices_of_another_namespace_alone() -> Result<
 async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result<()> {
     let tenants = Tenants::new("tenant-triggers", "").await?;
     let process = tenants.operator().await?;
-    let (tenant, other) = (tenants.stage.namespace(), &*tenants.other);
-    let mut ids = Vec::new();
-    for (namespace, token) in [(tenant, "metering-token"), (other, "metering-token-2")] {
-        tenants.workspace(namespace, token).await?;
-        let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
-            "spec": device("meter", true)});
-        tenants.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
-        let made = tenants.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
-        let id = made["status"]["id"].as_str().context("it has an id")?;
-        ids.push(id.parse::<u64>()?);
-    }
+    let tenant = tenants.stage.namespace();
+    let ids = tenants.meters().await?;
     let trigger = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "OperationTrigger", "metadata": {"name": "all"},
-        "spec": {"when": {"event": {"types": ["15"]}}, "operation": {"spec": {"action": {"sendSms": {"payload": "mine"}}}}}});
+        "spec": {"when": {"event": {"types": ["15"]}}, "once": true, "operation": {"spec": {"action": {"sendSms": {"payload": "mine"}}}}}});
     tenants.kubectl(tenant, &["apply", "-f", "-"], &trigger.to_string()).await?;
     tenants.until("it listens", (tenant, "emtrig", "all"), is_ready).await?;
     let now = tenants.stage.simulator().now();
@@ -451,5 +451,25 @@ async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result
     let name = seen["status"]["lastOperation"].as_str().context("it names what it made")?;
     let made = tenants.get(tenant, "emop", name).await?;
     assert!(!made.to_string().contains(&ids[1].to_string()), "not even its id is told: {made:#}");
+    process.stop().await?;
+
+    // whoever makes operations can make one that looks like the trigger's, for whichever device
+    let owner = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "OperationTrigger", "name": "all",
+        "uid": seen["metadata"]["uid"], "controller": true});
+    let target = json!({"endpoints": [{"id": ids[1].to_string(), "cause": "999999"}]});
+    let forged = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation",
+        "metadata": {"name": "forged", "labels": {"emnify.io/trigger": "all"}, "ownerReferences": [owner]},
+        "spec": {"target": target, "action": {"sendSms": {"payload": "mine"}}}});
+    tenants.kubectl(tenant, &["apply", "-f", "-"], &forged.to_string()).await?;
+    let process = tenants.operator().await?;
+    let taken = |object: &Value| object["status"]["lastOperation"] == "forged";
+    tenants.until("it is taken for the trigger's", (tenant, "emtrig", "all"), taken).await?;
+    let turns = |platform: &emnify_simulator::state::Organisation| {
+        ids.map(|id| {
+            let names = platform.endpoints[&id].tag_ids.iter().map(|tag| &platform.tags[tag].name);
+            names.filter(|name| name.starts_with("k8s-once:")).count()
+        })
+    };
+    assert_eq!(look(&tenants.stage, turns), [1, 0], "the other's device is not touched");
     process.stop().await.map(drop)
 }

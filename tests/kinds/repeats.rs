@@ -42,7 +42,7 @@ impl Step {
 const BARS: [(u64, usize); 2] = [(60, 7), (3_600, 60)];
 
 /// What was asked too often, whether it was answered or not.
-fn too_often(asked: &[Asked]) -> Vec<String> {
+pub(crate) fn too_often(asked: &[Asked]) -> Vec<String> {
     let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for one in asked {
         times.entry(format!("{} {}", one.method, one.path)).or_default().push(one.after.as_secs());

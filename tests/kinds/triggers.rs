@@ -12,8 +12,9 @@ use crate::{
     deeds::{DEVICES, Deed},
     mortal::{Dies, Life},
     operations::{KIND as OPERATION, counts, platform},
+    repeats::too_often,
     stage::Stage,
-    wire::{Wire, Wrong},
+    wire::{Asked, Wire, Wrong},
 };
 
 const KIND: &str = "OperationTrigger";
@@ -219,6 +220,75 @@ async fn a_device_has_its_turn_once_ever() {
     stage.until_trig("the other device has its turn", |stage| stage.fired() == 2).await;
     stage.pass(60).await;
     assert_eq!((messages(&stage.wire, DEVICES[1]), messages(&stage.wire, DEVICES[0])), (1, 1));
+    stage.stop().await;
+}
+
+fn once() -> Value {
+    let mut spec = on_attach();
+    spec["once"] = json!(true);
+    spec
+}
+
+/// Changes of tags, and of who carries them.
+fn changes_tags(asked: &Asked) -> bool {
+    asked.method != "GET" && asked.is("tags")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_cannot_be_given_is_asked_for_ever_less_often() {
+    let mut too_much = Vec::new();
+    for wrong in Wrong::all() {
+        let stage = stage(&once()).await;
+        stage.wire.fail(changes_tags, wrong.clone());
+        tell(&stage.wire, ATTACHED, DEVICES[1]);
+        stage.pass(3_600).await;
+        assert!(!stage.wire.struck().is_empty(), "{wrong}: the tag is asked for");
+        let asked: Vec<_> = stage.wire.asked().into_iter().filter(|asked| !asked.listens()).collect();
+        too_much.extend(too_often(&asked).into_iter().map(|what| format!("{wrong}: {what}")));
+        stage.wire.heal();
+        tell(&stage.wire, ATTACHED, DEVICES[0]);
+        stage.until_trig("it goes on", |stage| stage.fired() == 2).await;
+        assert_eq!(messages(&stage.wire, DEVICES[1]), 1, "{wrong}");
+        stage.stop().await;
+    }
+    assert!(too_much.is_empty(), "{}", too_much.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_may_not_have_the_tag_holds_up_no_other() {
+    let stage = stage(&once()).await;
+    let full = json!({"error_code": 1_000_003, "message": "too many tags"});
+    stage.wire.fail(|asked| asked.is("add-tags"), Wrong::Answer(422, full));
+    tell(&stage.wire, ATTACHED, DEVICES[0]);
+    stage.until_trig("it is not waited for", |stage| stage.fired() == 1).await;
+    tell(&stage.wire, ATTACHED, DEVICES[1]);
+    stage.until_trig("another has its turn", |stage| stage.fired() == 2).await;
+    tell(&stage.wire, ATTACHED, DEVICES[0]);
+    stage.pass(300).await;
+    let got = [DEVICES[0], DEVICES[1]].map(|device| messages(&stage.wire, device));
+    assert_eq!((stage.fired(), got), (2, [1, 1]), "and it had its own");
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_somebody_deletes_is_made_again() {
+    let stage = stage(&once()).await;
+    tell(&stage.wire, ATTACHED, DEVICES[0]);
+    stage.until_trig("it fires", |stage| stage.fired() == 1).await;
+    let deleted = stage.wire.simulator.edit(|state| {
+        let organisation = state.organisations.get_mut(&1001).unwrap();
+        organisation.tags.retain(|_, tag| !tag.name.starts_with("k8s-once:"));
+        organisation.endpoints.values_mut().for_each(|device| device.tag_ids.clear());
+    });
+    deleted.unwrap();
+    tell(&stage.wire, ATTACHED, DEVICES[1]);
+    stage.until_trig("it fires", |stage| stage.fired() == 2).await;
+    let tagged = stage.wire.simulator.inspect(|state| {
+        let organisation = &state.organisations[&1001];
+        let tags = &organisation.endpoints[&DEVICES[1]].tag_ids;
+        tags.iter().filter(|id| organisation.tags.contains_key(id)).count()
+    });
+    assert_eq!(tagged, 1);
     stage.stop().await;
 }
 

@@ -23,6 +23,9 @@ use emnify_engine::kind::{
 };
 use jiff::{SignedDuration, Timestamp};
 
+pub(in crate::kinds) use self::spec::{
+    EUICCS_OF_ACTION, TARGET_OF_ACTION, euiccs_of_action, target_of_action,
+};
 pub use self::{
     action::Call,
     params::{

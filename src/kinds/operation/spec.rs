@@ -16,6 +16,55 @@ use crate::{
     kinds::endpoint_set::{ConfigMapKeyRef, SimSelector},
 };
 
+/// Which target goes with which action, of the spec of an operation that stands there.
+macro_rules! target_of_action {
+    ($spec:literal) => {
+        concat!(
+            "!has(",
+            $spec,
+            ".target) || (has(",
+            $spec,
+            ".target.dataStream) == has(",
+            $spec,
+            ".action.restartDataStream) && has(",
+            $spec,
+            ".target.cloudConnect) == has(",
+            $spec,
+            ".action.retryCloudConnect) && has(",
+            $spec,
+            ".target.serviceProfile) == has(",
+            $spec,
+            ".action.removeQuotas) && has(",
+            $spec,
+            ".target.user) == has(",
+            $spec,
+            ".action.resetMfa))"
+        )
+    };
+}
+
+/// Which actions take eUICCs.
+macro_rules! euiccs_of_action {
+    ($spec:literal) => {
+        concat!(
+            "!has(",
+            $spec,
+            ".target) || !has(",
+            $spec,
+            ".target.euiccs) || has(",
+            $spec,
+            ".action.simOperation) || has(",
+            $spec,
+            ".action.euicc)"
+        )
+    };
+}
+
+pub(in crate::kinds) use {euiccs_of_action, target_of_action};
+
+pub(in crate::kinds) const TARGET_OF_ACTION: &str = "dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else";
+pub(in crate::kinds) const EUICCS_OF_ACTION: &str = "euiccs are targets of simOperation and euicc only";
+
 /// An action of emnify that is carried out once for each of its targets, such as a message to devices, and kept as a record.
 ///
 /// It is to emnify what a Job is to Pods. Once it has begun, target and action do not change: give a new one another name.
@@ -31,8 +80,8 @@ use crate::{
     cel,
     validation = Rule::new("!has(oldSelf.status) || !has(oldSelf.status.startedAt) || (self.spec.action == oldSelf.spec.action && has(self.spec.target) == has(oldSelf.spec.target) && (!has(self.spec.target) || self.spec.target == oldSelf.spec.target) && has(self.spec.workspaceRef) == has(oldSelf.spec.workspaceRef) && (!has(self.spec.workspaceRef) || self.spec.workspaceRef == oldSelf.spec.workspaceRef))").message("an operation that has begun does not change: give a new one another name"),
     validation = Rule::new("has(self.spec.target) != (has(self.spec.action.assignInclusiveVolume) || has(self.spec.action.verifyRecipient))").message("set target; only assignInclusiveVolume and verifyRecipient, which are for the organisation, go without"),
-    validation = Rule::new("!has(self.spec.target) || (has(self.spec.target.dataStream) == has(self.spec.action.restartDataStream) && has(self.spec.target.cloudConnect) == has(self.spec.action.retryCloudConnect) && has(self.spec.target.serviceProfile) == has(self.spec.action.removeQuotas) && has(self.spec.target.user) == has(self.spec.action.resetMfa))").message("dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else"),
-    validation = Rule::new("!has(self.spec.target) || !has(self.spec.target.euiccs) || has(self.spec.action.simOperation) || has(self.spec.action.euicc)").message("euiccs are targets of simOperation and euicc only"),
+    validation = Rule::new(target_of_action!("self.spec")).message(TARGET_OF_ACTION),
+    validation = Rule::new(euiccs_of_action!("self.spec")).message(EUICCS_OF_ACTION),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Action", type_ = "string", json_path = ".status.action"),
     printcolumn(name = "Succeeded", type_ = "integer", json_path = ".status.targets.succeeded"),

@@ -18,7 +18,7 @@ use emnify_engine::kind::{
     message::MessageNews,
     spec::{CommonSpec, CommonStatus, WorkspaceRef},
     task::World,
-    trigger::{Cause, Filter, Fired, Heard, Means, Trigger, TriggerStatus, TriggerTerms, When},
+    trigger::{Cause, Filter, Fired, Heard, Means, Tagged, Trigger, TriggerStatus, TriggerTerms, When},
 };
 use jiff::SignedDuration;
 use kube::core::ObjectMeta;
@@ -273,27 +273,41 @@ impl Trigger for OperationTrigger {
         status.action = self.spec.operation.spec.action.name().map(str::to_owned);
     }
 
-    async fn tag(api: &Api, (tag, known): (&str, Option<i64>), devices: &[Id]) -> Result<i64, Error> {
-        let id = match known {
-            Some(id) => id,
-            None => made(api, tag).await?,
+    async fn tag(api: &Api, (tag, known): (&str, Option<i64>), devices: &[Id]) -> Result<Tagged, Error> {
+        let (mut id, mut sure) = match known {
+            Some(id) => (id, false),
+            None => (made(api, tag).await?, true),
         };
         let all: Vec<i64> = devices.iter().filter_map(Id::int).collect();
-        let items: Vec<_> =
-            all.iter().map(|endpoint| TagItem { endpoint: *endpoint, tags: vec![id] }).collect();
-        match api.add_tags(&items).await {
-            Ok(()) => return Ok(id),
-            // one that has it, or is gone, refuses all of them
-            Err(Error::Conflict { .. } | Error::NotFound { .. } | Error::Rejected { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        for endpoint in all {
-            match api.add_tags(&[TagItem { endpoint, tags: vec![id] }]).await {
-                Ok(()) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => {}
+        let (mut refused, mut open) = (Vec::new(), vec![all.as_slice()]);
+        while let Some(part) = open.pop() {
+            let items: Vec<_> =
+                part.iter().map(|endpoint| TagItem { endpoint: *endpoint, tags: vec![id] }).collect();
+            let error = match api.add_tags(&items).await {
+                Ok(()) => continue,
+                Err(error @ (Error::Conflict { .. } | Error::NotFound { .. } | Error::Rejected { .. })) => {
+                    error
+                }
                 Err(error) => return Err(error),
+            };
+            match part {
+                // the tag that was known may be gone
+                _ if !sure => {
+                    (id, sure) = (made(api, tag).await?, true);
+                    open.push(part);
+                }
+                [endpoint] if matches!(error, Error::Rejected { .. }) => {
+                    refused.push((Id::Int(*endpoint), error.to_string()));
+                }
+                [] | [_] => {}
+                // one that has it, or is gone, refuses all of them
+                _ => {
+                    let (first, second) = part.split_at(part.len().div_ceil(2));
+                    open.extend([second, first]);
+                }
             }
         }
-        Ok(id)
+        Ok(Tagged { tag: id, refused })
     }
 }
 

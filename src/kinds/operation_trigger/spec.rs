@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{CountOrPercent, Duration, LabelValue, OperatorReference},
-    kinds::operation::{Action, Confirmation, DeviceSelector, OperationTarget, SetReference},
+    kinds::operation::{
+        Action, Confirmation, DeviceSelector, EUICCS_OF_ACTION, OperationTarget, SetReference,
+        TARGET_OF_ACTION, euiccs_of_action, target_of_action,
+    },
 };
 
 /// Makes an `Operation` at times, or for the devices that emnify tells of: a schedule, or a rule.
@@ -32,8 +35,8 @@ use crate::{
     validation = Rule::new("!has(self.spec.when.schedule) || has(self.spec.operation.spec.target) != (has(self.spec.operation.spec.action.assignInclusiveVolume) || has(self.spec.operation.spec.action.verifyRecipient))").message("a schedule needs operation.spec.target; only assignInclusiveVolume and verifyRecipient, which are for the organisation, go without"),
     validation = Rule::new("has(self.spec.when.schedule) || !has(self.spec.operation.spec.target)").message("leave out operation.spec.target: the operation is for the devices that are told of"),
     validation = Rule::new("has(self.spec.when.schedule) || has(self.spec.operation.spec.action.sendSms) || has(self.spec.operation.spec.action.cancelSms) || has(self.spec.operation.spec.action.resetConnectivity) || has(self.spec.operation.spec.action.blockCurrentOperator) || has(self.spec.operation.spec.action.unblockOperators) || has(self.spec.operation.spec.action.setState) || has(self.spec.operation.spec.action.extendTrafficLimit) || has(self.spec.operation.spec.action.endTrafficLimitExtensions)").message("this action needs a schedule: it is not for single devices, or cannot be taken back"),
-    validation = Rule::new("!has(self.spec.operation.spec.target) || (has(self.spec.operation.spec.target.dataStream) == has(self.spec.operation.spec.action.restartDataStream) && has(self.spec.operation.spec.target.cloudConnect) == has(self.spec.operation.spec.action.retryCloudConnect) && has(self.spec.operation.spec.target.serviceProfile) == has(self.spec.operation.spec.action.removeQuotas) && has(self.spec.operation.spec.target.user) == has(self.spec.operation.spec.action.resetMfa))").message("dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else"),
-    validation = Rule::new("!has(self.spec.operation.spec.target) || !has(self.spec.operation.spec.target.euiccs) || has(self.spec.operation.spec.action.simOperation) || has(self.spec.operation.spec.action.euicc)").message("euiccs are targets of simOperation and euicc only"),
+    validation = Rule::new(target_of_action!("self.spec.operation.spec")).message(TARGET_OF_ACTION),
+    validation = Rule::new(euiccs_of_action!("self.spec.operation.spec")).message(EUICCS_OF_ACTION),
     validation = Rule::new("!has(self.spec.when.schedule) || !((has(self.spec.once) && self.spec.once) || has(self.spec.gather) || has(self.spec.maxTargetsPerHour))").message("once, gather and maxTargetsPerHour are for what is told, not for a schedule"),
     validation = Rule::new("has(self.spec.when.schedule) || !(has(self.spec.concurrencyPolicy) || has(self.spec.startingDeadlineSeconds))").message("concurrencyPolicy and startingDeadlineSeconds are for a schedule"),
     printcolumn(name = "When", type_ = "string", json_path = ".status.when"),

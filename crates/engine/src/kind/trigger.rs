@@ -67,12 +67,21 @@ pub trait Trigger: Kind<Status: TriggerStatus> {
     /// Writes what a look at the object shows besides its progress.
     fn report(&self, status: &mut Self::Status);
 
-    /// Gives devices a tag, which is made if there is none; its id, which saves the next time asking for it.
+    /// Gives devices a tag, which is made if there is none. Its id, once known, saves asking for it.
     fn tag(
         api: &Api,
         tag: (&str, Option<i64>),
         devices: &[Id],
-    ) -> impl Future<Output = Result<i64, Error>> + Send;
+    ) -> impl Future<Output = Result<Tagged, Error>> + Send;
+}
+
+/// What came of giving devices a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// Id of the tag.
+    pub tag: i64,
+    /// Devices that emnify does not let have it, and why; all others carry it, or are gone.
+    pub refused: Vec<(Id, String)>,
 }
 
 /// When and how a trigger makes tasks.

@@ -8,12 +8,20 @@ use emnify::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{controller::TriggerController, look::tag_of};
+use super::{
+    controller::TriggerController,
+    listening::Trouble,
+    look::{complete, show, tag_of},
+};
 use crate::{
-    decide::error_policy::Verdict,
+    decide::{error_policy::Verdict, known::Explanation},
     kind::{
-        Id, reason,
-        trigger::{Filter, Heard, MOST_TARGETS, Trigger},
+        Id,
+        decoded::Decoded,
+        object_key::ObjectKey,
+        reason,
+        spec::WorkspaceRef,
+        trigger::{Filter, Heard, MOST_TARGETS, Tagged, Trigger},
     },
     session::{Access, Session, pause, queue::Ticket},
 };
@@ -28,8 +36,6 @@ const TYPES: usize = 6;
 const MOST_PAGES: usize = 10;
 /// The log keeps 30 days [P]; what may be gone while it is read is not asked for.
 const RETENTION: SignedDuration = SignedDuration::from_hours(29 * 24);
-/// What failed is tried again after this time.
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// What is to be asked of emnify.
 enum Work {
@@ -44,11 +50,16 @@ impl<T: Trigger> TriggerController<T> {
         let Some(object) = self.kube.object(&key).filter(|object| object.uid() == ticket.item.uid) else {
             return ticket;
         };
-        let access = self.kube.access(&object).ok().filter(|access| Arc::ptr_eq(&access.session, &session));
+        let resolved = self.kube.workspace(&object);
+        let access = resolved.state.ok().filter(|access| Arc::ptr_eq(&access.session, &session));
         let Some(access) = access else { return ticket };
         let uid = object.uid();
+        let listed = complete::<T::Task>(&session);
+        if listed {
+            self.narrow(uid, &access, (&key, &resolved.workspace));
+        }
         let work = self.with(uid, |one| match &one.filter {
-            _ if !one.untagged.is_empty() => {
+            _ if listed && !one.untagged.is_empty() => {
                 Some(Work::Tag(one.untagged.iter().take(MOST_TARGETS).cloned().collect()))
             }
             Filter::Events { types, .. } => {
@@ -61,7 +72,7 @@ impl<T: Trigger> TriggerController<T> {
                 let tag = tag_of(&self.kube.shared, &key);
                 let known = self.with(uid, |one| one.tag.take()).flatten();
                 let done = T::tag(&api.clone().by(&access.caller.client), (&tag, known), &devices).await;
-                done.map(|id| self.tagged(uid, id, devices))
+                done.map(|tagged| self.tagged(&object, &tagged, devices))
             }
             Some(Work::Read(part, types)) => self.read(uid, &api, &session, (part, &types)).await,
             None => Ok(()),
@@ -73,10 +84,32 @@ impl<T: Trigger> TriggerController<T> {
         ticket
     }
 
-    fn tagged(&self, uid: &str, id: i64, devices: Vec<Id>) {
-        self.with(uid, |one| {
+    /// Leaves those that are gone, carry the tag, or are not its own to touch: a task that somebody wrote may name any device.
+    fn narrow(&self, uid: &str, access: &Access, (who, workspace): (&ObjectKey, &WorkspaceRef)) {
+        let tag = tag_of(&self.kube.shared, who);
+        show::<T::Task, _>(&self.kube.shared, access, (who, workspace), |world, here| {
+            self.with(uid, |one| {
+                one.untagged.retain(|device| {
+                    T::exists(device, world)
+                        && !T::carries(device, &tag, world)
+                        && here.foreign(&T::concerns(device, world)).is_none()
+                });
+            })
+        });
+    }
+
+    /// Devices have the tag, but for those that emnify refuses, which are told: they wait for nothing, and had their turn as long as this
+    /// process knows of it.
+    fn tagged(&self, object: &Decoded<T>, tagged: &Tagged, devices: Vec<Id>) {
+        for (device, why) in &tagged.refused {
+            let message = format!(
+                "once: device {device} cannot have the tag that says that it had its turn, and may have another one: {why}"
+            );
+            self.kube.shared.events.say(object, true, reason::REJECTED, &message);
+        }
+        self.with(object.uid(), |one| {
             one.trouble = None;
-            one.tag = Some(id);
+            one.tag = Some(tagged.tag);
             for device in devices {
                 one.untagged.remove(&device);
                 one.tagged.insert(device);
@@ -90,8 +123,13 @@ impl<T: Trigger> TriggerController<T> {
         {
             access.caller.report_refusal(error);
         }
-        let until = pause::after(self.kube.now(), AGAIN);
-        self.with(uid, |one| one.trouble = Some((until, verdict.reason, verdict.message)));
+        let now = self.kube.now();
+        self.with(uid, |one| {
+            let failures = one.trouble.as_ref().map_or(1, |before| before.failures.saturating_add(1));
+            let until = pause::after(now, pause::spread(verdict.next.pause(failures)));
+            one.trouble =
+                Some(Trouble { until, failures, why: Explanation::new(verdict.reason, verdict.message) });
+        });
     }
 
     /// Reads a part of the log that was missed, the newest first; what is too much of it is skipped.

@@ -8,7 +8,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    decide::trigger::{OVERLAP, window::Window},
+    decide::{
+        known::Explanation,
+        trigger::{OVERLAP, window::Window},
+    },
     kind::{
         Id,
         object_key::ObjectKey,
@@ -26,6 +29,16 @@ pub(super) struct Made {
     pub(super) name: String,
     /// How many devices it is for.
     pub(super) devices: usize,
+}
+
+/// What emnify said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// When it is asked again.
+    pub(super) until: Timestamp,
+    /// How often in a row it said something like it.
+    pub(super) failures: u32,
+    pub(super) why: Explanation,
 }
 
 /// What the next status tells.
@@ -64,8 +77,7 @@ pub(super) struct Listening {
     pub(super) dropped: i64,
     /// Id of the tag, once it is known.
     pub(super) tag: Option<i64>,
-    /// What emnify said last, and when it is asked again.
-    pub(super) trouble: Option<(Timestamp, &'static str, String)>,
+    pub(super) trouble: Option<Trouble>,
     pub(super) telling: Telling,
     /// When the status was written last because of what was left out.
     pub(super) wrote: Option<Timestamp>,

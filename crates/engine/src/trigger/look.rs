@@ -296,7 +296,6 @@ impl<T: Trigger> TriggerController<T> {
             let means = means.map_err(|why| Explanation::new(reason::INVALID_SPEC, why.to_string()))?;
             let chosen = self.with(look.object.uid(), |one| {
                 one.tagged.retain(|device| !T::carries(device, &tag, world));
-                one.untagged.retain(|device| T::exists(device, world));
                 let waits = one.made.is_some() || !one.untagged.is_empty();
                 if waits || one.ripe(gather).is_none_or(|ripe| ripe > look.now) {
                     return None;
@@ -351,14 +350,15 @@ impl<T: Trigger> TriggerController<T> {
 
     /// Queues what has to be asked of emnify; what emnify said last, while that is waited for.
     fn ask(&self, look: &Looked<'_, T>) -> Option<(Explanation, Option<Timestamp>)> {
+        let listed = complete::<T::Task>(&look.access.session);
         let asked = self.with(look.object.uid(), |one| {
-            let (tags, reads) = (!one.untagged.is_empty(), one.unread.is_some());
-            let trouble = one.trouble.clone().filter(|(until, ..)| *until > look.now && (tags || reads));
+            let (tags, reads) = (listed && !one.untagged.is_empty(), one.unread.is_some());
+            let trouble = one.trouble.clone().filter(|said| said.until > look.now && (tags || reads));
             (tags, reads, trouble)
         });
         let (tags, reads, trouble) = asked?;
-        if let Some((until, reason, message)) = trouble {
-            return Some((Explanation::new(reason, message), Some(until)));
+        if let Some(said) = trouble {
+            return Some((said.why, Some(said.until)));
         }
         let queue = &look.access.session.queue;
         if tags {
@@ -429,13 +429,13 @@ impl<T: Trigger> TriggerController<T> {
 }
 
 /// Devices and SIMs are listed.
-fn complete<T: Task>(session: &Session) -> bool {
+pub(super) fn complete<T: Task>(session: &Session) -> bool {
     session.kind_state::<T::Member>().mirror.complete_since().is_some()
         && session.kind_state::<T::Pool>().mirror.complete_since().is_some()
 }
 
 /// Shows an object of a workspace what is around it.
-fn show<T: Task, R>(
+pub(super) fn show<T: Task, R>(
     shared: &Shared,
     access: &Access,
     (who, workspace): (&ObjectKey, &WorkspaceRef),
