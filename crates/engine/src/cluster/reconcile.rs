@@ -130,9 +130,14 @@ impl<K: Kind> KindContext<K> {
         }
     }
 
+    /// The newest status, whatever the age of `object`, and the resource version that a guarded write has to meet.
+    pub(crate) fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
+        self.overlay.newest(object, || self.object(&object.key()))
+    }
+
     /// The newest common status, or as much of it as could be read.
     pub(crate) fn common(&self, object: &Decoded<K>) -> CommonStatus {
-        let (status, _) = self.overlay.newest(object);
+        let (status, _) = self.newest(object);
         status.as_ref().map_or_else(|| fallback_status(object), |status| status.common().clone())
     }
 
@@ -172,7 +177,7 @@ impl<K: Kind> KindContext<K> {
 
     /// The status to begin a look with.
     pub(crate) fn draft(&self, object: &Decoded<K>) -> Draft<K> {
-        let (mut before, version) = self.overlay.newest(object);
+        let (mut before, version) = self.newest(object);
         if before.is_none()
             && let Decoded::Invalid(undecodable) = object
         {
@@ -244,7 +249,7 @@ impl<K: Kind> KindContext<K> {
         object: &Decoded<K>,
         present: bool,
     ) -> Result<Action, kube::Error> {
-        let (_, version) = self.overlay.newest(object);
+        let (_, version) = self.newest(object);
         object::set_finalizer(&object::api(&self.shared.client, object), object, &version, present).await
     }
 

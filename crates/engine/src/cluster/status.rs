@@ -1,6 +1,6 @@
 //! Writes statuses, and remembers what was written until the watch echoes it.
 
-use std::{collections::HashMap, fmt::Debug, time::Duration};
+use std::{collections::HashMap, fmt::Debug, sync::Arc};
 
 use kube::{
     Api, ResourceExt,
@@ -9,7 +9,7 @@ use kube::{
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::json;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::follow::Watchable;
@@ -25,8 +25,6 @@ pub fn patch_params() -> PatchParams {
 
 /// Status writes in flight per process.
 const IN_FLIGHT: usize = 16;
-/// A look that began before the watch echoed a write is over by then.
-const LOOK: Duration = Duration::from_secs(300);
 
 /// Why a status was not written.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +121,6 @@ pub struct Overlay<K: Kind>(Mutex<HashMap<String, Written<K>>>);
 struct Written<K: Kind> {
     version: u64,
     status: Box<K::Status>,
-    at: Instant,
 }
 
 impl<K: Kind> Default for Overlay<K> {
@@ -133,21 +130,29 @@ impl<K: Kind> Default for Overlay<K> {
 }
 
 impl<K: Kind> Overlay<K> {
-    /// The newest status of an object, and the resource version it belongs to.
-    pub fn newest(&self, object: &Decoded<K>) -> (Option<K::Status>, String) {
-        let uid = object.uid();
-        let version = object.resource_version().unwrap_or_default();
-        let own = || object.status();
+    /// The newest status of an object, and the resource version that a guarded write of who looks at `seen` has to meet. `shown` looks
+    /// up what the watch shows by now: a look that began before a write of our own must not see what was before it, also when somebody
+    /// else has seen the echo.
+    pub fn newest(
+        &self,
+        seen: &Decoded<K>,
+        shown: impl FnOnce() -> Option<Arc<Decoded<K>>>,
+    ) -> (Option<K::Status>, String) {
+        let version = |object: &Decoded<K>| object.resource_version().unwrap_or_default();
+        let (uid, own) = (seen.uid(), version(seen));
         let mut written = self.0.lock();
+        // under the lock: nobody takes the write away between the two looks
+        let shown = shown().filter(|shown| shown.uid() == uid && number(&version(shown)) > number(&own));
+        let object = shown.as_deref().unwrap_or(seen);
         match written.get(uid) {
-            Some(last) if last.version > number(&version) => {
+            Some(last) if last.version > number(&version(object)) => {
                 (Some(K::Status::clone(&last.status)), last.version.to_string())
             }
             Some(_) => {
                 written.remove(uid);
-                (own(), version)
+                (object.status(), own)
             }
-            None => (own(), version),
+            None => (object.status(), own),
         }
     }
 
@@ -158,20 +163,16 @@ impl<K: Kind> Overlay<K> {
         };
         let mut written = self.0.lock();
         let status = Box::new(status);
-        written.insert(
-            stored.uid().to_owned(),
-            Written { version: number(&version), status, at: Instant::now() },
-        );
+        written.insert(stored.uid().to_owned(), Written { version: number(&version), status });
     }
 
-    /// Forgets what these objects, as the watch shows them, have long echoed: it would be a second copy of every
-    /// status.
+    /// Forgets what these objects, as the watch shows them, have echoed: it would be a second copy of every status.
     pub fn settle<'a>(&self, seen: impl IntoIterator<Item = &'a Decoded<K>>) {
         let mut written = self.0.lock();
         for object in seen {
             let version = number(&object.resource_version().unwrap_or_default());
             let uid = object.uid();
-            if written.get(uid).is_some_and(|last| last.version <= version && last.at.elapsed() > LOOK) {
+            if written.get(uid).is_some_and(|last| last.version <= version) {
                 written.remove(uid);
             }
         }
@@ -204,7 +205,7 @@ mod tests {
     }
 
     fn newest(overlay: &Overlay<Toy>, seen: &Decoded<Toy>) -> (Option<String>, String) {
-        let (status, version) = overlay.newest(seen);
+        let (status, version) = overlay.newest(seen, || None);
         (status.and_then(|s| s.name), version)
     }
 
@@ -216,11 +217,23 @@ mod tests {
         overlay.wrote(&toy("u", "10", "ours"));
         assert_eq!(newest(&overlay, &seen), (Some("ours".into()), "10".into()), "10 is later than 9");
         assert_eq!(newest(&overlay, &toy("u", "10", "ours")), (Some("ours".into()), "10".into()));
+    }
+
+    #[test]
+    fn a_look_that_began_before_our_write_sees_it_also_when_another_has_seen_the_echo() {
+        let overlay = Overlay::default();
+        let (seen, echo) = (toy("u", "9", "old"), Arc::new(toy("u", "10", "ours")));
+        overlay.wrote(&echo);
+        assert_eq!(newest(&overlay, &echo).0, Some("ours".into()));
+        let (status, version) = overlay.newest(&seen, || Some(echo.clone()));
+        assert_eq!(status.and_then(|status| status.name), Some("ours".into()));
         assert_eq!(
-            newest(&overlay, &seen).0,
-            Some("old".into()),
-            "the echo has arrived, so nothing is covered"
+            version, "9",
+            "somebody may have changed the spec since: nothing that is guarded is written"
         );
+        let namesake = Arc::new(toy("other", "12", "its own"));
+        let (status, _) = overlay.newest(&seen, || Some(namesake));
+        assert_eq!(status.and_then(|status| status.name), Some("old".into()));
     }
 
     #[test]
@@ -232,22 +245,13 @@ mod tests {
         assert_eq!(newest(&overlay, &toy("u", "9", "old")).0, Some("old".into()));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_was_echoed_long_ago_takes_no_room() {
+    #[test]
+    fn what_was_echoed_takes_no_room() {
         let overlay = Overlay::default();
         overlay.wrote(&toy("echoed", "10", "ours"));
         overlay.wrote(&toy("late", "20", "ours"));
-        let (old, echo) = (toy("echoed", "9", "old"), toy("echoed", "10", "ours"));
-        overlay.settle([&echo]);
-        assert_eq!(
-            newest(&overlay, &old).0,
-            Some("ours".into()),
-            "a look with the old object may be under way"
-        );
-        tokio::time::advance(LOOK * 2).await;
-        overlay.settle([&echo, &toy("late", "19", "old")]);
-        assert_eq!(newest(&overlay, &old).0, Some("old".into()));
-        assert_eq!(newest(&overlay, &toy("late", "19", "old")).0, Some("ours".into()), "not echoed yet");
+        overlay.settle([&toy("echoed", "10", "ours"), &toy("late", "19", "old")]);
+        assert_eq!(overlay.0.lock().keys().collect::<Vec<_>>(), ["late"], "what is not echoed yet stays");
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<K: Managed> Controller<K> {
         let mut next = Vec::new();
         let mut together: HashMap<BatchKey, usize> = HashMap::new();
         for object in objects.filter(|object| !has_output(object)) {
-            let (status, _) = self.kube.overlay.newest(&object);
+            let (status, _) = self.kube.newest(&object);
             let fresh = status.as_ref().is_some_and(|s| s.common().settled_generation.is_none());
             if !fresh || object.meta().deletion_timestamp.is_some() {
                 continue;

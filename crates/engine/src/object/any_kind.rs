@@ -137,7 +137,7 @@ impl<K: Managed> AnyKind for Handle<K> {
 
     fn is_in_step(&self, key: &ObjectKey) -> bool {
         let Some(object) = self.0.kube.object(key) else { return true };
-        let (status, _) = self.0.kube.overlay.newest(&object);
+        let (status, _) = self.0.kube.newest(&object);
         if status.as_ref().is_none_or(|status| status.common().id.is_none()) {
             return true;
         }

@@ -56,7 +56,7 @@ impl<K: Managed> Controller<K> {
 
     /// The owner keeps what it has in emnify: nobody edits it, and it is not going.
     fn stays(&self, owner_name: &Decoded<K>) -> bool {
-        let (status, _) = self.kube.overlay.newest(owner_name);
+        let (status, _) = self.kube.newest(owner_name);
         let common = status.as_ref().map(|status| status.common().clone()).unwrap_or_default();
         let subject = subject(owner_name, &common);
         let settled =

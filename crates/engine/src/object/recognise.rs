@@ -136,7 +136,7 @@ impl<K: Managed> Search<'_, K> {
     fn remains(&self) -> Option<Seen<K>> {
         let Self { kind_state, object, .. } = self;
         let renewal = K::RENEWAL?;
-        let (status, _) = self.controller.kube.overlay.newest(object);
+        let (status, _) = self.controller.kube.newest(object);
         let ([own, _], object_created) = (self.marks(), object.creation_timestamp().map(|at| at.0));
         let mut ids = Vec::new();
         kind_state.mirror.each(&mut |row| {
@@ -204,7 +204,7 @@ impl<K: Managed> Search<'_, K> {
                 let ours = ours || mark.as_ref().is_some_and(|m| mine.contains(m));
                 let foreign = mark.filter(|m| !mine.contains(m));
                 let wanted = match object.meta().deletion_timestamp {
-                    Some(_) => K::parts_to_retire(self.controller.kube.overlay.newest(object).0.as_ref()),
+                    Some(_) => K::parts_to_retire(self.controller.kube.newest(object).0.as_ref()),
                     None => self.want.map(K::parts).unwrap_or_default(),
                 };
                 let (parts, missing) = kind_state.mirror.parts(id, &wanted, None);

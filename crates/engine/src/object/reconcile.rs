@@ -74,7 +74,7 @@ impl<K: Managed> Controller<K> {
     /// An edit of an object that is in step otherwise is queued for emnify before its look: looks have no lanes, and
     /// thousands of new objects may be waiting for theirs. The look follows and says what became of it.
     pub(super) fn hurry(self: &Arc<Self>, object: &Decoded<K>) {
-        let (status, _) = self.kube.overlay.newest(object);
+        let (status, _) = self.kube.newest(object);
         let (Some(valid), Some(status)) = (object.valid(), status) else { return };
         let common = status.common();
         let edited = common.id.is_some()
@@ -475,7 +475,7 @@ impl<K: Managed> Controller<K> {
     /// An open create: a listing begun after it was sent, and one begun after its deadline, settle the matter.
     fn account_for(&self, decision: &Decision<K>, object: &Decoded<K>, now: Timestamp) -> Option<Timestamp> {
         let session = decision.session.as_ref()?;
-        let (status, _) = self.kube.overlay.newest(object);
+        let (status, _) = self.kube.newest(object);
         let intent = status?.common().intent.clone()?;
         let since: Timestamp = match self.kube.memory.attempt(object.uid(), &intent.nonce) {
             Some(Attempt::Made(_)) => return None, // its row is being read

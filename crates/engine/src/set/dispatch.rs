@@ -75,7 +75,7 @@ impl<F: ObjectSet> SetController<F> {
         let Some(object) = self.kube.object(&key).filter(|o| o.uid() == ticket.item.uid) else {
             return ticket;
         };
-        let status = self.kube.overlay.newest(&object).0.unwrap_or_default();
+        let status = self.kube.newest(&object).0.unwrap_or_default();
         if let Decided::Work(work) = self.decide(&object, &status, false)
             && Arc::ptr_eq(&work.entry.session, &session)
         {

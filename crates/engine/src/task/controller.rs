@@ -55,7 +55,14 @@ impl TaskEntry {
         self.written.insert(window.nonce.clone());
     }
 
-    /// Takes over what the status says is open. A window that this process did not write may have been sent.
+    /// The window is in the status: nothing of it was sent, which is true once.
+    pub(super) fn wrote(&mut self, window: &Window) {
+        self.window = Some(OpenWindow::own(window));
+        self.written.clear();
+    }
+
+    /// Takes over what the status says is open. A window that this process did not write may have been sent. Only a look of the
+    /// controller does so, one of a task at a time: whoever sends may have a status in hand that is no longer true.
     pub(super) fn follow(
         &mut self,
         window: Option<&Window>,
@@ -70,13 +77,17 @@ impl TaskEntry {
         if self.window.as_ref().is_some_and(|open| open.nonce == window.nonce) {
             return;
         }
-        let open = if self.written.contains(&window.nonce) {
-            OpenWindow::own(window)
+        if self.written.contains(&window.nonce) {
+            self.wrote(window);
         } else {
-            OpenWindow::inherited(window, again, believed, now)
-        };
-        self.window = Some(open);
-        self.written.clear();
+            self.window = Some(OpenWindow::inherited(window, again, believed, now));
+            self.written.clear();
+        }
+    }
+
+    /// What is open, if it is what the status in hand says.
+    pub(super) fn open(&mut self, window: Option<&Window>) -> Option<&mut OpenWindow> {
+        self.window.as_mut().filter(|open| window.is_some_and(|window| window.nonce == open.nonce))
     }
 }
 
@@ -160,7 +171,7 @@ impl<T: Task> TaskController<T> {
     fn made_by(&self, owner: &str) -> Vec<Made> {
         let its = |object: &Arc<Decoded<T>>| object.owner_references().iter().any(|one| one.uid == owner);
         let objects = self.kube.objects().into_iter().filter(its);
-        objects.filter_map(|object| made(&object, self.kube.overlay.newest(&object).0.as_ref())).collect()
+        objects.filter_map(|object| made(&object, self.kube.newest(&object).0.as_ref())).collect()
     }
 
     /// The task is over or gone: it asks for nothing more.

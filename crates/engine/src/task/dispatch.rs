@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     controller::TaskController,
-    look::{self, Opened},
+    look::{self, Looks, Opened},
 };
 use crate::{
     cluster::object::item,
@@ -69,8 +69,8 @@ impl<T: Task> TaskController<T> {
 
     /// What the task may act with, if it has something to send or to read now.
     fn may_send(&self, object: &Decoded<T>, session: &Arc<Session>) -> Option<Opened> {
-        let status = self.kube.overlay.newest(object).0.unwrap_or_default();
-        let look = self.look(object, &status);
+        let status = self.kube.newest(object).0.unwrap_or_default();
+        let look = self.look(object, &status, Looks::Sender);
         let here = look.opened.filter(|opened| Arc::ptr_eq(&opened.access.session, session));
         here.filter(|_| look.step == Step::Send)
     }
@@ -79,7 +79,7 @@ impl<T: Task> TaskController<T> {
     async fn step(&self, object: &Decoded<T>, opened: &Opened, api: &Api) -> bool {
         let (uid, now) = (object.uid(), self.kube.now());
         let Some(next) = self.with(uid, &opened.access, |entry| entry.next(opened, now)) else { return true };
-        let status = self.kube.overlay.newest(object).0.unwrap_or_default();
+        let status = self.kube.newest(object).0.unwrap_or_default();
         let generation = look::generation(object, status.progress());
         let api = api.clone().by(&opened.access.caller.client);
         let turn = Turn { object, opened, api: &api, generation };
@@ -131,7 +131,11 @@ impl<T: Task> TaskController<T> {
             return;
         }
         let (since, sent, began) = (opened.access.session.server_time(), self.kube.now(), Instant::now());
-        self.in_window(turn, |window| window.sending(id));
+        if self.in_window(turn, |window| window.sending(id)) != Some(true) {
+            // it was suspended or ended, or another session acts for it, while the devices were counted
+            self.not_disturbed(turn, id);
+            return;
+        }
         tracing::info!(kind = T::KIND, object = %object.key(), target = %id, lane = %api.lane(), "sending");
         let answer = T::send(api, id, call).await;
         let repeatable = terms.again == Again::Yes;
@@ -197,12 +201,9 @@ impl<T: Task> TaskController<T> {
         self.kube.memory.failed(turn.object.uid(), &Verdict::from(error), generation, self.kube.now());
     }
 
-    fn in_window(&self, turn: &Turn<'_, T>, does: impl FnOnce(&mut OpenWindow)) {
-        self.with(turn.object.uid(), &turn.opened.access, |entry| {
-            if let Some(window) = &mut entry.window {
-                does(window);
-            }
-        });
+    /// Does something with the open window, if there still is one.
+    fn in_window<R>(&self, turn: &Turn<'_, T>, does: impl FnOnce(&mut OpenWindow) -> R) -> Option<R> {
+        self.with(turn.object.uid(), &turn.opened.access, |entry| entry.window.as_mut().map(does))
     }
 
     fn answered(&self, turn: &Turn<'_, T>, id: &Id, outcome: Outcome) {

@@ -31,6 +31,15 @@ use crate::{
     session::{Access, past},
 };
 
+/// Who looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Looks {
+    /// The controller, at one task once at a time: what the status says is open is taken over.
+    Controller,
+    /// Who sends, beside the controller: sends of what is open here, if the status in hand says the same.
+    Sender,
+}
+
 /// What a look came to.
 pub(super) struct Look<T: Task> {
     pub(super) step: Step,
@@ -90,7 +99,7 @@ impl Found {
 
 impl<T: Task> TaskController<T> {
     /// Decides what the task needs next.
-    pub(super) fn look(&self, object: &Decoded<T>, status: &T::Status) -> Look<T> {
+    pub(super) fn look(&self, object: &Decoded<T>, status: &T::Status, who: Looks) -> Look<T> {
         let mut look = Look {
             step: Step::Nothing(None),
             progress: status.progress().clone(),
@@ -98,11 +107,16 @@ impl<T: Task> TaskController<T> {
             opened: None,
             kind: std::marker::PhantomData,
         };
-        look.step = self.decide(object, status, &mut look).unwrap_or_else(|step| step);
+        look.step = self.decide(object, (status, who), &mut look).unwrap_or_else(|step| step);
         look
     }
 
-    fn decide(&self, object: &Decoded<T>, status: &T::Status, look: &mut Look<T>) -> Result<Step, Step> {
+    fn decide(
+        &self,
+        object: &Decoded<T>,
+        (status, who): (&T::Status, Looks),
+        look: &mut Look<T>,
+    ) -> Result<Step, Step> {
         let (common, now) = (status.common(), self.kube.now());
         let resolved = self.kube.workspace(object);
         let about = subject(object, common);
@@ -129,8 +143,11 @@ impl<T: Task> TaskController<T> {
         let begun = look.progress.started_at.is_some();
         let opened = Opened { access, workspace: resolved.workspace, terms, stop, targets: 0, begun };
         look.opened = Some(opened.clone());
-        if let Some(step) = self.of_the_window(object, &facts, &opened, look)? {
+        if let Some(step) = self.of_the_window(object, (&facts, who), &opened, look)? {
             return Ok(step);
+        }
+        if who == Looks::Sender {
+            return Ok(Step::Nothing(None));
         }
         let facts = Facts { progress: &look.progress, ..facts };
         let stop = task::stop(&look.progress, &terms, facts.suspended, now);
@@ -161,7 +178,7 @@ impl<T: Task> TaskController<T> {
     fn of_the_window(
         &self,
         object: &Decoded<T>,
-        facts: &Facts<'_>,
+        (facts, looks): (&Facts<'_>, Looks),
         opened: &Opened,
         look: &mut Look<T>,
     ) -> Result<Option<Step>, Step> {
@@ -175,8 +192,10 @@ impl<T: Task> TaskController<T> {
         let bare = Found { inputs, who, workspace, text: None, begun: opened.begun };
         let believed = past::believed_from(shared.opened_at(), &access.session, &access.caller, now);
         let next = self.with(uid, access, |entry| {
-            entry.follow(progress.window.as_ref(), again, believed, now);
-            let Some(window) = &mut entry.window else { return None };
+            if looks == Looks::Controller {
+                entry.follow(progress.window.as_ref(), again, believed, now);
+            }
+            let window = entry.open(progress.window.as_ref())?;
             cut(window, *stop, again, now);
             let next = window.next(again, *stop, now);
             if next == Next::Closed {

@@ -11,7 +11,7 @@ use kube::{
 
 use super::{
     controller::TaskController,
-    look::{self, Look, Opened},
+    look::{self, Look, Looks, Opened},
 };
 use crate::{
     cluster::{
@@ -26,7 +26,6 @@ use crate::{
             Step, deadline,
             finish::End,
             tell::{self, seconds},
-            window::OpenWindow,
         },
     },
     kind::{
@@ -59,10 +58,10 @@ impl<T: Task> TaskController<T> {
             return Ok(Reconciled { action, step: ("Wait", "") });
         }
         let now = self.kube.now();
-        let mut look = self.look(object, &draft.status);
+        let mut look = self.look(object, &draft.status, Looks::Controller);
         if look.opened.is_some() && object.valid().is_some_and(|valid| valid.text().is_some()) {
             self.read_text(object).await?;
-            look = self.look(object, &draft.status);
+            look = self.look(object, &draft.status, Looks::Controller);
         }
         let step = look.step.name();
         let action = match &look.step {
@@ -103,8 +102,7 @@ impl<T: Task> TaskController<T> {
             return Ok(again);
         }
         if let (Some(window), Some(opened)) = (&window, &opened) {
-            let open = OpenWindow::own(window);
-            self.with(object.uid(), &opened.access, |entry| entry.window = Some(open));
+            self.with(object.uid(), &opened.access, |entry| entry.wrote(window));
         }
         Ok(self.after(object, draft.status.progress(), &step, opened.as_ref()))
     }

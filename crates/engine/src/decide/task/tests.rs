@@ -227,7 +227,7 @@ impl Model {
     }
 
     fn send(&mut self, id: &Id) {
-        self.open.sending(id);
+        assert!(self.open.sending(id), "it is due");
         let doubt = Slot::Doubted { since: self.now, believed: later(self.now, 90), due: later(self.now, 5) };
         match self.way(6) {
             // before it is sent, and after without hearing
@@ -317,6 +317,10 @@ fn what_is_stopped_sends_nothing_and_gives_up_only_what_was_not_sent() {
     }
     assert!(open.cut());
     assert_eq!(open.targets(), ["1", "2"], "what was not sent leaves the window");
+    assert!(
+        !open.sending(&Id::Int(3)) && !open.sending(&Id::Int(1)),
+        "its turn had come before, and is lost"
+    );
     let work = Work { id: "work-1".into(), within: None };
     open.answered(&Id::Int(1), Outcome::UnderWay(work.clone()), at("12:00:00"));
     open.answered(&Id::Int(2), Outcome::DONE, at("12:00:00"));

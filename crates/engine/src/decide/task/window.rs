@@ -139,9 +139,14 @@ impl OpenWindow {
         }
     }
 
-    /// A call for the target begins.
-    pub(crate) fn sending(&mut self, id: &Id) {
-        self.put(id, Slot::Sending);
+    /// A call for the target begins; false if it must not, because the target has left the window or has its answer.
+    #[must_use]
+    pub(crate) fn sending(&mut self, id: &Id) -> bool {
+        let due = matches!(self.slots.get(id), Some(Slot::Fresh | Slot::Doubted { .. }));
+        if due {
+            self.put(id, Slot::Sending);
+        }
+        due
     }
 
     /// The target has its answer, or emnify works on it from now on.

@@ -229,7 +229,7 @@ impl<K: Managed> Controller<K> {
             let Some(object) = self.kube.object(&item.object).filter(|o| o.uid() == item.uid) else {
                 continue;
             };
-            let (status, _) = self.kube.overlay.newest(&object);
+            let (status, _) = self.kube.newest(&object);
             let Ok(secret) = self.read_secret(&object).await else { continue };
             let (status, decision) = self.decide_bound(&object, status, &secret, self.kube.now());
             let same = decision.access().is_some_and(|its| its.is(access));

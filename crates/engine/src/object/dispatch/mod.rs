@@ -35,7 +35,7 @@ impl<K: Managed> Controller<K> {
         let Some(object) = self.kube.object(&key).filter(|o| o.uid() == ticket.item.uid) else {
             return ticket;
         };
-        let (status, _) = self.kube.overlay.newest(&object);
+        let (status, _) = self.kube.newest(&object);
         let secret = match self.read_secret(&object).await {
             Ok(secret) => secret,
             Err(error) => {
