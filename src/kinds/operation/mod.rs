@@ -23,7 +23,7 @@ use emnify_engine::kind::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub(in crate::kinds) use self::spec::{
+pub(crate) use self::spec::{
     EUICCS_OF_ACTION, TARGET_OF_ACTION, euiccs_of_action, target_of_action,
 };
 pub use self::{
@@ -238,7 +238,7 @@ impl Action {
 }
 
 /// Ids of the devices that a target means which names none by its object.
-pub(in crate::kinds) fn devices(
+pub(crate) fn devices(
     target: &OperationTarget,
     world: &World<'_, Operation>,
 ) -> Result<Vec<Id>, Invalid> {

@@ -60,10 +60,10 @@ macro_rules! euiccs_of_action {
     };
 }
 
-pub(in crate::kinds) use {euiccs_of_action, target_of_action};
+pub(crate) use {euiccs_of_action, target_of_action};
 
-pub(in crate::kinds) const TARGET_OF_ACTION: &str = "dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else";
-pub(in crate::kinds) const EUICCS_OF_ACTION: &str = "euiccs are targets of simOperation and euicc only";
+pub(crate) const TARGET_OF_ACTION: &str = "dataStream is the target of restartDataStream, cloudConnect of retryCloudConnect, serviceProfile of removeQuotas, user of resetMfa, and of nothing else";
+pub(crate) const EUICCS_OF_ACTION: &str = "euiccs are targets of simOperation and euicc only";
 
 /// An action of emnify that is carried out once for each of its targets, such as a message to devices, and kept as a record.
 ///

@@ -11,7 +11,7 @@ use kube::{
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::{OBJECTS, Release, SYSTEM, chart, definitions::define, helm, own, ready};
+use super::{OBJECTS, Release, SYSTEM, chart, definitions::define, helm, own, ready, until};
 use crate::support::Result;
 
 /// The definitions of that release.
@@ -47,19 +47,26 @@ fn ours(manifests: &[Value]) -> Vec<(String, String)> {
     std::iter::once(("Workspace".to_owned(), "default".to_owned())).chain(own).collect()
 }
 
-/// Writes the status of an object under the definitions of that release, which keep what they know.
+/// Writes the status of an object under the definitions of that release, which keep what they know. The API server goes on with those before
+/// for a moment, which do not take it.
 async fn store(stage: &Stage, kind: &str, name: &str) -> Result<()> {
     let api = stage.api(kind)?;
-    let mut object: DynamicObject = api.get(name).await?;
-    let status = object.data.get_mut("status").context("it was in step")?;
-    if kind.ends_with("Workspace") {
-        status["counts"] = json!({"endpoints": 2, "sims": 4});
-        if let Some(organisation) = status["organisation"].as_object_mut() {
-            organisation.retain(|field, _| ["id", "name", "baseUrl"].contains(&field.as_str()));
+    let written = async || {
+        let mut object: DynamicObject = api.get(name).await?;
+        let status = object.data.get_mut("status").context("it was in step")?;
+        if kind.ends_with("Workspace") {
+            status["counts"] = json!({"endpoints": 2, "sims": 4});
+            if let Some(organisation) = status["organisation"].as_object_mut() {
+                organisation.retain(|field, _| ["id", "name", "baseUrl"].contains(&field.as_str()));
+            }
         }
-    }
-    api.replace_status(name, &PostParams::default(), &object).await?;
-    Ok(())
+        match api.replace_status(name, &PostParams::default(), &object).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(refused)) if refused.code == 422 => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    };
+    until("the earlier release has written its status", written).await
 }
 
 /// Takes from the Secrets of logins what that release did not keep there.
