@@ -10,6 +10,7 @@
 //! - [`rbac`]: what it may do in the cluster;
 //! - [`release_finalizers`]: lets objects go before an uninstallation;
 //! - [`crd_skew`]: whether the cluster's definitions are this binary's;
+//! - [`plugin`]: `kubectl emnify`, the second binary;
 //! - [`cluster`]: the way to the API server;
 //! - [`app`]: wiring, start-up and shutdown; [`process`]: signals and logging; [`admin`]: health and metrics over HTTP;
 //! - [`push`]: the receiver of data streams; [`telemetry`]: logs, traces and metrics.
@@ -25,6 +26,7 @@ pub mod definitions;
 pub mod kinds;
 pub mod leader;
 mod listen;
+pub mod plugin;
 pub mod process;
 pub mod push;
 pub mod rbac;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     // kube and reqwest must agree on one provider; rustls panics later if nobody chooses
     let chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
     debug_assert!(chosen.is_ok(), "first line of main");
-    run(&Cli::parse()).unwrap_or_else(|error| process::failed(&error).into())
+    run(&Cli::parse()).unwrap_or_else(|error| process::failed("emnify-operator", &error).into())
 }
 
 fn run(cli: &Cli) -> Result<ExitCode> {

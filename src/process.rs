@@ -34,8 +34,8 @@ pub fn once(error: &anyhow::Error) -> String {
 }
 
 /// Says on standard error why the process ends; its exit code.
-pub fn failed(error: &anyhow::Error) -> u8 {
-    eprintln!("emnify-operator: {}", once(error));
+pub fn failed(program: &str, error: &anyhow::Error) -> u8 {
+    eprintln!("{program}: {}", once(error));
     1
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let cli::Command::Run(args) = Cli::try_parse_from(typed).unwrap().command else { unreachable!() };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let result = runtime.block_on(run_against(&args, async { Ok(odd_cluster()) }));
-        std::process::exit(result.map_or_else(|error| failed(&error).into(), |()| 0));
+        std::process::exit(result.map_or_else(|error| failed("emnify-operator", &error).into(), |()| 0));
     }
 
     #[test]

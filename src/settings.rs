@@ -59,7 +59,7 @@ pub struct RunArgs {
     /// File with the secret that data streams send in a static header; required with `--push-addr`.
     #[arg(long, env = "EMNIFY_OPERATOR_PUSH_SECRET_FILE", value_name = "FILE")]
     pub push_secret_file: Option<String>,
-    /// File with the keys that sign callbacks about SMS, one a line: what the `ApiSecret` of the service profiles holds. With it `/sms` of
+    /// File with the keys that sign callbacks about SMS, one a line: what the `ApiSecret` of the service profiles holds. In a line `@1001 KEY` it is a key of organisation 1001 alone. With it `/sms` of
     /// `--push-addr` takes messages of devices and receipts. Default: none.
     #[arg(long, env = "EMNIFY_OPERATOR_SMS_SECRET_FILE", value_name = "FILE")]
     pub sms_secret_file: Option<String>,

@@ -19,6 +19,7 @@ mod meters;
 mod mistakes;
 mod operations;
 mod packaged;
+mod plugin;
 mod portal;
 mod quiet;
 mod quotas;

@@ -163,12 +163,24 @@ fn reached() -> BTreeSet<Operation> {
             }
         }
     }
+    found.extend(readings(&client));
     for (name, piece) in pieces(&words, "const ") {
         let sent = login.iter().any(|code| code.contains(&format!("post({name})")));
         let piece = piece.split(';').next().unwrap_or_default();
         found.extend(routes(piece).iter().filter(|_| sent).map(|route| format!("POST {route}")));
     }
     found
+}
+
+/// What the plugin of kubectl reads as it is.
+fn readings(client: &[String]) -> BTreeSet<Operation> {
+    let plugin = sources("src/plugin").join(" ");
+    let words: BTreeSet<&str> = plugin.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let all = client.iter().flat_map(|code| pieces(code, "pub const "));
+    let read = all.filter(|(name, piece)| piece.contains("Reading::at(") && words.contains(name));
+    read.flat_map(|(_, piece)| routes(piece.split(';').next().unwrap_or_default()))
+        .map(|route| format!("GET {route}"))
+        .collect()
 }
 
 /// Operations of the API, as the simulator knows them.

@@ -53,6 +53,11 @@ fn the_tables_of_metrics_and_alerts_are_up_to_date() {
 }
 
 #[test]
+fn the_verbs_of_the_plugin_are_up_to_date() {
+    section("docs/plugin.md", "verbs", &reference::plugin());
+}
+
+#[test]
 fn pages_that_list_every_kind_are_up_to_date() {
     section("docs/introduction.md", "kinds", &pages::table());
     section("docs/uninstall.md", "kinds", &pages::deletion());

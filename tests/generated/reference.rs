@@ -25,6 +25,11 @@ fn reference_pages_are_up_to_date() {
     up_to_date("docs/reference", "md", pages);
 }
 
+/// The verbs of the plugin of kubectl.
+pub(super) fn plugin() -> String {
+    flags::plugin()
+}
+
 /// A CRD, and the one version it has.
 struct Kind {
     crd: Value,

@@ -108,9 +108,9 @@ const OPERATOR: &[&[&str]] = &[
     &["workspace", "admin"],
     &["definitions"],
     &["check", "crd_skew", "rbac", "release_finalizers"],
-    &["app", "cli"],
+    &["app", "cli", "plugin"],
     &["process"],
-    &["lib", "main"],
+    &["lib", "main", "bin"],
 ];
 
 #[test]

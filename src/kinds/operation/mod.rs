@@ -23,9 +23,7 @@ use emnify_engine::kind::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use self::spec::{
-    EUICCS_OF_ACTION, TARGET_OF_ACTION, euiccs_of_action, target_of_action,
-};
+pub(crate) use self::spec::{EUICCS_OF_ACTION, TARGET_OF_ACTION, euiccs_of_action, target_of_action};
 pub use self::{
     action::Call,
     params::{
@@ -238,10 +236,7 @@ impl Action {
 }
 
 /// Ids of the devices that a target means which names none by its object.
-pub(crate) fn devices(
-    target: &OperationTarget,
-    world: &World<'_, Operation>,
-) -> Result<Vec<Id>, Invalid> {
+pub(crate) fn devices(target: &OperationTarget, world: &World<'_, Operation>) -> Result<Vec<Id>, Invalid> {
     target.devices(&Inputs::default(), world)
 }
 

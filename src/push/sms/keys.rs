@@ -16,10 +16,19 @@ use tokio::time::Instant;
 const AGAIN: Duration = Duration::from_secs(10);
 /// As for an `ApiSecret`.
 const SHORTEST: usize = 16;
-/// One that is replaced, and one that replaces it.
+/// One that is replaced, and one that replaces it, of each organisation and of all.
 const MOST: usize = 4;
+/// Every key is tried for every call.
+const MOST_OF_ALL: usize = 256;
 
-type Held = Arc<[SecretSlice<u8>]>;
+type Held = Arc<[Key]>;
+
+/// A key, and whom it may speak for.
+pub(super) struct Key {
+    pub(super) secret: SecretSlice<u8>,
+    /// Nobody else than this organisation; `None`: every one that is served.
+    pub(super) organisation: Option<i64>,
+}
 
 /// Keys of which one signs.
 pub struct Keys {
@@ -28,7 +37,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys, one a line: both count while one replaces the other.
+    /// Reads the keys, one a line: both count while one replaces the other. In a line `@1001 KEY` it is a key of organisation 1001 alone.
     ///
     /// # Errors
     /// The file cannot be read, or holds something else than keys.
@@ -68,20 +77,36 @@ async fn read(path: &Path) -> Result<Held> {
     let text = tokio::fs::read(path).await.with_context(|| format!("--sms-secret-file: {shown}"))?;
     // as of an `ApiSecret`, a line break is no part of a key, and a space is
     let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let keys: Vec<&[u8]> = lines.filter(|line| !line.trim_ascii().is_empty()).collect();
+    let keys: Vec<(Option<i64>, &[u8])> = lines
+        .filter(|line| !line.trim_ascii().is_empty())
+        .map(|line| bound(line).unwrap_or((None, line)))
+        .collect();
     ensure!(!keys.is_empty(), "--sms-secret-file: {shown} is empty");
     // a public key is known to everybody
     ensure!(
-        !keys.iter().any(|key| key.starts_with(b"-----BEGIN") || key.starts_with(b"ssh-")),
+        !keys.iter().any(|(_, key)| key.starts_with(b"-----BEGIN") || key.starts_with(b"ssh-")),
         "--sms-secret-file: {shown} holds a key of a pair; write the text that the ApiSecret holds"
     );
+    let of = |one: Option<i64>| keys.iter().filter(|(organisation, _)| *organisation == one).count();
     ensure!(
-        keys.len() <= MOST,
-        "--sms-secret-file: {shown} has more than {MOST} lines; write one key a line"
+        keys.len() <= MOST_OF_ALL && keys.iter().all(|(organisation, _)| of(*organisation) <= MOST),
+        "--sms-secret-file: {shown} has more than {MOST} lines for one organisation, or for all of them, or more than {MOST_OF_ALL}; write one key a line"
     );
     ensure!(
-        keys.iter().all(|key| key.len() >= SHORTEST),
+        keys.iter().all(|(_, key)| key.len() >= SHORTEST),
         "--sms-secret-file: {shown} has a key of less than {SHORTEST} bytes"
     );
-    Ok(keys.into_iter().map(|key| SecretSlice::from(key.to_vec())).collect())
+    let key = |(organisation, key): (Option<i64>, &[u8])| Key {
+        secret: SecretSlice::from(key.to_vec()),
+        organisation,
+    };
+    Ok(keys.into_iter().map(key).collect())
+}
+
+/// Organisation and key of a line `@1001 KEY`.
+fn bound(line: &[u8]) -> Option<(Option<i64>, &[u8])> {
+    let rest = line.strip_prefix(b"@")?;
+    let end = rest.iter().position(|byte| *byte == b' ')?;
+    let organisation = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
+    Some((Some(organisation), &rest[end + 1..]))
 }

@@ -373,3 +373,26 @@ async fn a_file_that_holds_no_shared_key_is_refused_at_the_start() {
         assert!(!error.contains(KEY) && !error.contains("short"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_key_of_one_organisation_speaks_for_no_other() {
+    let receiver = receiver(Heard::Here).await;
+    std::fs::write(receiver.file.path(), format!("@42 {KEY}\n@7 {NEXT}\n")).unwrap();
+    let keys = Keys::load(receiver.file.path()).await.unwrap();
+    let all = keys.now().await;
+    let by = |key: &str, claims: &Value| {
+        token::read(&signed("HS256", key.as_bytes(), claims), &all, now()).map(|token| token.organisation)
+    };
+    assert_eq!(by(KEY, &claims()).ok(), Some(Some(42)), "a token that names none is about its own");
+    let mut of_another = claims();
+    of_another["esc.org"] = json!(7);
+    assert!(matches!(by(KEY, &of_another), Err(Refused::Organisation)));
+    assert_eq!(by(NEXT, &of_another).ok(), Some(Some(7)));
+    let named = message(1);
+    for (key, taken) in [(NEXT, false), (KEY, true)] {
+        let token = token::read(&signed("HS256", key.as_bytes(), &claims()), &all, now()).ok().unwrap();
+        let body = named.to_string();
+        let heard = super::message(&Method::POST, body.as_bytes(), token.organisation);
+        assert_eq!(heard.is_ok(), taken, "the message is about organisation 42");
+    }
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::Refused;
+use super::{Refused, keys::Key};
 
 /// A token of emnify has some hundred characters.
 const LONGEST: usize = 4096;
@@ -72,8 +72,9 @@ impl Token {
     }
 }
 
-/// The token of `given`, signed with one of the keys and good at `now`.
-pub(super) fn read(given: &str, keys: &[SecretSlice<u8>], now: i64) -> Result<Token, Refused> {
+/// The token of `given`, signed with one of the keys and good at `now`. One that only keys of an organisation signed speaks for that
+/// organisation, and for no other.
+pub(super) fn read(given: &str, keys: &[Key], now: i64) -> Result<Token, Refused> {
     if given.len() > LONGEST {
         return Err(Refused::Token);
     }
@@ -82,8 +83,12 @@ pub(super) fn read(given: &str, keys: &[SecretSlice<u8>], now: i64) -> Result<To
     let Header { alg, crit } = part(header)?;
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| Refused::Token)?;
     // every key is tried, so that the time tells nothing of which it was
-    let good = keys.iter().fold(false, |good, key| good | is_signed(alg, key, signed.as_bytes(), &signature));
-    if !good || crit.is_some() {
+    let mut signers = Vec::new();
+    for key in keys {
+        let good = is_signed(alg, &key.secret, signed.as_bytes(), &signature);
+        signers.extend(good.then_some(key.organisation));
+    }
+    if signers.is_empty() || crit.is_some() {
         return Err(Refused::Token);
     }
     let claims: Claims = part(claims)?;
@@ -93,8 +98,20 @@ pub(super) fn read(given: &str, keys: &[SecretSlice<u8>], now: i64) -> Result<To
         Some(Value::String(id)) => Identity::Id(id),
         Some(id) => Identity::Id(id.to_string()),
     };
-    let organisation = claims.organisation.as_ref().and_then(Value::as_i64);
+    let organisation = speaks_for(&signers, claims.organisation.as_ref().and_then(Value::as_i64))?;
     Ok(Token { identity, until, organisation })
+}
+
+/// The organisation that a token is about, if it is known: the one that it names, which those who signed may speak for.
+fn speaks_for(signers: &[Option<i64>], named: Option<i64>) -> Result<Option<i64>, Refused> {
+    match (signers, named) {
+        (_, named) if signers.contains(&None) => Ok(named),
+        (_, Some(named)) if !signers.contains(&Some(named)) => Err(Refused::Organisation),
+        (_, Some(named)) => Ok(Some(named)),
+        ([only], None) => Ok(*only),
+        // two organisations share a key, and it does not say which it is
+        (_, None) => Err(Refused::Organisation),
+    }
 }
 
 fn part<T: DeserializeOwned>(text: &str) -> Result<T, Refused> {

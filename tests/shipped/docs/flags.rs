@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Command, CommandFactory};
 use emnify_harness::cli::Cli as Harness;
-use emnify_operator::cli::Cli as Operator;
+use emnify_operator::{cli::Cli as Operator, plugin::cli::Cli as Plugin};
 
 use super::pages;
 
@@ -28,7 +28,7 @@ const TOOLS: &[&str] = &[
 
 #[test]
 fn every_flag_in_the_docs_exists() {
-    let known = &flags(&Operator::command()) | &flags(&Harness::command());
+    let known = &(&flags(&Operator::command()) | &flags(&Harness::command())) | &flags(&Plugin::command());
     let mut unknown = Vec::new();
     for page in pages() {
         // a changelog tells of flags that are gone

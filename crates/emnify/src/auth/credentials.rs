@@ -9,6 +9,8 @@ use sha1::{Digest, Sha1};
 pub enum Credentials {
     /// An application token: bound to one organisation, never a refresh token [D].
     ApplicationToken(SecretString),
+    /// None: the client has a token that it was given, and nothing to log in with once that is over or refused.
+    Given,
     /// A person's credentials.
     User {
         /// The e-mail address.

@@ -120,6 +120,11 @@ async fn enter(
             let body = Body { application_token: Some(token.expose_secret()), ..Body::default() };
             finish(exchange, post(exchange, &body).await?, None)
         }
+        Credentials::Given => Err(Error::Unauthorized {
+            status: 401,
+            message: "the token that was given is over or refused, and there is nothing to log in with"
+                .into(),
+        }),
         Credentials::User { .. } if by == By::NoPassword => Err(Error::Unauthorized {
             status: 401,
             message: "the login has ended, and a password is sent only when asked for".into(),

@@ -113,7 +113,7 @@ impl Auth {
     pub(crate) fn username(&self) -> Option<String> {
         match &self.lock().credentials {
             Credentials::User { username, .. } => Some(username.clone()),
-            Credentials::ApplicationToken(_) => None,
+            Credentials::ApplicationToken(_) | Credentials::Given => None,
         }
     }
 

@@ -25,6 +25,7 @@ mod listing;
 pub mod lookup;
 pub mod organisation;
 pub mod quota;
+pub mod reading;
 pub(crate) mod record;
 pub mod service_profile;
 pub mod sim;
@@ -41,3 +42,8 @@ pub use self::collection::{Collection, Entry};
 pub use self::common::{Named, Nullable, Ref, Reference, TextRef};
 pub use self::id::EntryId;
 pub use self::listing::Listing;
+
+/// A whole number, in whatever spelling emnify shows it: of ids there are three.
+pub fn integer(value: &serde_json::Value) -> Option<i64> {
+    lenient::as_integer(value)
+}

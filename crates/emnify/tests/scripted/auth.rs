@@ -286,3 +286,21 @@ async fn a_login_with_credentials_that_were_replaced_meanwhile_brings_nothing() 
         assert!(!used, "and it is used for nothing");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_given_is_all_there_is() {
+    let stage = Stage::new(|_, before| {
+        if before == 0 { answer(200, &json!([])) } else { answer(401, &json!({"message": "Unauthorized"})) }
+    });
+    let client = stage.client(Credentials::Given);
+    client.set_token(Jwt::parse(jwt(1).into()).unwrap()).unwrap();
+    let api = client.api(Lane::Interactive);
+    api.services().await.unwrap();
+    for _ in 0..2 {
+        let refused = api.services().await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Unauthorized { message, .. } if message.contains("nothing to log in with"))
+        );
+    }
+    assert_eq!((stage.logins(), stage.asked().len()), (0, 2), "a refused token is not sent again");
+}

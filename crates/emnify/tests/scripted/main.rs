@@ -6,5 +6,6 @@ mod api;
 mod auth;
 mod collections;
 mod pin;
+mod readings;
 mod secrets;
 mod stage;

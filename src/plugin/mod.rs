@@ -1,0 +1,57 @@
+//! `kubectl emnify`: looks at a fleet, says why something waits, and lets people decide, without a portal. It keeps nothing, and of emnify it
+//! only reads; what changes something is written to Kubernetes.
+
+mod ask;
+pub mod cli;
+mod cluster;
+pub mod complete;
+mod emnify;
+mod explain;
+mod lookups;
+mod printer;
+mod readings;
+mod run;
+mod status;
+mod steer;
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Result;
+
+use self::{
+    ask::Ask,
+    cli::{Cli, Verb},
+    cluster::Cluster,
+    printer::Printer,
+};
+
+/// Does what was typed.
+#[tokio::main(flavor = "current_thread")]
+pub async fn run(cli: &Cli) -> Result<()> {
+    let (mut out, mut notes) = (io::stdout().lock(), io::stderr());
+    let mut printer = Printer::new(&mut out, &mut notes, cli.place.output);
+    let ask = Ask { terminal: io::stdin().is_terminal() };
+    match &cli.verb {
+        Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Approve(args) => {
+            steer::approve(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await
+        }
+        Verb::Run(args) => run::run(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await,
+        Verb::Refresh(args) => steer::refresh(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Suspend(args) => steer::suspend(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Resume(args) => steer::resume(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Release(args) => {
+            steer::release(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await
+        }
+        Verb::Get(args) => lookups::run(args, &cli.place, &mut printer).await,
+        Verb::Whoami(args) => readings::whoami(args, &cli.place, &mut printer).await,
+        Verb::Usage(args) => readings::usage(args, &cli.place, &mut printer).await,
+        Verb::Events(args) => readings::events(args, &cli.place, &mut printer).await,
+        Verb::Sms(args) => readings::sms(args, &cli.place, &mut printer).await,
+        Verb::Locate(args) => readings::locate(args, &cli.place, &mut printer).await,
+        Verb::Coverage(args) => readings::coverage(args, &cli.place, &mut printer).await,
+        Verb::AutomationLog(args) => readings::automation_log(args, &cli.place, &mut printer).await,
+        Verb::Describe(args) => readings::describe(args, &cli.place, &mut printer).await,
+    }
+}

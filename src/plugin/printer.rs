@@ -1,0 +1,167 @@
+//! Rows as kubectl shows them.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::cli::Format;
+
+/// Where everything is written.
+pub(super) struct Printer<'a> {
+    out: &'a mut dyn Write,
+    notes: &'a mut dyn Write,
+    pub(super) format: Format,
+}
+
+/// A column: its head, and where its value is: JSON pointers, the first that is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) head: &'static str,
+    pub(super) at: &'static [&'static str],
+    /// Shown with `-o wide` only.
+    pub(super) wide: bool,
+}
+
+impl Column {
+    pub(super) const fn new(head: &'static str, at: &'static [&'static str]) -> Self {
+        Self { head, at, wide: false }
+    }
+
+    pub(super) const fn wide(head: &'static str, at: &'static [&'static str]) -> Self {
+        Self { head, at, wide: true }
+    }
+}
+
+impl<'a> Printer<'a> {
+    pub(super) fn new(out: &'a mut dyn Write, notes: &'a mut dyn Write, format: Format) -> Self {
+        Self { out, notes, format }
+    }
+
+    /// For people only.
+    pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.notes, "{text}")
+    }
+
+    /// A question, whose answer stands on its line.
+    pub(super) fn prompt(&mut self, text: &str) -> io::Result<()> {
+        write!(self.notes, "{text}")?;
+        self.notes.flush()
+    }
+
+    /// A line of what was asked for.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{}", printable(text))
+    }
+
+    /// Rows in the format that was asked for. `name` is where a row says what the next command takes.
+    pub(super) fn rows(&mut self, columns: &[Column], name: &[&str], rows: &[Value]) -> Result<()> {
+        match self.format {
+            Format::Table | Format::Wide => {
+                let wide = self.format == Format::Wide;
+                let columns: Vec<_> = columns.iter().filter(|column| wide || !column.wide).collect();
+                let heads: Vec<_> = columns.iter().map(|column| column.head.to_owned()).collect();
+                let cells =
+                    rows.iter().map(|row| columns.iter().map(|column| text(row, column.at)).collect());
+                self.table(&heads, &cells.collect::<Vec<_>>())?;
+            }
+            Format::Json => writeln!(self.out, "{}", serde_json::to_string_pretty(rows)?)?,
+            Format::Yaml => write!(self.out, "{}", serde_yaml::to_string(rows)?)?,
+            Format::Name => {
+                for row in rows {
+                    writeln!(self.out, "{}", text(row, name))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A page of parts, as YAML reads it: for people, whatever control characters it holds.
+    pub(super) fn page(&mut self, page: &Value) -> Result<()> {
+        for line in serde_yaml::to_string(page)?.lines() {
+            self.line(line)?;
+        }
+        Ok(())
+    }
+
+    /// Columns with three blanks between them.
+    pub(super) fn table(&mut self, heads: &[String], rows: &[Vec<String>]) -> io::Result<()> {
+        if rows.is_empty() {
+            return writeln!(self.notes, "No rows found.");
+        }
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).chain(heads.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        };
+        let widths: Vec<_> = (0..heads.len()).map(width).collect();
+        for row in std::iter::once(heads).chain(rows.iter().map(Vec::as_slice)) {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            writeln!(self.out, "{}", cells.collect::<Vec<_>>().join("   ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// A value as a cell: the first pointer that leads somewhere.
+pub(super) fn text(row: &Value, at: &[&str]) -> String {
+    let value = at.iter().filter_map(|pointer| row.pointer(pointer)).find(|value| !value.is_null());
+    let text = match value {
+        None => return "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) => {
+            let all: Vec<_> = all.iter().map(|one| text(one, &["/name", ""])).collect();
+            all.join(",")
+        }
+        Some(other) => other.to_string(),
+    };
+    printable(if text.is_empty() { "-" } else { &text }).into_owned()
+}
+
+/// What others wrote moves no cursor, and stays on its line.
+fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        return text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().into();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: &[Column] = &[
+        Column::new("ID", &["/id"]),
+        Column::new("NAME", &["/name", "/description"]),
+        Column::wide("NOTE", &["/note"]),
+    ];
+
+    fn printed(format: Format, rows: &[Value]) -> (String, String) {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        Printer::new(&mut out, &mut notes, format).rows(COLUMNS, &["/id"], rows).unwrap();
+        (String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap())
+    }
+
+    #[test]
+    fn each_format_shows_the_same_rows() {
+        let rows =
+            [json!({"id": 1, "name": "LTE", "note": "a"}), json!({"id": 20, "description": "5G\u{1b}[2J"})];
+        assert_eq!(
+            printed(Format::Table, &rows).0,
+            "ID   NAME\n1    LTE\n20   5G [2J\n",
+            "no cursor is moved"
+        );
+        assert_eq!(printed(Format::Wide, &rows).0, "ID   NAME     NOTE\n1    LTE      a\n20   5G [2J   -\n");
+        assert_eq!(printed(Format::Name, &rows).0, "1\n20\n");
+        let back: Vec<Value> = serde_json::from_str(&printed(Format::Json, &rows).0).unwrap();
+        assert_eq!(back, rows, "every field, as it came");
+        let back: Vec<Value> = serde_yaml::from_str(&printed(Format::Yaml, &rows).0).unwrap();
+        assert_eq!(back, rows);
+        assert_eq!(printed(Format::Table, &[]), (String::new(), "No rows found.\n".into()));
+        assert_eq!(printed(Format::Json, &[]).0, "[]\n");
+    }
+}

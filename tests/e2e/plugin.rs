@@ -1,0 +1,275 @@
+//! `kubectl emnify`, as people type it: kubectl finds the plugin in the PATH.
+
+use std::{
+    env,
+    os::unix::fs::symlink,
+    process::{Output, Stdio},
+};
+
+use anyhow::{Context as _, ensure};
+use emnify_harness::stage::{Stage, is_ready};
+use emnify_simulator::state::{Organisation, SimState};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+use crate::{
+    portal::Traffic,
+    support::{DEVICE, Result, holds, look, make_ready, stage},
+};
+
+/// kubectl with the plugin, on a stage.
+struct Person<'a> {
+    stage: &'a Stage,
+    programs: TempDir,
+}
+
+impl<'a> Person<'a> {
+    fn on(stage: &'a Stage) -> Result<Self> {
+        let programs = TempDir::new()?;
+        for name in ["kubectl-emnify", "kubectl_complete-emnify"] {
+            symlink(env!("CARGO_BIN_EXE_kubectl-emnify"), programs.path().join(name))?;
+        }
+        Ok(Self { stage, programs })
+    }
+
+    async fn types(&self, arguments: &[&str]) -> Result<Output> {
+        let within = ["--namespace", self.stage.namespace()];
+        self.kubectl(&[&["emnify"], arguments, &within].concat()).await
+    }
+
+    async fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
+        let path = env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(self.stage.plane().kubectl_program());
+        command.args(arguments);
+        command.env("PATH", format!("{}:{path}", self.programs.path().display()));
+        command.env("KUBECONFIG", self.stage.plane().kubeconfig());
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().context("it is piped")?.write_all(b"n\n").await?;
+        Ok(child.wait_with_output().await?)
+    }
+
+    /// What it prints; it must succeed.
+    async fn sees(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.types(arguments).await?;
+        let (out, notes) = (text(&output.stdout), text(&output.stderr));
+        ensure!(output.status.success(), "{arguments:?}: {out}{notes}");
+        Ok(out)
+    }
+
+    /// What it says instead of doing it; it must fail.
+    async fn hears(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.types(arguments).await?;
+        ensure!(output.status.code() == Some(1), "{arguments:?}: {}", text(&output.stdout));
+        Ok(text(&output.stderr))
+    }
+
+    /// Rows of `-o json`.
+    async fn rows(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let all: Vec<_> = arguments.iter().copied().chain(["-o", "json"]).collect();
+        Ok(serde_json::from_str(&self.sees(&all).await?)?)
+    }
+}
+
+/// Words that kubectl offers next.
+async fn offered(person: &Person<'_>, words: &[&str]) -> Result<String> {
+    let output = person.kubectl(&[&["__complete", "emnify"], words].concat()).await?;
+    Ok(text(&output.stdout))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The text has all of these.
+#[track_caller]
+fn has(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_something_waits_is_told_in_sentences() -> Result<()> {
+    let stage = stage("plugin-explain").await?;
+    let person = Person::on(&stage)?;
+    let waits = DEVICE.replacen("    id: \"101\"", "    name: meters", 1);
+    stage.apply(&waits).await?;
+    let told = async || Ok(person.sees(&["explain", "emep/meter-1"]).await?.contains("ReferenceNotReady"));
+    stage.eventually("it waits for its profile", told).await?;
+    let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
+    has(
+        &told,
+        &[
+            "endpoint.emnify.io/meter-1 is not ready since",
+            "there is no ServiceProfile meters in this namespace",
+            "What to do: Create or mend what is named.",
+            "spec.serviceProfile: ServiceProfile meters does not exist: make it, or correct the name.",
+        ],
+    );
+    has(&person.hears(&["explain", "emep/nobody"]).await?, &["there is no Endpoint nobody in namespace"]);
+    has(&person.hears(&["explain", "cat/tom"]).await?, &["there is no kind cat; use one of ServiceProfile,"]);
+    let page = person.sees(&["status"]).await?;
+    has(
+        &page,
+        &["workspace/default", "ReferenceNotReady", "kubectl emnify explain endpoint/meter-1", "Metering"],
+    );
+
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
+    has(&told, &["endpoint.emnify.io/meter-1 is ready since", "Created: "]);
+    assert!(!told.contains("What to do"), "nothing is to be done: {told}");
+    has(&person.sees(&["status"]).await?, &["Everything is ready."]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_decide_is_written_to_kubernetes() -> Result<()> {
+    let stage = stage("plugin-steer").await?;
+    let person = Person::on(&stage)?;
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    has(&person.sees(&["suspend", "endpoint/meter-1"]).await?, &["endpoint.emnify.io/meter-1 suspended"]);
+    let edit = json!({"spec": {"name": "Meter one"}}).to_string();
+    stage.kubectl_ok(&["patch", "emep", "meter-1", "--type=merge", "--patch", &edit]).await?;
+    let seen = |object: &Value| object["status"]["observedGeneration"] == 2;
+    stage.wait_for("Endpoint", "meter-1", "seen, and left alone", seen).await?;
+    let names =
+        |platform: &Organisation| platform.endpoints.values().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!(look(&stage, names), ["Meter 1"], "nothing is sent");
+    let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
+    has(&told, &["is suspended by the annotation emnify.io/suspend (kubectl emnify resume takes it off)"]);
+    has(&person.sees(&["resume", "endpoint/meter-1"]).await?, &["resumed"]);
+    holds(
+        &stage,
+        "it is renamed",
+        |platform| platform.endpoints.values().any(|one| one.name == "Meter one"),
+        true,
+    )
+    .await?;
+    person.sees(&["refresh", "endpoint/meter-1"]).await?;
+    let handled = |object: &Value| object["status"]["lastHandledRefreshAt"].is_string();
+    let object = stage.wait_for("Endpoint", "meter-1", "read anew", handled).await?;
+    let managers = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    assert!(
+        managers.iter().any(|one| one["manager"] == "emnify"),
+        "no manager that Flux takes over: {managers:#?}"
+    );
+
+    let guard = r#"{"spec":{"guard":{"maxDevices":1,"window":"1h"}}}"#;
+    stage.kubectl_ok(&["patch", "emws", "default", "--type=merge", "-p", guard]).await?;
+    stage.wait_for("Workspace", "default", "Ready", is_ready).await?;
+    has(&text(&person.types(&["approve", "workspace/default"]).await?.stderr), &["holds nothing back"]);
+    let second = DEVICE.replace("meter-1", "meter-2").replace("Meter 1", "Meter 2").replace("10001", "10002");
+    stage.apply(&second).await?;
+    let tripped = |object: &Value| object["status"]["conditions"].to_string().contains("GuardTripped");
+    stage.wait_for("Endpoint", "meter-2", "held back", tripped).await?;
+    stage.wait_for("Workspace", "default", "its guard tripped", tripped).await?;
+    let asked = person.hears(&["approve", "workspace/default"]).await?;
+    has(&asked, &["devices would be disturbed within 1h", "say --yes to do it"]);
+    let shown = text(&person.types(&["approve", "workspace/default"]).await?.stdout);
+    has(&shown, &["endpoint/meter-2", "change"]);
+    let activated = |platform: &Organisation| {
+        platform.sims.values().filter(|sim| sim.status == SimState::Activated).count()
+    };
+    let before = look(&stage, activated);
+    person.sees(&["approve", "workspace/default", "--yes"]).await?;
+    stage.wait_for("Endpoint", "meter-2", "Ready", is_ready).await?;
+    assert_eq!(look(&stage, activated), before + 1);
+
+    has(&person.hears(&["release", "endpoint/meter-2"]).await?, &["goes on costing", "say --yes"]);
+    person.sees(&["release", "endpoint/meter-2", "--yes"]).await?;
+    stage.kubectl_ok(&["delete", "emep", "meter-2"]).await?;
+    assert_eq!(look(&stage, |platform| platform.endpoints.len()), 2, "it was left in emnify");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn something_is_done_once_and_followed() -> Result<()> {
+    let stage = stage("plugin-run").await?;
+    let person = Person::on(&stage)?;
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    let shown =
+        person.sees(&["run", "sendSms", "endpoint/meter-1", "--set", "payload=hello", "--dry-run"]).await?;
+    has(&shown, &["kind: Operation", "payload: hello", "name: meter-1"]);
+    let output = person.types(&["run", "sendSms", "endpoint/meter-1", "--set", "payload=hello"]).await?;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    has(&text(&output.stdout), &["operation.emnify.io/sendsms-", "created"]);
+    has(&text(&output.stderr), &["1 of 1 targets"]);
+    let sent = |platform: &Organisation| platform.endpoints.values().map(|one| one.sms.len()).sum::<usize>();
+    assert_eq!(look(&stage, sent), 1);
+
+    let scrapped = |platform: &Organisation| {
+        platform.sims.values().filter(|sim| sim.status == SimState::Deleted).count()
+    };
+    let scrap = ["run", "deleteSims", "iccid:8988303000000010003"];
+    has(&person.hears(&scrap).await?, &["say --yes"]);
+    assert_eq!(look(&stage, scrapped), 0, "nobody said yes");
+    person.sees(&[&scrap[..], &["--yes"]].concat()).await?;
+    assert_eq!(look(&stage, scrapped), 1);
+
+    let within = stage.namespace();
+    has(&offered(&person, &["explain", "-n", within, "endpoint/m"]).await?, &["endpoint/meter-1", ":4"]);
+    has(&offered(&person, &["explain", "-n", within, ""]).await?, &["endpoint/", "workspace/", ":6"]);
+    has(&offered(&person, &["ex"]).await?, &["explain"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emnify_is_read_and_never_written() -> Result<()> {
+    let stage = stage("plugin-read").await?;
+    let person = Person::on(&stage)?;
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    let told = person.hears(&["whoami"]).await?;
+    let (_, manifest) = told.split_once("\n\n").context("it says what to apply")?;
+    make_ready(&stage, "ApplicationToken", "kubectl", manifest).await?;
+
+    let traffic = Traffic::from_now(&stage);
+    let tables: Vec<_> =
+        text(&person.types(&["get"]).await?.stdout).lines().skip(1).map(str::to_owned).collect();
+    for line in &tables {
+        let (table, of) = line.split_once(' ').unwrap_or((line, ""));
+        let of = match of.trim() {
+            "" => None,
+            "device" => Some("endpoint/meter-1"),
+            _ => Some("1"),
+        };
+        let output = person.types(&[&["get", table], of.as_slice()].concat()).await?;
+        let said = text(&output.stdout) + &text(&output.stderr);
+        let mended = ["does not know it", "need a person's login"].iter().any(|mend| said.contains(mend));
+        let absent = of == Some("1") || table == "quota";
+        assert!(output.status.success() || (absent && mended), "{table}: {said}");
+    }
+    assert!(tables.len() > 40, "{tables:?}");
+    has(&person.sees(&["get", "rat-types"]).await?, &["EXTERNALNAME", "LTE-M"]);
+    assert!(person.sees(&["get", "rat-types", "-o", "name"]).await?.lines().any(|line| line == "LTE-M"));
+    has(&person.hears(&["get", "rats"]).await?, &["there is no table rats"]);
+
+    let me = person.rows(&["whoami"]).await?;
+    assert_eq!(me[0]["organisation"]["id"], 1001, "{me:#?}");
+    let device = look(&stage, |platform| platform.endpoints.keys().next().copied()).context("it is there")?;
+    let named =
+        [format!("id:{device}"), "endpoint/meter-1".to_owned(), "iccid:8988303000000010001".to_owned()];
+    for name in &named {
+        let page = person.rows(&["describe", name]).await?;
+        assert_eq!(page[0]["device"]["id"], device, "{page:#?}");
+        assert!(page[0]["connectivity"].is_object() && page[0]["events"].is_array(), "{page:#?}");
+    }
+    has(&person.sees(&["describe", "endpoint/meter-1"]).await?, &["device:", "events:"]);
+    has(&person.sees(&["events", "endpoint/meter-1", "--limit", "5"]).await?, &["TIME", "TYPE"]);
+    has(&person.sees(&["events", "--since", "1h", "-o", "wide"]).await?, &["SEVERITY"]);
+    for usage in [&["usage"][..], &["usage", "--daily"], &["usage", "--hourly"], &["usage", "--workspaces"]] {
+        has(&person.sees(usage).await?, &["MB"]);
+    }
+    // a device without traffic has no days
+    person.sees(&["usage", "endpoint/meter-1", "--daily"]).await?;
+    person.sees(&["sms", "endpoint/meter-1"]).await?;
+    has(&person.sees(&["locate", "endpoint/meter-1"]).await?, &["STATE"]);
+    has(&person.hears(&["sms", "workspace/default"]).await?, &["is not in emnify yet"]);
+
+    let asked: Vec<_> = traffic.all().into_iter().filter(|entry| entry.path.starts_with("/api")).collect();
+    assert!(asked.len() > 40);
+    let writes: Vec<_> = traffic.writes();
+    assert!(writes.is_empty(), "nothing is ever written, and nobody logs in: {writes:#?}");
+    Ok(())
+}
