@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::gap::Gap;
+use super::{gap::Gap, tasks::beside};
 
 /// An object that can be watched.
 pub trait Watchable:
@@ -283,7 +283,8 @@ impl<O: Watchable> Followed<O> {
         };
         let queue = stream::select(own.boxed(), foreign.boxed()).take_until(Box::pin(end));
         applier(
-            |object, follower: Arc<F>| follower.reconcile(object).map(Ok::<_, Infallible>).boxed(),
+            // looks of thousands keep the watch, which tells of edits, from nothing
+            |object, follower: Arc<F>| beside(follower.reconcile(object)).map(Ok::<_, Infallible>).boxed(),
             |_, _: &Infallible, _| Action::requeue(Duration::from_secs(5)),
             follower,
             self.store.clone(),

@@ -3,10 +3,21 @@
 //! Released binaries abort on a panic, and [`current`] tells their panic hook whose it was. Where panics unwind (tests, debug
 //! builds) the owner hears of them as of any other end.
 
-use std::{any::Any, fmt, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    future::pending,
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+};
 
 use futures::FutureExt;
-use tokio::{sync::watch, task::AbortHandle, task_local};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinHandle},
+    task_local,
+};
+use tracing::Instrument;
 
 use crate::session::Session;
 
@@ -48,6 +59,34 @@ pub async fn named(task: impl Into<Arc<str>>, what: impl Future<Output = ()>) ->
 /// Does `what` under the name of the task that started it. Its panics are that task's to tell.
 pub(crate) async fn as_part_of<T>(task: &'static str, what: impl Future<Output = T>) -> T {
     CURRENT.scope(task.into(), what).await
+}
+
+/// Does a part of the task that runs on whatever processor is free: what else the task does does not wait for it. It has the task's name,
+/// its panic is the task's own, and it ends when nobody waits for it any more.
+pub(crate) fn beside<T: Send + 'static>(
+    part: impl Future<Output = T> + Send + 'static,
+) -> impl Future<Output = T> + Send {
+    struct Running<T>(JoinHandle<T>);
+    impl<T> Drop for Running<T> {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    let part = part.in_current_span();
+    let mut running = Running(match current() {
+        Some(task) => tokio::spawn(CURRENT.scope(task, part)),
+        None => tokio::spawn(part),
+    });
+    async move {
+        match (&mut running.0).await {
+            Ok(done) => done,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // the runtime goes, and with it whoever waits
+                Err(_) => pending().await,
+            },
+        }
+    }
 }
 
 /// The words of a panic.
@@ -154,6 +193,8 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Notify;
+
     use super::*;
 
     #[tokio::test]
@@ -190,6 +231,38 @@ mod tests {
         let ended = named("sender", async { panic!("in {:?}", current()) }).await;
         assert_eq!(ended.panic.as_deref(), Some(r#"in Some("sender")"#));
         assert_eq!(current(), None);
+    }
+
+    #[tokio::test]
+    async fn a_part_beside_keeps_its_task_from_nothing_and_its_panic_is_the_tasks_own() {
+        let looked = Arc::new(Notify::new());
+        let look = looked.clone();
+        // it would wait for ever if the part ran only when it is asked whether it is done
+        let ended = named("Endpoint", async move {
+            let part = beside(async move {
+                look.notify_one();
+                current()
+            });
+            looked.notified().await;
+            assert_eq!(part.await.as_deref(), Some("Endpoint"));
+            beside(async { panic!("odd") }).await
+        });
+        assert_eq!(ended.await.to_string(), "Endpoint panicked: odd");
+    }
+
+    #[tokio::test]
+    async fn a_part_that_nobody_waits_for_ends() {
+        let held = Arc::new(());
+        let inside = held.clone();
+        let part = beside(async move {
+            let _inside = inside;
+            pending::<()>().await
+        });
+        tokio::task::yield_now().await;
+        drop(part);
+        while Arc::strong_count(&held) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]
