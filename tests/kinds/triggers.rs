@@ -118,6 +118,27 @@ async fn a_schedule_makes_an_operation_each_time_and_keeps_some() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_operation_of_somebody_that_has_the_name_is_told_of_and_is_none_of_the_triggers() {
+    let stage = stage(&every(5)).await;
+    let next = |stage: &Stage| stage.trig()["status"]["nextScheduleTime"].as_str().map(str::to_owned);
+    stage.until_trig("it knows its next time", |stage| next(stage).is_some()).await;
+    let at: jiff::Timestamp = next(&stage).unwrap().parse().unwrap();
+    let name = format!("apn-{}", at.as_second() / 60);
+    let mut theirs = every(5)["operation"]["spec"].clone();
+    theirs["suspend"] = json!(true);
+    stage.cluster.apply_a(OPERATION, &name, theirs);
+    let before = stage.fired();
+    stage.until_trig("its time comes", |stage| !stage.cluster.named_events("AlreadyExists").is_empty()).await;
+    let told = stage.cluster.named_events("AlreadyExists")[0]["note"].to_string();
+    assert!(told.contains(&format!("Operation {name} is there and not of this trigger")), "{told}");
+    assert_eq!(stage.fired(), before, "it made nothing");
+    assert_ne!(stage.trig()["status"]["lastOperation"], json!(name));
+    stage.until_trig("it goes on", |stage| stage.fired() > before).await;
+    assert!(stage.cluster.object(OPERATION, &name).is_some(), "theirs stays");
+    stage.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_the_times_that_nobody_was_there_for_the_last_is_made_up_for() {
     let stage = stage(&every(2)).await;
     stage.until_trig("it fires", |stage| stage.fired() == 1).await;
@@ -440,6 +461,12 @@ async fn a_process_that_dies_around_any_request_gives_each_device_its_turn_once(
                 let got: Vec<_> = DEVICES.iter().map(|device| messages(&stage.wire, *device)).collect();
                 assert_eq!(got, [1, 1, 0], "once: {once}, it dies {dies:?} request {at}: {:#}", stage.trig());
                 assert_eq!(stage.fired(), 1, "once: {once}, it dies {dies:?} request {at}");
+                if once {
+                    both();
+                    stage.pass(900).await;
+                    let got: Vec<_> = DEVICES.iter().map(|device| messages(&stage.wire, *device)).collect();
+                    assert_eq!(got, [1, 1, 0], "none has another turn, it dies {dies:?} request {at}");
+                }
                 stage.stop().await;
             }
         }
