@@ -245,7 +245,7 @@ mod tests {
             });
             looked.notified().await;
             assert_eq!(part.await.as_deref(), Some("Endpoint"));
-            beside(async { panic!("odd") }).await
+            beside(async { panic!("odd") }).await;
         });
         assert_eq!(ended.await.to_string(), "Endpoint panicked: odd");
     }
@@ -255,8 +255,8 @@ mod tests {
         let held = Arc::new(());
         let inside = held.clone();
         let part = beside(async move {
-            let _inside = inside;
-            pending::<()>().await
+            pending::<()>().await;
+            drop(inside);
         });
         tokio::task::yield_now().await;
         drop(part);
