@@ -21,6 +21,7 @@ use hyper_util::{
 use kube::{
     Client, Config,
     client::{Body, ClientBuilder, ConfigExt, retry::RetryPolicy},
+    config::KubeConfigOptions,
 };
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
@@ -97,12 +98,20 @@ impl Heard {
 
 /// A client for the cluster that the kubeconfig or the service account names. Its connections are probed by TCP.
 pub async fn connect() -> Result<Client> {
-    let config = Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?;
-    Ok(client(config)?)
+    Ok(client(config(None).await?)?)
+}
+
+/// What the kubeconfig says of this context, or of the current one; without a kubeconfig the service account.
+pub async fn config(context: Option<&str>) -> Result<Config> {
+    let Some(context) = context else {
+        return Config::infer().await.context("no cluster: neither a kubeconfig nor a service account");
+    };
+    let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+    Config::from_kubeconfig(&options).await.with_context(|| format!("context {context} of the kubeconfig"))
 }
 
 /// kube's own stack, on connections that are probed.
-fn client(config: Config) -> Result<Client, kube::Error> {
+pub fn client(config: Config) -> Result<Client, kube::Error> {
     if config.proxy_url.is_some() {
         return Ok(ClientBuilder::try_from(config)?.build());
     }

@@ -35,7 +35,9 @@ pub fn once(error: &anyhow::Error) -> String {
 
 /// Says on standard error why the process ends; its exit code.
 pub fn failed(program: &str, error: &anyhow::Error) -> u8 {
-    eprintln!("{program}: {}", once(error));
+    // of what emnify or somebody's object says nothing moves the cursor of a terminal
+    let told = once(error).replace(|c: char| c.is_control() && c != '\n', " ");
+    eprintln!("{program}: {told}");
     1
 }
 

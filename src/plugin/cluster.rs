@@ -3,20 +3,31 @@
 use std::fmt;
 
 use anyhow::{Context, Result, anyhow, bail};
-use emnify_engine::kind::spec::WorkspaceKind;
+use emnify_engine::kind::{
+    reason::condition::{COMPLETE, FAILED, READY},
+    spec::WorkspaceKind,
+};
+use futures::{Stream, StreamExt, future::ready};
 use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionNames,
     apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, Client, ResourceExt,
     api::{DynamicObject, ListParams},
-    config::KubeConfigOptions,
+    core::ObjectList,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, watch_object},
+    },
 };
 use serde_json::Value;
 
 use super::cli::Place;
-use crate::definitions::{self, Family};
+use crate::{
+    cluster,
+    definitions::{self, Family},
+};
 
 /// Rows of a page of a listing.
 const PAGE: u32 = 500;
@@ -43,23 +54,23 @@ pub(super) struct Found {
     pub(super) object: DynamicObject,
 }
 
+/// What is heard of an object that is watched.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// How it is now.
+    Now(Box<Found>),
+    /// It is gone, or another one has its name.
+    Gone,
+    /// The API server is not heard; it is tried again.
+    Silent(String),
+}
+
 impl Cluster {
     /// The cluster of the kubeconfig.
     pub(super) async fn connect(place: &Place) -> Result<Self> {
-        let config = match &place.context {
-            Some(context) => {
-                let options =
-                    KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-                Config::from_kubeconfig(&options)
-                    .await
-                    .with_context(|| format!("context {context} of the kubeconfig"))?
-            }
-            None => {
-                Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?
-            }
-        };
+        let config = cluster::config(place.context.as_deref()).await?;
         let namespace = place.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
+        let client = cluster::client(config).context("the kubeconfig cannot be used")?;
         let mut kinds = Vec::new();
         let mut families = definitions::families().into_iter();
         definitions::each(|crd| {
@@ -116,16 +127,32 @@ impl Cluster {
     /// Objects of a kind in a namespace, or in all.
     pub(super) async fn list(&self, family: &Family, namespace: Option<&str>) -> Result<Vec<DynamicObject>> {
         let api = self.api(family, namespace);
-        let (mut all, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
-        loop {
-            let listed = api.list(&page).await;
-            let listed = listed.with_context(|| format!("{} cannot be listed", family.resource.plural))?;
-            all.extend(listed.items);
-            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => page = page.continue_token(&token),
-                None => return Ok(all),
-            }
-        }
+        let listed = pages(async |page| api.list(&page).await).await;
+        listed.with_context(|| format!("{} cannot be listed", family.resource.plural))
+    }
+
+    /// Names of the objects of a kind in the namespace that is meant; of each nothing else is read.
+    pub(super) async fn names(&self, family: &Family) -> Result<Vec<String>> {
+        let api = self.api(family, Some(&self.namespace));
+        let listed = pages(async |page| api.list_metadata(&page).await).await?;
+        Ok(listed.iter().map(ResourceExt::name_any).collect())
+    }
+
+    /// The object, now and whenever it changes. Ends with an error where it may not be watched.
+    pub(super) fn changes(&self, found: &Found) -> impl Stream<Item = Result<Change>> + use<> {
+        let api = self.api(&found.family, found.object.namespace().as_deref());
+        let (family, uid) = (found.family.clone(), found.object.uid());
+        watch_object(api, &found.object.name_any()).default_backoff().filter_map(move |heard| {
+            ready(Some(match heard {
+                Ok(Some(object)) if object.uid() == uid => {
+                    Ok(Change::Now(Box::new(Found::of(&family, object))))
+                }
+                Ok(_) => Ok(Change::Gone),
+                Err(error) if is_refusal(&error) => Err(anyhow::Error::new(error)
+                    .context(format!("{} cannot be watched", family.resource.plural))),
+                Err(error) => Ok(Change::Silent(error.to_string())),
+            }))
+        })
     }
 
     /// Where objects of a kind are.
@@ -136,6 +163,29 @@ impl Cluster {
             None => Api::all_with(client, &family.resource),
         }
     }
+}
+
+/// Every page of a listing.
+async fn pages<K: Clone>(
+    list: impl AsyncFn(ListParams) -> kube::Result<ObjectList<K>>,
+) -> kube::Result<Vec<K>> {
+    let (mut all, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    loop {
+        let listed = list(page.clone()).await?;
+        all.extend(listed.items);
+        match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Trying again changes nothing.
+fn is_refusal(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if [401, 403, 404].contains(&status.code))
 }
 
 impl Found {
@@ -169,6 +219,17 @@ impl Found {
     pub(super) fn is_observed(&self) -> bool {
         let observed = self.object.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
         observed == self.object.metadata.generation
+    }
+
+    /// What says how it stands: that it is over, else the summary.
+    pub(super) fn standing(&self) -> Option<Condition> {
+        let over = |kind: &&str| self.condition(kind).filter(|over| over.status == "True");
+        [COMPLETE, FAILED].iter().find_map(over).or_else(|| self.condition(READY))
+    }
+
+    /// It works, or was carried out, as far as its status says.
+    pub(super) fn is_well(&self) -> bool {
+        self.standing().is_some_and(|standing| standing.status == "True" && standing.type_ != FAILED)
     }
 
     /// The workspace that it is of: what the operator wrote, else what the spec says, else the default. None of a workspace.

@@ -9,6 +9,7 @@ use super::{
     cluster::Cluster,
     lookups,
 };
+use crate::definitions::families;
 
 /// The name that kubectl looks for.
 pub const PROGRAM: &str = "kubectl_complete-emnify";
@@ -56,14 +57,13 @@ async fn candidates(wanted: Wanted, before: &[String]) -> Vec<String> {
         Wanted::Words(words) => words,
         Wanted::Files => Vec::new(),
         Wanted::Kinds => {
-            let Ok(cluster) = Cluster::connect(&place).await else { return Vec::new() };
-            cluster.families().map(|family| format!("{}/", family.resource.kind.to_lowercase())).collect()
+            families().iter().map(|family| format!("{}/", family.resource.kind.to_lowercase())).collect()
         }
         Wanted::Object { kind } => {
             let Ok(cluster) = Cluster::connect(&place).await else { return Vec::new() };
             let Ok(family) = cluster.kind(&kind) else { return Vec::new() };
-            let objects = cluster.list(family, Some(&cluster.namespace)).await.unwrap_or_default();
-            objects.iter().map(|object| format!("{kind}/{}", object.name_any())).collect()
+            let names = cluster.names(family).await.unwrap_or_default();
+            names.iter().map(|name| format!("{kind}/{name}")).collect()
         }
         Wanted::Namespaces => {
             let Ok(cluster) = Cluster::connect(&place).await else { return Vec::new() };
@@ -76,7 +76,7 @@ async fn candidates(wanted: Wanted, before: &[String]) -> Vec<String> {
 
 /// Namespace and context that were typed before.
 fn place(before: &[String]) -> Place {
-    let value = |names: [&str; 2]| {
+    let value = |names: &[&str]| {
         before.iter().enumerate().find_map(|(at, word)| {
             if names.contains(&word.as_str()) {
                 return before.get(at + 1).cloned();
@@ -85,11 +85,7 @@ fn place(before: &[String]) -> Place {
             names.contains(&flag).then(|| value.to_owned())
         })
     };
-    Place {
-        namespace: value(["-n", "--namespace"]),
-        context: value(["--context", "--context"]),
-        ..Place::default()
-    }
+    Place { namespace: value(&["-n", "--namespace"]), context: value(&["--context"]), ..Place::default() }
 }
 
 /// What the last word may be, after those before it.

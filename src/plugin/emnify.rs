@@ -81,7 +81,16 @@ impl Emnify {
 
     /// One page.
     pub(super) async fn page(&self, reading: &Reading, ask: &Ask) -> Result<::emnify::Page<Value>> {
-        reading.rows(&self.api, ask).await.map_err(mended)
+        self.try_page(reading, ask).await.map_err(mended)
+    }
+
+    /// The same for whoever tells errors apart.
+    pub(super) async fn try_page(
+        &self,
+        reading: &Reading,
+        ask: &Ask,
+    ) -> Result<::emnify::Page<Value>, Error> {
+        reading.rows(&self.api, ask).await
     }
 
     /// Every row, with a word now and then while that takes long.
@@ -245,7 +254,7 @@ fn no_token(name: &str, namespace: &str) -> String {
 }
 
 /// An error of emnify, and what to do about it.
-fn mended(error: Error) -> anyhow::Error {
+pub(super) fn mended(error: Error) -> anyhow::Error {
     let mend = match &error {
         Error::Unauthorized { status: 403, .. } | Error::Rejected { status: 403, .. } => {
             "the token may not read this; some readings need a person's login, which this program never uses"

@@ -4,10 +4,10 @@ mod runbook;
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use emnify_engine::kind::{
     Input, Kind, Managed, Source,
-    reason::condition::{COMPLETE, DRIFTED, FAILED, GUARD_TRIPPED, READY, RESTRICTED, STALLED, SYNCED},
+    reason::condition::{DRIFTED, GUARD_TRIPPED, RESTRICTED, STALLED, SYNCED},
     set::ObjectSet,
     task::Task,
     trigger::Trigger,
@@ -15,12 +15,12 @@ use emnify_engine::kind::{
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
-use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject, runtime::watcher::watch_object};
+use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject};
 use serde::de::DeserializeOwned;
 
 use super::{
     cli::ExplainArgs,
-    cluster::{Cluster, Found},
+    cluster::{Change, Cluster, Found},
     printer::Printer,
     steer,
 };
@@ -37,16 +37,20 @@ pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Pri
         }
         return Ok(());
     }
-    let api = cluster.api(&found.family, found.object.namespace().as_deref());
-    let name = found.object.name_any();
-    let mut seen = Box::pin(watch_object(api, &name));
     let mut told = Vec::new();
-    while let Some(object) = seen.next().await {
-        let Some(object) = object.context("the object cannot be watched")? else {
-            printer.line(&format!("{found} is gone."))?;
-            return Ok(());
+    let mut changes = Box::pin(cluster.changes(&found));
+    while let Some(change) = changes.next().await {
+        let now = match change? {
+            Change::Now(now) => now,
+            Change::Gone => {
+                printer.line(&format!("{found} is gone."))?;
+                return Ok(());
+            }
+            Change::Silent(why) => {
+                printer.note(&format!("the API server is not heard, and tried again: {why}"))?;
+                continue;
+            }
         };
-        let now = Found::of(&found.family, object);
         let page = page(cluster, &now).await?;
         if page != told {
             printer.line(&format!("--- {}", Timestamp::now().strftime("%H:%M:%SZ")))?;
@@ -55,7 +59,7 @@ pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Pri
             }
             told = page;
         }
-        if is_well(&now) {
+        if is_settled(&now) {
             return Ok(());
         }
     }
@@ -74,12 +78,16 @@ async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
         page.extend(sentences(&next).into_iter().map(|sentence| format!("{margin}{sentence}")));
         for (what, named) in named(cluster, &next).await? {
             match named {
-                Some(named) if is_well(&named) => {}
-                Some(named) => {
+                Ok(Some(named)) if is_settled(&named) => {}
+                Ok(Some(named)) => {
                     page.push(format!("{margin}It needs {named} ({what}):"));
                     open.push((depth + 1, named));
                 }
-                None => page.push(format!("{margin}{what} does not exist: make it, or correct the name.")),
+                Ok(None) => {
+                    page.push(format!("{margin}{what} does not exist: make it, or correct the name."));
+                }
+                // a tenant may not read what belongs to all, and the rest is told
+                Err(error) => page.push(format!("{margin}{what}: {error:#}")),
             }
         }
     }
@@ -87,12 +95,9 @@ async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
     Ok(page)
 }
 
-/// It works, as far as its status says.
-fn is_well(found: &Found) -> bool {
-    let is_true = |kind| found.condition(kind).is_some_and(|condition| condition.status == "True");
-    found.is_observed()
-        && found.object.metadata.deletion_timestamp.is_none()
-        && (is_true(READY) || is_true(COMPLETE))
+/// Nothing is waited for.
+fn is_settled(found: &Found) -> bool {
+    found.is_observed() && found.object.metadata.deletion_timestamp.is_none() && found.is_well()
 }
 
 /// What the status of an object says, for people.
@@ -108,8 +113,7 @@ fn sentences(found: &Found) -> Vec<String> {
             "{found} is suspended by {field}: the operator leaves it alone until it is resumed."
         ));
     }
-    let Some(ready) = get(COMPLETE).or(get(FAILED)).filter(|over| over.status == "True").or(get(READY))
-    else {
+    let Some(ready) = found.standing() else {
         all.push(format!(
             "{found} was not looked at yet: no operator serves its namespace, or none runs (kubectl emnify status tells)."
         ));
@@ -119,15 +123,15 @@ fn sentences(found: &Found) -> Vec<String> {
         all.push(format!("{found} was edited, and the operator has not looked at the edit yet. Before it:"));
     }
     all.push(match ready.status.as_str() {
-        "True" => format!("{found} is {}{}.", lower(&ready.type_), since(ready)),
-        _ => format!("{found} is not ready{}: {}.", since(ready), ready.reason),
+        "True" => format!("{found} is {}{}.", ready.type_.to_lowercase(), since(&ready)),
+        _ => format!("{found} is not ready{}: {}.", since(&ready), ready.reason),
     });
     if let Some(id) = found.text("/status/id") {
         all.push(format!("It is {id} in emnify."));
     }
     let mut said = BTreeSet::new();
     for condition in
-        [Some(ready), get(STALLED), get(SYNCED), get(DRIFTED), get(RESTRICTED), get(GUARD_TRIPPED)]
+        [Some(&ready), get(STALLED), get(SYNCED), get(DRIFTED), get(RESTRICTED), get(GUARD_TRIPPED)]
             .into_iter()
             .flatten()
     {
@@ -136,10 +140,9 @@ fn sentences(found: &Found) -> Vec<String> {
             all.push(format!("{}: {}", condition.reason, condition.message));
         }
     }
-    let reason = get(STALLED).filter(|stalled| stalled.status == "True").unwrap_or(ready);
-    if let Some(entry) =
-        runbook::entry(&reason.reason).filter(|_| ready.status != "True" || reason.type_ != ready.type_)
-    {
+    let reason = get(STALLED).filter(|stalled| stalled.status == "True").unwrap_or(&ready);
+    let stalled = reason.type_ == STALLED;
+    if let Some(entry) = runbook::entry(&reason.reason).filter(|_| stalled || !found.is_well()) {
         all.push(format!("What it means: {}", entry.means));
         all.push(format!("What to do: {}", entry.action));
         all.push(format!("It ends: {}", entry.ends));
@@ -151,23 +154,18 @@ fn since(condition: &Condition) -> String {
     format!(" since {}", condition.last_transition_time.0)
 }
 
-fn lower(word: &str) -> String {
-    word.to_lowercase()
-}
-
-/// What an object names, and its workspace: what people call it, and the object if it is there.
-async fn named(cluster: &Cluster, found: &Found) -> Result<Vec<(String, Option<Found>)>> {
+/// What an object names, and its workspace: what people call it, and the object if it is there and may be read.
+async fn named(cluster: &Cluster, found: &Found) -> Result<Vec<(String, Result<Option<Found>>)>> {
+    let of_the_spec = references(&found.family.resource.kind, &found.object).into_iter();
+    let of_the_spec =
+        of_the_spec.map(|(path, kind, name)| (format!("spec.{path}: {kind} {name}"), kind, name));
+    let workspace = found.workspace();
+    let workspace = workspace.map(|(kind, name)| (format!("{kind} {name}"), kind.to_owned(), name));
     let mut all = Vec::new();
-    let namespace = found.namespace();
-    for (path, kind, name) in references(&found.family.resource.kind, &found.object) {
+    for (what, kind, name) in of_the_spec.chain(workspace) {
         let family = cluster.kind(&kind)?;
-        let object = cluster.get(family, &name, &namespace).await?;
-        all.push((format!("spec.{path}: {kind} {name}"), object.map(|object| Found::of(family, object))));
-    }
-    if let Some((kind, name)) = found.workspace() {
-        let family = cluster.kind(kind)?;
-        let object = cluster.get(family, &name, &namespace).await?;
-        all.push((format!("{kind} {name}"), object.map(|object| Found::of(family, object))));
+        let object = cluster.get(family, &name, &found.namespace()).await;
+        all.push((what, object.map(|object| object.map(|object| Found::of(family, object)))));
     }
     Ok(all)
 }
@@ -237,4 +235,42 @@ fn said(event: &Event) -> String {
     let when = happened(event).map(|at| at.to_string()).unwrap_or_default();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{when}{times}: {}: {}", text(&event.reason), text(&event.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definitions::families;
+
+    fn operation(conditions: &serde_json::Value) -> Found {
+        let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation",
+            "metadata": {"name": "apn", "namespace": "iot", "generation": 1},
+            "spec": {}, "status": {"observedGeneration": 1, "conditions": conditions}});
+        let family = families().into_iter().find(|family| family.resource.kind == "Operation").unwrap();
+        Found::of(&family, serde_json::from_value(object).unwrap())
+    }
+
+    fn condition(kind: &str, status: &str, reason: &str) -> serde_json::Value {
+        json!({"type": kind, "status": status, "reason": reason, "message": "2 of 3 targets failed",
+            "lastTransitionTime": "2026-05-01T12:00:00Z"})
+    }
+
+    #[test]
+    fn an_operation_that_failed_is_over_and_not_well() {
+        let failed = operation(&json!([
+            condition("Complete", "False", "TargetsFailed"),
+            condition("Ready", "True", "UpToDate"),
+            condition("Failed", "True", "TargetsFailed")
+        ]));
+        assert!(!failed.is_well() && !is_settled(&failed));
+        let told = sentences(&failed).join("\n");
+        assert!(told.contains("is failed since") && told.contains("2 of 3 targets failed"), "{told}");
+        assert!(told.contains("What to do: "), "{told}");
+        let done = operation(&json!([condition("Complete", "True", "Complete")]));
+        assert!(is_settled(&done) && !sentences(&done).join("\n").contains("What to do"));
+        let new = operation(&json!([]));
+        assert!(!new.is_well() && sentences(&new)[0].contains("was not looked at yet"));
+    }
 }

@@ -43,13 +43,18 @@ impl<'a> Printer<'a> {
 
     /// For people only.
     pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.notes, "{text}")
+        writeln!(self.notes, "{}", printable(text))
     }
 
     /// A question, whose answer stands on its line.
     pub(super) fn prompt(&mut self, text: &str) -> io::Result<()> {
-        write!(self.notes, "{text}")?;
+        write!(self.notes, "{}", printable(text))?;
         self.notes.flush()
+    }
+
+    /// What was asked for is shown as it came.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml)
     }
 
     /// A line of what was asked for.
@@ -72,7 +77,7 @@ impl<'a> Printer<'a> {
             Format::Yaml => write!(self.out, "{}", serde_yaml::to_string(rows)?)?,
             Format::Name => {
                 for row in rows {
-                    writeln!(self.out, "{}", text(row, name))?;
+                    self.line(&text(row, name))?;
                 }
             }
         }
@@ -90,8 +95,10 @@ impl<'a> Printer<'a> {
     /// Columns with three blanks between them.
     pub(super) fn table(&mut self, heads: &[String], rows: &[Vec<String>]) -> io::Result<()> {
         if rows.is_empty() {
-            return writeln!(self.notes, "No rows found.");
+            return self.note("No rows found.");
         }
+        let plain = |row: &Vec<String>| row.iter().map(|cell| printable(cell).into_owned()).collect();
+        let rows: Vec<Vec<String>> = rows.iter().map(plain).collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column)).chain(heads.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
@@ -117,7 +124,7 @@ pub(super) fn text(row: &Value, at: &[&str]) -> String {
         }
         Some(other) => other.to_string(),
     };
-    printable(if text.is_empty() { "-" } else { &text }).into_owned()
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 /// What others wrote moves no cursor, and stays on its line.
@@ -163,5 +170,21 @@ mod tests {
         assert_eq!(back, rows);
         assert_eq!(printed(Format::Table, &[]), (String::new(), "No rows found.\n".into()));
         assert_eq!(printed(Format::Json, &[]).0, "[]\n");
+    }
+
+    #[test]
+    fn what_others_wrote_moves_no_cursor_wherever_it_is_shown() {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let mut printer = Printer::new(&mut out, &mut notes, Format::Table);
+        let wrote = "a\u{1b}[2Jb\nc";
+        printer.line(wrote).unwrap();
+        printer.note(wrote).unwrap();
+        printer.prompt(wrote).unwrap();
+        printer.table(&["HEAD".to_owned()], &[vec![wrote.to_owned()]]).unwrap();
+        printer.page(&json!({"name": wrote})).unwrap();
+        for text in [out, notes] {
+            let text = String::from_utf8(text).unwrap();
+            assert!(!text.contains('\u{1b}') && !text.contains("\nc"), "{text:?}");
+        }
     }
 }

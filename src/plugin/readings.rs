@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use emnify::wire::{
-    Listing,
-    reading::{
-        AUTOMATION_LOG, Ask, BLOCKED_OPERATORS, CONNECTIVITY, COVERAGE, DATA_QUOTA, ENDPOINT,
-        ENDPOINT_EVENTS, ENDPOINT_STATS, ENDPOINT_STATS_DAILY, EVENT_TYPES, EVENTS, LIMIT_EXTENSIONS,
-        LOCATION, MESSAGE, MESSAGES, ORGANISATION_STATS, ORGANISATION_STATS_DAILY, ORGANISATION_STATS_HOURLY,
-        PERMISSIONS, Reading, SIM_EVENTS, SIM_STATS, SIM_STATS_DAILY, SMS_QUOTA, TARIFF_PLAN, USER_EVENTS,
-        WORKSPACE_STATS_DAILY,
+use emnify::{
+    Error,
+    wire::{
+        Listing,
+        reading::{
+            AUTOMATION_LOG, Ask, BLOCKED_OPERATORS, CONNECTIVITY, COVERAGE, DATA_QUOTA, ENDPOINT,
+            ENDPOINT_EVENTS, ENDPOINT_STATS, ENDPOINT_STATS_DAILY, EVENT_TYPES, EVENTS, LIMIT_EXTENSIONS,
+            LOCATION, MESSAGE, MESSAGES, ORGANISATION_STATS, ORGANISATION_STATS_DAILY,
+            ORGANISATION_STATS_HOURLY, PERMISSIONS, Reading, SIM_EVENTS, SIM_STATS, SIM_STATS_DAILY,
+            SMS_QUOTA, TARIFF_PLAN, USER_EVENTS, WORKSPACE_STATS_DAILY,
+        },
     },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    cli::{AutomationLogArgs, DeviceArgs, EventsArgs, Format, Place, ReadArgs, SmsArgs, UsageArgs},
-    emnify::{Emnify, SubjectKind},
+    cli::{AutomationLogArgs, DeviceArgs, EventsArgs, Place, ReadArgs, SmsArgs, UsageArgs},
+    emnify::{Emnify, SubjectKind, mended},
     printer::{Column, Printer, text},
 };
 
@@ -35,23 +38,14 @@ const EVENT: &[Column] = &[
     Column::new("DESCRIPTION", &["/description"]),
 ];
 
-const DAY: &[Column] = &[
-    Column::new("DATE", &["/date"]),
+/// Of a day or a month.
+const USED: &[Column] = &[
+    Column::new("PERIOD", &["/date", "/month"]),
     Column::new("DATA MB", &["/data/volume", "/data_volume/volume"]),
     Column::wide("RECEIVED MB", &["/data/volume_rx", "/data_volume/volume_rx"]),
     Column::wide("SENT MB", &["/data/volume_tx", "/data_volume/volume_tx"]),
     Column::new("SMS", &["/sms/volume", "/sms_volume/volume"]),
     Column::new("COST", &["/data/cost", "/data_volume/cost"]),
-    Column::new("CURRENCY", &["/data/currency/code"]),
-];
-
-const MONTHS: &[Column] = &[
-    Column::new("MONTH", &["/month"]),
-    Column::new("DATA MB", &["/data/volume"]),
-    Column::wide("RECEIVED MB", &["/data/volume_rx"]),
-    Column::wide("SENT MB", &["/data/volume_tx"]),
-    Column::new("SMS", &["/sms/volume"]),
-    Column::new("COST", &["/data/cost"]),
     Column::new("CURRENCY", &["/data/currency/code"]),
 ];
 
@@ -138,8 +132,8 @@ async fn months(emnify: &Emnify, reading: &Reading, ask: Ask, printer: &mut Prin
             Some(row)
         })
         .collect();
-    let raw = matches!(printer.format, Format::Json | Format::Yaml);
-    printer.rows(MONTHS, &["/month"], if raw { &rows } else { &months })
+    let shown = if printer.is_raw() { &rows } else { &months };
+    printer.rows(USED, &["/month"], shown)
 }
 
 /// Days are rows of their own, or stand in the one row that there is.
@@ -150,7 +144,7 @@ async fn days(emnify: &Emnify, reading: &Reading, ask: Ask, printer: &mut Printe
     {
         rows = days.clone();
     }
-    printer.rows(DAY, &["/date"], &rows)
+    printer.rows(USED, &["/date"], &rows)
 }
 
 /// emnify shows hours as columns of numbers from the first of the days that were asked for.
@@ -170,7 +164,7 @@ async fn hours(emnify: &Emnify, printer: &mut Printer<'_>) -> Result<()> {
             })
         })
         .collect();
-    let shown = if matches!(printer.format, Format::Json | Format::Yaml) { &raw } else { &rows };
+    let shown = if printer.is_raw() { &raw } else { &rows };
     printer.rows(HOURS, &["/hour"], shown)
 }
 
@@ -197,10 +191,22 @@ pub(super) async fn events(args: &EventsArgs, place: &Place, printer: &mut Print
     let ask = Ask { args: of, listing, ..Ask::default() };
     let mut known = Vec::new();
     loop {
-        let mut rows = emnify.page(&reading, &ask).await?.items;
+        let mut rows = match emnify.try_page(&reading, &ask).await {
+            Ok(page) => page.items,
+            // what passes ends nothing that has begun
+            Err(error) if args.follow && !known.is_empty() && passes(&error) => {
+                printer.note(&format!("{error}; it is asked again"))?;
+                Vec::new()
+            }
+            Err(error) => return Err(mended(error)),
+        };
+        let shown = rows.len();
         rows.retain(|row| {
             since.is_none_or(|since| at(row).is_none_or(|at| at >= since)) && !known.contains(&row["id"])
         });
+        if !known.is_empty() && shown > 0 && rows.len() == shown {
+            printer.note("more happened than is shown: take a larger --limit")?;
+        }
         // the newest last, as a log reads
         rows.reverse();
         if !args.follow || !rows.is_empty() {
@@ -214,6 +220,17 @@ pub(super) async fn events(args: &EventsArgs, place: &Place, printer: &mut Print
         known.drain(..known.len().saturating_sub(most));
         tokio::time::sleep(FOLLOW).await;
     }
+}
+
+/// Asked again it may be answered.
+fn passes(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Throttled { .. }
+            | Error::Unavailable { .. }
+            | Error::Ambiguous { .. }
+            | Error::Unreadable { .. }
+    )
 }
 
 fn at(row: &Value) -> Option<Timestamp> {
@@ -327,7 +344,7 @@ pub(super) async fn describe(args: &DeviceArgs, place: &Place, printer: &mut Pri
     let mut page = serde_json::Map::new();
     for (title, reading) in PARTS {
         let listing = Listing::all().sort("-timestamp").per_page(10);
-        match emnify.page(reading, &Ask { listing, ..Ask::of(id) }).await {
+        match emnify.try_page(reading, &Ask { listing, ..Ask::of(id) }).await {
             Ok(read) if read.items.is_empty() => {}
             Ok(read) => {
                 let many = ["limitExtensions", "blockedOperators", "events"].contains(title);
@@ -335,14 +352,14 @@ pub(super) async fn describe(args: &DeviceArgs, place: &Place, printer: &mut Pri
                     if many { read.items.into() } else { read.items.into_iter().next().unwrap_or_default() };
                 page.insert((*title).to_owned(), value);
             }
-            Err(error) if *title == "device" => return Err(error),
-            // quotas that are not set are missing
-            Err(error) if title.ends_with("Quota") => drop(error),
-            Err(error) => printer.note(&format!("{title}: {error:#}"))?,
+            Err(error) if *title == "device" => return Err(mended(error)),
+            // a quota that is not set is missing
+            Err(Error::NotFound { .. }) if title.ends_with("Quota") => {}
+            Err(error) => printer.note(&format!("{title}: {:#}", mended(error)))?,
         }
     }
     let page = Value::Object(page);
-    if printer.format == Format::Json {
+    if printer.is_raw() {
         return printer.rows(&[], &[], &[page]);
     }
     printer.page(&page)

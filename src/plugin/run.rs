@@ -10,16 +10,15 @@ use emnify_engine::kind::{
 };
 use futures::StreamExt;
 use kube::{
-    CustomResourceExt, ResourceExt,
+    Api, CustomResourceExt, ResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},
-    runtime::watcher::watch_object,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     ask::Ask,
     cli::RunArgs,
-    cluster::{Cluster, Found},
+    cluster::{Change, Cluster, Found},
     printer::Printer,
     steer::MANAGER,
 };
@@ -47,14 +46,17 @@ pub(super) async fn run(
     if args.no_follow {
         return Ok(());
     }
-    let name = made.object.name_any();
-    let mut seen = Box::pin(watch_object(api.clone(), &name));
     let mut told = String::new();
-    while let Some(object) = seen.next().await {
-        let Some(object) = object.context("the operation cannot be watched")? else {
-            bail!("{made} was deleted");
+    let mut changes = Box::pin(cluster.changes(&made));
+    while let Some(change) = changes.next().await {
+        let now = match change? {
+            Change::Now(now) => now,
+            Change::Gone => bail!("{made} was deleted"),
+            Change::Silent(why) => {
+                printer.note(&format!("the API server is not heard, and tried again: {why}"))?;
+                continue;
+            }
         };
-        let now = Found::of(&family, object);
         let line = progress(&now);
         if line != told {
             printer.note(&line)?;
@@ -65,17 +67,25 @@ pub(super) async fn run(
         }
         let wants = now.condition(READY).filter(|ready| ready.reason == reason::CONFIRMATION_NEEDED);
         if let Some(targets) = wants.and_then(|ready| number(&ready.message)) {
-            ask.sure(
-                args.yes,
-                &format!("This cannot be taken back, and is for {targets} targets. Do it?"),
-                printer,
-            )?;
-            let confirm = Patch::Merge(json!({"spec": {"confirm": {"targets": targets}}}));
-            let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-            api.patch(&name, &parameters, &confirm).await?;
+            let question = format!("This cannot be taken back, and is for {targets} targets. Do it?");
+            let sure = ask.sure(args.yes, &question, printer);
+            sure.with_context(|| format!("{made} waits for spec.confirm; kubectl delete takes it away"))?;
+            confirm(&api, &now, targets).await?;
         }
     }
     Ok(())
+}
+
+/// Confirms what was shown, and nothing that somebody has made of it since: then it is shown and asked for anew.
+async fn confirm(api: &Api<DynamicObject>, shown: &Found, targets: u64) -> Result<()> {
+    let meta = &shown.object.metadata;
+    let meta = json!({"uid": meta.uid, "resourceVersion": meta.resource_version});
+    let patch = Patch::Merge(json!({"metadata": meta, "spec": {"confirm": {"targets": targets}}}));
+    let parameters = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    match api.patch(&shown.object.name_any(), &parameters, &patch).await {
+        Err(kube::Error::Api(changed)) if changed.code == 409 => Ok(()),
+        done => Ok(done.map(drop)?),
+    }
 }
 
 /// The number of targets that a message asks to be confirmed: `set confirm.targets: 3`.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use emnify_engine::kind::reason::condition::{COMPLETE, FAILED, READY};
+use emnify::Ledger;
+use emnify_engine::kind::reason::condition::READY;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::Value;
@@ -13,9 +14,6 @@ use super::{
     cluster::{Cluster, Found},
     printer::Printer,
 };
-
-/// emnify allows an organisation so many requests a month. [D]
-const MONTH: i64 = 10_000_000;
 
 /// What is counted over all objects.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,14 +51,16 @@ pub(super) async fn run(args: &StatusArgs, cluster: &Cluster, printer: &mut Prin
     section("Devices", &["CONNECTIVITY", "DEVICES"], &tally.devices(), printer)?;
     section("Objects", &["KIND", "READY", "OF"], &tally.kinds(), printer)?;
     if tally.waiting.is_empty() {
-        printer.line("\nEverything is ready.")?;
+        printer.line("")?;
+        printer.line("Everything is ready.")?;
         return Ok(());
     }
     section("Not ready", &["REASON", "OBJECTS", "EXPLAINED BY"], &tally.waiting(), printer)
 }
 
 fn section(title: &str, heads: &[&str], rows: &[Vec<String>], printer: &mut Printer<'_>) -> Result<()> {
-    printer.line(&format!("\n{title}"))?;
+    printer.line("")?;
+    printer.line(title)?;
     let heads: Vec<_> = heads.iter().map(|head| (*head).to_owned()).collect();
     printer.table(&heads, rows)?;
     Ok(())
@@ -99,10 +99,16 @@ async fn operators(cluster: &Cluster, printer: &mut Printer<'_>) -> Result<()> {
 fn row(found: &Found) -> Vec<String> {
     let ready = found.condition(READY);
     let text = |pointer: &str| found.text(pointer).unwrap_or("-").to_owned();
-    let number = |pointer: &str| found.object.data.pointer(pointer).and_then(Value::as_i64);
+    let number = |pointer: &str| found.object.data.pointer(pointer).and_then(Value::as_u64);
     let requests = number("/status/budget/requests").map_or_else(
         || "-".to_owned(),
-        |requests| format!("{requests} ({}%) in {}", requests * 100 / MONTH, text("/status/budget/month")),
+        |requests| {
+            format!(
+                "{requests} ({}%) in {}",
+                requests * 100 / Ledger::MONTHLY_LIMIT,
+                text("/status/budget/month")
+            )
+        },
     );
     let organisation = match (text("/status/organisation/name"), text("/status/organisation/id")) {
         (name, id) if id != "-" => format!("{name} ({id})"),
@@ -132,16 +138,12 @@ impl Tally {
         let kind = &found.family.resource.kind;
         let (all, well) = self.kinds.entry(kind.clone()).or_default();
         *all += 1;
-        let over = [COMPLETE, FAILED]
-            .iter()
-            .find_map(|kind| found.condition(kind).filter(|one| one.status == "True"));
-        match over.or_else(|| found.condition(READY)) {
-            Some(condition) if condition.status == "True" => *well += 1,
-            other => {
-                let reason = other.map_or_else(|| "Unknown".to_owned(), |condition| condition.reason);
-                let (times, _) = self.waiting.entry(reason).or_insert_with(|| (0, explained(found)));
-                *times += 1;
-            }
+        if found.is_well() {
+            *well += 1;
+        } else {
+            let reason = found.standing().map_or_else(|| "Unknown".to_owned(), |standing| standing.reason);
+            let (times, _) = self.waiting.entry(reason).or_insert_with(|| (0, explained(found)));
+            *times += 1;
         }
         match kind.as_str() {
             "Endpoint" => {

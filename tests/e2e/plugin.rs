@@ -203,7 +203,7 @@ async fn something_is_done_once_and_followed() -> Result<()> {
         platform.sims.values().filter(|sim| sim.status == SimState::Deleted).count()
     };
     let scrap = ["run", "deleteSims", "iccid:8988303000000010003"];
-    has(&person.hears(&scrap).await?, &["say --yes"]);
+    has(&person.hears(&scrap).await?, &["say --yes", "waits for spec.confirm"]);
     assert_eq!(look(&stage, scrapped), 0, "nobody said yes");
     person.sees(&[&scrap[..], &["--yes"]].concat()).await?;
     assert_eq!(look(&stage, scrapped), 1);

@@ -218,19 +218,25 @@ async fn whatever_is_answered_nothing_is_done_twice_and_nothing_is_lost() {
     }
 }
 
+/// An operation that is suspended, and its spec when it is not.
+async fn suspended(deed: &Deed) -> (Stage, Value) {
+    let (cluster, wire) = platform(deed);
+    let stage = Stage::on(cluster.clone(), wire).await;
+    let spec = operation(deed);
+    let mut suspended = spec.clone();
+    suspended["suspend"] = json!(true);
+    cluster.apply_a(KIND, "op", suspended);
+    stage.until_op("it says so", |stage| stage.phase() == "Suspended").await;
+    (stage, spec)
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_more_is_sent_while_it_is_suspended_and_the_rest_after() {
     let deed = &DEEDS[0];
-    let (cluster, wire) = platform(deed);
-    let stage = Stage::on(cluster.clone(), wire).await;
-    let mut spec = operation(deed);
-    spec["suspend"] = json!(true);
-    cluster.apply_a(KIND, "op", spec.clone());
-    stage.until_op("it says so", |stage| stage.phase() == "Suspended").await;
+    let (stage, spec) = suspended(deed).await;
     stage.pass(600).await;
     assert!(stage.effects(deed).values().all(|times| *times == 0), "nothing is sent");
-    spec.as_object_mut().unwrap().remove("suspend");
-    cluster.apply_a(KIND, "op", spec);
+    stage.cluster.apply_a(KIND, "op", spec);
     let status = stage.finishes("it goes on").await;
     check(deed, &stage, &status, "resumed");
     stage.stop().await;
@@ -239,23 +245,18 @@ async fn nothing_more_is_sent_while_it_is_suspended_and_the_rest_after() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_outlives_the_echo_of_its_window_is_sent_once() {
     let deed = &DEEDS[0];
-    let (cluster, wire) = platform(deed);
-    let stage = Stage::on(cluster.clone(), wire).await;
-    let mut spec = operation(deed);
-    spec["suspend"] = json!(true);
-    cluster.apply_a(KIND, "op", spec.clone());
-    stage.until_op("it says so", |stage| stage.phase() == "Suspended").await;
+    let (stage, spec) = suspended(deed).await;
     stage.wire.fail(deed.sends, Wrong::Slow(Duration::from_secs(20)));
     let mut op = stage.op();
     op["metadata"]["finalizers"] = json!([FINALIZER]);
     op["metadata"]["generation"] = json!(3);
-    op["spec"].as_object_mut().unwrap().remove("suspend");
-    cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/operations/op", op);
+    op["spec"] = spec;
+    stage.cluster.put("/apis/emnify.io/v1alpha1/namespaces/ns/operations/op", op);
     // the call begins with the object as it was before its window was written
-    cluster.mute(true);
+    stage.cluster.mute(true);
     stage.until_op("it is being sent", |stage| !stage.wire.struck().is_empty()).await;
-    cluster.mute(false);
-    cluster.annotate_a(KIND, "op", "somebody", "looks");
+    stage.cluster.mute(false);
+    stage.cluster.annotate_a(KIND, "op", "somebody", "looks");
     let status = stage.finishes("all are done").await;
     check(deed, &stage, &status, "an echo within a call");
     stage.stop().await;

@@ -77,10 +77,11 @@ async fn read(path: &Path) -> Result<Held> {
     let text = tokio::fs::read(path).await.with_context(|| format!("--sms-secret-file: {shown}"))?;
     // as of an `ApiSecret`, a line break is no part of a key, and a space is
     let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let keys: Vec<(Option<i64>, &[u8])> = lines
-        .filter(|line| !line.trim_ascii().is_empty())
-        .map(|line| bound(line).unwrap_or((None, line)))
-        .collect();
+    let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+    let keys: Option<Vec<(Option<i64>, &[u8])>> = lines.map(whose).collect();
+    let keys = keys.with_context(|| {
+        format!("--sms-secret-file: {shown} has a line that begins with @ and names no organisation; write @1001 KEY")
+    })?;
     ensure!(!keys.is_empty(), "--sms-secret-file: {shown} is empty");
     // a public key is known to everybody
     ensure!(
@@ -103,9 +104,9 @@ async fn read(path: &Path) -> Result<Held> {
     Ok(keys.into_iter().map(key).collect())
 }
 
-/// Organisation and key of a line `@1001 KEY`.
-fn bound(line: &[u8]) -> Option<(Option<i64>, &[u8])> {
-    let rest = line.strip_prefix(b"@")?;
+/// Organisation and key of a line `@1001 KEY`; a line without `@` is a key of all. `None`: it means neither.
+fn whose(line: &[u8]) -> Option<(Option<i64>, &[u8])> {
+    let Some(rest) = line.strip_prefix(b"@") else { return Some((None, line)) };
     let end = rest.iter().position(|byte| *byte == b' ')?;
     let organisation = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
     Some((Some(organisation), &rest[end + 1..]))

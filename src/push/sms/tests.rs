@@ -363,9 +363,15 @@ async fn a_key_is_replaced_without_a_gap_and_the_old_one_ends() {
 async fn a_file_that_holds_no_shared_key_is_refused_at_the_start() {
     let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
     let many = format!("{KEY}\n").repeat(5);
-    for (text, told) in
-        [("", "is empty"), (pem, "a key of a pair"), ("short", "less than 16"), (&many, "more than 4")]
-    {
+    let (more, mistyped) = (format!("@42 {KEY}\n").repeat(5), format!("@10O1 {KEY}\n"));
+    for (text, told) in [
+        ("", "is empty"),
+        (pem, "a key of a pair"),
+        ("short", "less than 16"),
+        (&many, "more than 4"),
+        (&more, "more than 4"),
+        (&mistyped, "names no organisation"),
+    ] {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let error = Keys::load(file.path()).await.unwrap_err().to_string();
