@@ -55,11 +55,23 @@ impl Lead {
         }
     }
 
-    /// Returns when this process must not act any more; the gate is shut then.
+    /// Keeps what this process leads by; returns when it must not act any more, and the gate is shut then.
     pub async fn lost(&self) -> election::Lost {
-        match &self.election {
-            Some(election) => election.lost().await,
-            None => std::future::pending().await,
+        let claims = async {
+            match &self.claims {
+                Some(claims) => claims.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let election = async {
+            match &self.election {
+                Some(election) => election.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            lost = election => lost,
+            never = claims => match never {},
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
@@ -12,6 +13,7 @@ use std::{
 use data_encoding::HEXLOWER;
 use emnify::{Gate, Moment};
 use emnify_engine::cluster::refusal;
+use futures::{StreamExt as _, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client, core::ObjectMeta};
 use parking_lot::Mutex;
@@ -29,6 +31,10 @@ const DURATION: Duration = Duration::from_secs(120);
 const RELIED_ON: Duration = Duration::from_secs(80);
 /// Renewed when it is older.
 const RENEW: Duration = Duration::from_secs(15);
+/// How often claims are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// Renewals under way: a claim that waits for a slow answer must not make the others late.
+const AT_ONCE: usize = 16;
 /// Name of claims, before a hash of host and organisation.
 const PREFIX: &str = "emnify-organisation";
 
@@ -70,43 +76,16 @@ impl Claims {
         Self { leases, shard, gate, all: Mutex::default() }
     }
 
-    /// Claims an organisation, or renews the claim when it is time; returns the gate that is open while the claim holds.
+    /// Claims an organisation, unless it is ours; returns the gate that is open while the claim holds. [`Claims::keep`]
+    /// renews it.
     pub async fn hold(&self, place: &Place) -> Result<Result<Arc<Gate>, Conflict>, kube::Error> {
         let claim = self.of(place);
         let mut claim = claim.lock().await;
-        if let Some(mine) = &claim.mine
-            && !mine.since.after(RENEW).is_over(Moment::now())
-        {
+        if claim.mine.is_some() && claim.gate.lives() {
             return Ok(Ok(claim.gate.clone()));
         }
-        match self.renew(place, &mut claim).await {
-            // what is relied on goes on: the API server may be away for a moment
-            Err(error) if claim.gate.lives() => {
-                let error = refusal::brief(&error);
-                tracing::warn!(organisation = place.1, error, "claim of the organisation not renewed");
-                Ok(Ok(claim.gate.clone()))
-            }
-            held => held,
-        }
-    }
-
-    async fn renew(
-        &self,
-        place: &Place,
-        claim: &mut Claim,
-    ) -> Result<Result<Arc<Gate>, Conflict>, kube::Error> {
-        if let Some(mine) = claim.mine.take() {
-            match self.leases.renew(&mine).await {
-                Ok(Some(renewed)) => {
-                    claim.keep(renewed);
-                    return Ok(Ok(claim.gate.clone()));
-                }
-                Ok(None) => claim.gate.close(),
-                Err(error) => {
-                    claim.mine = Some(mine);
-                    return Err(error);
-                }
-            }
+        if self.renew(&mut claim).await? {
+            return Ok(Ok(claim.gate.clone()));
         }
         match self.leases.take(&self.blank(place), &mut claim.observer).await? {
             Taken::Ours(mine, before) => {
@@ -114,11 +93,51 @@ impl Claims {
                 if matches!(before, Before::Expired | Before::Unfinished) {
                     claim.gate.hold_creates(emnify::Config::REQUEST_TIMEOUT);
                 }
-                claim.keep(mine);
+                claim.gate.open_until(mine.since.after(RELIED_ON));
+                claim.mine = Some(mine);
                 Ok(Ok(claim.gate.clone()))
             }
             Taken::Theirs(lease, _) => Ok(Err(conflict(place, &lease))),
         }
+    }
+
+    /// Renews what is held, for ever. A look at a workspace does not: it may wait for a login or fail for a Secret, and
+    /// others act by the claim meanwhile.
+    pub async fn keep(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let all: Vec<_> = self.all.lock().iter().map(|(place, claim)| (place.1, claim.clone())).collect();
+            let renewals = all.into_iter().map(|(organisation, claim)| self.keep_one(organisation, claim));
+            stream::iter(renewals).buffer_unordered(AT_ONCE).collect::<()>().await;
+        }
+    }
+
+    async fn keep_one(&self, organisation: i64, claim: Arc<tokio::sync::Mutex<Claim>>) {
+        let mut claim = claim.lock().await;
+        let is_time = |mine: &Mine| mine.since.after(RENEW).is_over(Moment::now());
+        if !self.gate.lives() || !claim.mine.as_ref().is_some_and(is_time) {
+            return;
+        }
+        match self.renew(&mut claim).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!(organisation, "another shard took the organisation"),
+            Err(error) => {
+                let error = refusal::brief(&error);
+                tracing::warn!(organisation, error, "claim of the organisation not renewed");
+            }
+        }
+    }
+
+    /// Whether it is still ours.
+    async fn renew(&self, claim: &mut Claim) -> Result<bool, kube::Error> {
+        let Some(mine) = &claim.mine else { return Ok(false) };
+        claim.mine = self.leases.renew(mine).await?;
+        if let Some(renewed) = &claim.mine {
+            claim.gate.open_until(renewed.since.after(RELIED_ON));
+        } else {
+            claim.gate.close();
+        }
+        Ok(claim.mine.is_some())
     }
 
     /// Lets go of an organisation: nothing is sent for it any more, and another shard may take it at once.
@@ -168,13 +187,6 @@ impl Claims {
 impl std::fmt::Debug for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Claims").field("shard", &self.shard).finish_non_exhaustive()
-    }
-}
-
-impl Claim {
-    fn keep(&mut self, mine: Mine) {
-        self.gate.open_until(mine.since.after(RELIED_ON));
-        self.mine = Some(mine);
     }
 }
 

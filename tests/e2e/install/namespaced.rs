@@ -100,7 +100,10 @@ async fn a_served_namespace_can_be_deleted_although_its_role_goes_first() -> Res
     stage.kubectl_ok(&["delete", "rolebinding,role", super::RELEASE]).await?;
     stage.plane().kubectl(&["delete", "namespace", served, "--wait=false"]).await?;
     let gone = async || Ok(!stage.plane().kubectl(&["get", "namespace", served]).await?.status.success());
-    until("the namespace is gone", gone).await?;
+    if let Err(late) = until("the namespace is gone", gone).await {
+        let left = stage.kubectl_ok(&["get", "emnify"]).await?;
+        anyhow::bail!("{late}\n{left}\n{}", process.log());
+    }
     let devices = look(&stage, |platform| platform.endpoints.len());
     assert_eq!(devices, 0, "what was made there is gone in emnify, too");
     process.stop().await?;
