@@ -144,10 +144,11 @@ impl Claims {
     pub async fn release(&self, place: &Place) {
         let claim = self.all.lock().remove(place);
         let Some(claim) = claim else { return };
-        let claim = claim.lock().await;
+        let mut claim = claim.lock().await;
         claim.gate.close();
-        let Some(mine) = &claim.mine else { return };
-        match self.leases.release(mine, claim.gate.is_creating()).await {
+        // taken, so that a renewal that waits for the lock does not take it back
+        let Some(mine) = claim.mine.take() else { return };
+        match self.leases.release(&mine, claim.gate.is_creating()).await {
             Ok(()) => tracing::info!(organisation = place.1, "organisation released"),
             Err(error) => {
                 let error = refusal::brief(&error);
