@@ -318,7 +318,10 @@ impl Shared {
 
     /// Publishes the state of a workspace and wakes everybody who may belong to it.
     pub fn publish(&self, key: &WorkspaceKey, entry: crate::cluster::workspaces::Entry) {
-        if let Ok(access) = &entry.state {
+        // what an object is bound to later it claims itself
+        if let Ok(access) = &entry.state
+            && !self.workspaces.gives(key, &access.session)
+        {
             self.kinds().for_each(|kind| kind.claim_all(access));
         }
         if self.workspaces.publish(key.clone(), entry) {

@@ -137,8 +137,8 @@ impl<K: Kind> KindContext<K> {
 
     /// The newest common status, or as much of it as could be read.
     pub(crate) fn common(&self, object: &Decoded<K>) -> CommonStatus {
-        let (status, _) = self.newest(object);
-        status.as_ref().map_or_else(|| fallback_status(object), |status| status.common().clone())
+        let common = self.overlay.common(object, || self.object(&object.key()));
+        common.unwrap_or_else(|| fallback_status(object))
     }
 
     /// The workspace of the object.

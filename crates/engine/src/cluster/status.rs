@@ -1,9 +1,9 @@
 //! Writes statuses, and remembers what was written until the watch echoes it.
 
-use std::{collections::HashMap, fmt::Debug, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt::Debug, sync::Arc};
 
 use kube::{
-    Api, ResourceExt,
+    Api, Resource as _, ResourceExt,
     api::{Patch, PatchParams},
 };
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::follow::Watchable;
-use crate::kind::{Kind, decoded::Decoded};
+use crate::kind::{Kind, Status as _, decoded::Decoded, spec::CommonStatus};
 
 /// Field manager of everything the operator writes.
 pub const MANAGER: &str = "emnify-operator";
@@ -138,21 +138,38 @@ impl<K: Kind> Overlay<K> {
         seen: &Decoded<K>,
         shown: impl FnOnce() -> Option<Arc<Decoded<K>>>,
     ) -> (Option<K::Status>, String) {
-        let version = |object: &Decoded<K>| object.resource_version().unwrap_or_default();
+        self.look(seen, shown, |status, version| (status.map(Cow::into_owned), version.to_owned()))
+    }
+
+    /// What every kind has of the newest status: ten thousand objects are asked for it at once, and nothing else of it is copied.
+    pub fn common(
+        &self,
+        seen: &Decoded<K>,
+        shown: impl FnOnce() -> Option<Arc<Decoded<K>>>,
+    ) -> Option<CommonStatus> {
+        self.look(seen, shown, |status, _| status.map(|status| status.common().clone()))
+    }
+
+    fn look<T>(
+        &self,
+        seen: &Decoded<K>,
+        shown: impl FnOnce() -> Option<Arc<Decoded<K>>>,
+        take: impl FnOnce(Option<Cow<'_, K::Status>>, &str) -> T,
+    ) -> T {
         let (uid, own) = (seen.uid(), version(seen));
         let mut written = self.0.lock();
         // under the lock: nobody takes the write away between the two looks
-        let shown = shown().filter(|shown| shown.uid() == uid && number(&version(shown)) > number(&own));
+        let shown = shown().filter(|shown| shown.uid() == uid && number(version(shown)) > number(own));
         let object = shown.as_deref().unwrap_or(seen);
         match written.get(uid) {
-            Some(last) if last.version > number(&version(object)) => {
-                (Some(K::Status::clone(&last.status)), last.version.to_string())
+            Some(last) if last.version > number(version(object)) => {
+                take(Some(Cow::Borrowed(&last.status)), &last.version.to_string())
             }
             Some(_) => {
                 written.remove(uid);
-                (object.status(), own)
+                take(object.as_status(), own)
             }
-            None => (object.status(), own),
+            None => take(object.as_status(), own),
         }
     }
 
@@ -170,7 +187,7 @@ impl<K: Kind> Overlay<K> {
     pub fn settle<'a>(&self, seen: impl IntoIterator<Item = &'a Decoded<K>>) {
         let mut written = self.0.lock();
         for object in seen {
-            let version = number(&object.resource_version().unwrap_or_default());
+            let version = number(version(object));
             let uid = object.uid();
             if written.get(uid).is_some_and(|last| last.version <= version) {
                 written.remove(uid);
@@ -183,6 +200,10 @@ impl<K: Kind> Overlay<K> {
     pub fn forget(&self, uid: &str) {
         self.0.lock().remove(uid);
     }
+}
+
+fn version<K: Kind>(object: &Decoded<K>) -> &str {
+    object.meta().resource_version.as_deref().unwrap_or_default()
 }
 
 /// Resource versions of one resource are comparable numbers (Kubernetes 1.35 makes that official).

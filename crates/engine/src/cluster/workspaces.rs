@@ -131,6 +131,13 @@ impl Workspaces {
         !same
     }
 
+    /// The workspace gives this session to its objects already.
+    pub(crate) fn gives(&self, key: &WorkspaceKey, session: &Arc<Session>) -> bool {
+        let all = self.slots.read();
+        let Some(Slot::Here(Entry { state: Ok(access), .. })) = all.get(key) else { return false };
+        Arc::ptr_eq(&access.session, session)
+    }
+
     /// Waits until a workspace gives the session to its objects.
     pub(crate) async fn used(&self, session: &Arc<Session>) {
         let mut published = self.published.subscribe();

@@ -49,9 +49,14 @@ impl<K: Kind> Decoded<K> {
 
     /// The whole status, if it could be read.
     pub fn status(&self) -> Option<K::Status> {
+        self.as_status().map(Cow::into_owned)
+    }
+
+    /// The same, without a copy where none is needed.
+    pub fn as_status(&self) -> Option<Cow<'_, K::Status>> {
         match self {
-            Self::Valid(object) => object.status().cloned(),
-            Self::Invalid(u) => K::Status::deserialize(&u.stored).ok(),
+            Self::Valid(object) => object.status().map(Cow::Borrowed),
+            Self::Invalid(u) => K::Status::deserialize(&u.stored).ok().map(Cow::Owned),
         }
     }
 

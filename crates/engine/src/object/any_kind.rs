@@ -18,7 +18,7 @@ use super::Controller;
 use crate::{
     cluster::{
         context::AnyKind,
-        object::{home_of, rank},
+        object::{self, home_of, rank},
     },
     decide::known::{SecretState, Step},
     kind::{
@@ -199,8 +199,9 @@ impl<K: Managed> AnyKind for Handle<K> {
     fn claim_all(&self, access: &Access) {
         let session = &access.session;
         for object in self.0.kube.objects() {
-            if let Some(id) = &self.0.kube.common(&object).id
-                && self.0.kube.lives_in(&object, session)
+            let common = self.0.kube.common(&object);
+            if let Some(id) = &common.id
+                && object::lives_in(&self.0.kube.shared, &object, &common, session)
             {
                 let id = Id::parse(id);
                 self.0.note_owner(&session.organisation, id.clone(), &object);
