@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use emnify_apiserver::Cluster;
 use emnify_simulator::state::Organisation;
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::Cluster,
+    clock,
     stage::Stage,
     wire::{Asked, Wrong},
 };
@@ -59,7 +60,7 @@ impl Stage {
     async fn rebuilt(self) -> Self {
         let wire = self.wire.clone();
         self.stop().await;
-        let stage = Self::on(Cluster::default(), wire).await;
+        let stage = Self::on(Cluster::new(clock::now), wire).await;
         stage.cluster.apply_a(KIND, "dc", gateway());
         stage
     }

@@ -10,9 +10,6 @@ mod cases;
 #[path = "../../crates/engine/tests/engine/support/clock.rs"]
 #[allow(dead_code, reason = "shared with the engine's own tests")]
 mod clock;
-#[path = "../../crates/engine/tests/engine/support/cluster.rs"]
-#[allow(dead_code, reason = "shared with the engine's own tests")]
-mod cluster;
 mod crashes;
 mod deeds;
 mod euiccs;

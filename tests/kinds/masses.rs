@@ -60,7 +60,7 @@ async fn one_process_after_the_other_reaches_each_device_once() {
 }
 
 /// A process that may disturb the whole fleet.
-async fn led(cluster: crate::cluster::Cluster, wire: crate::wire::Wire) -> Stage {
+async fn led(cluster: emnify_apiserver::Cluster, wire: crate::wire::Wire) -> Stage {
     let stage = Stage::on(cluster, wire).await;
     let limit = GuardLimit { devices: 2 * FLEET, ..GuardLimit::default() };
     stage.access().caller.guard.set_limit(limit, "ns/default");

@@ -7,14 +7,12 @@ use std::sync::{
 
 use bytes::Bytes;
 use emnify::{Transport, TransportError};
+use emnify_apiserver::{Cluster, Reply};
 use futures::future::{BoxFuture, pending};
 use http::{Request, Response};
 use kube::client::Body;
 
-use crate::{
-    cluster::{Cluster, Reply},
-    wire::Wire,
-};
+use crate::wire::Wire;
 
 /// Around which request it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

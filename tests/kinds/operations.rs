@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use emnify_apiserver::Cluster;
 use emnify_engine::{
     kind::FINALIZER,
     session::{chance, guard::GuardLimit},
@@ -17,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::{
     clock,
-    cluster::Cluster,
     deeds::{Again, DEEDS, DEVICES, Deed, SIMS, TOKEN},
     mortal::{Dies, Life},
     stage::{SEED, SIGNING, Stage, secret},
@@ -40,7 +40,7 @@ pub(crate) fn platform(deed: &Deed) -> (Cluster, Wire) {
     let seed = Seed::from_yaml(&seed).unwrap();
     let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
     wire.simulator.edit(|state| deed.prepare(state)).unwrap();
-    let cluster = Cluster::default();
+    let cluster = Cluster::new(clock::now);
     cluster.put(SIGNING, secret(TOKEN));
     (cluster, wire)
 }

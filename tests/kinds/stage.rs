@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use emnify::{BaseUrl, Client, Config, Credentials, HostLimits, Transport, wire::event::Record};
+use emnify_apiserver::Cluster;
 use emnify_engine::{
     cluster::{context::EngineSettings, tasks::Ended, workspaces::Entry},
     kind::{
@@ -22,7 +23,7 @@ use emnify_simulator::{Options, Seed, Simulator, state::Usage};
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
-use crate::{clock, cluster::Cluster, deeds::PEOPLE, wire::Wire};
+use crate::{clock, deeds::PEOPLE, wire::Wire};
 
 /// Longest time, by the paused clock, that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(40_000);
@@ -108,7 +109,7 @@ impl Stage {
         let seed = Seed::from_yaml(SEED).unwrap();
         let seed = seed.with_fleet(1001, sims).unwrap();
         let wire = Wire::to(Simulator::start(Options { seed, start: Some(now), ..Options::default() }));
-        let cluster = Cluster::default();
+        let cluster = Cluster::new(clock::now);
         cluster.put(SIGNING, secret("correct horse battery staple"));
         Self::on(cluster, wire).await
     }

@@ -71,11 +71,12 @@ fn elsewhere(owners: &[&str], words: &[&str]) -> Vec<String> {
 }
 
 /// The sources of the workspace's crates.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "src",
     "crates/emnify/src",
     "crates/engine/src",
     "crates/simulator/src",
+    "crates/apiserver/src",
     "crates/devenv/src",
     "crates/harness/src",
 ];
