@@ -52,7 +52,7 @@ pub enum Format {
 #[derive(Subcommand, Clone, Debug)]
 pub enum Verb {
     /// One page: workspaces, logins, budget, fleets, and what is not ready.
-    #[command(after_help = "Example:\n  kubectl emnify status --all-namespaces")]
+    #[command(after_help = "Example:\n  kubectl emnify status --all-namespaces --watch")]
     Status(StatusArgs),
     /// Why an object is not ready, or what it waits for, and the command that mends it.
     #[command(after_help = "Example:\n  kubectl emnify explain endpoint/meter-1")]
@@ -110,6 +110,9 @@ pub struct StatusArgs {
     /// Every namespace.
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// Keeps the page up to date until Ctrl-C.
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// Which object.

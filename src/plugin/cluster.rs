@@ -155,6 +155,15 @@ impl Cluster {
         })
     }
 
+    /// Objects of a kind in a namespace, or in all, now and whenever one changes. After an error it is tried again.
+    pub(super) fn watch(
+        &self,
+        family: &Family,
+        namespace: Option<&str>,
+    ) -> impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Send + use<> {
+        watcher::watcher(self.api(family, namespace), watcher::Config::default()).default_backoff()
+    }
+
     /// Where objects of a kind are.
     pub(super) fn api(&self, family: &Family, namespace: Option<&str>) -> Api<DynamicObject> {
         let client = self.client.clone();

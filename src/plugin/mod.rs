@@ -11,6 +11,7 @@ mod lookups;
 mod printer;
 mod readings;
 mod run;
+mod screen;
 mod status;
 mod steer;
 
@@ -29,7 +30,8 @@ use self::{
 #[tokio::main(flavor = "current_thread")]
 pub async fn run(cli: &Cli) -> Result<()> {
     let (mut out, mut notes) = (io::stdout().lock(), io::stderr());
-    let mut printer = Printer::new(&mut out, &mut notes, cli.place.output);
+    let terminal = io::stdout().is_terminal();
+    let mut printer = Printer::new(&mut out, &mut notes, cli.place.output).on_terminal(terminal);
     let ask = Ask { terminal: io::stdin().is_terminal() };
     match &cli.verb {
         Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,

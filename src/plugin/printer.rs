@@ -15,6 +15,8 @@ pub(super) struct Printer<'a> {
     out: &'a mut dyn Write,
     notes: &'a mut dyn Write,
     pub(super) format: Format,
+    /// What is shown goes to a terminal.
+    pub(super) terminal: bool,
 }
 
 /// A column: its head, and where its value is: JSON pointers, the first that is there.
@@ -38,7 +40,11 @@ impl Column {
 
 impl<'a> Printer<'a> {
     pub(super) fn new(out: &'a mut dyn Write, notes: &'a mut dyn Write, format: Format) -> Self {
-        Self { out, notes, format }
+        Self { out, notes, format, terminal: false }
+    }
+
+    pub(super) fn on_terminal(self, terminal: bool) -> Self {
+        Self { terminal, ..self }
     }
 
     /// For people only.
@@ -60,6 +66,12 @@ impl<'a> Printer<'a> {
     /// A line of what was asked for.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{}", printable(text))
+    }
+
+    /// What moves the cursor of a terminal; texts in it have passed [`Printer::line`] before.
+    pub(super) fn draw(&mut self, frame: &str) -> io::Result<()> {
+        write!(self.out, "{frame}")?;
+        self.out.flush()
     }
 
     /// Rows in the format that was asked for. `name` is where a row says what the next command takes.

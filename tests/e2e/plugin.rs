@@ -3,15 +3,20 @@
 use std::{
     env,
     os::unix::fs::symlink,
-    process::{Output, Stdio},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use emnify_harness::stage::{Stage, is_ready};
 use emnify_simulator::state::{Organisation, SimState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
 
 use crate::{
     portal::Traffic,
@@ -38,12 +43,17 @@ impl<'a> Person<'a> {
         self.kubectl(&[&["emnify"], arguments, &within].concat()).await
     }
 
-    async fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
+    fn command(&self, arguments: &[&str]) -> Command {
         let path = env::var("PATH").unwrap_or_default();
         let mut command = Command::new(self.stage.plane().kubectl_program());
         command.args(arguments);
         command.env("PATH", format!("{}:{path}", self.programs.path().display()));
         command.env("KUBECONFIG", self.stage.plane().kubeconfig());
+        command
+    }
+
+    async fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = self.command(arguments);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         child.stdin.take().context("it is piped")?.write_all(b"n\n").await?;
@@ -69,6 +79,48 @@ impl<'a> Person<'a> {
     async fn rows(&self, arguments: &[&str]) -> Result<Vec<Value>> {
         let all: Vec<_> = arguments.iter().copied().chain(["-o", "json"]).collect();
         Ok(serde_json::from_str(&self.sees(&all).await?)?)
+    }
+}
+
+/// How long what has to come may take, on a machine with much else to do.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A verb that goes on until it is interrupted.
+struct Watch {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Watch {
+    fn on(person: &Person<'_>, arguments: &[&str]) -> Result<Self> {
+        let within = ["--namespace", person.stage.namespace()];
+        let mut command = person.command(&[&["emnify"], arguments, &within].concat());
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("it is piped")?).lines();
+        Ok(Self { child, lines })
+    }
+
+    /// Reads on until a line has the word.
+    async fn shows(&mut self, word: &str) -> Result<()> {
+        let mut seen = Vec::new();
+        let read = async {
+            while let Some(line) = self.lines.next_line().await? {
+                if line.contains(word) {
+                    return Ok(());
+                }
+                seen.push(line);
+            }
+            bail!("it ended")
+        };
+        let read = timeout(PATIENCE, read).await.context("in time").flatten();
+        read.with_context(|| format!("{word:?} is missing in:\n{}", seen.join("\n")))
+    }
+
+    /// Presses Ctrl-C. kubectl has become the plugin.
+    async fn interrupted(mut self) -> Result<ExitStatus> {
+        let id = self.child.id().context("it runs")?.to_string();
+        Command::new("sh").args(["-c", "kill -s INT \"$1\"", "sh", &id]).status().await?;
+        Ok(timeout(PATIENCE, self.child.wait()).await.context("it does not end")??)
     }
 }
 
@@ -115,8 +167,12 @@ async fn why_something_waits_is_told_in_sentences() -> Result<()> {
         &page,
         &["workspace/default", "ReferenceNotReady", "kubectl emnify explain endpoint/meter-1", "Metering"],
     );
+    let mut page = Watch::on(&person, &["status", "--watch"])?;
+    page.shows("ReferenceNotReady").await?;
 
     make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    page.shows("Everything is ready.").await?;
+    ensure!(page.interrupted().await?.success(), "Ctrl-C is the way to end it");
     let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
     has(&told, &["endpoint.emnify.io/meter-1 is ready since", "Created: "]);
     assert!(!told.contains("What to do"), "nothing is to be done: {told}");

@@ -1,0 +1,194 @@
+//! What stands on the page: counted over all objects.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use emnify::Ledger;
+use emnify_engine::kind::reason::condition::READY;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::ResourceExt;
+use serde_json::Value;
+
+use crate::plugin::{cluster::Found, printer::Printer};
+
+/// Which Deployments are operators.
+pub(super) const OPERATORS: &str = "app.kubernetes.io/name=emnify-operator";
+
+/// What the page takes from an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    kind: String,
+    /// Why it is not ready, if it is not, and the command that says more.
+    waits: Option<(String, String)>,
+    /// Its devices by connectivity.
+    devices: Vec<(String, i64)>,
+    /// Its row, if it is a workspace.
+    row: Option<Vec<String>>,
+}
+
+/// What is counted over all objects.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    /// Devices by connectivity, those of sets included.
+    devices: BTreeMap<String, i64>,
+    /// Objects by kind: all, and those that are ready.
+    kinds: BTreeMap<String, (usize, usize)>,
+    /// Objects that are not ready, by reason, and one of them.
+    waiting: BTreeMap<String, (usize, String)>,
+}
+
+/// Prints the page. Operators are none where they cannot be looked for; `whole` is false where a kind cannot be read.
+pub(super) fn print<'a>(
+    operators: Option<&[String]>,
+    seen: impl Iterator<Item = &'a Seen>,
+    whole: bool,
+    printer: &mut Printer<'_>,
+) -> Result<()> {
+    let (mut workspaces, mut tally) = (Vec::new(), Tally::default());
+    for one in seen {
+        tally.count(one);
+        workspaces.extend(one.row.clone());
+    }
+    for operator in operators.unwrap_or_default() {
+        printer.line(operator)?;
+    }
+    if operators.is_some_and(<[String]>::is_empty) {
+        printer.line("No Deployment of the operator is here; it may run elsewhere.")?;
+    }
+    printer.line(&format!("This program: version {}", env!("CARGO_PKG_VERSION")))?;
+    let heads =
+        ["WORKSPACE", "READY", "REASON", "ORGANISATION", "PLAN", "LOGIN UNTIL", "REQUESTS", "LOG READ TO"];
+    section("Workspaces", &heads, &workspaces, printer)?;
+    section("Devices", &["CONNECTIVITY", "DEVICES"], &tally.devices(), printer)?;
+    section("Objects", &["KIND", "READY", "OF"], &tally.kinds(), printer)?;
+    if tally.waiting.is_empty() {
+        printer.line("")?;
+        printer.line(if whole { "Everything is ready." } else { "Not everything could be read." })?;
+        return Ok(());
+    }
+    section("Not ready", &["REASON", "OBJECTS", "EXPLAINED BY"], &tally.waiting(), printer)
+}
+
+fn section(title: &str, heads: &[&str], rows: &[Vec<String>], printer: &mut Printer<'_>) -> Result<()> {
+    printer.line("")?;
+    if rows.is_empty() {
+        printer.line(&format!("{title}: none"))?;
+        return Ok(());
+    }
+    printer.line(title)?;
+    let heads: Vec<_> = heads.iter().map(|head| (*head).to_owned()).collect();
+    printer.table(&heads, rows)?;
+    Ok(())
+}
+
+/// An operator of the cluster and its version.
+pub(super) fn operator(one: &Deployment) -> String {
+    let status = one.status.clone().unwrap_or_default();
+    let (ready, of) = (status.ready_replicas.unwrap_or_default(), status.replicas.unwrap_or_default());
+    let version = one.labels().get("app.kubernetes.io/version").map_or("unknown", String::as_str);
+    let (namespace, name) = (one.namespace().unwrap_or_default(), one.name_any());
+    format!("Operator {namespace}/{name}: version {version}, {ready} of {of} ready")
+}
+
+impl Seen {
+    pub(super) fn of(found: &Found) -> Self {
+        let kind = found.family.resource.kind.clone();
+        let waits = (!found.is_well()).then(|| {
+            let reason = found.standing().map_or_else(|| "Unknown".to_owned(), |standing| standing.reason);
+            (reason, explained(found))
+        });
+        let devices = match kind.as_str() {
+            "Endpoint" => {
+                vec![(found.text("/status/connectivity/state").unwrap_or("Unknown").to_owned(), 1)]
+            }
+            "EndpointSet" => {
+                let states = found.object.data.pointer("/status/connectivity").and_then(Value::as_object);
+                let states = states.into_iter().flatten();
+                states.map(|(state, devices)| (state.clone(), devices.as_i64().unwrap_or_default())).collect()
+            }
+            _ => Vec::new(),
+        };
+        let row = kind.ends_with("Workspace").then(|| row(found));
+        Self { kind, waits, devices, row }
+    }
+}
+
+fn row(found: &Found) -> Vec<String> {
+    let ready = found.condition(READY);
+    let text = |pointer: &str| found.text(pointer).unwrap_or("-").to_owned();
+    let number = |pointer: &str| found.object.data.pointer(pointer).and_then(Value::as_u64);
+    let requests = number("/status/budget/requests").map_or_else(
+        || "-".to_owned(),
+        |requests| {
+            format!(
+                "{requests} ({}%) in {}",
+                requests * 100 / Ledger::MONTHLY_LIMIT,
+                text("/status/budget/month")
+            )
+        },
+    );
+    let organisation = match (text("/status/organisation/name"), text("/status/organisation/id")) {
+        (name, id) if id != "-" => format!("{name} ({id})"),
+        _ => "-".to_owned(),
+    };
+    let name = if found.namespace().is_empty() {
+        found.typed()
+    } else {
+        format!("{} in {}", found.typed(), found.namespace())
+    };
+    let (state, reason) =
+        ready.map_or(("Unknown".to_owned(), "-".to_owned()), |ready| (ready.status, ready.reason));
+    vec![
+        name,
+        state,
+        reason,
+        organisation,
+        text("/status/tariffPlan"),
+        text("/status/tokenExpiresAt"),
+        requests,
+        text("/status/events/position"),
+    ]
+}
+
+impl Tally {
+    fn count(&mut self, seen: &Seen) {
+        let (all, well) = self.kinds.entry(seen.kind.clone()).or_default();
+        *all += 1;
+        match &seen.waits {
+            None => *well += 1,
+            Some((reason, how)) => {
+                let (times, _) = self.waiting.entry(reason.clone()).or_insert_with(|| (0, how.clone()));
+                *times += 1;
+            }
+        }
+        for (state, devices) in &seen.devices {
+            *self.devices.entry(state.clone()).or_default() += devices;
+        }
+    }
+
+    fn devices(&self) -> Vec<Vec<String>> {
+        self.devices.iter().map(|(state, devices)| vec![state.clone(), devices.to_string()]).collect()
+    }
+
+    fn kinds(&self) -> Vec<Vec<String>> {
+        let row = |(kind, (all, well)): (&String, &(usize, usize))| {
+            vec![kind.clone(), well.to_string(), all.to_string()]
+        };
+        self.kinds.iter().map(row).collect()
+    }
+
+    /// Those that most wait for first.
+    fn waiting(&self) -> Vec<Vec<String>> {
+        let mut all: Vec<_> = self.waiting.iter().collect();
+        all.sort_by(|(a, (x, _)), (b, (y, _))| y.cmp(x).then(a.cmp(b)));
+        all.into_iter()
+            .map(|(reason, (times, how))| vec![reason.clone(), times.to_string(), how.clone()])
+            .collect()
+    }
+}
+
+/// The command that says more of an object.
+fn explained(found: &Found) -> String {
+    let within = found.object.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+    format!("kubectl emnify explain {}{within}", found.typed())
+}
