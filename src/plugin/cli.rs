@@ -54,6 +54,9 @@ pub enum Verb {
     /// One page: workspaces, logins, budget, fleets, and what is not ready.
     #[command(after_help = "Example:\n  kubectl emnify status --all-namespaces --watch")]
     Status(StatusArgs),
+    /// The devices that used most this month, as the operator read it last; emnify is not asked.
+    #[command(after_help = "Example:\n  kubectl emnify top --by cost --limit 10")]
+    Top(TopArgs),
     /// Why an object is not ready, or what it waits for, and the command that mends it.
     #[command(after_help = "Example:\n  kubectl emnify explain endpoint/meter-1")]
     Explain(ExplainArgs),
@@ -113,6 +116,32 @@ pub struct StatusArgs {
     /// Keeps the page up to date until Ctrl-C.
     #[arg(short, long)]
     pub watch: bool,
+}
+
+/// By what, and how many.
+#[derive(Args, Clone, Debug)]
+pub struct TopArgs {
+    /// What counts.
+    #[arg(long, value_enum, default_value_t)]
+    pub by: Measure,
+    /// How many at most.
+    #[arg(long, default_value_t = 20, value_name = "NUMBER")]
+    pub limit: u32,
+    /// Every namespace.
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+/// What a device used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// Data in both directions.
+    #[default]
+    Data,
+    /// Messages in both directions.
+    Sms,
+    /// What both cost.
+    Cost,
 }
 
 /// Which object.

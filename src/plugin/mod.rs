@@ -14,6 +14,7 @@ mod run;
 mod screen;
 mod status;
 mod steer;
+mod top;
 
 use std::io::{self, IsTerminal};
 
@@ -35,6 +36,7 @@ pub async fn run(cli: &Cli) -> Result<()> {
     let ask = Ask { terminal: io::stdin().is_terminal() };
     match &cli.verb {
         Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
+        Verb::Top(args) => top::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
         Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
         Verb::Approve(args) => {
             steer::approve(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await

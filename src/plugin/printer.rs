@@ -76,14 +76,31 @@ impl<'a> Printer<'a> {
 
     /// Rows in the format that was asked for. `name` is where a row says what the next command takes.
     pub(super) fn rows(&mut self, columns: &[Column], name: &[&str], rows: &[Value]) -> Result<()> {
+        self.measured(columns, name, rows, None)
+    }
+
+    /// The same, and on a terminal a bar for the number at `measure`.
+    pub(super) fn measured(
+        &mut self,
+        columns: &[Column],
+        name: &[&str],
+        rows: &[Value],
+        measure: Option<&[&str]>,
+    ) -> Result<()> {
         match self.format {
             Format::Table | Format::Wide => {
                 let wide = self.format == Format::Wide;
                 let columns: Vec<_> = columns.iter().filter(|column| wide || !column.wide).collect();
-                let heads: Vec<_> = columns.iter().map(|column| column.head.to_owned()).collect();
+                let mut heads: Vec<_> = columns.iter().map(|column| column.head.to_owned()).collect();
                 let cells =
                     rows.iter().map(|row| columns.iter().map(|column| text(row, column.at)).collect());
-                self.table(&heads, &cells.collect::<Vec<_>>())?;
+                let mut cells: Vec<Vec<String>> = cells.collect();
+                if let Some(measure) = measure.filter(|_| self.terminal) {
+                    heads.push(String::new());
+                    let bars = bars(rows.iter().map(|row| number(row, measure)));
+                    cells.iter_mut().zip(bars).for_each(|(row, bar)| row.push(bar));
+                }
+                self.table(&heads, &cells)?;
             }
             Format::Json => writeln!(self.out, "{}", serde_json::to_string_pretty(rows)?)?,
             Format::Yaml => write!(self.out, "{}", serde_yaml::to_string(rows)?)?,
@@ -139,6 +156,34 @@ pub(super) fn text(row: &Value, at: &[&str]) -> String {
     if text.is_empty() { "-".to_owned() } else { text }
 }
 
+/// A number, also where it is written as a text: the first pointer that leads somewhere. What is none is nothing.
+pub(super) fn number(row: &Value, at: &[&str]) -> f64 {
+    let value = at.iter().filter_map(|pointer| row.pointer(pointer)).find(|value| !value.is_null());
+    let number = match value {
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(value) => value.as_f64(),
+        None => None,
+    };
+    number.filter(|number: &f64| number.is_finite()).unwrap_or_default()
+}
+
+/// A bar for each number, the longest for the largest one; what is more than nothing has at least a thin one.
+fn bars(numbers: impl Iterator<Item = f64> + Clone) -> impl Iterator<Item = String> {
+    const CELLS: f64 = 24.0;
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let most = numbers.clone().fold(0.0, f64::max);
+    numbers.map(move |number| {
+        let eighths = if most > 0.0 { (number.max(0.0) / most * CELLS * 8.0).ceil() } else { 0.0 };
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 24 cells of eight"
+        )]
+        let eighths = eighths as usize;
+        "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
+    })
+}
+
 /// What others wrote moves no cursor, and stays on its line.
 fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -182,6 +227,28 @@ mod tests {
         assert_eq!(back, rows);
         assert_eq!(printed(Format::Table, &[]), (String::new(), "No rows found.\n".into()));
         assert_eq!(printed(Format::Json, &[]).0, "[]\n");
+    }
+
+    #[test]
+    fn bars_are_for_terminals_and_as_long_as_their_numbers() {
+        let rows =
+            [json!({"id": 1, "mb": "24.0"}), json!({"id": 2, "mb": 12}), json!({"id": 3, "mb": 0.0001})];
+        let rows =
+            [&rows[..], &[json!({"id": 4, "mb": "0"}), json!({"id": 5, "mb": "NaN"}), json!({"id": 6})]]
+                .concat();
+        let shown = |format, terminal| {
+            let (mut out, mut notes) = (Vec::new(), Vec::new());
+            let mut printer = Printer::new(&mut out, &mut notes, format).on_terminal(terminal);
+            printer.measured(&COLUMNS[..1], &["/id"], &rows, Some(&["/mb"])).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let bars: Vec<usize> =
+            shown(Format::Table, true).lines().skip(1).map(|line| line.chars().skip(5).count()).collect();
+        assert_eq!(bars, [24, 12, 1, 0, 0, 0]);
+        assert!(shown(Format::Table, true).contains("3    ▏\n"));
+        for (format, terminal) in [(Format::Table, false), (Format::Json, true), (Format::Name, true)] {
+            assert!(shown(format, terminal).is_ascii(), "numbers only: {format:?}");
+        }
     }
 
     #[test]

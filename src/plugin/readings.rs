@@ -144,7 +144,7 @@ async fn days(emnify: &Emnify, reading: &Reading, ask: Ask, printer: &mut Printe
     {
         rows = days.clone();
     }
-    printer.rows(USED, &["/date"], &rows)
+    printer.measured(USED, &["/date"], &rows, Some(&["/data/volume", "/data_volume/volume"]))
 }
 
 /// emnify shows hours as columns of numbers from the first of the days that were asked for.
