@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Looks at a fleet that the emnify operator keeps, and lets people decide what waits for them.
 ///
-/// Exit code 0: done. 1: it could not be done, and stderr says why. Nothing is ever changed in emnify.
+/// Exit code 0: done. 1: it could not be done, and stderr says why. 2: what was typed cannot be understood. Nothing is ever changed in emnify.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "kubectl-emnify", bin_name = "kubectl emnify", version)]
 pub struct Cli {

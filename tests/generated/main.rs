@@ -3,6 +3,7 @@
 mod charts;
 mod coverage;
 mod gitops;
+mod man;
 mod metrics;
 mod pages;
 mod reference;
@@ -55,6 +56,16 @@ fn the_tables_of_metrics_and_alerts_are_up_to_date() {
 #[test]
 fn the_verbs_of_the_plugin_are_up_to_date() {
     section("docs/plugin.md", "verbs", &reference::plugin());
+}
+
+#[test]
+fn the_manual_pages_of_the_plugin_are_up_to_date() {
+    let pages = man::pages();
+    let verbs = pages.iter().filter(|(name, _)| name != "kubectl-emnify.1");
+    let without: Vec<_> =
+        verbs.filter(|(_, text)| !text.contains(".SH EXAMPLE\n  kubectl emnify ")).collect();
+    assert!(without.is_empty(), "each verb has an example: {without:#?}");
+    up_to_date("plugin/man", "1", pages);
 }
 
 #[test]
