@@ -6,6 +6,7 @@
 mod charts;
 mod docs;
 mod gitops;
+mod k9s;
 mod kustomize;
 mod layout;
 mod release;
