@@ -7,6 +7,7 @@ mod charts;
 mod docs;
 mod gitops;
 mod k9s;
+mod krew;
 mod kustomize;
 mod layout;
 mod release;

@@ -74,10 +74,10 @@ fn path_with(program: &Path) -> OsString {
     env::join_paths(own.chain(env::split_paths(&inherited))).expect("no folder has a colon in its name")
 }
 
-fn release(args: &[&str]) -> Output {
+pub(super) fn release(args: &[&str]) -> Output {
     Command::new("bash").arg(".ci/release").args(args).current_dir(ROOT).output().expect("bash is there")
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
