@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod charts;
+mod client;
 mod docs;
 mod gitops;
 mod k9s;

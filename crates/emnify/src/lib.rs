@@ -45,3 +45,7 @@ pub use self::limits::{Bucket, HostLimits, Ledger, LimitsSnapshot, MonthSnapshot
 pub use self::page::{Cursor, Page};
 pub use self::transport::{HttpTransport, HttpTransportConfig, ServiceTransport, Transport, TransportError};
 pub use self::wire::lenient::parse_timestamp;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
