@@ -4,6 +4,7 @@
 #![allow(clippy::duplicated_attributes, reason = "several printed columns have the same type")]
 
 pub mod common;
+pub mod export;
 #[cfg(test)]
 pub(crate) mod laws;
 #[cfg(test)]
@@ -11,10 +12,12 @@ mod profiles_tests;
 
 use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 
+use self::export::Export;
+
 /// Something done once per kind: writing its CRD, starting its controller, a row of a table.
 pub trait Visitor {
     /// Called with each kind in turn.
-    fn visit<K: Managed>(&mut self);
+    fn visit<K: Export>(&mut self);
     /// Called with each kind of fleet in turn.
     fn visit_set<F: ObjectSet>(&mut self);
     /// Called with each kind of task in turn.

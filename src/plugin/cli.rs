@@ -78,6 +78,9 @@ pub enum Verb {
     /// Lets a deletion that is held end: what is in emnify stays there, and goes on costing.
     #[command(after_help = "Example:\n  kubectl emnify release endpoint/meter-1 --yes")]
     Release(DecisionArgs),
+    /// Writes what the organisation has as manifests for Git; applying them takes it over, and sends nothing.
+    #[command(after_help = "Example:\n  kubectl emnify export --to fleet")]
+    Export(ExportArgs),
     /// Rows of a table of emnify, as manifests take them; without a name, the tables.
     #[command(after_help = "Example:\n  kubectl emnify get rat-types")]
     Get(GetArgs),
@@ -212,6 +215,20 @@ pub struct ReadArgs {
     /// Address of the API, with `--token-file`.
     #[arg(long, env = "EMNIFY_BASE_URL", value_name = "URL", requires = "token_file")]
     pub base_url: Option<String>,
+}
+
+/// What is exported, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct ExportArgs {
+    /// Kinds, such as `endpoints`. Left out: all but `sims`.
+    #[arg(value_name = "KIND")]
+    pub kinds: Vec<String>,
+    /// Folder that is new or empty; `-`: standard output.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: String,
+    /// How emnify is read.
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Which table.

@@ -107,6 +107,7 @@ fn wanted(before: &[String], last: &str) -> Wanted {
     match (verb.get_name(), positionals) {
         ("get", 0) => Wanted::Words(lookups::names().map(str::to_owned).collect()),
         ("run", 0) => Wanted::Words(super::run::actions()),
+        ("export", _) => Wanted::Words(super::export::words()),
         ("approve", 0) if !last.contains('/') => {
             Wanted::Words(vec!["workspace/".to_owned(), "clusterworkspace/".to_owned()])
         }
@@ -148,7 +149,7 @@ fn value_of(flag: &Arg) -> Wanted {
     let values = flag.get_possible_values();
     match flag.get_id().as_str() {
         "namespace" => Wanted::Namespaces,
-        "token_file" => Wanted::Files,
+        "token_file" | "to" => Wanted::Files,
         _ => Wanted::Words(values.iter().map(|value| value.get_name().to_owned()).collect()),
     }
 }
@@ -183,6 +184,8 @@ mod tests {
         assert_eq!(words("get rat-types -o "), ["table", "wide", "json", "yaml", "name"]);
         assert!(words("get ").contains(&"rat-types".to_owned()));
         assert!(words("run s").contains(&"sendSms".to_owned()));
+        assert!(words("export tag ").contains(&"endpoint".to_owned()));
+        assert_eq!(next("export --to "), Wanted::Files);
         assert_eq!(words("explain endpoint/a "), [""; 0], "one object is enough");
     }
 

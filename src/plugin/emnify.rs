@@ -30,6 +30,8 @@ pub(super) struct Emnify {
     api: Api,
     /// Where names are looked up; a token of a file needs none until an object is named.
     place: Place,
+    /// Kind and name of the workspace that the token is of; none of a token of a file.
+    pub(super) workspace: Option<(&'static str, String)>,
 }
 
 /// What a person meant, as emnify knows it.
@@ -63,8 +65,8 @@ impl Subject {
 impl Emnify {
     /// Logs nobody in, unless a file holds an application token.
     pub(super) async fn connect(args: &ReadArgs, place: &Place) -> Result<Self> {
-        let (base_url, credentials, jwt) = match &args.token_file {
-            Some(file) => of_a_file(file, args.base_url.as_deref())?,
+        let ((base_url, credentials, jwt), workspace) = match &args.token_file {
+            Some(file) => (of_a_file(file, args.base_url.as_deref())?, None),
             None => of_the_cluster(&args.token, place).await?,
         };
         let transport = HttpTransport::new(HttpTransportConfig {
@@ -76,7 +78,12 @@ impl Emnify {
         if let Some(jwt) = jwt {
             client.set_token(jwt)?;
         }
-        Ok(Self { api: client.api(Lane::Interactive), place: place.clone() })
+        Ok(Self { api: client.api(Lane::Interactive), place: place.clone(), workspace })
+    }
+
+    /// For whoever reads as the operator does.
+    pub(super) fn api(&self) -> &Api {
+        &self.api
     }
 
     /// One page.
@@ -175,8 +182,11 @@ fn subject(found: &Found) -> Result<Subject> {
     Ok(Subject { kind, id: id.to_owned() })
 }
 
+/// Where emnify is, and who reads it.
+type Way = (BaseUrl, Credentials, Option<Jwt>);
+
 /// A token of a file: a JWT, or an application token, which is exchanged for one.
-fn of_a_file(file: &Path, base_url: Option<&str>) -> Result<(BaseUrl, Credentials, Option<Jwt>)> {
+fn of_a_file(file: &Path, base_url: Option<&str>) -> Result<Way> {
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let text = text.trim();
     if text.is_empty() || text.contains(char::is_whitespace) {
@@ -198,8 +208,8 @@ fn sent_to(base_url: &BaseUrl) -> Result<()> {
     bail!("{} is not https: the token would travel in clear", base_url.origin())
 }
 
-/// The JWT that the operator keeps for an `ApplicationToken`.
-async fn of_the_cluster(name: &str, place: &Place) -> Result<(BaseUrl, Credentials, Option<Jwt>)> {
+/// The JWT that the operator keeps for an `ApplicationToken`, and the workspace of that.
+async fn of_the_cluster(name: &str, place: &Place) -> Result<(Way, Option<(&'static str, String)>)> {
     let cluster = Cluster::connect(place).await?;
     let namespace = cluster.namespace.clone();
     let object = cluster.get(cluster.kind("ApplicationToken")?, name, &namespace).await?;
@@ -229,7 +239,7 @@ async fn of_the_cluster(name: &str, place: &Place) -> Result<(BaseUrl, Credentia
     }
     let base_url = base_url(&cluster, &found).await?;
     sent_to(&base_url)?;
-    Ok((base_url, Credentials::Given, Some(jwt)))
+    Ok(((base_url, Credentials::Given, Some(jwt)), found.workspace()))
 }
 
 /// Where the organisation of the token is, as its workspace knows.

@@ -7,6 +7,7 @@ mod cluster;
 pub mod complete;
 mod emnify;
 mod explain;
+pub mod export;
 mod lookups;
 mod printer;
 mod readings;
@@ -48,6 +49,7 @@ pub async fn run(cli: &Cli) -> Result<()> {
         Verb::Release(args) => {
             steer::release(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await
         }
+        Verb::Export(args) => export::run(args, &cli.place, &mut printer).await,
         Verb::Get(args) => lookups::run(args, &cli.place, &mut printer).await,
         Verb::Whoami(args) => readings::whoami(args, &cli.place, &mut printer).await,
         Verb::Usage(args) => readings::usage(args, &cli.place, &mut printer).await,

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use emnify_harness::stage::{Stage, is_ready};
-use emnify_simulator::state::{Organisation, SimState};
+use emnify_simulator::{
+    Seed,
+    state::{Organisation, SimState},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -20,7 +23,7 @@ use tokio::{
 
 use crate::{
     portal::Traffic,
-    support::{DEVICE, Result, holds, look, make_ready, stage},
+    support::{DEVICE, Result, holds, look, make_ready, options, stage},
 };
 
 /// kubectl with the plugin, on a stage.
@@ -344,5 +347,51 @@ async fn emnify_is_read_and_never_written() -> Result<()> {
     assert!(asked.len() > 40);
     let writes: Vec<_> = traffic.writes();
     assert!(writes.is_empty(), "nothing is ever written, and nobody logs in: {writes:#?}");
+    Ok(())
+}
+
+/// A device that nobody here manages, before the second organisation of the seed.
+const METER: &str = "    endpoints:
+      - {id: 11000001, name: \"on\", enabled: true, service_profile: 101, tariff_profile: 201, sim: 10000003}
+  - id: 1002
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organisation_is_exported_and_taken_over() -> Result<()> {
+    let mut options = options("plugin-export")?;
+    options.simulator.seed =
+        Seed::from_yaml(&include_str!("seed.yaml").replacen("  - id: 1002\n", METER, 1))?;
+    let mut stage = Stage::start(options).await?;
+    stage.start_operator()?;
+    stage.apply_workspace("default").await?;
+    let person = Person::on(&stage)?;
+    let told = person.hears(&["whoami"]).await?;
+    let (_, manifest) = told.split_once("\n\n").context("it says what to apply")?;
+    make_ready(&stage, "ApplicationToken", "kubectl", manifest).await?;
+
+    let traffic = Traffic::from_now(&stage);
+    let folder = TempDir::new()?;
+    let to = folder.path().join("fleet");
+    let to = to.to_str().context("a path is text")?;
+    let said = person.sees(&["export", "--to", to]).await?;
+    has(&said, &["files in", "1 ServiceProfile", "1 TariffProfile", "1 Endpoint"]);
+    has(&person.hears(&["export", "--to", to]).await?, &["is not empty, and nothing is overwritten"]);
+    has(
+        &person.hears(&["export", "users", "--to", "-"]).await?,
+        &["User is not exported: people come and go"],
+    );
+    let streamed = person.sees(&["export", "endpoints", "--to", "-"]).await?;
+    has(&streamed, &["kind: Endpoint\n", "name: \"on\"\n", "  serviceProfile:\n    id: \"101\"\n"]);
+
+    stage.kubectl_ok(&["apply", "--dry-run=server", "-k", to]).await?;
+    stage.kubectl_ok(&["apply", "-k", to]).await?;
+    let device = stage.wait_for("Endpoint", "on", "Ready", is_ready).await?;
+    assert_eq!(device["status"]["id"], "11000001");
+    assert_eq!(device["spec"]["serviceProfile"]["name"], "made-in-the-portal", "{device:#}");
+    for (kind, name) in [("ServiceProfile", "made-in-the-portal"), ("DnsConfig", "9-9-9-9-149-112-112-112")] {
+        stage.wait_for(kind, name, "Ready", is_ready).await?;
+    }
+    let writes = traffic.writes();
+    assert!(writes.is_empty(), "taking over sends nothing: {writes:#?}");
     Ok(())
 }

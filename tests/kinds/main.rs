@@ -13,6 +13,7 @@ mod clock;
 mod crashes;
 mod deeds;
 mod euiccs;
+mod exports;
 mod extras;
 mod keys;
 mod lists;

@@ -3,6 +3,7 @@
 //! emnify has no update: an edit stalls. Our mark ends the purpose, so a callback is found again after a crash, and two with one
 //! URL are told apart.
 
+mod export;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 pub mod change;
 mod diff;
+mod export;
 mod io;
 pub mod rows;
 mod spec;

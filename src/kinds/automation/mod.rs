@@ -5,6 +5,7 @@
 //! nothing, so that what the spec leaves out is read first and sent back as it is.
 
 mod change;
+mod export;
 mod lookups;
 mod spec;
 #[cfg(test)]

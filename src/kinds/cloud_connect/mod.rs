@@ -6,6 +6,7 @@
 
 mod change;
 mod diff;
+mod export;
 mod lookups;
 mod rows;
 mod spec;

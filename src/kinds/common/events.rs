@@ -36,6 +36,17 @@ pub(crate) fn wire(properties: Option<&[Property]>) -> Vec<Wire> {
     properties.unwrap_or_default().iter().map(one).collect()
 }
 
+/// As specs say it.
+pub(crate) fn shown(properties: &[Wire]) -> Vec<Property> {
+    let one = |property: &Wire| {
+        let mut all: Vec<String> = values(property).into_iter().map(str::to_owned).collect();
+        let values = (all.len() > 1).then(|| std::mem::take(&mut all));
+        let value = values.is_none().then(|| all.pop().unwrap_or_default());
+        Property { name: property.property.clone(), value, values }
+    };
+    properties.iter().map(one).collect()
+}
+
 /// What a property says: its values in whatever order, whether there is room for one or for several.
 pub(crate) type Said<'a> = (&'a str, BTreeSet<&'a str>);
 
@@ -103,6 +114,8 @@ mod tests {
         assert_eq!(said(&one), said(&other));
         assert_ne!(said(&one), said(&one[..1]));
         assert_eq!(print(&other), "a=x b=1,2");
+        assert_eq!(said(&wire(Some(&shown(&other)))), said(&other), "and as a spec says it");
+        assert_eq!(shown(&[Wire::default()])[0].value.as_deref(), Some(""), "nothing is said, too");
         assert_eq!(print(&[]), "none");
         let body = serde_json::to_value(&one).unwrap();
         assert_eq!(

@@ -66,6 +66,14 @@ pub fn limit_name(service: &str, volume: i64, period: Option<&str>) -> String {
     }
 }
 
+/// Volume and period of a limit of the service, if `name` is how the table calls one of it.
+pub fn limit_of(name: &str, service: &str) -> Option<(i64, Option<String>)> {
+    let said = name.strip_prefix(service)?.strip_prefix(": ")?;
+    let (volume, period) =
+        said.split_once(" per ").map_or((said, None), |(volume, period)| (volume, Some(period)));
+    Some((volume.parse().ok()?, period.map(str::to_owned)))
+}
+
 /// emnify writes units in singular and plural.
 fn singular(period: &str) -> &str {
     period.strip_suffix('s').unwrap_or(period)
@@ -245,6 +253,9 @@ mod tests {
             limit_name("SMS MT", 100, Some("1 months")),
         ];
         assert!(wanted.iter().all(|name| names.contains(name)), "{wanted:?} in {names:?}");
+        assert_eq!(limit_of(&wanted[0], "4"), Some((100, None)));
+        assert_eq!(limit_of(&wanted[1], "SMS MT"), Some((100, Some("1 month".to_owned()))));
+        assert_eq!(limit_of(&wanted[1], "SMS"), None, "another service");
         assert!(
             !names.contains(&limit_name("SMS MT", 100, Some("1 day"))),
             "another period is another limit"

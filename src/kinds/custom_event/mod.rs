@@ -4,6 +4,7 @@
 //! it supports, which its row says.
 
 mod change;
+mod export;
 mod spec;
 mod template;
 #[cfg(test)]

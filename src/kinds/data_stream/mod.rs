@@ -6,6 +6,7 @@
 
 pub mod change;
 pub mod destination;
+mod export;
 mod local;
 mod spec;
 #[cfg(test)]

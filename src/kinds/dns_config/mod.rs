@@ -3,6 +3,7 @@
 //! emnify has no update: an edit of the pair stalls. It has no read of one pair either, and no name for it: a pair is known by
 //! its two addresses.
 
+mod export;
 mod spec;
 #[cfg(test)]
 mod tests;

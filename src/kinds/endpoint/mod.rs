@@ -10,6 +10,7 @@ mod change;
 mod connectivity;
 mod diff;
 mod events;
+mod export;
 mod io;
 mod quota;
 mod report;

@@ -2,6 +2,7 @@
 //!
 //! emnify has no update and no read of one, and no two spaces overlap: a space is known by its range.
 
+mod export;
 pub(super) mod network;
 mod spec;
 #[cfg(test)]
@@ -29,7 +30,7 @@ impl Record for IpAddressSpace {
     const FIELDS: &'static [Field<Self>] = &[Field::<Self>::new(
         "cidr",
         "ip_address_space",
-        |object, _| wanted(&object.spec.cidr).map(Some),
+        |object, _| wanted(&object.spec).map(Some),
         |row| Value::Text(range(&row.ip_address_space)),
         |row, value| row.ip_address_space = value.to_string(),
     )
@@ -66,12 +67,15 @@ fn range(cidr: &str) -> String {
     cidr.parse::<Network>().map_or_else(|_| cidr.to_lowercase(), |network| network.to_string())
 }
 
-/// emnify has one code for several reasons to refuse a range, so they are told apart here.
-fn wanted(cidr: &str) -> Result<Value, Invalid> {
+/// emnify has one code for several reasons to refuse a range, so they are told apart here. One that is there already may be of older rules.
+fn wanted(spec: &IpAddressSpaceSpec) -> Result<Value, Invalid> {
+    let cidr = &spec.cidr;
     let network: Network = cidr.parse().map_err(|message| Invalid::new("cidr", message))?;
-    if network.to_string() != cidr {
+    if network.to_string() != *cidr {
         return Err(Invalid::new("cidr", format!("{cidr} is an address in a range: write {network}")));
     }
-    network.check().map_err(|message| Invalid::new("cidr", format!("{cidr} {message}")))?;
-    Ok(Value::Text(cidr.to_owned()))
+    if spec.common.id.is_none() {
+        network.check().map_err(|message| Invalid::new("cidr", format!("{cidr} {message}")))?;
+    }
+    Ok(Value::Text(cidr.clone()))
 }

@@ -70,6 +70,8 @@ fn a_range_that_emnify_would_refuse_is_told_before_it_is_sent() {
     said("100.64.0.0/16", "keeps for itself");
     said("10.192.4.0/33", "such as");
     said("10.192.4/24", "such as");
+    let there = object::<IpAddressSpace>(&json!({"cidr": "10.0.0.0/24", "id": "7"}));
+    assert!(there.want(&Inputs::default()).is_ok(), "what is there already may be of older rules");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 
 mod diff;
 pub mod euicc;
+mod export;
 mod io;
 pub mod period;
 pub mod rows;

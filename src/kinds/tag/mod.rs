@@ -3,6 +3,7 @@
 //! Devices make the tags that their specs name, so a tag is often there before its object: it is taken over, and left behind. One that was
 //! made here goes with its object, and vanishes from every device; that is what the guard counts.
 
+mod export;
 pub(crate) mod names;
 mod spec;
 #[cfg(test)]

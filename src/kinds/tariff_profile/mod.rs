@@ -5,6 +5,7 @@
 
 pub mod change;
 mod diff;
+mod export;
 mod io;
 pub mod rows;
 mod spec;

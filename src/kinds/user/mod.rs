@@ -5,6 +5,7 @@
 
 mod change;
 mod diff;
+mod export;
 mod io;
 mod rows;
 mod spec;
