@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 use anyhow::Result;
 use jiff::Timestamp;
-use kube::{ResourceExt, api::ListParams};
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{

@@ -7,7 +7,9 @@ use crate::kinds::export::{Draft, Export, Exported, Manifest, credential_in, lin
 
 impl Export for ApiCallback {
     const EXPORT: Exported<Self> = Exported::Always(Manifest::of(
-        |row: &Row| row.purpose.clone().filter(|purpose| !purpose.is_empty()).unwrap_or_else(|| row.url.clone()),
+        |row: &Row| {
+            row.purpose.clone().filter(|purpose| !purpose.is_empty()).unwrap_or_else(|| row.url.clone())
+        },
         |row, (), draft| write(row, draft),
     ));
 }

@@ -6,8 +6,10 @@ use super::spec::{DnsConfig, DnsConfigSpec};
 use crate::kinds::export::{Draft, Export, Exported, Manifest};
 
 impl Export for DnsConfig {
-    const EXPORT: Exported<Self> =
-        Exported::Always(Manifest::of(|row: &Row| format!("{} {}", row.primary, row.secondary), |row, (), draft| write(row, draft)));
+    const EXPORT: Exported<Self> = Exported::Always(Manifest::of(
+        |row: &Row| format!("{} {}", row.primary, row.secondary),
+        |row, (), draft| write(row, draft),
+    ));
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the type of all that write manifests")]

@@ -9,7 +9,10 @@ use super::{
 use crate::kinds::export::{Draft, Export, Exported, Manifest};
 
 impl Export for IpAddressSpace {
-    const EXPORT: Exported<Self> = Exported::Always(Manifest::of(|row: &Row| row.ip_address_space.clone(), |row, (), draft| write(row, draft)));
+    const EXPORT: Exported<Self> = Exported::Always(Manifest::of(
+        |row: &Row| row.ip_address_space.clone(),
+        |row, (), draft| write(row, draft),
+    ));
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "the type of all that write manifests")]
