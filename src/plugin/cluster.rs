@@ -256,6 +256,11 @@ impl Found {
         Some((kind.as_str(), self.text(&format!("{at}/name"))?.to_owned()))
     }
 
+    /// What a command needs to find it, besides its name.
+    pub(super) fn within(&self) -> String {
+        self.object.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default()
+    }
+
     /// As `kubectl` takes it.
     pub(super) fn typed(&self) -> String {
         format!("{}/{}", self.family.resource.kind.to_lowercase(), self.object.name_any())

@@ -1,5 +1,7 @@
 //! Why an object is not ready, in sentences: from the object through what it names, its workspace and the guard to emnify's words.
 
+mod corrections;
+mod mend;
 mod runbook;
 
 use std::collections::BTreeSet;
@@ -7,7 +9,9 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use emnify_engine::kind::{
     Input, Kind, Managed, Source,
-    reason::condition::{DRIFTED, GUARD_TRIPPED, RESTRICTED, STALLED, SYNCED},
+    reason::condition::{
+        BUDGET_LOW, DRIFTED, GUARD_TRIPPED, ORGANISATION_BLOCKED, RESTRICTED, STALLED, SYNCED,
+    },
     set::ObjectSet,
     task::Task,
     trigger::Trigger,
@@ -68,17 +72,25 @@ pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Pri
 
 /// Everything that is said of an object, and of what it waits for.
 async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
-    let (mut page, mut told) = (Vec::new(), BTreeSet::new());
+    let (mut page, mut seen, mut happened) = (Vec::new(), BTreeSet::new(), Ok(Vec::new()));
     let mut open = vec![(0, found.clone())];
     while let Some((depth, next)) = open.pop() {
-        if !told.insert(next.to_string()) {
+        if !seen.insert(next.to_string()) {
             continue;
         }
         let margin = "  ".repeat(depth);
-        page.extend(sentences(&next).into_iter().map(|sentence| format!("{margin}{sentence}")));
+        let told = events(cluster, &next).await;
+        let said = sentences(&next).into_iter();
+        let said = said.chain(told.as_ref().ok().and_then(|events| corrections::told(&next, events)));
+        page.extend(said.map(|sentence| format!("{margin}{sentence}")));
+        if depth == 0 {
+            happened = told;
+        }
         for (what, named) in named(cluster, &next).await? {
             match named {
-                Ok(Some(named)) if is_settled(&named) => {}
+                Ok(Some(named)) if is_settled(&named) => {
+                    page.extend(mend::held_up(&named).into_iter().map(|told| format!("{margin}{told}")));
+                }
                 Ok(Some(named)) => {
                     page.push(format!("{margin}It needs {named} ({what}):"));
                     open.push((depth + 1, named));
@@ -91,7 +103,10 @@ async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
             }
         }
     }
-    page.extend(events(cluster, found).await);
+    match happened {
+        Ok(events) => page.extend(events[events.len().saturating_sub(EVENTS)..].iter().map(said)),
+        Err(error) => page.push(format!("Its events cannot be read: {error}")),
+    }
     Ok(page)
 }
 
@@ -130,10 +145,9 @@ fn sentences(found: &Found) -> Vec<String> {
         all.push(format!("It is {id} in emnify."));
     }
     let mut said = BTreeSet::new();
-    for condition in
-        [Some(&ready), get(STALLED), get(SYNCED), get(DRIFTED), get(RESTRICTED), get(GUARD_TRIPPED)]
-            .into_iter()
-            .flatten()
+    let holds = |kind: &str| get(kind).filter(|condition| condition.status == "True");
+    let held = [RESTRICTED, GUARD_TRIPPED, BUDGET_LOW, ORGANISATION_BLOCKED].map(holds);
+    for condition in [Some(&ready), get(STALLED), get(SYNCED), get(DRIFTED)].into_iter().chain(held).flatten()
     {
         let speaks = condition.type_ != SYNCED || condition.status == "False";
         if speaks && !condition.message.is_empty() && said.insert(condition.message.clone()) {
@@ -147,6 +161,7 @@ fn sentences(found: &Found) -> Vec<String> {
         all.push(format!("What to do: {}", entry.action));
         all.push(format!("It ends: {}", entry.ends));
     }
+    all.extend(mend::command(found, &reason.reason));
     all
 }
 
@@ -211,28 +226,19 @@ fn references(kind: &str, object: &DynamicObject) -> Vec<(String, String, String
 }
 
 /// What happened lately, the newest last.
-async fn events(cluster: &Cluster, found: &Found) -> Vec<String> {
+async fn events(cluster: &Cluster, found: &Found) -> kube::Result<Vec<Event>> {
     let namespace = found.object.namespace().unwrap_or_else(|| "default".to_owned());
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
     let of = format!("involvedObject.uid={}", found.object.uid().unwrap_or_default());
-    let mut events = match api.list(&ListParams::default().fields(&of)).await {
-        Ok(events) => events.items,
-        Err(error) => return vec![format!("Its events cannot be read: {error}")],
-    };
-    events.sort_by_key(happened);
-    let skipped = events.len().saturating_sub(EVENTS);
-    events[skipped..].iter().map(said).collect()
-}
-
-fn happened(event: &Event) -> Option<Timestamp> {
-    let last = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
-    last.or(event.last_timestamp.as_ref().map(|time| time.0)).or(event.event_time.as_ref().map(|time| time.0))
+    let mut events = api.list(&ListParams::default().fields(&of)).await?.items;
+    events.sort_by_key(corrections::happened);
+    Ok(events)
 }
 
 fn said(event: &Event) -> String {
-    let times = event.series.as_ref().and_then(|series| series.count).or(event.count).unwrap_or(1);
+    let times = corrections::times(event);
     let times = if times > 1 { format!(", {times} times") } else { String::new() };
-    let when = happened(event).map(|at| at.to_string()).unwrap_or_default();
+    let when = corrections::happened(event).map(|at| at.to_string()).unwrap_or_default();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     format!("{when}{times}: {}: {}", text(&event.reason), text(&event.message))
 }

@@ -54,11 +54,15 @@ pub(super) async fn resume(args: &ObjectArgs, cluster: &Cluster, printer: &mut P
     }
 }
 
+/// An annotation suspends the object.
+pub(super) fn is_annotated(found: &Found) -> bool {
+    found.object.annotations().get(SUSPEND).is_some_and(|value| value == "true")
+}
+
 /// What suspends the object.
 pub(super) fn suspended_by(found: &Found) -> Option<&'static str> {
-    let annotated = found.object.annotations().get(SUSPEND).is_some_and(|value| value == "true");
-    by_its_spec(found)
-        .or(annotated.then_some("the annotation emnify.io/suspend (kubectl emnify resume takes it off)"))
+    by_its_spec(found).or(is_annotated(found)
+        .then_some("the annotation emnify.io/suspend (kubectl emnify resume takes it off)"))
 }
 
 /// The field of the spec that suspends the object.

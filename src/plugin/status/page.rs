@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use emnify::Ledger;
-use emnify_engine::kind::reason::condition::READY;
+use emnify_engine::kind::reason::condition::{DRIFTED, READY};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::ResourceExt;
+use kube::ResourceExt as _;
 use serde_json::Value;
 
 use crate::plugin::{cluster::Found, printer::Printer};
@@ -20,6 +20,8 @@ pub(super) struct Seen {
     kind: String,
     /// Why it is not ready, if it is not, and the command that says more.
     waits: Option<(String, String)>,
+    /// The command that says in what it differs from emnify, if that is reported and not corrected.
+    differs: Option<String>,
     /// Its devices by connectivity.
     devices: Vec<(String, i64)>,
     /// Its row, if it is a workspace.
@@ -35,6 +37,8 @@ struct Tally {
     kinds: BTreeMap<String, (usize, usize)>,
     /// Objects that are not ready, by reason, and one of them.
     waiting: BTreeMap<String, (usize, String)>,
+    /// Objects that differ from emnify and are left so, by kind, and one of them.
+    drifted: BTreeMap<String, (usize, String)>,
 }
 
 /// Prints the page. Operators are none where they cannot be looked for; `whole` is false where a kind cannot be read.
@@ -61,12 +65,20 @@ pub(super) fn print<'a>(
     section("Workspaces", &heads, &workspaces, printer)?;
     section("Devices", &["CONNECTIVITY", "DEVICES"], &tally.devices(), printer)?;
     section("Objects", &["KIND", "READY", "OF"], &tally.kinds(), printer)?;
+    if !tally.drifted.is_empty() {
+        section(
+            "Differs from emnify, and is left so",
+            &["KIND", "OBJECTS", "EXPLAINED BY"],
+            &counted(&tally.drifted),
+            printer,
+        )?;
+    }
     if tally.waiting.is_empty() {
         printer.line("")?;
         printer.line(if whole { "Everything is ready." } else { "Not everything could be read." })?;
         return Ok(());
     }
-    section("Not ready", &["REASON", "OBJECTS", "EXPLAINED BY"], &tally.waiting(), printer)
+    section("Not ready", &["REASON", "OBJECTS", "EXPLAINED BY"], &counted(&tally.waiting), printer)
 }
 
 fn section(title: &str, heads: &[&str], rows: &[Vec<String>], printer: &mut Printer<'_>) -> Result<()> {
@@ -109,7 +121,9 @@ impl Seen {
             _ => Vec::new(),
         };
         let row = kind.ends_with("Workspace").then(|| row(found));
-        Self { kind, waits, devices, row }
+        let drifted = found.condition(DRIFTED).is_some_and(|drifted| drifted.status == "True");
+        let differs = drifted.then(|| explained(found));
+        Self { kind, waits, differs, devices, row }
     }
 }
 
@@ -161,6 +175,10 @@ impl Tally {
                 *times += 1;
             }
         }
+        if let Some(how) = &seen.differs {
+            let (times, _) = self.drifted.entry(seen.kind.clone()).or_insert_with(|| (0, how.clone()));
+            *times += 1;
+        }
         for (state, devices) in &seen.devices {
             *self.devices.entry(state.clone()).or_default() += devices;
         }
@@ -176,19 +194,43 @@ impl Tally {
         };
         self.kinds.iter().map(row).collect()
     }
+}
 
-    /// Those that most wait for first.
-    fn waiting(&self) -> Vec<Vec<String>> {
-        let mut all: Vec<_> = self.waiting.iter().collect();
-        all.sort_by(|(a, (x, _)), (b, (y, _))| y.cmp(x).then(a.cmp(b)));
-        all.into_iter()
-            .map(|(reason, (times, how))| vec![reason.clone(), times.to_string(), how.clone()])
-            .collect()
-    }
+/// Those of which there are most first.
+fn counted(of: &BTreeMap<String, (usize, String)>) -> Vec<Vec<String>> {
+    let mut all: Vec<_> = of.iter().collect();
+    all.sort_by(|(a, (x, _)), (b, (y, _))| y.cmp(x).then(a.cmp(b)));
+    all.into_iter().map(|(what, (times, how))| vec![what.clone(), times.to_string(), how.clone()]).collect()
 }
 
 /// The command that says more of an object.
 fn explained(found: &Found) -> String {
-    let within = found.object.namespace().map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-    format!("kubectl emnify explain {}{within}", found.typed())
+    format!("kubectl emnify explain {}{}", found.typed(), found.within())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{definitions::families, plugin::cli::Format};
+
+    #[test]
+    fn what_differs_and_is_left_so_stands_on_the_page_though_it_is_ready() {
+        let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "True", "reason": reason, "message": "name: a -> b", "lastTransitionTime": "2026-05-01T12:00:00Z"});
+        let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint",
+            "metadata": {"name": "meter-1", "namespace": "iot", "generation": 1},
+            "status": {"observedGeneration": 1, "conditions": [condition("Ready", "UpToDate"), condition("Drifted", "Drifted")]}});
+        let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
+        let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        print(None, [seen].iter(), true, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(page.contains("Differs from emnify, and is left so"), "{page}");
+        assert!(
+            page.contains("Endpoint   1         kubectl emnify explain endpoint/meter-1 -n iot"),
+            "{page}"
+        );
+        assert!(page.contains("Everything is ready."), "{page}");
+    }
 }

@@ -21,7 +21,10 @@ use sha2::{Digest, Sha256};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{refusal, tasks::Tasks};
-use crate::{kind::Warning, metrics::Metrics};
+use crate::{
+    kind::{Warning, reason},
+    metrics::Metrics,
+};
 
 /// That events are refused is told once.
 static REFUSED: AtomicBool = AtomicBool::new(false);
@@ -30,6 +33,8 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 const WAITING: usize = 1024;
 /// An event is not repeated within this time while its text stays the same.
 const QUIET: Duration = Duration::from_secs(3600);
+/// The same of a correction: how often somebody changes a field is news, but not every second.
+const QUIET_CORRECTIONS: Duration = Duration::from_secs(60);
 /// Notes that are remembered so as not to repeat them.
 const REMEMBERED: usize = 4096;
 /// So many Normal events may be said at once: what is good is in the status too, and a fleet that is brought up needs the
@@ -53,6 +58,8 @@ pub(crate) struct Note {
     pub reason: &'static str,
     /// For people.
     pub text: String,
+    /// What was changed in emnify was set back.
+    pub corrects: bool,
     /// What happened in emnify: said once for ever, by whichever process.
     pub once: Option<Once>,
 }
@@ -89,7 +96,12 @@ impl Events {
         reason: &'static str,
         note: &str,
     ) {
-        self.send(Note { about: object.object_ref(&()), warning, reason, text: note.to_owned(), once: None });
+        self.send(note_about(object, warning, reason, note));
+    }
+
+    /// Says that what somebody changed in emnify was set back.
+    pub fn say_correction<K: Resource<DynamicType = ()>>(&self, object: &K, note: &str) {
+        self.send(Note { corrects: true, ..note_about(object, false, reason::UPDATED, note) });
     }
 
     /// Says on an object that the API server refuses what the operator needs for it; other errors pass by themselves.
@@ -103,7 +115,7 @@ impl Events {
     pub fn say_once<K: Resource<DynamicType = ()>>(&self, object: &K, warning: &Warning<'_>, at: Timestamp) {
         let Warning { reason, note, key } = *warning;
         let once = Some(Once { key: key.to_owned(), at });
-        self.send(Note { about: object.object_ref(&()), warning: true, reason, text: note.to_owned(), once });
+        self.send(Note { once, ..note_about(object, true, reason, note) });
     }
 
     fn send(&self, note: Note) {
@@ -113,6 +125,16 @@ impl Events {
             tracing::warn!(reason, "event dropped: the API server does not keep up");
         }
     }
+}
+
+fn note_about<K: Resource<DynamicType = ()>>(
+    object: &K,
+    warning: bool,
+    reason: &'static str,
+    text: &str,
+) -> Note {
+    let about = object.object_ref(&());
+    Note { about, warning, reason, text: text.to_owned(), corrects: false, once: None }
 }
 
 /// True if one more Normal event may be said now.
@@ -131,7 +153,8 @@ async fn publish(client: Client, reporter: String, mut rx: mpsc::Receiver<Note>,
     let mut good_news = Bucket::full(GOOD_NEWS, GOOD_NEWS_RATE, Instant::now());
     while let Some(note) = rx.recv().await {
         let key = (note.about.uid.clone().unwrap_or_default(), note.reason);
-        let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.text && at.elapsed() < QUIET);
+        let quiet = if note.corrects { QUIET_CORRECTIONS } else { QUIET };
+        let repeats = || said.get(&key).is_some_and(|(text, at)| *text == note.text && at.elapsed() < quiet);
         if note.once.is_none() && repeats() {
             continue;
         }
@@ -209,7 +232,7 @@ fn event(note: Note, reporter: &str, instance: &str) -> Event {
             namespace: note.about.namespace.clone().or_else(|| Some("default".into())),
             ..ObjectMeta::default()
         },
-        action: Some("Reconcile".into()),
+        action: Some(if note.corrects { reason::CORRECT } else { "Reconcile" }.into()),
         event_time: Some(MicroTime(at)),
         note: Some(text),
         reason: Some(note.reason.into()),
@@ -232,7 +255,7 @@ mod tests {
             ..ObjectReference::default()
         };
         let once = Some(Once { key: key.into(), at: Timestamp::UNIX_EPOCH });
-        Note { about, warning: true, reason: "QuotaUsedUp", text: "text".into(), once }
+        Note { about, warning: true, reason: "QuotaUsedUp", text: "text".into(), corrects: false, once }
     }
 
     #[test]

@@ -176,6 +176,9 @@ words! {
     ORPHANED = "Orphaned";
 }
 
+/// Action of the Event that tells of a change that set back what somebody had changed in emnify.
+pub const CORRECT: &str = "Correct";
+
 /// Ends every message about a deletion that is held: Kubernetes cannot take one back.
 pub(crate) const WAY_OUT: &str =
     "to let it go and leave it in emnify, annotate it with emnify.io/force-orphan=true";

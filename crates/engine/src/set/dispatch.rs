@@ -225,6 +225,7 @@ impl<F: ObjectSet> SetController<F> {
                 }
                 self.kube.shared.allowed::<F::Member>(&call.entry.caller, doing);
                 self.succeeded(&call, &items, replies);
+                self.announce(&call, &items, api.lane() == Lane::Repair);
             }
             Err(error) => {
                 if let (Error::Ambiguous { .. }, Some(group)) = (&error, call.group) {
@@ -305,10 +306,9 @@ impl<F: ObjectSet> SetController<F> {
         if !untold.is_empty() {
             session.kind_state::<F::Member>().sweep.notify_one();
         }
-        self.announce(call, items);
     }
 
-    fn announce(&self, call: &Call<'_, F>, items: &[CallItem<F>]) {
+    fn announce(&self, call: &Call<'_, F>, items: &[CallItem<F>], corrects: bool) {
         let Some(first) = items.first() else { return };
         let reason = match first.change.class().verb {
             Verb::Create => reason::CREATED,
@@ -319,7 +319,10 @@ impl<F: ObjectSet> SetController<F> {
             1 => first.change.to_string(),
             n => format!("{n} members at once, first: {}", first.change),
         };
-        self.kube.shared.events.say(call.object, false, reason, &note);
+        match corrects && reason == reason::UPDATED {
+            true => self.kube.shared.events.say_correction(call.object, &note),
+            false => self.kube.shared.events.say(call.object, false, reason, &note),
+        }
     }
 
     /// The call failed. What may be the fault of one member is found by halving; the others go on in their own half.

@@ -39,6 +39,8 @@ pub(super) struct CallItem<K: Managed> {
     pub(super) inputs: Inputs,
     /// The last change of a retirement: its success is the end of the object.
     pub(super) ends: bool,
+    /// The spec says something new; else it is emnify that changed.
+    pub(super) edited: bool,
     ticket: Option<Ticket>,
     /// Leads from its own trace to the call of somebody else that takes it along.
     batch_hint: Span,
@@ -89,6 +91,7 @@ impl<K: Managed> CallItem<K> {
             change,
             inputs: decision.inputs,
             ends,
+            edited: decision.edited,
             ticket: None,
             batch_hint: Span::none(),
         })

@@ -49,12 +49,11 @@ impl<K: Managed> Controller<K> {
         let settled = call_item.status.as_ref().is_some_and(|s| s.common().settled_generation.is_some());
         // until it is in step for the first time, what is sent belongs to its making
         if call_item.change.class().verb == Verb::Update && settled {
-            self.kube.shared.events.say(
-                &*call_item.object,
-                false,
-                reason::UPDATED,
-                &call_item.change.to_string(),
-            );
+            let (events, what) = (&self.kube.shared.events, call_item.change.to_string());
+            match call_item.edited {
+                true => events.say(&*call_item.object, false, reason::UPDATED, &what),
+                false => events.say_correction(&*call_item.object, &what),
+            }
         }
         if call_item.makes() {
             match (&reply.id, call_item.nonce()) {
