@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     match plugin::run(&plugin::cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => outcome.into(),
         Err(error) => process::failed("kubectl emnify", &error).into(),
     }
 }

@@ -173,6 +173,11 @@ async fn look(
     Ok(Some(own(whole_cluster, |kind, own| compare(own, served(&published, kind)))))
 }
 
+/// How the definitions of a cluster differ from those of this binary, by kind.
+pub async fn differences(client: &Client) -> Result<BTreeMap<String, Difference>> {
+    Ok(look(client, true, &mut None).await?.unwrap_or_default())
+}
+
 async fn read<T: serde::de::DeserializeOwned>(client: &Client, url: &str) -> Result<T> {
     let request = Request::get(url).body(Vec::new()).context("a URL of the API server")?;
     client.request(request).await.with_context(|| format!("{url} cannot be read"))

@@ -8,10 +8,13 @@ use std::collections::HashMap;
 use emnify_engine::{
     kind::{
         Id, Input, LookupRow, Managed, Shown, Source, Table, mark,
+        set::{MemberChange, MemberRow, ObjectSet, PoolRow},
         spec::{CommonSpec, WorkspaceRef},
     },
     session::lookups::fold,
 };
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     api::{
@@ -54,8 +57,34 @@ pub struct Manifest<K: Managed> {
     /// The manifest, or why there can be none.
     pub write: Write<K>,
     /// What a field of it means, where only the row tells: the SIM that a device has.
-    pub meant: fn(&K::Row, &str) -> Option<Id>,
+    pub meant: fn(&K::Row, &Input) -> Option<Id>,
+    /// The field of a spec that means this object as surely as its id, as a pointer, and how it begins: the ICCID of a device's SIM.
+    pub known_by: fn(&K::Row) -> Option<(&'static str, String)>,
 }
+
+/// A kind of fleet: as one of them objects that are alike can be written. Every kind of fleet of the registry is one.
+pub trait ExportSet: ObjectSet<Member: Export> {
+    /// What a set says of all of its members.
+    type Template: PartialEq + Serialize;
+
+    /// What of this manifest of a single object a set can say of all; `None` where it says something that is its own.
+    fn template(member: &Self::Member) -> Option<Self::Template>;
+    /// What a set with the template is called.
+    fn called(template: &Self::Template) -> String;
+    /// What is known of that which a member holds, from the member alone.
+    fn held(row: &MemberRow<Self>) -> Option<PoolRow<Self>>;
+    /// The member carries the tag.
+    fn carries(row: &MemberRow<Self>, tag: &str) -> bool;
+    /// The set of the members that hold these, which takes them over; and an object that it names, if it needs one.
+    fn write(template: Self::Template, held: &[PoolRow<Self>], draft: &Draft<'_>) -> (Self, Option<Value>);
+    /// The change says that a member is of the set, and nothing else.
+    fn joins(change: &MemberChange<Self>) -> bool;
+    /// Whom the set means; `text`: what [`ObjectSet::text`] names. Else why that is not known.
+    fn means(&self, text: Option<&str>) -> Result<Means<'_, MemberRow<Self>>, String>;
+}
+
+/// Says of a row whether it is meant.
+pub type Means<'a, R> = Box<dyn Fn(&R) -> bool + 'a>;
 
 impl<K: Managed> Manifest<K> {
     /// One that needs the listing only.
@@ -67,6 +96,7 @@ impl<K: Managed> Manifest<K> {
             called,
             write,
             meant: |_, _| None,
+            known_by: |_| None,
         }
     }
 }
@@ -90,6 +120,8 @@ pub struct Known {
 struct Named {
     name: String,
     shown: Option<Shown>,
+    /// In a namespace in which what is written cannot name it.
+    elsewhere: bool,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +139,13 @@ impl Known {
 
     /// An object of the kind is exported under this name.
     pub fn put(&mut self, kind: &'static str, id: Id, name: String, shown: Option<Shown>) {
-        self.objects.entry(kind).or_default().insert(id, Named { name, shown });
+        self.objects.entry(kind).or_default().insert(id, Named { name, shown, elsewhere: false });
+    }
+
+    /// What is written cannot name it: by its id only.
+    pub fn is_elsewhere(&mut self, kind: &'static str, id: &Id) {
+        let named = self.objects.get_mut(kind).and_then(|all| all.get_mut(id));
+        named.into_iter().for_each(|named| named.elsewhere = true);
     }
 
     /// It is not exported after all.
@@ -208,11 +246,12 @@ impl<'a> Draft<'a> {
     /// What all manifests say: which object of emnify is meant. Nothing else is needed: what was there before the object is left
     /// behind when the object goes.
     pub fn common(&self) -> CommonSpec {
-        CommonSpec {
-            id: Some(self.id.clone()),
-            workspace_ref: self.known.workspace.clone(),
-            ..CommonSpec::default()
-        }
+        CommonSpec { id: Some(self.id.clone()), ..self.policies() }
+    }
+
+    /// The same of what is no object of emnify.
+    pub fn policies(&self) -> CommonSpec {
+        CommonSpec { workspace_ref: self.known.workspace.clone(), ..CommonSpec::default() }
     }
 
     /// Something is left out because no manifest can say it.
@@ -237,9 +276,10 @@ impl<'a> Draft<'a> {
         Some(text.to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// The name of an object of that kind, if it is exported.
+    /// The name of an object of that kind, if it is exported to where it can be named.
     pub fn object(&self, kind: &str, id: &Id) -> Option<ObjectName> {
-        self.known.name(kind, id).map(ObjectName::from)
+        let named = self.known.objects.get(kind)?.get(id)?;
+        (!named.elsewhere).then(|| ObjectName::from(named.name.as_str()))
     }
 
     /// An object by its name here, else by its id.
@@ -410,6 +450,13 @@ mod tests {
         assert_eq!(draft.reference("ServiceProfile", 8).id, Some("8".into()));
         assert_eq!(draft.clearable("ServiceProfile", 7).name, Some("meters".into()));
         assert_eq!(draft.common().id.as_deref(), Some("9"));
+        known.is_elsewhere("ServiceProfile", &Id::Int(7));
+        let draft = Draft::new(&known, "a", &Id::Int(9));
+        assert_eq!(
+            draft.reference("ServiceProfile", 7).id,
+            Some("7".into()),
+            "no name reaches another namespace"
+        );
         known.forget("ServiceProfile", &Id::Int(7));
         assert_eq!(known.name("ServiceProfile", &Id::Int(7)), None);
     }

@@ -12,14 +12,14 @@ mod profiles_tests;
 
 use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 
-use self::export::Export;
+use self::export::{Export, ExportSet};
 
 /// Something done once per kind: writing its CRD, starting its controller, a row of a table.
 pub trait Visitor {
     /// Called with each kind in turn.
     fn visit<K: Export>(&mut self);
     /// Called with each kind of fleet in turn.
-    fn visit_set<F: ObjectSet>(&mut self);
+    fn visit_set<F: ExportSet>(&mut self);
     /// Called with each kind of task in turn.
     fn visit_task<T: Task>(&mut self);
     /// Called with each kind of trigger in turn.

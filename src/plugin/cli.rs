@@ -1,12 +1,12 @@
 //! What can be typed after `kubectl emnify`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Looks at a fleet that the emnify operator keeps, and lets people decide what waits for them.
 ///
-/// Exit code 0: done. 1: it could not be done, and stderr says why. 2: what was typed cannot be understood. Nothing is ever changed in emnify.
+/// Exit code 0: done. 1: it could not be done, and stderr says why. 2: what was typed cannot be understood, or `export` shows that the folder differs. Nothing is ever changed in emnify.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "kubectl-emnify", bin_name = "kubectl emnify", version)]
 pub struct Cli {
@@ -223,12 +223,62 @@ pub struct ExportArgs {
     /// Kinds, such as `endpoints`. Left out: all but `sims`.
     #[arg(value_name = "KIND")]
     pub kinds: Vec<String>,
-    /// Folder that is new or empty; `-`: standard output.
+    /// Folder; `-`: standard output. One that holds something is compared, and nothing is written.
     #[arg(long, value_name = "FOLDER")]
     pub to: String,
+    /// Adds what is new to a folder that people keep, and changes nothing in it.
+    #[arg(long)]
+    pub merge: bool,
+    /// Which devices that differ in SIM and name only become an `EndpointSet`, which puts a tag on each: `never`, `auto` for ten and more,
+    /// `tag:NAME` for those with that tag.
+    #[arg(long, default_value = "never", value_name = "WHICH")]
+    pub sets: Sets,
     /// How emnify is read.
     #[command(flatten)]
     pub read: ReadArgs,
+}
+
+/// Which devices become sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sets {
+    /// None.
+    #[default]
+    Never,
+    /// Those of which there are some that are alike.
+    Auto,
+    /// Those with this tag.
+    Tag(String),
+}
+
+impl FromStr for Sets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("tag:")) {
+            ("never", _) => Ok(Self::Never),
+            ("auto", _) => Ok(Self::Auto),
+            (_, Some(tag)) if !tag.is_empty() => Ok(Self::Tag(tag.to_owned())),
+            _ => Err("use never, auto or tag:NAME".to_owned()),
+        }
+    }
+}
+
+/// How it ended, if it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// What was compared differs.
+    Differs,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Differs => Self::from(2),
+        }
+    }
 }
 
 /// Which table.
@@ -332,6 +382,16 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn devices_become_sets_as_it_is_typed() {
+        assert_eq!("auto".parse(), Ok(Sets::Auto));
+        assert_eq!("tag:a:b".parse(), Ok(Sets::Tag("a:b".into())));
+        assert_eq!("never".parse(), Ok(Sets::default()));
+        for wrong in ["", "tag:", "Auto", "roof"] {
+            assert!(wrong.parse::<Sets>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound_and_each_verb_has_an_example() {

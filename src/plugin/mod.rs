@@ -23,41 +23,38 @@ use anyhow::Result;
 
 use self::{
     ask::Ask,
-    cli::{Cli, Verb},
+    cli::{Cli, Outcome, Verb},
     cluster::Cluster,
     printer::Printer,
 };
 
 /// Does what was typed.
 #[tokio::main(flavor = "current_thread")]
-pub async fn run(cli: &Cli) -> Result<()> {
+pub async fn run(cli: &Cli) -> Result<Outcome> {
     let (mut out, mut notes) = (io::stdout().lock(), io::stderr());
     let terminal = io::stdout().is_terminal();
     let mut printer = Printer::new(&mut out, &mut notes, cli.place.output).on_terminal(terminal);
-    let ask = Ask { terminal: io::stdin().is_terminal() };
-    match &cli.verb {
-        Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Top(args) => top::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Approve(args) => {
-            steer::approve(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await
-        }
-        Verb::Run(args) => run::run(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await,
-        Verb::Refresh(args) => steer::refresh(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Suspend(args) => steer::suspend(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Resume(args) => steer::resume(args, &Cluster::connect(&cli.place).await?, &mut printer).await,
-        Verb::Release(args) => {
-            steer::release(args, &Cluster::connect(&cli.place).await?, ask, &mut printer).await
-        }
-        Verb::Export(args) => export::run(args, &cli.place, &mut printer).await,
-        Verb::Get(args) => lookups::run(args, &cli.place, &mut printer).await,
-        Verb::Whoami(args) => readings::whoami(args, &cli.place, &mut printer).await,
-        Verb::Usage(args) => readings::usage(args, &cli.place, &mut printer).await,
-        Verb::Events(args) => readings::events(args, &cli.place, &mut printer).await,
-        Verb::Sms(args) => readings::sms(args, &cli.place, &mut printer).await,
-        Verb::Locate(args) => readings::locate(args, &cli.place, &mut printer).await,
-        Verb::Coverage(args) => readings::coverage(args, &cli.place, &mut printer).await,
-        Verb::AutomationLog(args) => readings::automation_log(args, &cli.place, &mut printer).await,
-        Verb::Describe(args) => readings::describe(args, &cli.place, &mut printer).await,
-    }
+    let (printer, ask) = (&mut printer, Ask { terminal: io::stdin().is_terminal() });
+    let done = match &cli.verb {
+        Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Top(args) => top::run(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Approve(args) => steer::approve(args, &Cluster::connect(&cli.place).await?, ask, printer).await,
+        Verb::Run(args) => run::run(args, &Cluster::connect(&cli.place).await?, ask, printer).await,
+        Verb::Refresh(args) => steer::refresh(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Suspend(args) => steer::suspend(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Resume(args) => steer::resume(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Release(args) => steer::release(args, &Cluster::connect(&cli.place).await?, ask, printer).await,
+        Verb::Export(args) => return export::run(args, &cli.place, printer).await,
+        Verb::Get(args) => lookups::run(args, &cli.place, printer).await,
+        Verb::Whoami(args) => readings::whoami(args, &cli.place, printer).await,
+        Verb::Usage(args) => readings::usage(args, &cli.place, printer).await,
+        Verb::Events(args) => readings::events(args, &cli.place, printer).await,
+        Verb::Sms(args) => readings::sms(args, &cli.place, printer).await,
+        Verb::Locate(args) => readings::locate(args, &cli.place, printer).await,
+        Verb::Coverage(args) => readings::coverage(args, &cli.place, printer).await,
+        Verb::AutomationLog(args) => readings::automation_log(args, &cli.place, printer).await,
+        Verb::Describe(args) => readings::describe(args, &cli.place, printer).await,
+    };
+    done.map(|()| Outcome::Done)
 }

@@ -1,7 +1,7 @@
 //! `kubectl emnify`, as people type it: kubectl finds the plugin in the PATH.
 
 use std::{
-    env,
+    env, fs,
     os::unix::fs::symlink,
     process::{ExitStatus, Output, Stdio},
     time::Duration,
@@ -23,7 +23,7 @@ use tokio::{
 
 use crate::{
     portal::Traffic,
-    support::{DEVICE, Result, holds, look, make_ready, options, stage},
+    support::{DEVICE, ORGANISATION, Result, holds, look, make_ready, options, stage},
 };
 
 /// kubectl with the plugin, on a stage.
@@ -179,6 +179,16 @@ async fn why_something_waits_is_told_in_sentences() -> Result<()> {
     let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
     has(&told, &["endpoint.emnify.io/meter-1 is ready since", "Created: "]);
     assert!(!told.contains("What to do"), "nothing is to be done: {told}");
+    stage.simulator().edit(|state| {
+        let devices = &mut state.organisations.get_mut(&ORGANISATION).expect("it is there").endpoints;
+        devices.values_mut().for_each(|device| device.name = "Meter of the portal".to_owned());
+    })?;
+    let told = async || {
+        Ok(person.sees(&["explain", "endpoint/meter-1"]).await?.contains("Drift was corrected once, at"))
+    };
+    stage.eventually("it tells that it was set back", told).await?;
+    let told = person.sees(&["explain", "endpoint/meter-1"]).await?;
+    has(&told, &["name: Meter of the portal -> Meter 1", "kubectl emnify events endpoint/meter-1 -n "]);
     has(&person.sees(&["status"]).await?, &["Everything is ready."]);
 
     let told = text(&person.types(&["top"]).await?.stderr);
@@ -375,7 +385,19 @@ async fn an_organisation_is_exported_and_taken_over() -> Result<()> {
     let to = to.to_str().context("a path is text")?;
     let said = person.sees(&["export", "--to", to]).await?;
     has(&said, &["files in", "1 ServiceProfile", "1 TariffProfile", "1 Endpoint"]);
-    has(&person.hears(&["export", "--to", to]).await?, &["is not empty, and nothing is overwritten"]);
+    let again = person.types(&["export", "--to", to]).await?;
+    assert!(again.status.success() && again.stdout.is_empty(), "nothing differs: {}", text(&again.stdout));
+    let notes = text(&again.stderr);
+    assert!(!notes.contains("the cluster"), "its definitions are those of this program: {notes}");
+    let devices = folder.path().join("fleet/endpoints-0001.yaml");
+    let ours = fs::read_to_string(&devices)?;
+    fs::write(&devices, ours.replace("name: \"on\"\n", "name: \"on\" # of the roof\n"))?;
+    let differs = person.types(&["export", "--to", to]).await?;
+    assert_eq!(differs.status.code(), Some(2), "{}", text(&differs.stderr));
+    has(&text(&differs.stdout), &["+++ emnify/endpoints-0001.yaml", "# of the roof"]);
+    has(&text(&differs.stderr), &["nothing was written; --merge adds"]);
+    has(&person.sees(&["export", "--to", to, "--merge"]).await?, &["0 new files in", "nothing new"]);
+    assert!(fs::read_to_string(&devices)?.contains("# of the roof"), "what people wrote is kept");
     has(
         &person.hears(&["export", "users", "--to", "-"]).await?,
         &["User is not exported: people come and go"],

@@ -28,6 +28,7 @@ mod repeats;
 mod rotation;
 mod stage;
 mod tables;
+mod takeovers;
 mod tokens;
 mod triggers;
 mod upgrade;

@@ -1,7 +1,7 @@
 //! A device as a manifest: which it is and how it is set up. Whether it is in service stays with whoever decides that today, and so does
 //! what no listing shows, operators and allowances: reading them would take three calls for each device.
 
-use emnify_engine::kind::{Id, Kind as _};
+use emnify_engine::kind::{Id, Input, Kind as _, Source};
 
 use super::{
     rows::{Row, RowSim},
@@ -29,9 +29,17 @@ const SIM: &str = "sim.iccid";
 impl Export for Endpoint {
     const EXPORT: Exported<Self> = Exported::Always(Manifest {
         many: true,
-        meant: |row, path| row.sim.as_ref().filter(|_| path == SIM).map(|sim| Id::Int(sim.id)),
+        meant: the_sim,
+        known_by: |row| Some(("/spec/sim/iccid", row.sim.as_ref()?.iccid.as_deref()?.get(..19)?.to_owned())),
         ..Manifest::of(|row: &Row| row.name.to_string(), |row, _, draft| Ok(write(row, draft)))
     });
+}
+
+/// The SIM that the device has, where it is the one that the manifest names.
+fn the_sim(row: &Row, input: &Input) -> Option<Id> {
+    let Source::Mirror { key, .. } = &input.source else { return None };
+    let sim = row.sim.as_ref().filter(|_| input.path == SIM)?;
+    sim.iccid.as_deref().is_some_and(|iccid| iccid.starts_with(&key.value)).then_some(Id::Int(sim.id))
 }
 
 fn write(row: &Row, draft: &mut Draft<'_>) -> Endpoint {

@@ -5,6 +5,7 @@
 //! the set's tag says that it belongs to the set, the installation's mark that the set made it.
 
 mod choose;
+mod export;
 mod list;
 mod name;
 mod report;

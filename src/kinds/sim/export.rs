@@ -12,7 +12,11 @@ use crate::{
 impl Export for Sim {
     const EXPORT: Exported<Self> = Exported::OnRequest(
         "devices name their SIMs, and a manifest of a SIM sets nothing before it sets a state",
-        Manifest { many: true, ..Manifest::of(called, |row, (), draft| write(row, draft)) },
+        Manifest {
+            many: true,
+            known_by: |row| Some(("/spec/iccid", row.iccid.as_deref()?.get(..19)?.to_owned())),
+            ..Manifest::of(called, |row, (), draft| write(row, draft))
+        },
     );
 }
 

@@ -8,14 +8,14 @@ use emnify_engine::kind::Id;
 const LONGEST: usize = 60;
 
 /// A name for each, in the order of `called`, which is that of the ids. Of several that would be called alike the one with the lowest id
-/// is, and the others have their id at the end.
-pub(super) fn of(kind: &str, called: &[(Id, String)]) -> Vec<String> {
+/// is, and the others have their id at the end; so has one whose name is `given` already.
+pub(super) fn of(kind: &str, called: &[(Id, String)], given: &HashSet<&str>) -> Vec<String> {
     let bases: Vec<String> = called.iter().map(|(id, called)| base(kind, id, called)).collect();
     let mut first: HashMap<&str, usize> = HashMap::new();
-    for (at, base) in bases.iter().enumerate() {
+    for (at, base) in bases.iter().enumerate().filter(|(_, base)| !given.contains(base.as_str())) {
         first.entry(base).or_insert(at);
     }
-    let mut taken: HashSet<String> = first.keys().map(|base| (*base).to_owned()).collect();
+    let mut taken: HashSet<String> = first.keys().chain(given).map(|base| (*base).to_owned()).collect();
     let mut names = Vec::with_capacity(called.len());
     for (at, (base, (id, _))) in bases.iter().zip(called).enumerate() {
         if first.get(base.as_str()) == Some(&at) {
@@ -59,7 +59,14 @@ mod tests {
 
     fn named(called: &[(i64, &str)]) -> Vec<String> {
         let called: Vec<_> = called.iter().map(|(id, name)| (Id::Int(*id), (*name).to_owned())).collect();
-        of("Endpoint", &called)
+        of("Endpoint", &called, &HashSet::new())
+    }
+
+    #[test]
+    fn a_name_that_people_gave_is_left_to_them() {
+        let called = [(Id::Int(1), "roof".to_owned()), (Id::Int(2), "roof".to_owned())];
+        let given = HashSet::from(["roof", "roof-2"]);
+        assert_eq!(of("Endpoint", &called, &given), ["roof-1", "roof-2-2"]);
     }
 
     #[test]

@@ -1,14 +1,20 @@
 //! What is written is held against what was read, by the engine's own comparison, before anybody sees it: a manifest that would change
 //! something, or be refused, is none that takes over.
 
+use std::sync::Arc;
+
 use emnify_engine::kind::{
-    Change, Context, Diff, Have, Inputs, Managed, Source, Status as _,
+    Change, Context, Diff, Have, Id, Input, Inputs, Kind as _, Managed, Source, Status as _,
     secret::SecretValue,
     spec::{CommonSpec, Provenance},
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::kinds::export::{Known, Manifest};
+use crate::kinds::export::{ExportSet, Known, Manifest};
+
+/// A row, and the pieces that its manifest needs.
+pub(super) type Whole<K> = (Arc<<K as Managed>::Row>, Arc<<K as Managed>::Parts>);
 
 /// Where the object would be, for marks that are never written.
 const INSTALLATION: &str = "export";
@@ -20,40 +26,76 @@ pub(super) fn takes_over<K: Managed>(
     manifest: &Manifest<K>,
     known: &Known,
 ) -> Result<(), String> {
-    let inputs = inputs(object, have, manifest, known)?;
+    left_as_it_is(&differences(object, have, manifest, known)?)
+}
+
+/// What applying the object would change, each in words; or why that is not known.
+pub(super) fn differences<K: Managed>(
+    object: &K,
+    have: &Have<K>,
+    manifest: &Manifest<K>,
+    known: &Known,
+) -> Result<Vec<String>, String> {
+    let meant = |input: &Input| (manifest.meant)(&have.row, input);
+    let inputs = inputs(object.meta(), object.inputs(), &meant, known)?;
     let want = object.want(&inputs).map_err(|invalid| invalid.to_string())?;
     let mut status = K::Status::default();
     status.common_mut().id = Some(K::id(&have.row).to_string());
     status.common_mut().provenance = Some(Provenance::Adopted);
-    let context = Context {
+    Ok(differing(object.common(), K::diff(&want, have, &context(&status))))
+}
+
+/// Why applying the set would send its members more than that they are its members, if so.
+pub(super) fn joins<F: ExportSet>(
+    set: &F,
+    members: &[Whole<F::Member>],
+    known: &Known,
+) -> Result<(), String> {
+    let inputs = inputs(set.meta(), set.inputs(), &|_| None, known)?;
+    let base = set.base(&inputs).map_err(|invalid| invalid.to_string())?;
+    let status = set.memory(None, false);
+    for (row, parts) in members {
+        let held = F::held(row).ok_or_else(|| format!("{} holds nothing", F::Member::id(row)))?;
+        let want = set.member(&base, &held).map_err(|invalid| invalid.to_string())?;
+        let have = Have { row: row.clone(), parts: parts.clone(), output: None };
+        let mut diff = F::Member::diff(&want, &have, &context(&status));
+        diff.changes.retain(|change| !F::joins(change) || change.class().disturbs > 0);
+        left_as_it_is(&differing(set.common(), diff))
+            .map_err(|why| format!("{} {}: {why}", F::Member::KIND, F::Member::id(row)))?;
+    }
+    Ok(())
+}
+
+/// As of an object that was there before it was applied a moment ago.
+fn context<K: Managed>(status: &K::Status) -> Context<'_, K> {
+    Context {
         now: Timestamp::now(),
         object_created: None,
-        status: Some(&status),
+        status: Some(status),
         edited: true,
         factory_test: false,
         own_tokens: Vec::new(),
         own_users: Vec::new(),
         as_user: false,
-    };
-    in_step(object.common(), K::diff(&want, have, &context))
+    }
 }
 
 /// What its fields lead to: other manifests, rows of tables, and Secrets that a person fills in.
-fn inputs<K: Managed>(
-    object: &K,
-    have: &Have<K>,
-    manifest: &Manifest<K>,
+fn inputs(
+    meta: &ObjectMeta,
+    of: Vec<Input>,
+    meant: &dyn Fn(&Input) -> Option<Id>,
     known: &Known,
 ) -> Result<Inputs, String> {
-    let place = format!("{INSTALLATION}/{}", object.meta().name.as_deref().unwrap_or_default());
+    let place = format!("{INSTALLATION}/{}", meta.name.as_deref().unwrap_or_default());
     let mut inputs = Inputs::new(INSTALLATION, place, None);
-    for input in object.inputs() {
+    for input in of {
         if let Source::Secret { .. } | Source::Masked { .. } = &input.source {
             let value = SecretValue::new("what nobody is shown".to_owned().into(), "digest");
             inputs.put_secret(input.path, value);
             continue;
         }
-        let found = (manifest.meant)(&have.row, &input.path).map(|id| (id, None));
+        let found = meant(&input).map(|id| (id, None));
         match (found.or_else(|| known.resolve(&input)), &input.source) {
             (Some((id, shown)), _) => {
                 if let Some(shown) = shown {
@@ -68,8 +110,8 @@ fn inputs<K: Managed>(
     Ok(inputs)
 }
 
-/// Nothing is sent, told of, or waited for.
-fn in_step<C: Change>(policies: &CommonSpec, diff: Diff<C>) -> Result<(), String> {
+/// What is sent, told of, or waited for.
+fn differing<C: Change>(policies: &CommonSpec, diff: Diff<C>) -> Vec<String> {
     let ignored = |path: &str| {
         let below = |entry: &String| {
             path.strip_prefix(entry.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -81,6 +123,10 @@ fn in_step<C: Change>(policies: &CommonSpec, diff: Diff<C>) -> Result<(), String
     differs.extend(diff.immutable.iter().chain(&diff.reported).map(ToString::to_string));
     differs.extend(diff.renew.into_iter().chain(diff.waiting));
     differs.extend(diff.illegal.map(|invalid| invalid.to_string()));
+    differs
+}
+
+fn left_as_it_is(differs: &[String]) -> Result<(), String> {
     if differs.is_empty() {
         return Ok(());
     }
@@ -89,9 +135,6 @@ fn in_step<C: Change>(policies: &CommonSpec, diff: Diff<C>) -> Result<(), String
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use emnify_engine::kind::Id;
     use serde_json::{Value, from_value, json};
 
     use super::*;

@@ -1,7 +1,7 @@
 //! Manifests as text. kubectl reads YAML 1.1, in which `on`, `1_000` and `0o7` are no texts, and the library that is used elsewhere
 //! writes 1.2: so whatever is not plainly a word stands in quotes, as JSON has them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, iter};
 
 use serde_json::Value;
 
@@ -27,6 +27,10 @@ fn lines(value: &Value) -> Vec<String> {
                 let below = lines(value);
                 match below.as_slice() {
                     [line] if is_short(value) => all.push(format!("{key}: {line}")),
+                    [mark, lines @ ..] if value.is_string() => {
+                        all.push(format!("{key}: {mark}"));
+                        all.extend_from_slice(lines);
+                    }
                     _ => {
                         all.push(format!("{key}:"));
                         all.extend(below.iter().map(|line| format!("  {line}")));
@@ -46,6 +50,9 @@ fn lines(value: &Value) -> Vec<String> {
         }
         Value::Object(_) => vec!["{}".to_owned()],
         Value::Array(_) => vec!["[]".to_owned()],
+        Value::String(text) if is_text(text) => {
+            iter::once("|".to_owned()).chain(text.lines().map(|line| format!("  {line}"))).collect()
+        }
         Value::String(text) => vec![scalar_text(text)],
         Value::Null | Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
     }
@@ -62,6 +69,14 @@ fn is_short(value: &Value) -> bool {
 
 fn scalar_text(text: &str) -> String {
     if is_word(text) { text.to_owned() } else { quoted(text) }
+}
+
+/// Lines of words, which stand below each other as they are.
+fn is_text(text: &str) -> bool {
+    let joins = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+    text.len() > 1
+        && text.ends_with('\n')
+        && text.lines().all(|line| !line.is_empty() && line.bytes().all(joins))
 }
 
 /// Letters, and what joins them; no reader takes it for anything else.
@@ -105,6 +120,24 @@ mod tests {
                     \"8988303000000010001\"\n  tags:\n    - roof\n    - \"on\"\n  zones:\n    - id: \"7\"\n      more:\n        a: \
                     true\n    - id: \"8\"\n";
         assert_eq!(document(&value), text);
+    }
+
+    #[test]
+    fn lines_of_a_list_stand_below_each_other() {
+        let text = "8988303000000010001\n8988303000000010002\n";
+        let written = document(&json!({"data": {"iccids": text}, "kind": "ConfigMap"}));
+        assert_eq!(
+            written,
+            "data:\n  iccids: |\n    8988303000000010001\n    8988303000000010002\nkind: ConfigMap\n"
+        );
+        for odd in ["a\n\n", "\n", " a\n", "a\n b\n", "a\nb", "a\r\n", "#a\n", "a\n...\n", "a\n---\n"] {
+            for value in [json!({"data": {"x": odd}, "z": 1}), json!([odd, "b"])] {
+                let back: Value = serde_yaml::from_str(&document(&value)).unwrap();
+                assert_eq!(back, value, "{odd:?}");
+            }
+        }
+        let list = json!([text]);
+        assert_eq!(serde_yaml::from_str::<Value>(&document(&list)).unwrap(), list);
     }
 
     #[test]
