@@ -2,7 +2,10 @@
 //! are run page by page, and whole `kubectl` commands in running text after them. A comment `<!-- not run: why -->` above a
 //! block says why it cannot be.
 
+mod takeover;
+
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -20,7 +23,7 @@ use crate::{
 };
 
 /// No command of a page takes longer.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -66,10 +69,13 @@ fn in_text(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A shell in the repository whose `kubectl`, `helm` and `emnify-operator` are those of the test.
+/// A shell whose `kubectl`, `helm` and `emnify-operator` are those of the test.
 struct Shell {
     programs: PathBuf,
     kubeconfig: PathBuf,
+    /// Where commands are typed: in the repository.
+    folder: PathBuf,
+    environment: BTreeMap<&'static str, String>,
 }
 
 impl Shell {
@@ -79,7 +85,13 @@ impl Shell {
         symlink(emnify_devenv::tools::kubectl().await?, programs.join("kubectl"))?;
         symlink(emnify_devenv::tools::helm().await?, programs.join("helm"))?;
         symlink(env!("CARGO_BIN_EXE_emnify-operator"), programs.join("emnify-operator"))?;
-        let shell = Self { kubeconfig: programs.join("kubeconfig"), programs };
+        symlink(env!("CARGO_BIN_EXE_kubectl-emnify"), programs.join("kubectl-emnify"))?;
+        let shell = Self {
+            kubeconfig: programs.join("kubeconfig"),
+            programs,
+            folder: ROOT.into(),
+            environment: BTreeMap::new(),
+        };
         fs::copy(stage.plane().kubeconfig(), &shell.kubeconfig)?;
         shell.run(&format!("kubectl config set-context --current --namespace {}", stage.namespace())).await?;
         Ok(shell)
@@ -89,7 +101,8 @@ impl Shell {
         let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default());
         let running = Command::new("bash")
             .args(["-euo", "pipefail", "-c", command])
-            .current_dir(ROOT)
+            .current_dir(&self.folder)
+            .envs(&self.environment)
             .env("PATH", path)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("KUBERC", "off")

@@ -5,11 +5,12 @@ use std::fs;
 use super::{ROOT, pages};
 
 /// Pages whose every command `tests/e2e/docs.rs` runs.
-const RUN: [&str; 7] = ["backup", "gitops", "install", "operations", "runbook", "uninstall", "upgrade"];
+const RUN: [&str; 8] =
+    ["backup", "gitops", "install", "operations", "runbook", "takeover", "uninstall", "upgrade"];
 
 /// What begins a command.
-const PROGRAMS: [&str; 9] =
-    ["kubectl", "helm", "emnify-operator", "curl", "flux", "argocd", "kustomize", "velero", "docker"];
+const PROGRAMS: [&str; 10] =
+    ["kubectl", "helm", "emnify-operator", "curl", "flux", "argocd", "kustomize", "velero", "docker", "git"];
 
 /// What names a command without being one.
 const MENTIONS: [&str; 2] = ["kubectl delete namespace", "emnify-operator check PATH"];
