@@ -22,6 +22,8 @@ pub(super) const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomizati
 #[derive(Debug, Default)]
 pub struct Folder {
     held: Vec<Held>,
+    /// Places of those that are bound to an id, by kind and id.
+    bound: HashMap<(String, String), usize>,
     /// Data of each `ConfigMap`, by its name.
     maps: HashMap<String, BTreeMap<String, String>>,
     /// Names of what stands in the folder itself.
@@ -138,6 +140,10 @@ impl Folder {
         let Some(name) = text("/metadata/name") else { return };
         if version.split('/').next() == Some(GROUP) {
             let namespace = text("/metadata/namespace");
+            let id = text("/spec/id");
+            id.into_iter().for_each(|id| {
+                self.bound.entry((kind.clone(), id)).or_insert(self.held.len());
+            });
             self.held.push(Held { file: file.to_owned(), kind, name, namespace, object: object.clone() });
         } else if version == "v1" && kind == "ConfigMap" {
             let data = serde_json::from_value(object["data"].clone()).unwrap_or_default();
@@ -152,14 +158,14 @@ impl Folder {
 
     /// The object that is bound to this id, or means the same by this field.
     pub(super) fn find(&self, kind: &str, id: &Id, known_by: Option<(&str, String)>) -> Option<&Held> {
-        let id = id.to_string();
-        let same = |held: &&Held| held.id() == Some(id.as_str());
-        let means = |held: &&Held| {
-            known_by.as_ref().filter(|_| held.id().is_none()).is_some_and(|(at, begins)| {
-                held.object.pointer(at).and_then(Value::as_str).is_some_and(|text| text.starts_with(begins))
-            })
-        };
-        self.of(kind).find(same).or_else(|| self.of(kind).find(means))
+        if let Some(place) = self.bound.get(&(kind.to_owned(), id.to_string())) {
+            return self.held.get(*place);
+        }
+        let (at, begins) = known_by?;
+        let mut loose = self.of(kind).filter(|held| held.id().is_none());
+        loose.find(|held| {
+            held.object.pointer(at).and_then(Value::as_str).is_some_and(|text| text.starts_with(&begins))
+        })
     }
 
     /// Makes known what is not read of emnify this time, so that what is new can name it.
