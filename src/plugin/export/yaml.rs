@@ -76,7 +76,7 @@ fn is_text(text: &str) -> bool {
     let joins = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     text.len() > 1
         && text.ends_with('\n')
-        && text.lines().all(|line| !line.is_empty() && line.bytes().all(joins))
+        && text.split_terminator('\n').all(|line| !line.is_empty() && line.bytes().all(joins))
 }
 
 /// Letters, and what joins them; no reader takes it for anything else.
