@@ -7,7 +7,7 @@ use std::{
 };
 
 use emnify::{
-    Api,
+    Api, Error,
     wire::event::{Event, Record},
 };
 use futures::future::BoxFuture;
@@ -16,8 +16,8 @@ use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    events::Events, inputs::SecretInputs, references::References, refusal::Refusals, status::StatusWriter,
-    tasks::Tasks, unserved::Unserved, workspaces::Workspaces,
+    events::Events, inputs::SecretInputs, observer::{Observer, Share}, references::References, refusal::Refusals,
+    status::StatusWriter, tasks::Tasks, unserved::Unserved, workspaces::Workspaces,
 };
 use crate::{
     decide::trigger::Made,
@@ -217,6 +217,7 @@ pub struct Shared {
     /// Turns at emnify under way, and whether more may begin.
     pub(crate) turns: watch::Sender<Turns>,
     pub(crate) clock: OnceLock<Clock>,
+    pub(crate) observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl Shared {
@@ -246,6 +247,7 @@ impl Shared {
             opened: OnceLock::new(),
             turns: watch::Sender::default(),
             clock: OnceLock::new(),
+            observer: OnceLock::new(),
         })
     }
 
@@ -376,6 +378,13 @@ impl Shared {
     /// When reconciling began, if it has.
     pub(crate) fn opened_at(&self) -> Option<Instant> {
         self.opened.get().copied()
+    }
+
+    /// Tells whoever listens of a call; what is told is only made up where somebody does.
+    pub(crate) fn tell(&self, shares: impl FnOnce() -> Vec<Share>, error: Option<&Error>) {
+        if let Some(observer) = self.observer.get() {
+            observer.called(shares(), error);
+        }
     }
 
     /// Reconciling has begun.

@@ -9,6 +9,7 @@ pub(crate) mod input_reader;
 pub(crate) mod inputs;
 pub(crate) mod memory;
 pub mod object;
+pub mod observer;
 pub(crate) mod reconcile;
 pub(crate) mod references;
 pub mod refusal;

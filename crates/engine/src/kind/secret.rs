@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// A shorter value is left where it stands in a text: it may be a word of the sentence.
 const SHORTEST: usize = 4;
 
+/// What digests of values that go to emnify are for.
+pub const INPUT: &str = "input";
+
 /// A keyed digest of `values`: nobody who has not got the `salt` can tell a guess from the value. `flow` says what for, so that
 /// one value in two places looks like two.
 pub fn digest<'a>(

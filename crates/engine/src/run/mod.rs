@@ -15,6 +15,7 @@ use tracing::{Instrument, Span};
 use crate::{
     cluster::{
         context::{AnyKind, EngineSettings, Shared},
+        observer::Observer,
         tasks::{self, Ended},
     },
     kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger},
@@ -55,6 +56,14 @@ impl Builder {
     pub fn clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         let set = self.shared.clock.set(Box::new(clock));
         debug_assert!(set.is_ok(), "an engine has one clock");
+        self
+    }
+
+    /// Tells `observer` of every call that is made for an object.
+    #[must_use]
+    pub fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        let set = self.shared.observer.set(observer);
+        debug_assert!(set.is_ok(), "an engine has one observer");
         self
     }
 

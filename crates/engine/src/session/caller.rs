@@ -69,7 +69,7 @@ impl Caller {
 
     /// The digest of a value that goes to emnify for `object`, by which later processes know it again.
     pub(crate) fn digest(&self, object: &str, value: &str) -> String {
-        secret::digest(&self.salt.read(), "input", [object, value])
+        secret::digest(&self.salt.read(), secret::INPUT, [object, value])
     }
 
     /// Id of the application token that the client logs in with, also while it has no live login.

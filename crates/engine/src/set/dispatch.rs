@@ -19,6 +19,7 @@ use super::{
     state::{self, SetState},
 };
 use crate::{
+    cluster::observer::Share,
     decide::{
         error_policy::{self, Next as After, Verdict, is_told_at_once},
         refusals, rejected,
@@ -61,6 +62,12 @@ struct Tried<'a> {
     what: &'a str,
     /// Digest of the change that emnify may have refused.
     refused: Option<String>,
+}
+
+/// What the set has in a call, member by member, for whoever hears of it.
+fn shares<F: ObjectSet>(call: &Call<'_, F>, items: &[CallItem<F>]) -> Vec<Share> {
+    let key = call.object.key();
+    items.iter().map(|item| Share::of(&key, F::Member::KIND, item.id.as_ref(), &item.change)).collect()
 }
 
 impl<F: ObjectSet> SetController<F> {
@@ -213,6 +220,7 @@ impl<F: ObjectSet> SetController<F> {
         let answer = batch.send::<F::Member>(api).await;
         let disturbed = response::disturbed(answer.as_ref().err(), items.len(), first.repeatable());
         settle_guard(&call, &items, disturbed);
+        self.kube.shared.tell(|| shares(&call, &items), answer.as_ref().err());
         match answer {
             Ok(replies) => {
                 if let Some(key) = &call.key {

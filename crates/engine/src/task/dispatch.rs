@@ -1,6 +1,6 @@
 //! The emnify side of a task: when its turn has come it is looked at again, and one call is made.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use emnify::{Api, Error};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use super::{
     look::{self, Looks, Opened},
 };
 use crate::{
-    cluster::object::item,
+    cluster::{object::item, observer::Share},
     decide::{
         error_policy::{self, Verdict},
         task::{
@@ -21,7 +21,7 @@ use crate::{
         },
     },
     kind::{
-        Id,
+        Id, Kind,
         decoded::Decoded,
         task::{Again, Outcome, Task, TaskStatus, Work},
     },
@@ -138,6 +138,8 @@ impl<T: Task> TaskController<T> {
         }
         tracing::info!(kind = T::KIND, object = %object.key(), target = %id, lane = %api.lane(), "sending");
         let answer = T::send(api, id, call).await;
+        let share = || Share::deed(&object.key(), T::Member::KIND, id, named(call), self.disturbed(turn, id));
+        self.kube.shared.tell(|| vec![share()], answer.as_ref().err());
         let repeatable = terms.again == Again::Yes;
         if response::disturbed(answer.as_ref().err(), 1, repeatable) == Disturbed::No {
             self.not_disturbed(turn, id);
@@ -291,6 +293,12 @@ impl<T: Task> TaskController<T> {
             access.caller.guard.refund_more(uid, devices);
         }
     }
+}
+
+/// What a call is called: its first word, as of `SendSms(..)`.
+fn named<C: Debug>(call: &C) -> String {
+    let shown = format!("{call:?}");
+    shown.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
 /// What is left alone now may have been carried out before.

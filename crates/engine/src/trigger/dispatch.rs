@@ -14,6 +14,7 @@ use super::{
     look::{complete, show, tag_of},
 };
 use crate::{
+    cluster::observer::Share,
     decide::{error_policy::Verdict, known::Explanation},
     kind::{
         Id,
@@ -72,6 +73,8 @@ impl<T: Trigger> TriggerController<T> {
                 let tag = tag_of(&self.kube.shared, &key);
                 let known = self.with(uid, |one| one.tag.take()).flatten();
                 let done = T::tag(&api.clone().by(&access.caller.client), (&tag, known), &devices).await;
+                let share = |id: &Id| Share::deed(&key, T::KIND, id, format!("tag {tag}"), 0);
+                self.kube.shared.tell(|| devices.iter().map(share).collect(), done.as_ref().err());
                 done.map(|tagged| self.tagged(&object, &tagged, devices))
             }
             Some(Work::Read(part, types)) => self.read(uid, &api, &session, (part, &types)).await,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use crate::{
-    cluster::memory::Attempt,
+    cluster::{memory::Attempt, observer::Share},
     decide::{
         error_policy::{Verdict, uncounted},
         known::Step,
@@ -191,6 +191,7 @@ impl<K: Managed> Controller<K> {
         let began = Instant::now();
         let answer = batch.send::<K>(api).await.map_err(|error| masked(call_items, error));
         settle_guard(&access.caller, call_items, answer.as_ref().err());
+        self.kube.shared.tell(|| shares(call_items), answer.as_ref().err());
         match answer {
             Ok(replies) => {
                 if let Some(key) = key {
@@ -317,6 +318,12 @@ impl<K: Managed> Controller<K> {
             tracing::debug!(kind = K::KIND, object = %call_item.object.key(), change = %call_item.change, "in the same call");
         }
     }
+}
+
+/// What each object has in the call, for whoever hears of it.
+fn shares<K: Managed>(call_items: &[CallItem<K>]) -> Vec<Share> {
+    let share = |item: &CallItem<K>| Share::of(&item.object.key(), K::KIND, item.id.as_ref(), &item.change);
+    call_items.iter().map(share).collect()
 }
 
 /// What was refused did not disturb anybody. Of several that were refused for what may be the fault of one, some may have
