@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use parking_lot::Mutex;
 
 use crate::auth::{Live, Reason};
@@ -59,22 +60,38 @@ impl Api {
         &self.client
     }
 
-    /// Sends `call`: with the live token, once more after one login if that token is refused.
-    pub(crate) async fn call(&self, call: Call) -> Result<Reply, Error> {
-        let inner = &self.client.inner;
-        let live = inner.auth.token(Reason::Missing, &inner.exchange).await.map_err(not_sent)?;
-        let answer = self.send(&call, &live).await?;
-        if answer.status() != StatusCode::UNAUTHORIZED {
-            return outcome(&inner.exchange, &call, answer);
-        }
-        let Some(reason) = inner.auth.refused(&live, inner.exchange.server_now()) else {
-            return outcome(&inner.exchange, &call, answer);
-        };
-        let live = inner.auth.token(reason, &inner.exchange).await.map_err(not_sent)?;
-        outcome(&inner.exchange, &call, self.send(&call, &live).await?)
+    /// Reads what lies at a route, which takes `args` for its `{...}`, and hands on the answer as it came, whatever it says:
+    /// for whoever keeps a copy of an organisation.
+    pub async fn fetch(
+        &self,
+        route: &'static str,
+        args: Vec<String>,
+        query: Vec<(&'static str, String)>,
+    ) -> Result<Response<Bytes>, Error> {
+        self.answer(&Call { args, query, ..Call::get(route) }).await
     }
 
-    async fn send(&self, call: &Call, live: &Live) -> Result<http::Response<bytes::Bytes>, Error> {
+    /// Sends `call`: with the live token, once more after one login if that token is refused.
+    pub(crate) async fn call(&self, call: Call) -> Result<Reply, Error> {
+        let answer = self.answer(&call).await?;
+        outcome(&self.client.inner.exchange, &call, answer)
+    }
+
+    async fn answer(&self, call: &Call) -> Result<Response<Bytes>, Error> {
+        let inner = &self.client.inner;
+        let live = inner.auth.token(Reason::Missing, &inner.exchange).await.map_err(not_sent)?;
+        let answer = self.send(call, &live).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let Some(reason) = inner.auth.refused(&live, inner.exchange.server_now()) else {
+            return Ok(answer);
+        };
+        let live = inner.auth.token(reason, &inner.exchange).await.map_err(not_sent)?;
+        self.send(call, &live).await
+    }
+
+    async fn send(&self, call: &Call, live: &Live) -> Result<Response<Bytes>, Error> {
         let inner = &self.client.inner;
         let turn = self.turn_for(call, live.jwt.identity.organisation_id).await;
         let answer = inner.exchange.send(self.lane, turn, call, Some(&live.bearer)).await?;
