@@ -26,7 +26,7 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 
 /// Something may have to be delivered. Outside of a runtime it waits for the next request.
 pub(crate) fn wake(shared: &Arc<Shared>) {
-    if !shared.lock().state.delivers() {
+    if !shared.options.delivers || !shared.lock().state.delivers() {
         return;
     }
     if let Ok(runtime) = tokio::runtime::Handle::try_current()

@@ -80,6 +80,8 @@ pub struct Options {
     pub start: Option<Timestamp>,
     /// Seed of chance.
     pub random_seed: u64,
+    /// Whether callbacks and records of data streams go to loopback addresses that take them.
+    pub delivers: bool,
 }
 
 impl Default for Options {
@@ -98,6 +100,7 @@ impl Default for Options {
             list_as_object: false,
             start: None,
             random_seed: 1,
+            delivers: true,
         }
     }
 }

@@ -73,6 +73,11 @@ impl Simulator {
         })
     }
 
+    /// Changes in place what no index follows from, however large the rest is.
+    pub fn amend(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.shared.lock().state);
+    }
+
     /// Adds a fault rule.
     ///
     /// # Errors

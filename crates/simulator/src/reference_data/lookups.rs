@@ -1,7 +1,7 @@
 //! The rows of the platform's lookups.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -14,9 +14,23 @@ pub fn rows(lookup: &str) -> &'static [Value] {
     LOOKUPS.get(lookup).map_or(&[], Vec::as_slice)
 }
 
+/// Rows of another platform than the simulated one, by lookup and id. They are few, and stay as long as the process does.
+static LEARNT: LazyLock<RwLock<HashMap<(String, u64), &'static Value>>> = LazyLock::new(RwLock::default);
+
+/// From now on the row of that id is this one, in every simulator of the process: whoever copies a platform has its lookups, too.
+pub fn learn(lookup: &str, id: u64, row: Value) {
+    if self::row(lookup, id) == Some(&row) {
+        return;
+    }
+    let kept: &'static Value = Box::leak(Box::new(row));
+    LEARNT.write().unwrap_or_else(PoisonError::into_inner).insert((lookup.to_owned(), id), kept);
+}
+
 /// One row of a lookup.
 pub fn row(lookup: &str, id: u64) -> Option<&'static Value> {
-    rows(lookup).iter().find(|row| row["id"] == id)
+    let learnt = LEARNT.read().unwrap_or_else(PoisonError::into_inner);
+    let known = if learnt.is_empty() { None } else { learnt.get(&(lookup.to_owned(), id)).copied() };
+    known.or_else(|| rows(lookup).iter().find(|row| row["id"] == id))
 }
 
 /// What an id of a lookup is called: its `description`, or its `name` where it has none.

@@ -10,7 +10,7 @@ mod service;
 mod uuids;
 
 pub use events::{EVENT_TYPES, EventType};
-pub use lookups::{describe, row, rows};
+pub use lookups::{describe, learn, row, rows};
 pub use network::{Country, Operator};
 pub use service::{Service, SmsLimit};
 pub use uuids::{Family, number, uuid};

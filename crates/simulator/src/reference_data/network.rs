@@ -1,6 +1,7 @@
 //! Countries and mobile operators. [R] for ids below 2001: recorded rows; the others carry public numbering facts.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -49,6 +50,9 @@ pub struct Operator {
     pub tapcode: Vec<(u64, String)>,
 }
 
+/// Operators of another platform than the simulated one. They are few, and stay as long as the process does.
+static LEARNT: LazyLock<RwLock<HashMap<u64, &'static Operator>>> = LazyLock::new(RwLock::default);
+
 fn yes() -> bool {
     true
 }
@@ -92,7 +96,19 @@ impl Operator {
 
     /// The operator of that id.
     pub fn get(id: u64) -> Option<&'static Self> {
-        OPERATORS.iter().find(|operator| operator.id == id)
+        let known = OPERATORS.iter().find(|operator| operator.id == id);
+        known.or_else(|| LEARNT.read().unwrap_or_else(PoisonError::into_inner).get(&id).copied())
+    }
+
+    /// From now on there is an operator of that id, in every simulator of the process; nothing but its name is known.
+    pub fn learn(id: u64, name: &str) {
+        if Self::get(id).is_some() {
+            return;
+        }
+        let country = COUNTRIES.first().map_or(0, |country| country.id);
+        let operator = Self { id, name: name.to_owned(), country, mnc: Vec::new(), tapcode: Vec::new() };
+        let kept: &'static Self = Box::leak(Box::new(operator));
+        LEARNT.write().unwrap_or_else(PoisonError::into_inner).insert(id, kept);
     }
 
     /// Where it runs its network.

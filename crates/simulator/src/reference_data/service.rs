@@ -52,15 +52,17 @@ pub struct SmsLimit {
 impl SmsLimit {
     /// All limits, by id.
     pub fn all() -> impl Iterator<Item = Self> {
-        rows("sms_limit").iter().map(|row| {
-            let number = |key: &str| row[key].as_u64().expect("limits of the reference data are complete");
-            Self { id: number("id"), service: Service(number("service")), volume: number("volume") }
-        })
+        rows("sms_limit").iter().map(Self::read)
+    }
+
+    fn read(row: &Value) -> Self {
+        let number = |key: &str| row[key].as_u64().expect("limits of the reference data are complete");
+        Self { id: number("id"), service: Service(number("service")), volume: number("volume") }
     }
 
     /// The limit of that id.
     pub fn get(id: u64) -> Option<Self> {
-        Self::all().find(|limit| limit.id == id)
+        row("sms_limit", id).map(Self::read)
     }
 
     /// As the limits of one service show it: monthly, UTC. [S][D]
