@@ -35,6 +35,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Located>, (u64, String)> {
     options.with_snippet = false;
     // as kubectl reads them
     options.legacy_octal_numbers = true;
+    if let Some(budget) = &mut options.budget {
+        // a fleet may come in one stream; how often anchors repeat stays bounded
+        (budget.max_documents, budget.max_nodes, budget.max_events) = (usize::MAX, usize::MAX, usize::MAX);
+    }
     let documents: Result<Vec<Located>, _> = serde_saphyr::from_multiple_with_options(text, options);
     let documents = documents.map_err(|error| {
         let line = error.location().map_or(1, |location| location.line());
@@ -223,6 +227,12 @@ kind: B
         assert_eq!(first.line_of("spec.list[1].name"), 8);
         assert_eq!(first.line_of("spec.list[0].missing"), 6, "else the closest value above");
         assert_eq!(documents[1].line_of("kind"), 11);
+    }
+
+    #[test]
+    fn a_stream_may_have_thousands_of_documents() {
+        let stream = "kind: A\n---\n".repeat(3_000);
+        assert_eq!(parse(&stream).unwrap().len(), 3_000);
     }
 
     #[test]

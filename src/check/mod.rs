@@ -35,6 +35,19 @@ pub struct Checker {
     kinds: BTreeMap<String, Schema>,
 }
 
+/// An object that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// File as it was named.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// It is of this operator's group.
+    pub ours: bool,
+    /// The object.
+    pub object: Value,
+}
+
 #[derive(Debug)]
 struct Schema {
     structure: JSONSchemaProps,
@@ -62,19 +75,27 @@ impl Checker {
     /// Checks files and folders (`-` is standard input) and adds what it finds to `report`. What cannot be read does not
     /// stop the rest.
     pub fn paths(&self, arguments: &[String], report: &mut Report) {
-        for unit in files::gather(arguments, report) {
-            self.unit(&unit, report);
-        }
+        let _all = self.manifests(arguments, report);
+    }
+
+    /// The same, and hands on what was read: objects of ours as an API server keeps them, and others as they are written.
+    pub fn manifests(&self, arguments: &[String], report: &mut Report) -> Vec<Manifest> {
+        files::gather(arguments, report).iter().flat_map(|unit| self.unit(unit, report)).collect()
+    }
+
+    /// The same of a text.
+    pub fn text(&self, name: &str, text: &str, report: &mut Report) -> Vec<Manifest> {
+        let source = Source { name: name.to_owned(), text: text.to_owned(), named: true };
+        self.unit(&Unit { files: vec![source] }, report)
     }
 
     /// Checks the text of one file and adds what it finds to `report`.
     pub fn file(&self, file: &str, text: &str, report: &mut Report) {
-        let source = Source { name: file.to_owned(), text: text.to_owned(), named: true };
-        self.unit(&Unit { files: vec![source] }, report);
+        let _all = self.text(file, text, report);
     }
 
     /// Checks each object, and then all of them together.
-    fn unit(&self, unit: &Unit, report: &mut Report) {
+    fn unit(&self, unit: &Unit, report: &mut Report) -> Vec<Manifest> {
         let mut parsed = Vec::new();
         for source in &unit.files {
             match document::parse(&source.text) {
@@ -89,6 +110,19 @@ impl Checker {
             }
         }
         report.findings.extend(together::contradictions(&together));
+        together.iter().map(|placed| self.manifest(placed)).collect()
+    }
+
+    /// An object as an API server would keep it.
+    fn manifest(&self, placed: &together::Placed<'_>) -> Manifest {
+        let version = placed.object.get("apiVersion").and_then(Located::text).unwrap_or_default();
+        let ours =
+            Some(placed.kind).filter(|_| group(version) == GROUP).and_then(|kind| self.kinds.get(kind));
+        let object = match ours {
+            Some(schema) => schema::served(placed.object, &schema.structure),
+            None => placed.object.json(),
+        };
+        Manifest { file: placed.file.to_owned(), line: placed.object.line, ours: ours.is_some(), object }
     }
 
     fn document<'a>(
