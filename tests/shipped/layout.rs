@@ -71,12 +71,13 @@ fn elsewhere(owners: &[&str], words: &[&str]) -> Vec<String> {
 }
 
 /// The sources of the workspace's crates.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "src",
     "crates/emnify/src",
     "crates/engine/src",
     "crates/simulator/src",
     "crates/apiserver/src",
+    "crates/rehearsal/src",
     "crates/devenv/src",
     "crates/harness/src",
 ];
