@@ -144,8 +144,9 @@ impl Known {
 
     /// What is written cannot name it: by its id only.
     pub fn is_elsewhere(&mut self, kind: &'static str, id: &Id) {
-        let named = self.objects.get_mut(kind).and_then(|all| all.get_mut(id));
-        named.into_iter().for_each(|named| named.elsewhere = true);
+        if let Some(named) = self.objects.get_mut(kind).and_then(|all| all.get_mut(id)) {
+            named.elsewhere = true;
+        }
     }
 
     /// It is not exported after all.

@@ -81,6 +81,11 @@ pub enum Verb {
     /// Writes what the organisation has as manifests for Git; applying them takes it over, and sends nothing.
     #[command(after_help = "Example:\n  kubectl emnify export --to fleet")]
     Export(ExportArgs),
+    /// What applying manifests would do in emnify, decided by the operator's own engine on a copy of the organisation.
+    ///
+    /// Exit code 0: nothing. 2: something changes. 1: something is wrong, cannot be carried out, or is not known.
+    #[command(after_help = "Example:\n  kubectl emnify plan -f fleet --installation prod")]
+    Plan(PlanArgs),
     /// Rows of a table of emnify, as manifests take them; without a name, the tables.
     #[command(after_help = "Example:\n  kubectl emnify get rat-types")]
     Get(GetArgs),
@@ -263,22 +268,48 @@ impl FromStr for Sets {
     }
 }
 
-/// How it ended, if it did not fail.
+/// How it ended, if it did not fail; it is also the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done.
+pub enum Ending {
+    /// Done, and what was compared is the same.
     Done,
-    /// What was compared differs.
+    /// What was compared differs, or would be changed.
     Differs,
+    /// Something that was asked about cannot be carried out, or is not known.
+    Problems,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::Differs => Self::from(2),
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::SUCCESS,
+            Ending::Differs => Self::from(2),
+            Ending::Problems => Self::FAILURE,
         }
     }
+}
+
+/// What is planned.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// File, folder or kustomization; `-`: standard input. May be repeated.
+    #[arg(short, long, required = true, value_name = "FILE")]
+    pub filename: Vec<String>,
+    /// Name of the operator's installation, which stands in the marks of what it owns.
+    #[arg(long, env = "EMNIFY_OPERATOR_INSTALLATION", value_name = "NAME")]
+    pub installation: Option<String>,
+    /// Compares with what runs in the cluster. Left out: as if nothing did.
+    #[arg(long)]
+    pub cluster: bool,
+    /// Deletes what is of this installation and in no manifest.
+    #[arg(long)]
+    pub prune: bool,
+    /// Markdown, for a comment on a pull request.
+    #[arg(long)]
+    pub markdown: bool,
+    /// How emnify is read.
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Which table.

@@ -9,6 +9,7 @@ use ::emnify::{
     },
 };
 use anyhow::{Context, Result, anyhow, bail};
+use emnify_rehearsal::{OverApi, Reader};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api as KubeApi;
@@ -84,6 +85,17 @@ impl Emnify {
     /// For whoever reads as the operator does.
     pub(super) fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// For a rehearsal, which reads whole families.
+    pub(super) async fn reader(&self) -> Result<Reader> {
+        let client = self.api.client();
+        let identity = match client.identity() {
+            Some(identity) => identity,
+            None => client.login().await.map_err(mended)?,
+        };
+        let live = Arc::new(OverApi(self.api.clone()));
+        Ok(Reader { identity, base_url: client.base_url().clone(), live })
     }
 
     /// One page.

@@ -9,6 +9,7 @@ mod emnify;
 mod explain;
 pub mod export;
 mod lookups;
+pub mod plan;
 mod printer;
 mod readings;
 mod run;
@@ -23,19 +24,20 @@ use anyhow::Result;
 
 use self::{
     ask::Ask,
-    cli::{Cli, Outcome, Verb},
+    cli::{Cli, Ending, Verb},
     cluster::Cluster,
     printer::Printer,
 };
 
-/// Does what was typed.
+/// Does what was typed, and says how it ended.
 #[tokio::main(flavor = "current_thread")]
-pub async fn run(cli: &Cli) -> Result<Outcome> {
+pub async fn run(cli: &Cli) -> Result<Ending> {
     let (mut out, mut notes) = (io::stdout().lock(), io::stderr());
     let terminal = io::stdout().is_terminal();
     let mut printer = Printer::new(&mut out, &mut notes, cli.place.output).on_terminal(terminal);
     let (printer, ask) = (&mut printer, Ask { terminal: io::stdin().is_terminal() });
     let done = match &cli.verb {
+        Verb::Plan(args) => return plan::run(args, &cli.place, printer).await,
         Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, printer).await,
         Verb::Top(args) => top::run(args, &Cluster::connect(&cli.place).await?, printer).await,
         Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, printer).await,
@@ -56,5 +58,5 @@ pub async fn run(cli: &Cli) -> Result<Outcome> {
         Verb::AutomationLog(args) => readings::automation_log(args, &cli.place, printer).await,
         Verb::Describe(args) => readings::describe(args, &cli.place, printer).await,
     };
-    done.map(|()| Outcome::Done)
+    done.map(|()| Ending::Done)
 }

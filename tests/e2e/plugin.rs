@@ -417,3 +417,44 @@ async fn an_organisation_is_exported_and_taken_over() -> Result<()> {
     assert!(writes.is_empty(), "taking over sends nothing: {writes:#?}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_what_applying_does_and_does_nothing() -> Result<()> {
+    let stage = stage("plugin-plan").await?;
+    let person = Person::on(&stage)?;
+    let told = person.hears(&["whoami"]).await?;
+    let (_, manifest) = told.split_once("\n\n").context("it says what to apply")?;
+    make_ready(&stage, "ApplicationToken", "kubectl", manifest).await?;
+
+    let traffic = Traffic::from_now(&stage);
+    let folder = TempDir::new()?;
+    let file = folder.path().join("device.yaml");
+    std::fs::write(&file, DEVICE)?;
+    let file = file.to_str().context("a path is text")?;
+    let plan = ["plan", "--installation", stage.namespace(), "-f"];
+    let output = person.types(&[&plan[..], &[file]].concat()).await?;
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{said}{}", text(&output.stderr));
+    has(&said, &["+ create Endpoint", "1 to create", "1 devices disturbed", "Starts billing: Endpoint"]);
+    let output = person.types(&[&plan[..], &[file, "--markdown"]].concat()).await?;
+    has(&text(&output.stdout), &["### emnify plan: 1 to create", "```diff"]);
+
+    let examples = [&plan[..], &["examples/quickstart", "-o", "json"]].concat();
+    let output = person.types(&examples).await?;
+    let planned: Value = serde_json::from_slice(&output.stdout).context(text(&output.stderr))?;
+    assert!(planned["objects"].as_array().is_some_and(|all| all.len() > 5), "{planned:#}");
+
+    let wrong = folder.path().join("wrong.yaml");
+    std::fs::write(&wrong, DEVICE.replace("enabled:", "enabeld:"))?;
+    let wrong = wrong.to_str().context("a path is text")?;
+    has(&person.hears(&[&plan[..], &[wrong]].concat()).await?, &["did you mean enabled?"]);
+    let writes = traffic.writes();
+    assert!(writes.is_empty(), "a plan sends nothing: {writes:#?}");
+
+    make_ready(&stage, "Endpoint", "meter-1", DEVICE).await?;
+    for more in [&[][..], &["--cluster"]] {
+        let said = person.sees(&[&plan[..], &[file], more].concat()).await?;
+        has(&said, &["1 unchanged", "0 calls to emnify"]);
+    }
+    Ok(())
+}

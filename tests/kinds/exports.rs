@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Everything that the project's own seeds hold.
-const SEEDS: [&str; 5] = [
+pub(crate) const SEEDS: [&str; 5] = [
     SEED,
     include_str!("../../crates/simulator/examples/seed.yaml"),
     include_str!("../../crates/harness/src/demo/seed.yaml"),
@@ -47,7 +47,7 @@ pub(crate) fn seed(text: &str, edit: impl FnOnce(&mut Value)) -> Seed {
 }
 
 /// An organisation that has some of everything, as a portal leaves it behind.
-fn rich(organisation: &mut Value) {
+pub(crate) fn rich(organisation: &mut Value) {
     organisation["ip_address_spaces"] = json!([{"id": 31, "ip_address_space": "10.192.0.0/24"}, {"id": 32, "ip_address_space": "10.0.0.0/16"}]);
     organisation["dns"] = json!([
         {"id": 21, "primary": "9.9.9.9", "secondary": "149.112.112.112"},
@@ -307,7 +307,7 @@ const NAMES: [&str; 14] = [
 ];
 
 /// A hundred devices, profiles and tags by chance.
-fn by_chance(organisation: &mut Value, rng: &mut StdRng) {
+pub(crate) fn by_chance(organisation: &mut Value, rng: &mut StdRng) {
     rich(organisation);
     let list = |all: Vec<Value>| Value::Array(all);
     let mut profiles = organisation["service_profiles"].as_array().cloned().unwrap();

@@ -24,6 +24,7 @@ mod networks;
 mod operations;
 mod receipts;
 mod refused;
+mod rehearsals;
 mod repeats;
 mod rotation;
 mod stage;

@@ -42,7 +42,7 @@ fn fleets(organisation: &mut Value) {
     organisation["tags"] = json!([{"id": 41, "name": "roof"}, {"id": 42, "name": "cellar"}]);
     let device = |n: u64| {
         let mut device = json!({"id": 30_000_000 + n, "name": format!("Meter {n}"), "service_profile": 101, "tariff_profile": 201,
-            "sim": 20_000_000 + n, "enabled": n % 2 == 0, "tag_ids": []});
+            "sim": 20_000_000 + n, "enabled": n.is_multiple_of(2), "tag_ids": []});
         if n < ROOF {
             device["tag_ids"] = json!([41]);
         } else if n >= ROOF + ATTIC {

@@ -166,6 +166,13 @@ impl Wire {
         self.inner.lock().unwrap().carried.clone()
     }
 
+    /// The same, each with its body.
+    pub(crate) fn carried_with_bodies(&self) -> Vec<(String, String)> {
+        let inner = self.inner.lock().unwrap();
+        let bodies = inner.bodies.iter().map(|body| String::from_utf8_lossy(body).into_owned());
+        inner.carried.iter().cloned().zip(bodies).collect()
+    }
+
     /// Some request that the simulator answered had this text in its body.
     pub(crate) fn sent(&self, text: &str) -> bool {
         let inner = self.inner.lock().unwrap();
@@ -216,6 +223,18 @@ impl Transport for Wire {
     fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
+            self.at_once(request).await
+        })
+    }
+}
+
+impl Wire {
+    /// The same without the time that a request takes.
+    pub(crate) fn at_once(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        Box::pin(async move {
             match self.strike(&request) {
                 None => self.carry(request).await,
                 Some(Wrong::Answer(status, body)) => Ok(answer(status, &body)),

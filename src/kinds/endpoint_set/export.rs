@@ -5,9 +5,7 @@
 
 use std::collections::HashSet;
 
-use emnify_engine::kind::{
-    spec::{AdoptionPolicy, CommonSpec},
-};
+use emnify_engine::kind::spec::{AdoptionPolicy, CommonSpec};
 use serde_json::{Value, json};
 
 use super::{
@@ -129,7 +127,7 @@ mod tests {
         export::Known,
     };
 
-    fn member(spec: Value) -> Endpoint {
+    fn member(spec: &Value) -> Endpoint {
         let mut whole = json!({"id": "9", "name": "Meter", "sim": {"iccid": "8988303000000010001"},
             "serviceProfile": {"name": "meters"}, "tariffProfile": {"id": "201"}, "tags": ["roof"]});
         for (field, value) in spec.as_object().unwrap() {
@@ -140,12 +138,12 @@ mod tests {
 
     #[test]
     fn a_set_says_what_is_not_one_devices_own() {
-        let template = EndpointSet::template(&member(json!({}))).unwrap();
+        let template = EndpointSet::template(&member(&json!({}))).unwrap();
         let said = serde_json::to_value(&template).unwrap();
         let wanted =
             json!({"serviceProfile": {"name": "meters"}, "tariffProfile": {"id": "201"}, "tags": ["roof"]});
         assert_eq!(said, wanted);
-        let other = member(json!({"id": "10", "name": "Gauge", "sim": {"iccid": "8988303000000010002"}}));
+        let other = member(&json!({"id": "10", "name": "Gauge", "sim": {"iccid": "8988303000000010002"}}));
         assert_eq!(EndpointSet::template(&other), Some(template), "SIM and name are each one's own");
         for own in [
             json!({"imei": "4901542032375180", "imeiLock": true}),
@@ -154,13 +152,13 @@ mod tests {
             json!({"sim": {"iccid": "8988303000000010001", "state": "Activated"}}),
             json!({"driftPolicy": "Warn"}),
         ] {
-            assert_eq!(EndpointSet::template(&member(own.clone())), None, "{own}");
+            assert_eq!(EndpointSet::template(&member(&own)), None, "{own}");
         }
     }
 
     #[test]
     fn a_set_is_called_after_its_profiles_and_tags_and_fits_into_a_tag() {
-        let called = |spec| EndpointSet::called(&EndpointSet::template(&member(spec)).unwrap());
+        let called = |spec: Value| EndpointSet::called(&EndpointSet::template(&member(&spec)).unwrap());
         assert_eq!(called(json!({})), "meters-201-roof");
         assert_eq!(called(json!({"tariffProfile": {"name": "meters"}, "tags": null})), "meters");
         assert_eq!(called(json!({"tags": ["x".repeat(100)]})).chars().count(), LONGEST_NAME);

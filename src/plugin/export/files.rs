@@ -281,7 +281,7 @@ mod tests {
         save(folder.path(), &files).unwrap();
         fs::write(folder.path().join("README.md"), "theirs\n").unwrap();
         assert_eq!(differences(folder.path(), &files).unwrap(), [""; 0], "a second run shows nothing");
-        fs::write(folder.path().join("endpoints-0001.yaml"), &files[1].1.replace("kind: 0", "kind: 7"))
+        fs::write(folder.path().join("endpoints-0001.yaml"), files[1].1.replace("kind: 0", "kind: 7"))
             .unwrap();
         save(folder.path(), &[("tags.yaml".into(), head("Tag", None) + "kind: 0\n")]).unwrap();
         fs::remove_file(folder.path().join("service-profiles.yaml")).unwrap();

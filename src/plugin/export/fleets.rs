@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, mem};
 
-use emnify_engine::kind::{Id, Kind as _, Managed as _, set::PoolRow};
+use emnify_engine::kind::{
+    Id, Kind as _, Managed as _,
+    set::{ObjectSet, PoolRow},
+};
 
 use super::{
     folder::Folder,
@@ -134,19 +137,18 @@ fn leave<F: ExportSet>(all: &mut All<F::Member>, folder: Option<&Folder>, told: 
     }
 }
 
+/// Devices, or whatever a set has as members.
+type Rows<F> = Vec<Whole<<F as ObjectSet>::Member>>;
+
 /// Those that become sets, each with its members, and those that stay alone; both in order of their ids.
-fn alike<F: ExportSet>(
-    all: &mut All<F::Member>,
-    sets: &Sets,
-    known: &Known,
-) -> (Vec<Vec<Whole<F::Member>>>, Vec<Whole<F::Member>>) {
+fn alike<F: ExportSet>(all: &mut All<F::Member>, sets: &Sets, known: &Known) -> (Vec<Rows<F>>, Rows<F>) {
     let (fewest, tag) = match sets {
         Sets::Never => return (Vec::new(), mem::take(&mut all.rows)),
         Sets::Auto => (FEWEST, None),
         Sets::Tag(tag) => (1, Some(tag.as_str())),
     };
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut groups: Vec<Vec<Whole<F::Member>>> = Vec::new();
+    let mut groups: Vec<Rows<F>> = Vec::new();
     let mut alone = Vec::new();
     for whole in mem::take(&mut all.rows) {
         let may = !all.holds(&F::Member::id(&whole.0)) && tag.is_none_or(|tag| F::carries(&whole.0, tag));

@@ -140,10 +140,9 @@ impl Folder {
         let Some(name) = text("/metadata/name") else { return };
         if version.split('/').next() == Some(GROUP) {
             let namespace = text("/metadata/namespace");
-            let id = text("/spec/id");
-            id.into_iter().for_each(|id| {
+            if let Some(id) = text("/spec/id") {
                 self.bound.entry((kind.clone(), id)).or_insert(self.held.len());
-            });
+            }
             self.held.push(Held { file: file.to_owned(), kind, name, namespace, object: object.clone() });
         } else if version == "v1" && kind == "ConfigMap" {
             let data = serde_json::from_value(object["data"].clone()).unwrap_or_default();
@@ -219,10 +218,12 @@ pub(super) fn listing(text: &str, files: &[&str]) -> Option<String> {
         }
     }
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let before = lines.get_mut(last).filter(|line| !line.ends_with('\n'));
-    before.into_iter().for_each(|line| line.push_str(end));
+    if let Some(before) = lines.get_mut(last).filter(|line| !line.ends_with('\n')) {
+        before.push_str(end);
+    }
     let margin = " ".repeat(indent.unwrap_or(2));
-    lines.splice(last + 1..last + 1, files.iter().map(|file| format!("{margin}- {file}{end}")));
+    let after = last + 1;
+    lines.splice(after..after, files.iter().map(|file| format!("{margin}- {file}{end}")));
     Some(lines.concat())
 }
 

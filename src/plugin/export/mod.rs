@@ -25,7 +25,7 @@ use self::{
     told::Written,
 };
 use super::{
-    cli::{ExportArgs, Outcome, Place},
+    cli::{Ending, ExportArgs, Place},
     emnify::Emnify,
     printer::Printer,
 };
@@ -72,7 +72,7 @@ fn workspace(of: Option<(&'static str, String)>) -> Option<WorkspaceRef> {
     (shared || name != "default").then_some(WorkspaceRef { kind, name })
 }
 
-pub(super) async fn run(args: &ExportArgs, place: &Place, printer: &mut Printer<'_>) -> Result<Outcome> {
+pub(super) async fn run(args: &ExportArgs, place: &Place, printer: &mut Printer<'_>) -> Result<Ending> {
     let choice = Choice::of(&args.kinds)?;
     let to = To::of(args)?;
     let emnify = Emnify::connect(&args.read, place).await?;
@@ -105,7 +105,7 @@ fn write(
     to: &To<'_>,
     namespace: Option<&str>,
     printer: &mut Printer<'_>,
-) -> Result<Outcome> {
+) -> Result<Ending> {
     let written = organisation.written.iter().filter(|written| written.objects > 0);
     let counts = written.map(|Written { kind, objects, .. }| format!("{objects} {kind}"));
     let counts = counts.collect::<Vec<_>>().join(", ");
@@ -131,7 +131,7 @@ fn write(
             }
             if !told.is_empty() {
                 printer.note("nothing was written; --merge adds what is new and leaves the rest as it is")?;
-                return Ok(Outcome::Differs);
+                return Ok(Ending::Differs);
             }
         }
         To::Merged(folder, kept) => {
@@ -150,7 +150,7 @@ fn write(
             }
         }
     }
-    Ok(Outcome::Done)
+    Ok(Ending::Done)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ fn note_fields(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     found.insert(at.to_owned());
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, below)| note_fields(below, &format!("{at}.{key}"), found))
+            map.iter().for_each(|(key, below)| note_fields(below, &format!("{at}.{key}"), found));
         }
         Value::Array(items) => items.iter().for_each(|below| note_fields(below, &format!("{at}[]"), found)),
         _ => {}

@@ -17,7 +17,9 @@ const MENTIONS: [&str; 2] = ["kubectl delete namespace", "emnify-operator check 
 
 #[test]
 fn commands_of_the_pages_that_are_run_stand_in_fences() {
-    let runner = fs::read_to_string(format!("{ROOT}/tests/e2e/docs.rs")).unwrap();
+    let parts = fs::read_dir(format!("{ROOT}/tests/e2e/docs")).unwrap().map(|part| part.unwrap().path());
+    let files = parts.chain([format!("{ROOT}/tests/e2e/docs.rs").into()]);
+    let runner: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
     let mut found = Vec::new();
     for page in pages() {
         let name = page.name.trim_start_matches("docs/").trim_end_matches(".md");

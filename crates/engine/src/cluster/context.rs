@@ -16,8 +16,15 @@ use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    events::Events, inputs::SecretInputs, observer::{Observer, Share}, references::References, refusal::Refusals,
-    status::StatusWriter, tasks::Tasks, unserved::Unserved, workspaces::Workspaces,
+    events::Events,
+    inputs::SecretInputs,
+    observer::{Observer, Share},
+    references::References,
+    refusal::Refusals,
+    status::StatusWriter,
+    tasks::Tasks,
+    unserved::Unserved,
+    workspaces::Workspaces,
 };
 use crate::{
     decide::trigger::Made,

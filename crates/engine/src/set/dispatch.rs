@@ -327,9 +327,10 @@ impl<F: ObjectSet> SetController<F> {
             1 => first.change.to_string(),
             n => format!("{n} members at once, first: {}", first.change),
         };
-        match corrects && reason == reason::UPDATED {
-            true => self.kube.shared.events.say_correction(call.object, &note),
-            false => self.kube.shared.events.say(call.object, false, reason, &note),
+        if corrects && reason == reason::UPDATED {
+            self.kube.shared.events.say_correction(call.object, &note);
+        } else {
+            self.kube.shared.events.say(call.object, false, reason, &note);
         }
     }
 

@@ -72,7 +72,7 @@ impl Copy {
             }
         }
         let volumes = if group == Group::Fleet { self.volumes().await? } else { Value::Null };
-        self.put(known, read, &volumes);
+        self.put(known, &read, &volumes);
         if group == Group::Fleet {
             self.learn_zones(known).await?;
         }
@@ -170,11 +170,11 @@ impl Copy {
         Ok(if answer.status().is_success() { body_of(&answer) } else { Value::Null })
     }
 
-    fn put(&self, known: &mut Known, read: Vec<Rows>, volumes: &Value) {
+    fn put(&self, known: &mut Known, read: &[Rows], volumes: &Value) {
         let (mut problems, now) = (Vec::new(), self.simulator.now());
         let organisation = self.organisation;
         let edited = self.simulator.edit(|state| {
-            for (family, rows) in &read {
+            for (family, rows) in read {
                 for row in rows {
                     let row = if known.names.is_empty() { row.clone() } else { translated(row, known) };
                     if let Err(why) = put_row(state, organisation, (*family, &row), now) {
@@ -184,7 +184,7 @@ impl Copy {
                 }
             }
             let (org, _) = state.split(organisation);
-            for (family, rows) in &read {
+            for (family, rows) in read {
                 if *family == Family::Endpoints {
                     devices::stand_ins(org, rows);
                     devices::part(org, &mut problems);

@@ -50,9 +50,10 @@ impl<K: Managed> Controller<K> {
         // until it is in step for the first time, what is sent belongs to its making
         if call_item.change.class().verb == Verb::Update && settled {
             let (events, what) = (&self.kube.shared.events, call_item.change.to_string());
-            match call_item.edited {
-                true => events.say(&*call_item.object, false, reason::UPDATED, &what),
-                false => events.say_correction(&*call_item.object, &what),
+            if call_item.edited {
+                events.say(&*call_item.object, false, reason::UPDATED, &what);
+            } else {
+                events.say_correction(&*call_item.object, &what);
             }
         }
         if call_item.makes() {
