@@ -76,7 +76,7 @@ impl CheckArgs {
     /// something could not be read.
     pub fn run(&self, out: &mut impl Write, notes: &mut impl Write) -> Result<ExitCode> {
         let mut report = Report::default();
-        Checker::new(&crate::definitions::crds()).paths(&self.paths, &mut report);
+        Checker::own().paths(&self.paths, &mut report);
         for finding in &report.findings {
             writeln!(out, "{finding}")?;
         }

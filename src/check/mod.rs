@@ -12,12 +12,15 @@ mod together;
 #[cfg(test)]
 mod together_tests;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{LazyLock, OnceLock},
+};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps,
 };
-use kube::core::cel::Validator;
+use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::Value;
 
 pub use self::report::{Finding, Report};
@@ -27,7 +30,10 @@ use self::{
     report::finding,
     schema::Problem,
 };
-use crate::api::{GROUP, VERSION};
+use crate::{
+    api::{GROUP, VERSION},
+    definitions::crds,
+};
 
 /// The schemas to check against.
 #[derive(Debug)]
@@ -51,23 +57,28 @@ pub struct Manifest {
 #[derive(Debug)]
 struct Schema {
     structure: JSONSchemaProps,
-    /// The same as JSON, for the rules in it.
-    rules: Value,
+    /// The rules in it, once an object of the kind was checked.
+    rules: OnceLock<CompiledSchema>,
     /// Where `kubectl scale` finds the number, if there is one. The API server reads it there itself, nulls included.
     scale: Option<String>,
 }
 
 impl Checker {
+    /// Checks against the CRDs of this program.
+    pub fn own() -> &'static Self {
+        static OWN: LazyLock<Checker> = LazyLock::new(|| Checker::new(&crds()));
+        &OWN
+    }
+
     /// Checks against these CRDs.
     pub fn new(crds: &[CustomResourceDefinition]) -> Self {
         let kinds = crds.iter().filter_map(|crd| {
             let version = crd.spec.versions.iter().find(|version| version.name == VERSION)?;
             let mut structure = version.schema.as_ref()?.open_api_v3_schema.clone()?;
-            let rules = serde_json::to_value(&structure).expect("a schema is JSON");
             structure.properties.get_or_insert_default().extend(envelope());
             let scale = version.subresources.as_ref().and_then(|all| all.scale.as_ref());
             let scale = scale.map(|scale| scale.spec_replicas_path.trim_start_matches('.').to_owned());
-            Some((crd.spec.names.kind.clone(), Schema { structure, rules, scale }))
+            Some((crd.spec.names.kind.clone(), Schema { structure, rules: OnceLock::new(), scale }))
         });
         Self { kinds: kinds.collect() }
     }
@@ -217,7 +228,9 @@ fn rules(object: &Located, schema: &Schema) -> Vec<Problem> {
             metadata.insert("name".to_owned(), name.into());
         }
     }
-    let Err(errors) = Validator::new().validate(&schema.rules, &served, None) else { return Vec::new() };
+    let compile = || compile_schema(&serde_json::to_value(&schema.structure).expect("a schema is JSON"));
+    let compiled = schema.rules.get_or_init(compile);
+    let Err(errors) = Validator::new().validate_compiled(compiled, &served, None) else { return Vec::new() };
     let problem = |error: &kube::core::cel::ValidationError| Problem {
         line: object.line_of(&error.field_path),
         path: error.field_path.clone(),

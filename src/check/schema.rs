@@ -4,11 +4,15 @@
 //! types, refuses fields that it does not know, and a finding has to name the line. That the two agree is tested with a
 //! real API server (`tests/e2e/verdicts.rs`).
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
+use parking_lot::RwLock;
 use regex::Regex;
 use serde_json::{Number, Value};
 
@@ -92,6 +96,18 @@ fn field<'a>(schema: &'a JSONSchemaProps, name: &str) -> Field<'a> {
         (None, _) if schema.properties.is_none() => Field::Anything,
         (None, _) => Field::Unknown,
     }
+}
+
+/// Whether a text fits a pattern of a schema. There are few, and each is compiled once.
+fn fits(text: &str, pattern: &str) -> bool {
+    static COMPILED: LazyLock<RwLock<HashMap<String, Option<Regex>>>> = LazyLock::new(RwLock::default);
+    if let Some(known) = COMPILED.read().get(pattern) {
+        return known.as_ref().is_some_and(|regex| regex.is_match(text));
+    }
+    let compiled = Regex::new(pattern).ok();
+    let fits = compiled.as_ref().is_some_and(|regex| regex.is_match(text));
+    COMPILED.write().insert(pattern.to_owned(), compiled);
+    fits
 }
 
 struct Walk<'a> {
@@ -203,8 +219,7 @@ impl Walk<'_> {
             self.problem(at, path, format!("has {length} characters, {max} are allowed"));
         }
         let Some(pattern) = &schema.pattern else { return };
-        let matches = Regex::new(pattern).is_ok_and(|regex| regex.is_match(text));
-        if !matches {
+        if !fits(text, pattern) {
             let hint =
                 schema.description.as_deref().and_then(|text| text.split(". ").next()).unwrap_or_default();
             let hint = hint.trim_end_matches('.');

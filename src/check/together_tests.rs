@@ -1,11 +1,10 @@
 use super::*;
-use crate::definitions::crds;
 
 const SIM: &str = "8988303000000010140";
 
 fn findings(objects: &[String]) -> Vec<String> {
     let mut report = Report::default();
-    Checker::new(&crds()).file("a.yaml", &objects.join("---\n"), &mut report);
+    Checker::own().file("a.yaml", &objects.join("---\n"), &mut report);
     report.findings.iter().map(ToString::to_string).collect()
 }
 

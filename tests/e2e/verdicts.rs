@@ -39,7 +39,7 @@ impl Door {
 async fn check_and_the_api_server_agree_about_random_manifests() -> Result<()> {
     let stage = Stage::start(Options::shared("verdicts")).await?;
     let (seed, mut rng) = seeded("check_and_the_api_server_agree_about_random_manifests");
-    let checker = Checker::new(&emnify_operator::definitions::crds());
+    let checker = Checker::own();
     let bases = examples();
     for base in &bases {
         // A cluster-scoped one would be seen by the operators of other tests.
@@ -236,7 +236,7 @@ async fn check_reads_yaml_as_kubectl_does() -> Result<()> {
         ("ApplicationToken", "{secretRef: {name: a.b, tokenKey: ..data}}"),
         ("ApplicationToken", "{jwt: {enabled: true}, secretRef: {name: a.b, tokenKey: jwt}}"),
     ];
-    let checker = Checker::new(&emnify_operator::definitions::crds());
+    let checker = Checker::own();
     let mut manifests = Vec::new();
     for (index, (kind, spec)) in specs.iter().enumerate() {
         manifests.push(format!(

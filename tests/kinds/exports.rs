@@ -8,7 +8,6 @@ use emnify_engine::session::chance;
 use emnify_harness::seed::{of_this_test, seeded};
 use emnify_operator::{
     check::{Checker, Report},
-    definitions,
     plugin::export::{
         Choice, files,
         organisation::{self, Order},
@@ -158,7 +157,7 @@ pub(crate) fn is_sound(organisation: &organisation::Organisation) {
     }
     let mut report = Report::default();
     let path = folder.path().to_string_lossy().into_owned();
-    Checker::new(&definitions::crds()).paths(&[path], &mut report);
+    Checker::own().paths(&[path], &mut report);
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
     let ours = |one: &&Value| one["apiVersion"] != "v1";
     assert_eq!(report.objects, documents(organisation).iter().filter(ours).count());

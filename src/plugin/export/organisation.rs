@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     check::Checker,
-    definitions,
     kinds::{
         Visitor,
         export::{Export, ExportSet, Exported, Known},
@@ -100,11 +99,11 @@ async fn learn(api: &Api, stocks: &[Box<dyn Stock>], known: &mut Known, told: &m
 
 /// Writes everything; what cannot be written is named by its id in what refers to it, which is then written anew.
 fn write(stocks: &[Box<dyn Stock>], fleets: &[Box<dyn Fleet>], known: &mut Known, told: &mut Organisation) {
-    let checker = Checker::new(&definitions::crds());
+    let checker = Checker::own();
     loop {
-        let single = stocks.iter().map(|stock| stock.write(known, &checker));
+        let single = stocks.iter().map(|stock| stock.write(known, checker));
         let batches: Vec<Batch> =
-            single.chain(fleets.iter().map(|fleet| fleet.write(known, &checker))).collect();
+            single.chain(fleets.iter().map(|fleet| fleet.write(known, checker))).collect();
         let mut whole = true;
         for batch in &batches {
             for (id, why) in &batch.failed {

@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     check::{Checker, Manifest, Report},
-    definitions,
     plugin::printer::Printer,
 };
 
@@ -15,7 +14,7 @@ const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "K
 
 /// Reads everything and checks it; what is wrong is told in the words of `check`.
 pub(super) fn read(arguments: &[String], printer: &mut Printer<'_>) -> Result<Vec<Manifest>> {
-    let checker = Checker::new(&definitions::crds());
+    let checker = Checker::own();
     let (mut report, mut manifests, mut plain) = (Report::default(), Vec::new(), Vec::new());
     for argument in arguments {
         if is_kustomization(argument) {

@@ -10,7 +10,7 @@ use super::{ROOT, pages};
 
 #[test]
 fn every_manifest_in_the_docs_passes_check() {
-    let checker = Checker::new(&emnify_operator::definitions::crds());
+    let checker = Checker::own();
     let (mut report, mut unreadable) = (Report::default(), Vec::new());
     for page in pages() {
         for code in &page.code {
