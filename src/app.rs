@@ -14,7 +14,7 @@ use emnify_engine::{
         refusal::{self, Line},
         tasks::{Ended, Tasks, named},
     },
-    kind::{Managed, reason, set::ObjectSet, spec::WorkspaceKey, task::Task, trigger::Trigger},
+    kind::{reason, spec::WorkspaceKey},
     run::{Builder, Engine},
 };
 use futures::{StreamExt, TryStreamExt};
@@ -215,21 +215,6 @@ fn start_engine(
     tasks: &mut JoinSet<Ended>,
     shutdown: &watch::Receiver<bool>,
 ) -> Engine {
-    struct Register(Option<Builder>);
-    impl kinds::Visitor for Register {
-        fn visit<K: Managed>(&mut self) {
-            self.0 = self.0.take().map(Builder::with::<K>);
-        }
-        fn visit_set<F: ObjectSet>(&mut self) {
-            self.0 = self.0.take().map(Builder::with_fleet::<F>);
-        }
-        fn visit_task<T: Task>(&mut self) {
-            self.0 = self.0.take().map(Builder::with_task::<T>);
-        }
-        fn visit_trigger<T: Trigger>(&mut self) {
-            self.0 = self.0.take().map(Builder::with_trigger::<T>);
-        }
-    }
     let namespaces = match &settings.namespaces {
         Namespaces::All => Vec::new(),
         Namespaces::Only(names) => names.iter().cloned().collect(),
@@ -239,9 +224,7 @@ fn start_engine(
         namespaces,
         sharded: !settings.lead.shard.selects_all(),
     };
-    let mut register = Register(Some(Builder::new(client.clone(), engine_settings)));
-    kinds::for_each(&mut register);
-    register.0.expect("every visit puts the builder back").start(tasks, shutdown)
+    kinds::register(Builder::new(client.clone(), engine_settings)).start(tasks, shutdown)
 }
 
 fn workspaces(

@@ -10,7 +10,10 @@ pub(crate) mod laws;
 #[cfg(test)]
 mod profiles_tests;
 
-use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
+use emnify_engine::{
+    kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger},
+    run::Builder,
+};
 
 use self::export::{Export, ExportSet};
 
@@ -62,6 +65,33 @@ kinds! {
     fleets: endpoint_set::EndpointSet;
     tasks: operation::Operation, sim_batch::SimBatch;
     triggers: operation_trigger::OperationTrigger,
+}
+
+/// Gives an engine every kind.
+pub fn register(builder: Builder) -> Builder {
+    struct Register(Option<Builder>);
+    impl Register {
+        fn next(&mut self, add: impl FnOnce(Builder) -> Builder) {
+            self.0 = self.0.take().map(add);
+        }
+    }
+    impl Visitor for Register {
+        fn visit<K: Managed>(&mut self) {
+            self.next(Builder::with::<K>);
+        }
+        fn visit_set<F: ObjectSet>(&mut self) {
+            self.next(Builder::with_fleet::<F>);
+        }
+        fn visit_task<T: Task>(&mut self) {
+            self.next(Builder::with_task::<T>);
+        }
+        fn visit_trigger<T: Trigger>(&mut self) {
+            self.next(Builder::with_trigger::<T>);
+        }
+    }
+    let mut register = Register(Some(builder));
+    for_each(&mut register);
+    register.0.expect("every visit puts the builder back")
 }
 
 /// Kinds whose objects hand out the organisation itself, see [`Managed::SENSITIVE`], [`Task::SENSITIVE`] and [`Trigger::SENSITIVE`].

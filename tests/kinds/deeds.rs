@@ -51,7 +51,7 @@ pub(crate) struct Deed {
     /// The requests that carry it out.
     pub(crate) sends: fn(&Asked) -> bool,
     /// The operator logs in as a person.
-    person: bool,
+    pub(crate) person: bool,
 }
 
 /// An action on the three devices that can be done twice.

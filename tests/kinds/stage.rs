@@ -28,33 +28,6 @@ use crate::{clock, deeds::PEOPLE, wire::Wire};
 /// Longest time, by the paused clock, that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(40_000);
 
-/// Never empty between two kinds.
-struct Register(Option<Builder>);
-
-impl Register {
-    fn next(&mut self, add: impl FnOnce(Builder) -> Builder) {
-        self.0 = self.0.take().map(add);
-    }
-}
-
-impl Visitor for Register {
-    fn visit<K: Managed>(&mut self) {
-        self.next(Builder::with::<K>);
-    }
-
-    fn visit_set<F: ObjectSet>(&mut self) {
-        self.next(Builder::with_fleet::<F>);
-    }
-
-    fn visit_task<T: Task>(&mut self) {
-        self.next(Builder::with_task::<T>);
-    }
-
-    fn visit_trigger<T: Trigger>(&mut self) {
-        self.next(Builder::with_trigger::<T>);
-    }
-}
-
 /// The names of every kind that is kept in step.
 pub(crate) fn registered() -> BTreeSet<String> {
     struct Names(BTreeSet<String>);
@@ -137,9 +110,8 @@ impl Stage {
         let settings = EngineSettings { installation: "prod".into(), ..EngineSettings::default() };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let mut register = Register(Some(Builder::new(kubernetes, settings).clock(clock::now)));
-        kinds::for_each(&mut register);
-        let engine = register.0.unwrap().start(&mut tasks, &stopped);
+        let builder = kinds::register(Builder::new(kubernetes, settings).clock(clock::now));
+        let engine = builder.start(&mut tasks, &stopped);
         let key = WorkspaceKey { namespace: Some("ns".into()), name: "default".into() };
         let client = operator(emnify, &wire).await;
         let access = Access::begin(Caller::new(key.clone(), client), "1001".into());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use emnify::{Client, Config, Credentials, Error, HostLimits, Identity, Lane};
+use emnify::{Client, Config, Error, HostLimits, Identity, Lane};
 use emnify_apiserver::Cluster;
 use emnify_engine::{
     cluster::{
@@ -25,13 +25,16 @@ use tokio::{
 };
 
 use crate::{
-    copy::{Copy, LOGIN, Original},
+    copy::{Copy, Original},
     live::Reader,
     outcome::{Held, Made, Outcome, Played},
 };
 
 /// What Secrets hold that are taken as there.
 pub const ASSUMED: &str = "what a rehearsal does not know";
+
+/// The kind whose objects ask emnify about single devices.
+const OPERATION: &str = "Operation";
 
 /// Keys the digests of a rehearsal; those of an operator have another.
 const SALT: &str = "rehearsal";
@@ -60,6 +63,8 @@ pub struct Scene {
     pub beside: Vec<(String, Value)>,
     /// Workspaces that all are of the one organisation, with what each may disturb.
     pub workspaces: Vec<(WorkspaceKey, Option<GuardLimit>)>,
+    /// The operator logs in as a person, who may do more than an application.
+    pub person: bool,
     /// Name of the installation, for marks.
     pub installation: String,
     /// When the rehearsal begins.
@@ -97,14 +102,15 @@ pub async fn rehearse(
         let passed = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
         start.saturating_add(passed).unwrap_or(Timestamp::MAX)
     };
-    let copy = Copy::of(&original(&reader.identity), reader.live.clone(), start);
+    let original = original(&reader.identity, &scene);
+    let copy = Copy::of(&original, reader.live.clone(), start);
     let cluster = Cluster::new(clock);
     for (path, object) in scene.beside.iter().chain(&scene.objects) {
         cluster.put(path, object.clone());
     }
     let client = Client::new(Config::new(
         reader.base_url.clone(),
-        Credentials::ApplicationToken(LOGIN.to_owned().into()),
+        original.credentials(),
         copy.clone(),
         HostLimits::new(1.0),
     ));
@@ -146,11 +152,14 @@ pub async fn rehearse(
     Ok(outcome)
 }
 
-fn original(reader: &Identity) -> Original {
+fn original(reader: &Identity, scene: &Scene) -> Original {
     Original {
         organisation: u64::try_from(reader.organisation_id).unwrap_or_default(),
         name: reader.organisation_name.clone(),
         token: reader.application_token_id.and_then(|id| u64::try_from(id).ok()),
+        person: scene.person,
+        // without one, reports about devices are nothing that is planned, and would be read one by one
+        tasks: scene.objects.iter().any(|(_, object)| object["kind"] == *OPERATION),
     }
 }
 

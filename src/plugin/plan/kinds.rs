@@ -1,39 +1,9 @@
-//! Every kind, as a rehearsal needs it.
+//! Every kind, as a plan needs it.
 
-use emnify_engine::{
-    kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger},
-    run::Builder,
-};
+use emnify_engine::kind::{Managed, set::ObjectSet, task::Task, trigger::Trigger};
 use kube::Resource;
 
 use crate::kinds::{Visitor, export::Export, for_each};
-
-/// Gives an engine every kind.
-pub fn register(builder: Builder) -> Builder {
-    struct Register(Option<Builder>);
-    impl Register {
-        fn next(&mut self, add: impl FnOnce(Builder) -> Builder) {
-            self.0 = self.0.take().map(add);
-        }
-    }
-    impl Visitor for Register {
-        fn visit<K: Export>(&mut self) {
-            self.next(Builder::with::<K>);
-        }
-        fn visit_set<F: ObjectSet>(&mut self) {
-            self.next(Builder::with_fleet::<F>);
-        }
-        fn visit_task<T: Task>(&mut self) {
-            self.next(Builder::with_task::<T>);
-        }
-        fn visit_trigger<T: Trigger>(&mut self) {
-            self.next(Builder::with_trigger::<T>);
-        }
-    }
-    let mut register = Register(Some(builder));
-    for_each(&mut register);
-    register.0.expect("it is put back each time")
-}
 
 /// What a plan says of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,15 +20,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::runtime::{Builder, Handle};
 
+pub use self::prune::{Marked, marked};
 use self::{
     kinds::Sort,
     page::Plan,
     prune::Pruning,
     scene::{Props, Stage},
-};
-pub use self::{
-    kinds::register,
-    prune::{Marked, marked},
 };
 use super::{
     cli::{Ending, Format, Place, PlanArgs},
@@ -36,7 +33,7 @@ use super::{
     emnify::Emnify,
     printer::Printer,
 };
-use crate::check::Manifest;
+use crate::{check::Manifest, kinds::register};
 
 /// Manifests, and where they would be applied.
 #[derive(Debug)]
@@ -80,6 +77,7 @@ pub async fn plan(order: &Order, reader: &Reader) -> Result<(Plan, Outcome)> {
             objects,
             beside: stage.beside.clone(),
             workspaces: stage.workspaces.clone().into_iter().collect(),
+            person: stage.person,
             installation: order.installation.clone(),
             now: order.now,
         };
@@ -93,9 +91,7 @@ pub async fn plan(order: &Order, reader: &Reader) -> Result<(Plan, Outcome)> {
         }
     }
     let organisation = format!("{} ({})", reader.identity.organisation_name, reader.identity.organisation_id);
-    let mut plan = Plan::of(&outcome, &sorts, organisation, notes);
-    plan.problems.extend(stage.problems);
-    Ok((plan, outcome))
+    Ok((Plan::of(&outcome, &sorts, organisation, notes), outcome))
 }
 
 /// What is marked, and neither in a manifest nor bound to an object of one.
@@ -108,9 +104,11 @@ fn gone(
     let ours = order.manifests.iter().filter(|manifest| manifest.ours).map(|manifest| &manifest.object);
     let named: HashSet<_> =
         ours.chain(&order.running).filter_map(|object| scene::named(object, &order.namespace)).collect();
+    // also what is deleted, which had its id before
     let bound = |played: &emnify_rehearsal::Played| {
-        let (kind, id) = (played.before["kind"].as_str()?, played.after.as_ref()?["status"]["id"].as_str()?);
-        Some((kind.to_owned(), id.to_owned()))
+        let id = |object: &Value| object["status"]["id"].as_str().map(str::to_owned);
+        let kind = played.before["kind"].as_str()?;
+        Some((kind.to_owned(), played.after.as_ref().and_then(id).or_else(|| id(&played.before))?))
     };
     let pruning = Pruning {
         installation: &order.installation,

@@ -17,7 +17,7 @@ use super::kinds::Sort;
 use crate::{
     api::{GROUP, VERSION},
     check::Manifest,
-    kinds::{ApplicationToken, SimBatch},
+    kinds::{ApplicationToken, OperationTrigger, SimBatch},
     workspace::spec::Access,
 };
 
@@ -33,10 +33,10 @@ pub(super) struct Stage {
     pub(super) beside: Vec<(String, Value)>,
     /// Workspaces of objects, with their guards.
     pub(super) workspaces: BTreeMap<WorkspaceKey, Option<GuardLimit>>,
+    /// One of the workspaces logs in as a person.
+    pub(super) person: bool,
     /// What people should know.
     pub(super) notes: BTreeSet<String>,
-    /// What cannot be planned.
-    pub(super) problems: Vec<String>,
     /// Workspaces of other organisations.
     foreign: BTreeSet<WorkspaceKey>,
 }
@@ -148,8 +148,9 @@ impl Stage {
             return;
         }
         if sort.kind == SimBatch::KIND {
-            self.problems.push(format!("{kind} {namespace}/{of}: what is in a box of SIMs is in no listing"));
-            return;
+            self.notes.insert(format!(
+                "{kind} {namespace}/{of}: which SIMs it has is known once it is registered; what waits for them is not planned"
+            ));
         }
         let runs = object["status"]["id"].is_string() && object["metadata"]["deletionTimestamp"].is_null();
         if sort.kind == ApplicationToken::KIND && runs {
@@ -157,6 +158,12 @@ impl Stage {
             self.notes
                 .insert(format!("{kind} {namespace}/{of} runs, and its Secret is not read: not planned"));
             return;
+        }
+        if sort.kind == OperationTrigger::KIND {
+            // times come and devices are told of long after it was applied
+            object["spec"]["suspend"] = json!(true);
+            self.notes
+                .insert(format!("{kind} {namespace}/{of}: what it does once it fires is not in the plan"));
         }
         self.workspaces.entry(workspace).or_default();
         self.assume_secrets(&object["spec"], namespace);
@@ -205,6 +212,7 @@ impl Stage {
         };
         if let Some(guard) = self.workspaces.get_mut(&WorkspaceKey { namespace, name }) {
             *guard = limit(&object["spec"]);
+            self.person |= object.pointer("/spec/credentials/user").is_some();
         }
     }
 }
@@ -369,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_another_organisation_and_boxes_of_sims_are_told_and_left_out() {
+    fn objects_of_another_organisation_are_told_and_left_out() {
         let credentials = json!({"applicationTokenSecretRef": {"name": "a", "key": "b"}});
         let guard = json!({"maxDevices": 7, "window": "1h"});
         let ours = object("Workspace", "default", &json!({"credentials": credentials, "guard": guard}));
@@ -379,9 +387,9 @@ mod tests {
         let batch = object("SimBatch", "box", &json!({"bic": "1"}));
         let own = object("Tag", "own", &json!({"name": "own"}));
         let stage = stage(&[ours, theirs, tag, batch, own].map(manifest), &[], false);
-        assert_eq!(stage.objects.len(), 1, "{:?}", stage.objects);
+        assert_eq!(stage.objects.len(), 2, "{:?}", stage.objects);
         assert!(stage.notes.iter().any(|note| note.contains("is of workspace theirs, another organisation")));
-        assert!(stage.problems[0].contains("SimBatch ns/box"));
+        assert!(stage.notes.iter().any(|note| note.starts_with("SimBatch ns/box: which SIMs it has")));
         let limits: Vec<_> = stage.workspaces.values().flatten().map(|limit| limit.devices).collect();
         assert_eq!(limits, [7], "the guard is the workspace's own");
     }

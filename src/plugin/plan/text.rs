@@ -136,33 +136,59 @@ fn lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// Markdown of which nothing that emnify or a manifest says is markup.
+/// Characters that objects take of a comment, and what follows them: GitHub takes 65,536 in all.
+const OBJECTS: usize = 40_000;
+const REST: usize = 20_000;
+
+/// Markdown of which nothing that emnify or a manifest says is markup, and as much of it as a comment may have.
 fn markdown(plan: &Plan) -> String {
     let mut text = format!("### emnify plan: {}\n", escaped(&summary(plan)));
     if !plan.objects.is_empty() {
-        text.push_str("\n```diff\n");
-        for entry in &plan.objects {
-            let sign = match entry.action {
-                Action::Create => '+',
-                Action::Delete => '-',
-                Action::None | Action::Leave => ' ',
-                _ => '!',
-            };
-            writeln!(text, "{sign} {} {}", entry.action.word(), fenced(&entry.title()))
+        // where not all fit, those come first that something is sent for
+        let (told, silent): (Vec<_>, Vec<_>) =
+            plan.objects.iter().partition(|entry| !entry.changes.is_empty() || entry.message.is_some());
+        let blocks: Vec<_> = told.into_iter().chain(silent).map(block).collect();
+        let (shown, left) = fitting(&blocks, OBJECTS);
+        write!(text, "\n```diff\n{shown}```\n").expect("a string takes any text");
+        if left > 0 {
+            write!(text, "\n{left} more objects do not fit here: `kubectl emnify plan` shows them.\n")
                 .expect("a string takes any text");
-            let below = entry.changes.iter().flat_map(Change::lines).chain(entry.remark());
-            for line in below {
-                writeln!(text, "{sign}     {}", fenced(&line)).expect("a string takes any text");
-            }
         }
-        text.push_str("```\n");
     }
-    let rest = afterwards(plan);
+    let rest: Vec<_> = afterwards(plan).iter().map(|line| format!("- {}\n", escaped(line))).collect();
     if !rest.is_empty() {
-        text.push('\n');
-        for line in rest {
-            writeln!(text, "- {}", escaped(&line)).expect("a string takes any text");
+        let (shown, left) = fitting(&rest, REST);
+        write!(text, "\n{shown}").expect("a string takes any text");
+        if left > 0 {
+            writeln!(text, "- {left} more lines like these").expect("a string takes any text");
         }
+    }
+    text
+}
+
+/// As many of these as have room, whole, and how many have not.
+fn fitting(blocks: &[String], room: usize) -> (String, usize) {
+    let mut shown = String::new();
+    for (at, block) in blocks.iter().enumerate() {
+        if shown.len() + block.len() > room {
+            return (shown, blocks.len() - at);
+        }
+        shown.push_str(block);
+    }
+    (shown, 0)
+}
+
+/// Lines of a fence.
+fn block(entry: &Entry) -> String {
+    let sign = match entry.action {
+        Action::Create => '+',
+        Action::Delete => '-',
+        Action::None | Action::Leave => ' ',
+        _ => '!',
+    };
+    let mut text = format!("{sign} {} {}\n", entry.action.word(), fenced(&entry.title()));
+    for line in entry.changes.iter().flat_map(Change::lines).chain(entry.remark()) {
+        writeln!(text, "{sign}     {}", fenced(&line)).expect("a string takes any text");
     }
     text
 }
@@ -284,5 +310,19 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\\<img src=x\\> \\@everybody \\[a\\](b)"), "{text}");
+    }
+
+    #[test]
+    fn a_comment_is_never_too_long_and_begins_with_what_is_sent() {
+        let adopted = |n: usize| entry(&format!("meter-{n}"), Action::Adopt, vec![]);
+        let mut objects: Vec<_> = (0..10_000).map(adopted).collect();
+        objects.push(entry("last", Action::Create, vec![change("create last", &[])]));
+        let starts_billing = (0..5_000).map(|n| format!("Endpoint ns/meter-{n}: activate its SIM")).collect();
+        let text = markdown(&Plan { objects, starts_billing, ..plan() });
+        assert!(text.len() < 65_536, "{}", text.len());
+        assert!(text.contains("```diff\n+ create Endpoint ns/last\n"), "{}", &text[..400]);
+        assert!(text.contains(" more objects do not fit here") && text.contains(" more lines like these"));
+        assert!(text.contains("- Guard of Workspace"), "what matters most is there");
+        assert_eq!(text.matches("```").count(), 2);
     }
 }

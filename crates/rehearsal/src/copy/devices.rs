@@ -45,8 +45,8 @@ pub(super) fn endpoint(row: &Value) -> Result<Option<Endpoint>, Lacks> {
     }))
 }
 
-/// A SIM.
-pub(super) fn sim(row: &Value) -> Result<Sim, Lacks> {
+/// A SIM of this organisation.
+pub(super) fn sim(row: &Value, own: u64) -> Result<Sim, Lacks> {
     let mut iccid = words(row, "iccid");
     iccid.truncate(ICCID);
     let status = id(&row["status"]).and_then(SimState::from_id);
@@ -61,8 +61,9 @@ pub(super) fn sim(row: &Value) -> Result<Sim, Lacks> {
         activation_date: time(&row["activation_date"]),
         profile_type: id(&row["sim_profile_type_id"]).unwrap_or(1),
         satellite_capable: flag(&row["satellite_capable"]),
-        issuer_org: id(&row["issuer_org"]),
-        reseller_org: id(&row["reseller_org"]),
+        // shown as sold by itself where nobody else did: only emnify knows what that forbids
+        issuer_org: id(&row["issuer_org"]).filter(|id| *id != own),
+        reseller_org: id(&row["reseller_org"]).filter(|id| *id != own),
         test_data: 0.0,
         test_sms: 0,
     })
@@ -87,7 +88,7 @@ pub(super) fn stand_ins(organisation: &mut Organisation, rows: &[Value]) {
             let space = || IpAddressSpace { id, ip_address_space, ip_address_version: 4 };
             organisation.ip_address_spaces.entry(id).or_insert_with(space);
         }
-        if let Ok(sim) = sim(&row["sim"]) {
+        if let Ok(sim) = sim(&row["sim"], organisation.id) {
             organisation.sims.entry(sim.id).or_insert(sim);
         }
     }

@@ -1,5 +1,7 @@
 //! Which part of an organisation a route belongs to, and what has to be copied before it is asked for.
 
+use http::Method;
+
 /// What is copied together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Group {
@@ -47,6 +49,8 @@ pub(super) enum Place {
     Passed,
     /// To what only the copy has: its log of events, its logins.
     Own,
+    /// To a batch of SIMs, which is in no listing and known by its code.
+    Batch,
 }
 
 /// A piece of one object that no listing shows.
@@ -67,6 +71,7 @@ const ROUTES: &[(&str, Place)] = &[
     ("/api/v1/authenticate", Place::Own),
     ("/api/v1/endpoint/status", Place::Passed),
     ("/api/v1/sim/status", Place::Passed),
+    ("/api/v1/sim/migration", Place::Passed),
     ("/api/v1/sim/operation/status", Place::Passed),
     ("/api/v1/sim/operation/action", Place::Passed),
     ("/api/v1/sim/unlinked_product_stats", Place::Passed),
@@ -76,6 +81,7 @@ const ROUTES: &[(&str, Place)] = &[
     ("/api/v1/user/mfa/type", Place::Passed),
     ("/api/v1/user/{user_id}/role/permission", Place::Passed),
     ("/api/v1/automation/action", Place::Passed),
+    ("/api/v1/automation/recipient", Place::Passed),
     ("/api/v1/event/custom/template", Place::Passed),
     ("/api/v1/event/system/configuration", Place::Passed),
     ("/api/v1/event/type", Place::Passed),
@@ -88,6 +94,7 @@ const ROUTES: &[(&str, Place)] = &[
     ("/api/v2/bulk-operations/endpoint", Place::Of(Family::Endpoints)),
     ("/api/v2/bulk-operations", Place::Of(Family::Tags)),
     ("/api/v1/sim", Place::Of(Family::Sims)),
+    ("/api/v1/sim_batch", Place::Batch),
     ("/api/v1/service_profile", Place::Of(Family::ServiceProfiles)),
     ("/api/v1/tariff_profile", Place::Of(Family::TariffProfiles)),
     ("/api/v2/tariff_profile", Place::Of(Family::TariffProfiles)),
@@ -111,6 +118,23 @@ pub(super) fn place_of(route: &str) -> Place {
     let fits =
         |start: &str| route.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     ROUTES.iter().find(|(start, _)| fits(start)).map_or(Place::Passed, |(_, place)| *place)
+}
+
+/// Whether only the live organisation knows what is asked of an object that was there before: where a device is, what was said to it, and
+/// whom a person trusts.
+pub(super) fn is_reported(method: &Method, route: &str) -> bool {
+    const READ: [&str; 4] = [
+        "/api/v1/endpoint/{endpoint_id}/connectivity",
+        "/api/v1/endpoint/{endpoint_id}/event",
+        "/api/v1/endpoint/{endpoint_id}/sms",
+        "/api/v1/user/{user_id}/mfa/trusted_device",
+    ];
+    const TAKEN_BACK: [&str; 2] = [
+        "/api/v1/endpoint/{endpoint_id}/sms/{sms_id}",
+        "/api/v1/user/{user_id}/mfa/trusted_device/{device_id}",
+    ];
+    (*method == Method::GET && READ.contains(&route))
+        || (*method == Method::DELETE && TAKEN_BACK.contains(&route))
 }
 
 /// The piece that has to be there before a route of one object is asked for.

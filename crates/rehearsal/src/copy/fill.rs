@@ -307,7 +307,7 @@ fn put_own(
             org.service_profiles.put(profiles::service(row)?);
         }
         Family::Sims => {
-            org.sims.put(devices::sim(row)?);
+            org.sims.put(devices::sim(row, org.id)?);
         }
         Family::Endpoints => {
             if let Some(endpoint) = devices::endpoint(row)? {

@@ -18,14 +18,14 @@ use std::{
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use emnify::{Error, Transport, TransportError};
+use emnify::{Credentials, Error, Transport, TransportError};
 use emnify_simulator::{
     Options, Seed, Simulator, State,
     operations::{self, Operation, Params},
-    state::{ApplicationToken, Organisation},
+    state::{ApplicationToken, Organisation, SimBatch, SmsState},
 };
 use futures::{FutureExt, future::BoxFuture};
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -33,7 +33,7 @@ use serde_json::json;
 use tower::ServiceExt;
 
 use self::{
-    families::{Family, Group, Piece, Place, pieces_of, place_of},
+    families::{Family, Group, Piece, Place, is_reported, pieces_of, place_of},
     names::Names,
 };
 use crate::{
@@ -43,6 +43,10 @@ use crate::{
 
 /// What logs in to the copy; it is worth nothing anywhere else.
 pub(crate) const LOGIN: &str = "rehearsal";
+/// The same as the digest of a person's password.
+const PASSWORD: &str = "0123456789abcdef0123456789abcdef01234567";
+/// Id of who logs in as a person; emnify has not so many.
+const PERSON: u64 = 1 << 52;
 /// What every request takes, so that those who wait for each other do; reading live takes none of this time.
 const LATENCY: Duration = Duration::from_millis(50);
 /// A login lasts longer than any rehearsal.
@@ -59,6 +63,26 @@ pub(crate) struct Original {
     pub(crate) name: String,
     /// Id of the application token that reads it, if it is one.
     pub(crate) token: Option<u64>,
+    /// The operator logs in as a person.
+    pub(crate) person: bool,
+    /// Something is done once to what is there, for which it matters where a device is and what was said to it.
+    pub(crate) tasks: bool,
+}
+
+impl Original {
+    /// How the copy is logged in to.
+    pub(crate) fn credentials(&self) -> Credentials {
+        if !self.person {
+            return Credentials::ApplicationToken(LOGIN.to_owned().into());
+        }
+        Credentials::User {
+            username: LOGIN.to_owned(),
+            password: PASSWORD.to_owned().into(),
+            totp_key: None,
+            trusted_device: None,
+            mfa_code: None,
+        }
+    }
 }
 
 /// What was copied, and what was not.
@@ -82,6 +106,7 @@ pub(crate) struct Copy {
     simulator: Simulator,
     router: Router,
     organisation: u64,
+    tasks: bool,
     /// One reads at a time: who waits finds it read.
     known: tokio::sync::Mutex<Known>,
     requests: Mutex<Vec<Recorded>>,
@@ -97,6 +122,12 @@ impl Copy {
         organisation.application_tokens.put(login(original.token.unwrap_or(1)));
         let mut state = State::default();
         state.organisations.put(organisation);
+        if original.person {
+            let own = json!([{"organisation": original.organisation, "roles": [1], "default": true}]);
+            let person =
+                json!({"id": PERSON, "username": LOGIN, "password_sha1": PASSWORD, "workspaces": own});
+            state.users.put(serde_json::from_value(person).expect("the rest has defaults"));
+        }
         let seed = Seed::from_state(state).expect("an organisation with a login is a seed");
         let options = Options { seed, start: Some(now), delivers: false, ..Options::default() };
         let simulator = Simulator::start(options);
@@ -106,6 +137,7 @@ impl Copy {
             router,
             simulator,
             organisation: original.organisation,
+            tasks: original.tasks,
             known: tokio::sync::Mutex::default(),
             requests: Mutex::default(),
             told: Mutex::default(),
@@ -139,14 +171,15 @@ impl Copy {
         };
         match place_of(&operation.path) {
             Place::Own => self.ask(request).await,
+            Place::Batch => self.of_batch(request, operation, params).await,
             Place::Passed if request.method() == Method::GET => self.pass(&request, operation, params).await,
             Place::Passed => {
                 self.tell(format!(
-                    "{} {}: what becomes of it is not known",
+                    "{} {}: taken as accepted, and what becomes of it is not known",
                     request.method(),
                     operation.path
                 ));
-                self.record(request, None).await
+                Ok(self.taken(&request))
             }
             Place::Of(family) => self.of_family(request, family, (operation, params)).await,
         }
@@ -176,6 +209,26 @@ impl Copy {
                 return Ok(refusal.clone());
             }
         }
+        if operation.path.ends_with("/traffic_limit_extension") {
+            self.learn_limits(&mut known, &params).await?;
+        }
+        let before = params
+            .first()
+            .and_then(|(_, id)| id.parse().ok())
+            .is_some_and(|id| known.rows.contains(&(family, id)));
+        if self.tasks && before && is_reported(request.method(), &operation.path) {
+            drop(known);
+            if !reads {
+                return Ok(self.taken(&request));
+            }
+            let live = self.pass(&request, operation, params).await?;
+            if !matches!(live.status().as_u16(), 401 | 403) {
+                return Ok(live);
+            }
+            // an operator that is a person may read what this token may not
+            self.tell(format!("{}: the token may not read it, so the plan is without it", operation.path));
+            return self.ask(request).await;
+        }
         if !reads {
             self.make_room(family, &request);
         }
@@ -184,7 +237,73 @@ impl Copy {
         let request = if translated { renamed(request, &known.names) } else { request };
         drop(known);
         let names = translated.then_some(&self.known);
-        if reads { self.shown(request, names).await } else { self.record(request, names).await }
+        if reads {
+            return self.shown(request, names).await;
+        }
+        let told =
+            params.first().filter(|_| operation.path.ends_with("/sms")).and_then(|(_, id)| id.parse().ok());
+        let answer = self.record(request, names).await?;
+        if let Some(device) = told {
+            self.deliver(device);
+        }
+        Ok(answer)
+    }
+
+    /// Whether a batch can be registered is live; that it then was, is known to the copy.
+    async fn of_batch(
+        &self,
+        request: Request<Bytes>,
+        operation: &'static Operation,
+        params: Params,
+    ) -> Result<Response<Bytes>, TransportError> {
+        let code = params.first().map(|(_, code)| code.clone()).unwrap_or_default();
+        let live = self.pass(&request, operation, params).await?;
+        if live.status().is_success() {
+            self.simulator.amend(|state| {
+                let batches = &mut state.sim_batches;
+                if !batches.values().any(|batch| batch.bic == code) {
+                    let id = batches.keys().last().map_or(1, |last| last + 1);
+                    batches.put(SimBatch {
+                        id,
+                        bic: code,
+                        customer_org: None,
+                        registered_by: None,
+                        sims: vec![],
+                    });
+                }
+            });
+        }
+        match (request.method() == Method::GET, live.status().is_success()) {
+            (true, false) => Ok(live),
+            (true, true) => self.ask(request).await,
+            (false, _) => self.record(request, None).await,
+        }
+    }
+
+    /// Whom a message reaches nobody knows before: it is taken as delivered, so that whoever waits for that goes on.
+    fn deliver(&self, device: u64) {
+        let (organisation, now) = (self.organisation, self.simulator.now());
+        self.simulator.amend(|state| {
+            let org = state.organisations.get_mut(&organisation);
+            let device = org.and_then(|org| org.endpoints.get_mut(&device));
+            for message in device.into_iter().flat_map(|device| device.sms.values_mut()) {
+                (message.status, message.final_date) = (SmsState::Delivered, Some(now));
+            }
+        });
+    }
+
+    /// Only a limit of a device's profile can be extended.
+    async fn learn_limits(&self, known: &mut Known, params: &Params) -> Result<(), TransportError> {
+        let device: Option<u64> = params.first().and_then(|(_, id)| id.parse().ok());
+        let profile = device.and_then(|device| {
+            self.simulator.inspect(|state| {
+                Some(state.organisations.get(&self.organisation)?.endpoints.get(&device)?.service_profile)
+            })
+        });
+        match profile.filter(|id| known.rows.contains(&(Family::ServiceProfiles, *id))) {
+            Some(profile) => self.learn_piece(known, Piece::ServiceProfile, profile).await,
+            None => Ok(()),
+        }
     }
 
     /// Reads a piece of an object that was there before, once.
@@ -229,20 +348,33 @@ impl Copy {
         })
     }
 
+    /// Remembers what was asked, and says yes.
+    fn taken(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let at = self.remember(request);
+        self.requests.lock()[at].status = StatusCode::ACCEPTED.as_u16();
+        let mut answer = Response::new(Bytes::from_static(b"{}"));
+        *answer.status_mut() = StatusCode::ACCEPTED;
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer
+    }
+
+    /// Remembers what was asked, and says where.
+    fn remember(&self, request: &Request<Bytes>) -> usize {
+        let (method, body) =
+            (request.method().to_string(), String::from_utf8_lossy(request.body()).into_owned());
+        let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        let mut requests = self.requests.lock();
+        requests.push(Recorded { method, path, body, status: 0 });
+        requests.len() - 1
+    }
+
     /// Asks the copy, and remembers what was asked.
     async fn record(
         &self,
         request: Request<Bytes>,
         names: Option<&tokio::sync::Mutex<Known>>,
     ) -> Result<Response<Bytes>, TransportError> {
-        let (method, body) =
-            (request.method().to_string(), String::from_utf8_lossy(request.body()).into_owned());
-        let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let at = {
-            let mut requests = self.requests.lock();
-            requests.push(Recorded { method, path, body, status: 0 });
-            requests.len() - 1
-        };
+        let at = self.remember(&request);
         let answer = self.shown(request, names).await?;
         self.requests.lock()[at].status = answer.status().as_u16();
         Ok(answer)
