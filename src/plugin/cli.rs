@@ -127,7 +127,7 @@ pub struct StatusArgs {
 }
 
 /// By what, and how many.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct TopArgs {
     /// What counts.
     #[arg(long, value_enum, default_value_t)]
@@ -138,6 +138,18 @@ pub struct TopArgs {
     /// Every namespace.
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// `EndpointSet`s instead of Endpoints, read now: a request for each of their devices.
+    #[arg(long)]
+    pub sets: bool,
+    /// Reads however many devices they have.
+    #[arg(long, requires = "sets")]
+    pub yes: bool,
+    /// Name of the operator's installation, where several have sets of the same names.
+    #[arg(long, env = "EMNIFY_OPERATOR_INSTALLATION", value_name = "NAME")]
+    pub installation: Option<String>,
+    /// How emnify is read, with `--sets`.
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// What a device used.
@@ -195,6 +207,9 @@ pub struct ExplainArgs {
     /// Says it again whenever it changes, until the object is ready or gone.
     #[arg(short, long)]
     pub watch: bool,
+    /// How emnify is read, for who changed something there.
+    #[command(flatten)]
+    pub read: ReadArgs,
 }
 
 /// Which object, and whether anybody is asked.

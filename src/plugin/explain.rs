@@ -2,6 +2,7 @@
 
 mod corrections;
 mod mend;
+mod people;
 mod runbook;
 
 use std::collections::BTreeSet;
@@ -21,10 +22,13 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Event, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{Api, ResourceExt, api::ListParams, core::DynamicObject};
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
+use self::corrections::Corrections;
 use super::{
-    cli::ExplainArgs,
+    cli::{ExplainArgs, Place},
     cluster::{Change, Cluster, Found},
+    emnify::Emnify,
     printer::Printer,
     steer,
 };
@@ -33,10 +37,41 @@ use crate::kinds::{Visitor, for_each};
 /// So many events are told.
 const EVENTS: usize = 10;
 
-pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Printer<'_>) -> Result<()> {
+/// Where is looked.
+struct Desk<'a> {
+    cluster: &'a Cluster,
+    args: &'a ExplainArgs,
+    place: &'a Place,
+    /// emnify, once it was asked for; none where there is nothing to read it with.
+    emnify: OnceCell<Option<Emnify>>,
+}
+
+impl Desk<'_> {
+    async fn emnify(&self) -> Option<&Emnify> {
+        let connect = async || Emnify::connect(&self.args.read, self.place).await.ok();
+        self.emnify.get_or_init(connect).await.as_ref()
+    }
+
+    /// How often the object was set back, and by whom that was needed.
+    async fn corrected(&self, found: &Found, events: &[Event]) -> Option<String> {
+        let all = Corrections::of(events)?;
+        let Some(first) = all.first.filter(|_| people::log(found).is_some()) else {
+            return Some(all.told(found, &[]));
+        };
+        let who = match self.emnify().await {
+            Some(emnify) => people::who(emnify, found, first).await,
+            None => Vec::new(),
+        };
+        Some(all.told(found, &who))
+    }
+}
+
+pub(super) async fn run(args: &ExplainArgs, place: &Place, printer: &mut Printer<'_>) -> Result<()> {
+    let cluster = &Cluster::connect(place).await?;
+    let desk = &Desk { cluster, args, place, emnify: OnceCell::new() };
     let found = cluster.find(&args.object).await?;
     if !args.watch {
-        for line in page(cluster, &found).await? {
+        for line in page(desk, &found).await? {
             printer.line(&line)?;
         }
         return Ok(());
@@ -55,7 +90,7 @@ pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Pri
                 continue;
             }
         };
-        let page = page(cluster, &now).await?;
+        let page = page(desk, &now).await?;
         if page != told {
             printer.line(&format!("--- {}", Timestamp::now().strftime("%H:%M:%SZ")))?;
             for line in &page {
@@ -71,7 +106,8 @@ pub(super) async fn run(args: &ExplainArgs, cluster: &Cluster, printer: &mut Pri
 }
 
 /// Everything that is said of an object, and of what it waits for.
-async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
+async fn page(desk: &Desk<'_>, found: &Found) -> Result<Vec<String>> {
+    let cluster = desk.cluster;
     let (mut page, mut seen, mut happened) = (Vec::new(), BTreeSet::new(), Ok(Vec::new()));
     let mut open = vec![(0, found.clone())];
     while let Some((depth, next)) = open.pop() {
@@ -80,14 +116,17 @@ async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
         }
         let margin = "  ".repeat(depth);
         let told = events(cluster, &next).await;
-        let said = sentences(&next).into_iter();
-        let said = said.chain(told.as_ref().ok().and_then(|events| corrections::told(&next, events)));
+        let corrected = match &told {
+            Ok(events) => desk.corrected(&next, events).await,
+            Err(_) => None,
+        };
+        let said = sentences(&next).into_iter().chain(corrected);
         page.extend(said.map(|sentence| format!("{margin}{sentence}")));
         if depth == 0 {
             happened = told;
         }
-        for (what, named) in named(cluster, &next).await? {
-            match named {
+        for Named { what, kind, name, object } in named(cluster, &next).await? {
+            match object {
                 Ok(Some(named)) if is_settled(&named) => {
                     page.extend(mend::held_up(&named).into_iter().map(|told| format!("{margin}{told}")));
                 }
@@ -95,6 +134,7 @@ async fn page(cluster: &Cluster, found: &Found) -> Result<Vec<String>> {
                     page.push(format!("{margin}It needs {named} ({what}):"));
                     open.push((depth + 1, named));
                 }
+                Ok(None) if is_told(&page, &kind, &name) => {}
                 Ok(None) => {
                     page.push(format!("{margin}{what} does not exist: make it, or correct the name."));
                 }
@@ -169,8 +209,27 @@ fn since(condition: &Condition) -> String {
     format!(" since {}", condition.last_transition_time.0)
 }
 
-/// What an object names, and its workspace: what people call it, and the object if it is there and may be read.
-async fn named(cluster: &Cluster, found: &Found) -> Result<Vec<(String, Result<Option<Found>>)>> {
+/// What an object names.
+struct Named {
+    /// Where, for people.
+    what: String,
+    kind: String,
+    name: String,
+    /// If it is there and may be read.
+    object: Result<Option<Found>>,
+}
+
+/// A line speaks of the object of this kind and name already.
+fn is_told(lines: &[String], kind: &str, name: &str) -> bool {
+    lines.iter().any(|line| {
+        let words = line.split_whitespace().map(|word| word.trim_end_matches([',', ';', ':', '.']));
+        let words: Vec<_> = words.filter(|word| *word != "named").collect();
+        words.windows(2).any(|pair| pair == [kind, name])
+    })
+}
+
+/// What an object names, and its workspace.
+async fn named(cluster: &Cluster, found: &Found) -> Result<Vec<Named>> {
     let of_the_spec = references(&found.family.resource.kind, &found.object).into_iter();
     let of_the_spec =
         of_the_spec.map(|(path, kind, name)| (format!("spec.{path}: {kind} {name}"), kind, name));
@@ -180,7 +239,8 @@ async fn named(cluster: &Cluster, found: &Found) -> Result<Vec<(String, Result<O
     for (what, kind, name) in of_the_spec.chain(workspace) {
         let family = cluster.kind(&kind)?;
         let object = cluster.get(family, &name, &found.namespace()).await;
-        all.push((what, object.map(|object| object.map(|object| Found::of(family, object)))));
+        let object = object.map(|object| object.map(|object| Found::of(family, object)));
+        all.push(Named { what, kind, name, object });
     }
     Ok(all)
 }
@@ -278,5 +338,17 @@ mod tests {
         assert!(is_settled(&done) && !sentences(&done).join("\n").contains("What to do"));
         let new = operation(&json!([]));
         assert!(!new.is_well() && sentences(&new)[0].contains("was not looked at yet"));
+    }
+
+    #[test]
+    fn what_the_operator_said_is_missing_is_not_said_again() {
+        let said = [
+            "ReferenceNotReady: target.endpoints[0]: there is no Endpoint meter-10 in this namespace; create it",
+        ];
+        let said = said.map(str::to_owned);
+        assert!(is_told(&said, "Endpoint", "meter-10"));
+        assert!(!is_told(&said, "Endpoint", "meter-1") && !is_told(&said, "Tag", "meter-10"));
+        let default = ["there is no Workspace named default in this namespace".to_owned()];
+        assert!(is_told(&default, "Workspace", "default"));
     }
 }

@@ -39,8 +39,8 @@ pub async fn run(cli: &Cli) -> Result<Ending> {
     let done = match &cli.verb {
         Verb::Plan(args) => return plan::run(args, &cli.place, printer).await,
         Verb::Status(args) => status::run(args, &Cluster::connect(&cli.place).await?, printer).await,
-        Verb::Top(args) => top::run(args, &Cluster::connect(&cli.place).await?, printer).await,
-        Verb::Explain(args) => explain::run(args, &Cluster::connect(&cli.place).await?, printer).await,
+        Verb::Top(args) => top::run(args, &cli.place, printer).await,
+        Verb::Explain(args) => explain::run(args, &cli.place, printer).await,
         Verb::Approve(args) => steer::approve(args, &Cluster::connect(&cli.place).await?, ask, printer).await,
         Verb::Run(args) => run::run(args, &Cluster::connect(&cli.place).await?, ask, printer).await,
         Verb::Refresh(args) => steer::refresh(args, &Cluster::connect(&cli.place).await?, printer).await,

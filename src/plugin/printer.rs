@@ -38,6 +38,9 @@ impl Column {
     }
 }
 
+/// In front of objects of all namespaces.
+pub(super) const NAMESPACE: Column = Column::new("NAMESPACE", &["/metadata/namespace"]);
+
 impl<'a> Printer<'a> {
     pub(super) fn new(out: &'a mut dyn Write, notes: &'a mut dyn Write, format: Format) -> Self {
         Self { out, notes, format, terminal: false }

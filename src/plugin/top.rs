@@ -1,5 +1,7 @@
 //! What used most this month, as the operator wrote it into the objects.
 
+mod sets;
+
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use anyhow::Result;
@@ -8,12 +10,11 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{
-    cli::{Format, Measure, TopArgs},
+    cli::{Format, Measure, Place, TopArgs},
     cluster::{Cluster, Found},
-    printer::{Column, Printer, number, text},
+    printer::{Column, NAMESPACE, Printer, number, text},
 };
 
-const NAMESPACE: Column = Column::new("NAMESPACE", &["/metadata/namespace"]);
 const COLUMNS: [Column; 6] = [
     Column::new("NAME", &["/metadata/name"]),
     Column::new("DATA MB", &["/status/usage/dataMegabytes"]),
@@ -33,7 +34,11 @@ impl Measure {
     }
 }
 
-pub(super) async fn run(args: &TopArgs, cluster: &Cluster, printer: &mut Printer<'_>) -> Result<()> {
+pub(super) async fn run(args: &TopArgs, place: &Place, printer: &mut Printer<'_>) -> Result<()> {
+    if args.sets {
+        return sets::run(args, place, printer).await;
+    }
+    let cluster = &Cluster::connect(place).await?;
     let within = (!args.all_namespaces).then_some(cluster.namespace.as_str());
     let family = cluster.kind("Endpoint")?;
     let devices = cluster.list(family, within).await?.into_iter().map(|object| Found::of(family, object));
@@ -57,7 +62,7 @@ pub(super) async fn run(args: &TopArgs, cluster: &Cluster, printer: &mut Printer
     for told in unread_by_workspace(cluster, &unread).await? {
         printer.note(&told)?;
     }
-    sets(cluster, within, printer).await
+    of_sets(cluster, within, printer).await
 }
 
 /// The newest month that something was read of, devices with a reading of it, and the others.
@@ -146,13 +151,13 @@ fn why_unread(devices: &str, workspace: Option<&Found>) -> String {
     }
 }
 
-/// What members of sets use is not read: that would be a request for each of them.
-async fn sets(cluster: &Cluster, within: Option<&str>, printer: &mut Printer<'_>) -> Result<()> {
+/// What members of sets use is read only where that is asked for: it is a request for each of them.
+async fn of_sets(cluster: &Cluster, within: Option<&str>, printer: &mut Printer<'_>) -> Result<()> {
     let api = cluster.api(cluster.kind("EndpointSet")?, within);
     let some = api.list_metadata(&ListParams::default().limit(1)).await;
     if some.is_ok_and(|some| !some.items.is_empty()) {
         printer.note(
-            "members of EndpointSets are not among them: of one, kubectl emnify usage iccid:DIGITS tells",
+            "members of EndpointSets are not among them: --sets adds them up, and of one, kubectl emnify usage iccid:DIGITS tells",
         )?;
     }
     Ok(())
@@ -221,7 +226,7 @@ mod tests {
         let rows = ranked(devices(), Measure::Data).unwrap();
         let printed = |format, all_namespaces| {
             let (mut out, mut notes) = (Vec::new(), Vec::new());
-            let args = TopArgs { by: Measure::Data, limit: 20, all_namespaces };
+            let args = TopArgs { by: Measure::Data, limit: 20, all_namespaces, ..TopArgs::default() };
             print(&rows, &args, &mut Printer::new(&mut out, &mut notes, format)).unwrap();
             String::from_utf8(out).unwrap()
         };

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::support::Result;
+use crate::support::{ORGANISATION, Result};
 
 /// A person at the portal: calls with a token that is not the operator's, so that events are written and
 /// `last_updated` moves as they would.
@@ -21,11 +21,24 @@ pub(crate) struct PortalClient {
 impl PortalClient {
     /// Logs in with the seed's second token.
     pub(crate) async fn open(stage: &Stage) -> Result<Self> {
+        Self::log_in(stage, json!({"application_token": "metering-token-2"})).await
+    }
+
+    async fn log_in(stage: &Stage, with: Value) -> Result<Self> {
         let mut portal = Self { router: stage.simulator().router(), bearer: String::new() };
-        let body = json!({"application_token": "metering-token-2"});
-        let answer = portal.send(Method::POST, "/api/v1/authenticate", body).await?;
+        let answer = portal.send(Method::POST, "/api/v1/authenticate", with).await?;
         portal.bearer = format!("Bearer {}", answer["auth_token"].as_str().context("a login gives a token")?);
         Ok(portal)
+    }
+
+    /// Logs in as a person that the platform does not know yet.
+    pub(crate) async fn of_a_person(stage: &Stage, username: &str) -> Result<Self> {
+        const PASSWORD: &str = "2f9e53523b62abc141a2b4d6019d23cba835dbd0";
+        let person = json!({"id": 9_001, "username": username, "password_sha1": PASSWORD, "workspaces": [
+            {"organisation": ORGANISATION, "roles": [1], "default": true}]});
+        let person = serde_json::from_value(person)?;
+        stage.simulator().edit(|state| drop(state.users.insert(9_001, person)))?;
+        Self::log_in(stage, json!({"username": username, "password": PASSWORD})).await
     }
 
     /// A call that must succeed; what it answers, null without a body.

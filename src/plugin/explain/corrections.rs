@@ -1,9 +1,10 @@
-//! How often the operator set back what somebody had changed in emnify, as the events of the object tell.
+//! How often the operator set back what somebody had changed in emnify, as the events of the object tell, and who that was.
 
 use emnify_engine::kind::reason::CORRECT;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 
+use super::people::{Person, log};
 use crate::plugin::cluster::Found;
 
 /// When it happened last.
@@ -17,25 +18,60 @@ pub(super) fn times(event: &Event) -> i32 {
     event.series.as_ref().and_then(|series| series.count).or(event.count).unwrap_or(1)
 }
 
-/// How often drift was corrected, since when, and what it was last; the events in the order in which they happened.
-pub(super) fn told(found: &Found, events: &[Event]) -> Option<String> {
-    let all: Vec<&Event> = events.iter().filter(|event| event.action.as_deref() == Some(CORRECT)).collect();
-    let (first, last) = (all.first()?, all.last()?);
-    let often = all.iter().map(|event| times(event)).sum();
-    let at = |event: &Event| happened(event).map(|at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    let (from, to) = (at(first).unwrap_or_default(), at(last).unwrap_or_default());
-    let when = match often {
-        1 => format!("once, at {to}"),
-        2 => format!("twice since {from}, last at {to}"),
-        _ => format!("{often} times since {from}, last at {to}"),
-    };
-    let what = last.message.clone().unwrap_or_default();
-    let kind = found.family.resource.kind.as_str();
-    let who = match kind {
-        "Endpoint" | "Sim" => format!("kubectl emnify events {}{}", found.typed(), found.within()),
-        _ => "kubectl emnify events".to_owned(),
-    };
-    Some(format!("Drift was corrected {when}: {what}. Who changed it in emnify: {who}"))
+/// How often drift was corrected.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Corrections {
+    times: i32,
+    /// The first that is still known.
+    pub(super) first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    /// What the last one was.
+    what: String,
+}
+
+impl Corrections {
+    /// What the events tell, in the order in which they happened; none if there was nothing.
+    pub(super) fn of(events: &[Event]) -> Option<Self> {
+        let all: Vec<&Event> =
+            events.iter().filter(|event| event.action.as_deref() == Some(CORRECT)).collect();
+        let (first, last) = (all.first()?, all.last()?);
+        Some(Self {
+            times: all.iter().map(|event| times(event)).sum(),
+            first: happened(first),
+            last: happened(last),
+            what: last.message.clone().unwrap_or_default(),
+        })
+    }
+
+    /// A sentence, and one on who made it necessary.
+    pub(super) fn told(&self, found: &Found, who: &[Person]) -> String {
+        let at = |at: Option<Timestamp>| at.map(second).unwrap_or_default();
+        let (from, to) = (at(self.first), at(self.last));
+        let when = match self.times {
+            1 => format!("once, at {to}"),
+            2 => format!("twice since {from}, last at {to}"),
+            times => format!("{times} times since {from}, last at {to}"),
+        };
+        let who = if who.is_empty() {
+            let object = if log(found).is_some() {
+                format!(" {}{}", found.typed(), found.within())
+            } else {
+                String::new()
+            };
+            format!("Who changed it in emnify: kubectl emnify events{object}")
+        } else {
+            let all: Vec<_> = who
+                .iter()
+                .map(|person| format!("{} ({}, {})", person.name, second(person.at), person.what))
+                .collect();
+            format!("Its log in emnify names {}", all.join(", "))
+        };
+        format!("Drift was corrected {when}: {}. {who}", self.what)
+    }
+}
+
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]
@@ -60,19 +96,30 @@ mod tests {
     #[test]
     fn corrections_are_counted_and_edits_are_not() {
         let edit = event("Reconcile", 1, "name: a -> b");
-        assert_eq!(told(&device(), std::slice::from_ref(&edit)), None, "an edit is no drift");
+        assert_eq!(Corrections::of(std::slice::from_ref(&edit)), None, "an edit is no drift");
+        let told = |events: &[Event]| Corrections::of(events).map(|all| all.told(&device(), &[]));
         let first = event("Correct", 2, "name: c -> b");
-        let once = told(&device(), &[edit.clone(), first.clone()]).unwrap();
+        let once = told(&[edit.clone(), first.clone()]).unwrap();
         assert!(
             once.starts_with("Drift was corrected once, at 2026-05-01 12:02:00Z: name: c -> b."),
             "{once}"
         );
-        let twice = told(&device(), &[first.clone(), edit, event("Correct", 7, "name: d -> b")]).unwrap();
+        let twice = told(&[first.clone(), edit, event("Correct", 7, "name: d -> b")]).unwrap();
         let wanted = "Drift was corrected twice since 2026-05-01 12:02:00Z, last at 2026-05-01 12:07:00Z: name: d -> b. Who changed it in \
                       emnify: kubectl emnify events endpoint/meter-1 -n iot";
         assert_eq!(twice, wanted);
         let mut many = first;
         many.count = Some(3);
-        assert!(told(&device(), &[many]).unwrap().contains("3 times since"));
+        assert!(told(&[many.clone()]).unwrap().contains("3 times since"));
+        let ada = Person {
+            name: "ada@example.com".to_owned(),
+            at: "2026-05-01T12:01:30Z".parse().unwrap(),
+            what: "Endpoint disabled".to_owned(),
+        };
+        let by = Corrections::of(&[many]).unwrap().told(&device(), &[ada]);
+        assert!(
+            by.ends_with("Its log in emnify names ada@example.com (2026-05-01 12:01:30Z, Endpoint disabled)"),
+            "{by}"
+        );
     }
 }
