@@ -58,6 +58,10 @@ impl Layout {
         self.0.join(format!("{name}.kubeconfig"))
     }
 
+    pub(crate) fn kuberc(&self) -> PathBuf {
+        self.0.join("kuberc")
+    }
+
     pub(crate) fn log(&self, component: &str) -> PathBuf {
         self.0.join(format!("{component}.log"))
     }

@@ -7,6 +7,17 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::error::{Error, io};
 
+/// Preferences of kubectl. To patch what a definition made it needs no `OpenAPI`, and would read all of it for every apply.
+pub(crate) const KUBERC: &str = "\
+apiVersion: kubectl.config.k8s.io/v1beta1
+kind: Preference
+defaults:
+  - command: apply
+    options:
+      - name: openapi-patch
+        default: \"false\"
+";
+
 /// What a call of kubectl said.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -37,7 +48,10 @@ impl Kubectl {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HOME", &self.home)
             .env("KUBECACHEDIR", self.home.join("cache"))
-            .env("KUBERC", "off")
+            .env("KUBERC", self.home.join("kuberc"))
+            // it ends before its garbage is worth collecting; a watch collects it in the end
+            .env("GOGC", "off")
+            .env("GOMEMLIMIT", "256MiB")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -18,7 +18,7 @@ use crate::{
     components::{self, Layout, Ports},
     error::{Error, io},
     identity::{self, Credential},
-    kubectl::Kubectl,
+    kubectl::{KUBERC, Kubectl},
     options::Options,
     signing, tail,
     watchdog::Watchdog,
@@ -27,7 +27,7 @@ use crate::{
 /// For one component to get ready. Only a broken one takes as long; one that ends is noticed at once.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(150);
 
 /// A control plane that answers.
 pub(crate) struct Running {
@@ -71,6 +71,7 @@ pub(crate) async fn start(
     for (name, token) in [("admin", admin), ("kube-controller-manager", &manager.token)] {
         private_file(&layout.kubeconfig(name), &identity::kubeconfig(&server, &ca_pem, token))?;
     }
+    fs::write(layout.kuberc(), KUBERC).map_err(io("write", layout.kuberc()))?;
     let kubectl = Kubectl {
         program: assets.join("kubectl"),
         kubeconfig: layout.kubeconfig("admin"),
@@ -110,6 +111,8 @@ impl Servers {
         let log = self.layout.log(name);
         let file = File::create(&log).map_err(io("create", &log))?;
         let errors = file.try_clone().map_err(io("write", &log))?;
+        // memory for time: a fifth of what servers written in Go compute is garbage collection
+        command.env("GOGC", "400").env("GOMEMLIMIT", "2GiB");
         command.current_dir(&self.layout.0).stdout(file).stderr(errors);
         let program = PathBuf::from(command.get_program());
         let child = self.watchdog.spawn(&mut command).map_err(io("start", program))?;

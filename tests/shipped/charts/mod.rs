@@ -68,6 +68,8 @@ pub(super) async fn helm(arguments: &[&str], values: &[&str]) -> Output {
         .env("HELM_CACHE_HOME", scratch.path())
         .env("HELM_CONFIG_HOME", scratch.path())
         .env("HELM_DATA_HOME", scratch.path())
+        // it ends before its garbage is worth collecting
+        .env("GOGC", "off")
         .output()
         .expect("helm starts")
 }

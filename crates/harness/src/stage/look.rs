@@ -16,7 +16,8 @@ use super::Stage;
 /// How long [`Stage::wait_for`] waits. Only a broken system takes as long, on a machine that is slow and busy too.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
-const POLL: Duration = Duration::from_millis(100);
+/// Twelve tests look at once, and each look costs the API server and this process.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Lines of the operator's log that go into a failure.
 const LOG_LINES: usize = 40;
