@@ -1,8 +1,9 @@
 //! What is planned: files, folders, what a kustomization builds, and what comes from standard input.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::{
     check::{Checker, Manifest, Report},
@@ -11,16 +12,20 @@ use crate::{
 
 /// What makes a folder a kustomization.
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+/// Fields of a kustomization that changes nothing in what it lists.
+const PLAIN: [&str; 4] = ["apiVersion", "kind", "metadata", "resources"];
 
 /// Reads everything and checks it; what is wrong is told in the words of `check`.
 pub(super) fn read(arguments: &[String], printer: &mut Printer<'_>) -> Result<Vec<Manifest>> {
     let checker = Checker::own();
     let (mut report, mut manifests, mut plain) = (Report::default(), Vec::new(), Vec::new());
     for argument in arguments {
-        if is_kustomization(argument) {
-            manifests.extend(checker.text(argument, &built(argument)?, &mut report));
-        } else {
-            plain.push(argument.clone());
+        match listed(Path::new(argument)) {
+            Some(files) => plain.extend(files),
+            None if is_kustomization(argument) => {
+                manifests.extend(checker.text(argument, &built(argument)?, &mut report));
+            }
+            None => plain.push(argument.clone()),
         }
     }
     manifests.extend(checker.manifests(&plain, &mut report));
@@ -51,6 +56,29 @@ fn is_kustomization(argument: &str) -> bool {
     folder.is_dir() && KUSTOMIZATIONS.iter().any(|name| folder.join(name).is_file())
 }
 
+/// Files of a kustomization that only lists them. kustomize would make nothing else of it, and takes minutes for ten thousand objects, since
+/// it compares each with every other one.
+fn listed(folder: &Path) -> Option<Vec<String>> {
+    let at = KUSTOMIZATIONS.iter().map(|name| folder.join(name)).find(|at| at.is_file())?;
+    let page: Value = serde_yaml::from_str(&fs::read_to_string(at).ok()?).ok()?;
+    let fields = page.as_object()?;
+    let kustomization = fields.get("kind").is_none_or(|kind| *kind == *"Kustomization");
+    if !kustomization || !fields.keys().all(|field| PLAIN.contains(&field.as_str())) {
+        return None;
+    }
+    let mut files = Vec::new();
+    for resource in fields.get("resources")?.as_array()? {
+        let at = folder.join(resource.as_str()?);
+        if at.is_file() {
+            files.push(at.to_str()?.to_owned());
+        } else {
+            // what is elsewhere kubectl fetches, or says that it is missing
+            files.extend(listed(&at)?);
+        }
+    }
+    Some(files)
+}
+
 /// What kubectl makes of a kustomization.
 fn built(folder: &str) -> Result<String> {
     let mend =
@@ -60,4 +88,41 @@ fn built(folder: &str) -> Result<String> {
         bail!("kubectl kustomize {folder}: {}", String::from_utf8_lossy(&done.stderr).trim());
     }
     String::from_utf8(done.stdout).with_context(|| format!("what kubectl makes of {folder} is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kustomization_that_changes_nothing_is_read_and_any_other_is_built() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        fs::create_dir(folder.path().join("base")).unwrap();
+        write("base/kustomization.yaml", "resources: [tags.yaml]");
+        write("base/tags.yaml", "");
+        write("devices.yaml", "");
+        let of = |text: &str| {
+            write("kustomization.yaml", text);
+            let files = listed(folder.path())?;
+            let names =
+                files.iter().map(|file| Path::new(file).file_name().unwrap().to_string_lossy().into_owned());
+            Some(names.collect::<Vec<_>>())
+        };
+        assert_eq!(
+            of("kind: Kustomization\nresources: [devices.yaml, base]").unwrap(),
+            ["devices.yaml", "tags.yaml"]
+        );
+        for built in [
+            "resources: [devices.yaml]\nnamePrefix: a-",
+            "resources: [gone.yaml]",
+            "resources: ['https://example.com/fleet?ref=v1']",
+            "kind: Component\nresources: [devices.yaml]",
+            "namespace: iot",
+            "- devices.yaml",
+        ] {
+            assert_eq!(of(built), None, "{built}");
+        }
+        assert_eq!(listed(&folder.path().join("devices.yaml")), None, "a file is no kustomization");
+    }
 }
