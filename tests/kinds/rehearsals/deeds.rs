@@ -1,14 +1,12 @@
 //! Plans of what is done once.
 
 use emnify_operator::plugin::plan::page::Action;
-use emnify_simulator::Seed;
 use serde_json::json;
 
 use crate::{
-    deeds::{DEEDS, PEOPLE},
+    deeds::{DEEDS, DEVICES, PEOPLE},
     operations::{platform, with_action},
-    rehearsals::{both, live, manifest, planned},
-    stage::SEED,
+    rehearsals::{both, manifest, planned},
 };
 
 /// What becomes of them only emnify knows, or what they need may only a person read; that is told.
@@ -40,8 +38,8 @@ async fn of_every_action_what_is_planned_is_what_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trigger_does_not_fire_in_a_plan() {
-    let wire = live(Seed::from_yaml(SEED).unwrap());
-    let target = json!({"tag": "meters"});
+    let (_, wire) = platform(&DEEDS[0]);
+    let target = json!({"endpoints": [{"id": DEVICES[0].to_string()}]});
     let minutely = json!({"when": {"schedule": {"cron": "* * * * *"}},
         "operation": {"spec": {"target": target, "action": {"sendSms": {"payload": "hello"}}}}});
     let (plan, outcome) = planned(&wire, &[manifest("OperationTrigger", "often", &minutely)]).await;
