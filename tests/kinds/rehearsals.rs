@@ -404,7 +404,7 @@ async fn a_guard_that_would_trip_is_told_with_what_waits() {
     assert!(!plan.fails());
 }
 
-/// Of 10,000 the page on taking over says what they take; the calls grow by pages.
+/// Of 10,000 a debug build computes for half a minute; the calls grow by pages.
 const FLEET: u64 = 2_500;
 
 #[tokio::test(start_paused = true)]

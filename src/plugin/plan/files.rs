@@ -1,6 +1,10 @@
 //! What is planned: files, folders, what a kustomization builds, and what comes from standard input.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Component, Path},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -14,13 +18,15 @@ use crate::{
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 /// Fields of a kustomization that changes nothing in what it lists.
 const PLAIN: [&str; 4] = ["apiVersion", "kind", "metadata", "resources"];
+/// Kustomizations within each other that are followed; of one that lists itself kubectl tells.
+const DEPTH: usize = 8;
 
 /// Reads everything and checks it; what is wrong is told in the words of `check`.
 pub(super) fn read(arguments: &[String], printer: &mut Printer<'_>) -> Result<Vec<Manifest>> {
     let checker = Checker::own();
     let (mut report, mut manifests, mut plain) = (Report::default(), Vec::new(), Vec::new());
     for argument in arguments {
-        match listed(Path::new(argument)) {
+        match listed(Path::new(argument), DEPTH) {
             Some(files) => plain.extend(files),
             None if is_kustomization(argument) => {
                 manifests.extend(checker.text(argument, &built(argument)?, &mut report));
@@ -58,7 +64,8 @@ fn is_kustomization(argument: &str) -> bool {
 
 /// Files of a kustomization that only lists them. kustomize would make nothing else of it, and takes minutes for ten thousand objects, since
 /// it compares each with every other one.
-fn listed(folder: &Path) -> Option<Vec<String>> {
+fn listed(folder: &Path, depth: usize) -> Option<Vec<String>> {
+    let deeper = depth.checked_sub(1)?;
     let at = KUSTOMIZATIONS.iter().map(|name| folder.join(name)).find(|at| at.is_file())?;
     let page: Value = serde_yaml::from_str(&fs::read_to_string(at).ok()?).ok()?;
     let fields = page.as_object()?;
@@ -68,12 +75,16 @@ fn listed(folder: &Path) -> Option<Vec<String>> {
     }
     let mut files = Vec::new();
     for resource in fields.get("resources")?.as_array()? {
-        let at = folder.join(resource.as_str()?);
-        if at.is_file() {
+        let name = Path::new(resource.as_str()?);
+        let below = name.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let at = folder.join(name);
+        if at.is_dir() {
+            files.extend(listed(&at, deeper)?);
+        } else if at.is_file() && below {
             files.push(at.to_str()?.to_owned());
         } else {
-            // what is elsewhere kubectl fetches, or says that it is missing
-            files.extend(listed(&at)?);
+            // kubectl fetches it, or says that it is missing or may not be read from here
+            return None;
         }
     }
     Some(files)
@@ -104,7 +115,7 @@ mod tests {
         write("devices.yaml", "");
         let of = |text: &str| {
             write("kustomization.yaml", text);
-            let files = listed(folder.path())?;
+            let files = listed(folder.path(), DEPTH)?;
             let names =
                 files.iter().map(|file| Path::new(file).file_name().unwrap().to_string_lossy().into_owned());
             Some(names.collect::<Vec<_>>())
@@ -116,6 +127,9 @@ mod tests {
         for built in [
             "resources: [devices.yaml]\nnamePrefix: a-",
             "resources: [gone.yaml]",
+            "resources: [.]",
+            "resources: [base/../devices.yaml]",
+            "resources: [/etc/hostname]",
             "resources: ['https://example.com/fleet?ref=v1']",
             "kind: Component\nresources: [devices.yaml]",
             "namespace: iot",
@@ -123,6 +137,6 @@ mod tests {
         ] {
             assert_eq!(of(built), None, "{built}");
         }
-        assert_eq!(listed(&folder.path().join("devices.yaml")), None, "a file is no kustomization");
+        assert_eq!(listed(&folder.path().join("devices.yaml"), DEPTH), None, "a file is no kustomization");
     }
 }
