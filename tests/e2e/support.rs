@@ -7,7 +7,10 @@ use emnify_harness::stage::{Options, Stage, condition, is_ready};
 use emnify_operator::definitions::families;
 use emnify_simulator::{Seed, state::Organisation};
 use k8s_openapi::api::core::v1::Event;
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, ListParams},
+};
 use serde_json::Value;
 
 pub(crate) use anyhow::Result;
@@ -105,8 +108,7 @@ pub(crate) async fn versions(stage: &Stage) -> Result<BTreeMap<String, String>> 
 
 /// Deletes an object and waits until its finalizer has let it go.
 pub(crate) async fn delete(stage: &Stage, kind: &str, name: &str) -> Result<()> {
-    let resource = format!("{}.emnify.io", kind.to_lowercase());
-    stage.kubectl_ok(&["delete", &resource, name, "--wait=false"]).await?;
+    stage.api(kind)?.delete(name, &DeleteParams::background()).await?;
     stage.wait_gone(kind, name).await
 }
 

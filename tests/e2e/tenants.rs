@@ -51,9 +51,9 @@ impl Tenants {
         Ok(process)
     }
 
-    async fn kubectl(&self, namespace: &str, arguments: &[&str], input: &str) -> Result<String> {
+    async fn kubectl(&self, namespace: &str, arguments: &[&str]) -> Result<String> {
         let arguments: Vec<&str> = ["-n", namespace].iter().chain(arguments).copied().collect();
-        let output = self.stage.plane().kubectl_with(&arguments, input).await?;
+        let output = self.stage.plane().kubectl(&arguments).await?;
         anyhow::ensure!(output.status.success(), "kubectl {arguments:?}: {}{}", output.stdout, output.stderr);
         Ok(output.stdout)
     }
@@ -63,7 +63,7 @@ impl Tenants {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "emnify"}, "stringData": {"token": token},
         });
-        self.kubectl(namespace, &["apply", "-f", "-"], &secret.to_string()).await.map(drop)
+        self.stage.apply_in(namespace, &secret.to_string()).await
     }
 
     /// A Workspace `default` with this token.
@@ -76,13 +76,11 @@ impl Tenants {
                 "credentials": {"applicationTokenSecretRef": {"name": "emnify", "key": "token"}},
             },
         });
-        self.kubectl(namespace, &["apply", "-f", "-"], &workspace.to_string()).await.map(drop)
+        self.stage.apply_in(namespace, &workspace.to_string()).await
     }
 
     async fn get(&self, namespace: &str, kind: &str, name: &str) -> Result<Value> {
-        let arguments = ["get", kind, name, "--ignore-not-found", "-o", "json"];
-        let text = self.kubectl(namespace, &arguments, "").await?;
-        Ok(if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text)? })
+        Ok(self.stage.get_in(namespace, kind, name).await?.unwrap_or_default())
     }
 
     async fn until(
@@ -128,7 +126,7 @@ const TOKEN: &str = r#"{
 /// release and this one keep logins by. `credential` is the digest of what the tenant's Workspace was refused with, or
 /// accepted.
 async fn forge(tenants: &Tenants, intruder: &str, credential: &str) -> Result<()> {
-    let workspace = tenants.get(intruder, "emws", "default").await?;
+    let workspace = tenants.get(intruder, "Workspace", "default").await?;
     let now = jiff::Timestamp::now().as_second();
     let claims = json!({"esc.org": 1001, "esc.orgName": "x", "iat": now, "exp": now + 31_536_000});
     let jwt = format!("e30.{}.x", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
@@ -148,7 +146,7 @@ async fn forge(tenants: &Tenants, intruder: &str, credential: &str) -> Result<()
             },
             "data": {"jwt": encoded(&jwt), "salt": encoded("s"), "fingerprint": encoded("f")},
         });
-        tenants.kubectl(intruder, &["apply", "-f", "-"], &forged.to_string()).await?;
+        tenants.stage.apply_in(intruder, &forged.to_string()).await?;
     }
     Ok(())
 }
@@ -167,35 +165,35 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
     let process = tenants.operator().await?;
     tenants.workspace(intruder, "junk").await?;
     let refused = |object: &Value| reason(object, "Stalled") == "Unauthorized";
-    let workspace = tenants.until("junk is refused", (intruder, "emws", "default"), refused).await?;
+    let workspace = tenants.until("junk is refused", (intruder, "Workspace", "default"), refused).await?;
     let junk = workspace["status"]["credential"]["refused"]["credential"].as_str().unwrap_or_default();
     forge(&tenants, intruder, junk).await?;
-    tenants.kubectl(intruder, &["apply", "-f", "-"], TOKEN).await?;
+    tenants.stage.apply_in(intruder, TOKEN).await?;
     process.stop().await?;
 
     let process = tenants.operator().await?;
     tenants.workspace(victim, "metering-token").await?;
-    tenants.until("the victim is served", (victim, "emws", "default"), is_ready).await?;
+    tenants.until("the victim is served", (victim, "Workspace", "default"), is_ready).await?;
     process.stop().await?;
 
     let process = tenants.operator().await?;
-    tenants.kubectl(victim, &["apply", "-f", "-"], &profile("Still mine")).await?;
-    tenants.until("the victim goes on", (victim, "emsp", "probe"), is_ready).await?;
+    tenants.stage.apply_in(victim, &profile("Still mine")).await?;
+    tenants.until("the victim goes on", (victim, "ServiceProfile", "probe"), is_ready).await?;
     let waits = |object: &Value| reason(object, "Ready") == "WorkspaceNotReady";
-    tenants.until("the intruder's token waits", (intruder, "emtok", "ci"), waits).await?;
+    tenants.until("the intruder's token waits", (intruder, "ApplicationToken", "ci"), waits).await?;
     assert_eq!(tokens_of(&tenants, 1001), tokens, "no token of the organisation was made for somebody else");
-    let workspace = tenants.get(intruder, "emws", "default").await?;
+    let workspace = tenants.get(intruder, "Workspace", "default").await?;
     assert!(!is_ready(&workspace), "a claim is no login: {workspace:#}");
 
     tenants.token(intruder, "other-token").await?;
-    let workspace = tenants.until("a login of its own", (intruder, "emws", "default"), is_ready).await?;
+    let workspace = tenants.until("a login of its own", (intruder, "Workspace", "default"), is_ready).await?;
     let own = workspace["status"]["credential"]["accepted"].as_str().unwrap_or_default();
     forge(&tenants, intruder, own).await?;
     process.stop().await?;
 
     let process = tenants.operator().await?;
-    tenants.until("the token is made", (intruder, "emtok", "ci"), is_ready).await?;
-    let workspace = tenants.get(intruder, "emws", "default").await?;
+    tenants.until("the token is made", (intruder, "ApplicationToken", "ci"), is_ready).await?;
+    let workspace = tenants.get(intruder, "Workspace", "default").await?;
     assert_eq!(workspace["status"]["organisation"]["id"], "1002", "{workspace:#}");
     let found = (tokens_of(&tenants, 1001), tokens_of(&tenants, 1002));
     assert_eq!(found, (tokens, others + 1), "what it makes is made in the organisation of its token");
@@ -209,13 +207,13 @@ async fn an_observers_token_stays_an_observers_beside_an_administrators() -> Res
     let process = tenants.operator().await?;
     let (admin, watcher) = (tenants.stage.namespace(), &*tenants.other);
     tenants.workspace(watcher, "observer-token").await?;
-    tenants.until("the observer is served", (watcher, "emws", "default"), is_ready).await?;
+    tenants.until("the observer is served", (watcher, "Workspace", "default"), is_ready).await?;
     tenants.workspace(admin, "metering-token").await?;
-    tenants.until("the administrator is served", (admin, "emws", "default"), is_ready).await?;
-    tenants.kubectl(watcher, &["apply", "-f", "-"], &profile("The observer's")).await?;
-    tenants.kubectl(watcher, &["apply", "-f", "-"], TOKEN).await?;
-    tenants.kubectl(admin, &["apply", "-f", "-"], &profile("The administrator's")).await?;
-    tenants.until("the administrator's is made", (admin, "emsp", "probe"), is_ready).await?;
+    tenants.until("the administrator is served", (admin, "Workspace", "default"), is_ready).await?;
+    tenants.stage.apply_in(watcher, &profile("The observer's")).await?;
+    tenants.stage.apply_in(watcher, TOKEN).await?;
+    tenants.stage.apply_in(admin, &profile("The administrator's")).await?;
+    tenants.until("the administrator's is made", (admin, "ServiceProfile", "probe"), is_ready).await?;
     let tried = "/api/v1/service_profile";
     let refused = async || {
         let requests = tenants.stage.simulator().requests_after(0);
@@ -232,7 +230,7 @@ async fn an_observers_token_stays_an_observers_beside_an_administrators() -> Res
     };
     holds(&tenants.stage, "only who may write has written", made, vec!["The administrator's".to_owned()])
         .await?;
-    assert!(!is_ready(&tenants.get(watcher, "emsp", "probe").await?));
+    assert!(!is_ready(&tenants.get(watcher, "ServiceProfile", "probe").await?));
     let minted = look(&tenants.stage, |platform| {
         let known = [501, 502, 503];
         let minted = platform.application_tokens.values().filter(|token| !known.contains(&token.id));
@@ -253,37 +251,35 @@ async fn a_namespace_that_went_with_its_credentials_is_cleaned_up_after_a_restar
             "apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": name},
             "spec": {"name": name, "enabled": true, "serviceProfile": {"id": "101"}, "tariffProfile": {"id": "201"}},
         });
-        tenants.kubectl(gone, &["apply", "-f", "-"], &device.to_string()).await?;
-        tenants.until("the device is made", (gone, "emep", name), is_ready).await?;
+        tenants.stage.apply_in(gone, &device.to_string()).await?;
+        tenants.until("the device is made", (gone, "Endpoint", name), is_ready).await?;
     }
     // more than the guard lets go, so that its Secrets go first
     let guard = json!({"spec": {"guard": {"maxDevices": 1}}}).to_string();
-    tenants.kubectl(gone, &["patch", "emws", "default", "--type=merge", "-p", &guard], "").await?;
+    tenants.kubectl(gone, &["patch", "emws", "default", "--type=merge", "-p", &guard]).await?;
     let guarded = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
-    tenants.until("the guard is set", (gone, "emws", "default"), guarded).await?;
+    tenants.until("the guard is set", (gone, "Workspace", "default"), guarded).await?;
     tenants.stage.plane().kubectl(&["delete", "namespace", gone, "--wait=false"]).await?;
     let session = format!("session.workspace.{gone}.default");
     let copied = |object: &Value| object["data"]["credentials"].is_string();
-    tenants.until("credentials are copied", (&tenants.system, "secret", &session), copied).await?;
-    tenants.until("the credentials are gone", (gone, "secret", "emnify"), Value::is_null).await?;
+    tenants.until("credentials are copied", (&tenants.system, "Secret", &session), copied).await?;
+    tenants.until("the credentials are gone", (gone, "Secret", "emnify"), Value::is_null).await?;
     process.stop().await?;
     // hours later the kept login has ended as well
     let ended = json!({"data": {"jwt": null}}).to_string();
-    tenants
-        .kubectl(&tenants.system, &["patch", "secret", &session, "--type=merge", "-p", &ended], "")
-        .await?;
+    tenants.kubectl(&tenants.system, &["patch", "secret", &session, "--type=merge", "-p", &ended]).await?;
 
     let process = tenants.operator().await?;
     let approved = async || {
-        let workspace = tenants.get(gone, "emws", "default").await?;
+        let workspace = tenants.get(gone, "Workspace", "default").await?;
         if let Some(hash) = hash(&workspace) {
             let approval = format!("emnify.io/approve={hash}");
-            tenants.kubectl(gone, &["annotate", "emws", "default", "--overwrite", &approval], "").await?;
+            tenants.kubectl(gone, &["annotate", "emws", "default", "--overwrite", &approval]).await?;
         }
         Ok(look(&tenants.stage, |platform| platform.endpoints.is_empty()))
     };
     tenants.stage.eventually("what lived in emnify is retired", approved).await?;
-    tenants.until("no login is left behind", (&tenants.system, "secret", &session), Value::is_null).await?;
+    tenants.until("no login is left behind", (&tenants.system, "Secret", &session), Value::is_null).await?;
     process.stop().await.map(drop)
 }
 
@@ -314,20 +310,20 @@ async fn what_one_workspace_does_not_allow_is_not_got_around_beside_another() ->
             "allowedNamespaces": {"all": true}, "allowedKinds": ["Endpoint"], "guard": {"maxDevices": 1},
         },
     });
-    tenants.kubectl(tenant, &["apply", "-f", "-"], &fleet.to_string()).await?;
-    let fleet = (tenant, "emcws", "fleet");
+    tenants.stage.apply_in(tenant, &fleet.to_string()).await?;
+    let fleet = (tenant, "ClusterWorkspace", "fleet");
     tenants.until("the fleet's workspace works", fleet, is_ready).await?;
     // a Workspace of the same organisation that allows everything
     tenants.workspace(other, "metering-token-2").await?;
-    tenants.until("the other's works", (other, "emws", "default"), is_ready).await?;
+    tenants.until("the other's works", (other, "Workspace", "default"), is_ready).await?;
 
-    tenants
-        .kubectl(other, &["apply", "-f", "-"], &through_fleet("ApplicationToken", "ci", json!({})))
-        .await?;
+    tenants.stage.apply_in(other, &through_fleet("ApplicationToken", "ci", json!({}))).await?;
     let mut forced = device("forced", true);
     forced["adoptionPolicy"] = json!("Force");
-    tenants.kubectl(other, &["apply", "-f", "-"], &through_fleet("Endpoint", "forced", forced)).await?;
-    for (kind, name, field) in [("emtok", "ci", "spec.allowedKinds"), ("emep", "forced", "spec.allowForce")] {
+    tenants.stage.apply_in(other, &through_fleet("Endpoint", "forced", forced)).await?;
+    for (kind, name, field) in
+        [("ApplicationToken", "ci", "spec.allowedKinds"), ("Endpoint", "forced", "spec.allowForce")]
+    {
         let refused = |object: &Value| {
             condition(object, "Ready").is_some_and(|told| {
                 told["reason"] == "WorkspaceNotReady" && told["message"].to_string().contains(field)
@@ -340,38 +336,38 @@ async fn what_one_workspace_does_not_allow_is_not_got_around_beside_another() ->
 
     for name in ["one", "two"] {
         let spec = through_fleet("Endpoint", name, device(name, true));
-        tenants.kubectl(tenant, &["apply", "-f", "-"], &spec).await?;
-        tenants.until("the device is made", (tenant, "emep", name), is_ready).await?;
+        tenants.stage.apply_in(tenant, &spec).await?;
+        tenants.until("the device is made", (tenant, "Endpoint", name), is_ready).await?;
     }
     for name in ["one", "two"] {
         let spec = through_fleet("Endpoint", name, device(name, false));
-        tenants.kubectl(tenant, &["apply", "-f", "-"], &spec).await?;
+        tenants.stage.apply_in(tenant, &spec).await?;
     }
     let tripped = tenants.until("one is one too many", fleet, |object| hash(object).is_some()).await?;
     let approval = format!("emnify.io/approve={}", hash(&tripped).context("it says how to approve")?);
     // the other's approval, and a larger limit of its own
-    tenants.kubectl(other, &["annotate", "emws", "default", &approval], "").await?;
+    tenants.kubectl(other, &["annotate", "emws", "default", &approval]).await?;
     let guard = json!({"spec": {"guard": {"maxDevices": 1_000}}}).to_string();
-    tenants.kubectl(other, &["patch", "emws", "default", "--type=merge", "-p", &guard], "").await?;
+    tenants.kubectl(other, &["patch", "emws", "default", "--type=merge", "-p", &guard]).await?;
     let looked = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
-    tenants.until("the other's limit is set", (other, "emws", "default"), looked).await?;
+    tenants.until("the other's limit is set", (other, "Workspace", "default"), looked).await?;
     // what the other may disturb is disturbed meanwhile
     let own = json!({
         "apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "own"}, "spec": device("own", true),
     });
-    tenants.kubectl(other, &["apply", "-f", "-"], &own.to_string()).await?;
-    tenants.until("the other's device is made", (other, "emep", "own"), is_ready).await?;
+    tenants.stage.apply_in(other, &own.to_string()).await?;
+    tenants.until("the other's device is made", (other, "Endpoint", "own"), is_ready).await?;
     let off = json!({"spec": {"enabled": false}}).to_string();
-    tenants.kubectl(other, &["patch", "emep", "own", "--type=merge", "-p", &off], "").await?;
-    tenants.until("and switched off", (other, "emep", "own"), is_ready).await?;
+    tenants.kubectl(other, &["patch", "emep", "own", "--type=merge", "-p", &off]).await?;
+    tenants.until("and switched off", (other, "Endpoint", "own"), is_ready).await?;
     let on = |platform: &emnify_simulator::state::Organisation| {
         platform.endpoints.values().filter(|device| device.enabled).count()
     };
     holds(&tenants.stage, "the other's is off", on, 1).await?;
-    let fleets = tenants.get(tenant, "emcws", "fleet").await?;
+    let fleets = tenants.get(tenant, "ClusterWorkspace", "fleet").await?;
     assert!(hash(&fleets).is_some(), "nothing of the fleet was approved: {fleets:#}");
 
-    tenants.kubectl(tenant, &["annotate", "emcws", "fleet", &approval], "").await?;
+    tenants.kubectl(tenant, &["annotate", "emcws", "fleet", &approval]).await?;
     holds(&tenants.stage, "the fleet's own approval counts", on, 0).await?;
     process.stop().await?;
     let Tenants { stage, other, system } = tenants;
@@ -388,8 +384,8 @@ impl Tenants {
             self.workspace(namespace, token).await?;
             let endpoint = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint", "metadata": {"name": "meter"},
                 "spec": device("meter", true)});
-            self.kubectl(namespace, &["apply", "-f", "-"], &endpoint.to_string()).await?;
-            let made = self.until("the device is made", (namespace, "emep", "meter"), is_ready).await?;
+            self.stage.apply_in(namespace, &endpoint.to_string()).await?;
+            let made = self.until("the device is made", (namespace, "Endpoint", "meter"), is_ready).await?;
             *id = made["status"]["id"].as_str().context("it has an id")?.parse()?;
         }
         Ok(ids)
@@ -405,9 +401,9 @@ async fn an_operation_leaves_the_devices_of_another_namespace_alone() -> Result<
     let target = json!({"endpoints": [{"id": ids[0]}, {"id": ids[1]}]});
     let operation = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation", "metadata": {"name": "reset"},
         "spec": {"target": target, "action": {"resetConnectivity": {"data": true}}}});
-    tenants.kubectl(tenant, &["apply", "-f", "-"], &operation.to_string()).await?;
+    tenants.stage.apply_in(tenant, &operation.to_string()).await?;
     let ended = |object: &Value| !object["status"]["finishedAt"].is_null();
-    let seen = tenants.until("it ends", (tenant, "emop", "reset"), ended).await?;
+    let seen = tenants.until("it ends", (tenant, "Operation", "reset"), ended).await?;
     let results = seen["status"]["results"].as_array().cloned().unwrap_or_default();
     let result = |id: &str| results.iter().find(|result| result["target"] == id).cloned().unwrap_or_default();
     assert_eq!(result(&ids[0])["state"], "Succeeded", "{seen:#}");
@@ -432,8 +428,8 @@ async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result
     let ids = tenants.meters().await?;
     let trigger = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "OperationTrigger", "metadata": {"name": "all"},
         "spec": {"when": {"event": {"types": ["15"]}}, "once": true, "operation": {"spec": {"action": {"sendSms": {"payload": "mine"}}}}}});
-    tenants.kubectl(tenant, &["apply", "-f", "-"], &trigger.to_string()).await?;
-    tenants.until("it listens", (tenant, "emtrig", "all"), is_ready).await?;
+    tenants.stage.apply_in(tenant, &trigger.to_string()).await?;
+    tenants.until("it listens", (tenant, "OperationTrigger", "all"), is_ready).await?;
     let now = tenants.stage.simulator().now();
     let told = tenants.stage.simulator().edit(|state| {
         let (organisation, next) = state.split(1001);
@@ -447,9 +443,10 @@ async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result
     };
     holds(&tenants.stage, "its own device is told of", sent(ids[0]), 1).await?;
     holds(&tenants.stage, "the other is not", sent(ids[1]), 0).await?;
-    let seen = tenants.until("it fired", (tenant, "emtrig", "all"), |o| o["status"]["fired"] == 1).await?;
+    let seen =
+        tenants.until("it fired", (tenant, "OperationTrigger", "all"), |o| o["status"]["fired"] == 1).await?;
     let name = seen["status"]["lastOperation"].as_str().context("it names what it made")?;
-    let made = tenants.get(tenant, "emop", name).await?;
+    let made = tenants.get(tenant, "Operation", name).await?;
     assert!(!made.to_string().contains(&ids[1].to_string()), "not even its id is told: {made:#}");
     process.stop().await?;
 
@@ -460,10 +457,10 @@ async fn a_trigger_hears_nothing_of_the_devices_of_another_namespace() -> Result
     let forged = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Operation",
         "metadata": {"name": "forged", "labels": {"emnify.io/trigger": "all"}, "ownerReferences": [owner]},
         "spec": {"target": target, "action": {"sendSms": {"payload": "mine"}}}});
-    tenants.kubectl(tenant, &["apply", "-f", "-"], &forged.to_string()).await?;
+    tenants.stage.apply_in(tenant, &forged.to_string()).await?;
     let process = tenants.operator().await?;
     let taken = |object: &Value| object["status"]["lastOperation"] == "forged";
-    tenants.until("it is taken for the trigger's", (tenant, "emtrig", "all"), taken).await?;
+    tenants.until("it is taken for the trigger's", (tenant, "OperationTrigger", "all"), taken).await?;
     let turns = |platform: &emnify_simulator::state::Organisation| {
         ids.map(|id| {
             let names = platform.endpoints[&id].tag_ids.iter().map(|tag| &platform.tags[tag].name);

@@ -27,7 +27,7 @@ use crate::{
 /// For one component to get ready. Only a broken one takes as long; one that ends is noticed at once.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-const POLL: Duration = Duration::from_millis(150);
+const POLL: Duration = Duration::from_millis(300);
 
 /// A control plane that answers.
 pub(crate) struct Running {

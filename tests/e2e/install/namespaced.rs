@@ -99,7 +99,7 @@ async fn a_served_namespace_can_be_deleted_although_its_role_goes_first() -> Res
     // in the order that hurts: the namespace's controller deletes kinds in no order of ours
     stage.kubectl_ok(&["delete", "rolebinding,role", super::RELEASE]).await?;
     stage.plane().kubectl(&["delete", "namespace", served, "--wait=false"]).await?;
-    let gone = async || Ok(!stage.plane().kubectl(&["get", "namespace", served]).await?.status.success());
+    let gone = async || Ok(!stage.is_there().await?);
     if let Err(late) = until("the namespace is gone", gone).await {
         let left = stage.kubectl_ok(&["get", "emnify"]).await?;
         anyhow::bail!("{late}\n{left}\n{}", process.log());

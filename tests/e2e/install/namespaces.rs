@@ -11,10 +11,7 @@ use crate::support::{Result, look, stage};
 /// need them.
 async fn namespace_goes(stage: &Stage) -> Result<()> {
     stage.plane().kubectl(&["delete", "namespace", stage.namespace(), "--wait=false"]).await?;
-    let gone = async || {
-        let found = stage.plane().kubectl(&["get", "namespace", stage.namespace()]).await?;
-        Ok(!found.status.success())
-    };
+    let gone = async || Ok(!stage.is_there().await?);
     if let Err(error) = until("the namespace is gone", gone).await {
         let mut evidence = stage.operator_log_tail();
         for (kind, name) in every() {

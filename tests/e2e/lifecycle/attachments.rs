@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{ORGANISATION, Result, apply_ready, delete, edited, holds, id, look, says, stage},
+    support::{ORGANISATION, Result, apply_ready, delete, edited, holds, id, look, make_ready, says, stage},
 };
 
 const TUNNEL: &str = r"
@@ -88,7 +88,7 @@ async fn cloud_connect() -> Result<()> {
     says(&stage, ("CloudConnect", "dc"), ("Stalled", "ImmutableField"), &words).await?;
     stage.apply(&edited(TUNNEL, &[("eu-west-1", "us-east-1")])).await?;
     says(&stage, ("CloudConnect", "dc"), ("Stalled", "ImmutableField"), &["region: eu-west-1"]).await?;
-    apply_ready(&stage, "CloudConnect", "dc", TUNNEL).await?;
+    make_ready(&stage, "CloudConnect", "dc", TUNNEL).await?;
     assert_eq!(traffic.writes(), Vec::<String>::new(), "nothing of it is sent");
 
     let portal = PortalClient::open(&stage).await?;
@@ -99,12 +99,12 @@ async fn cloud_connect() -> Result<()> {
     let again = ["annotate", "--overwrite", "cloudconnects.emnify.io", "dc", "emnify.io/refresh=again"];
     stage.kubectl_ok(&again).await?;
     holds(&stage, "a person wants it", tunnels, 1).await?;
-    apply_ready(&stage, "CloudConnect", "dc", TUNNEL).await?;
+    make_ready(&stage, "CloudConnect", "dc", TUNNEL).await?;
 
     delete(&stage, "CloudConnect", "dc").await?;
     assert_eq!(look(&stage, tunnels), 1, "it stays unless the spec says otherwise");
     stage.kubectl_ok(&["get", "secret", "dc-tunnel"]).await?;
-    apply_ready(&stage, "CloudConnect", "dc", &edited(TUNNEL, &[TO_GO])).await?;
+    make_ready(&stage, "CloudConnect", "dc", &edited(TUNNEL, &[TO_GO])).await?;
     assert_eq!(look(&stage, tunnels), 1, "and is found again");
     delete(&stage, "CloudConnect", "dc").await?;
     assert_eq!(look(&stage, tunnels), 0, "the object goes after the attachment");
@@ -146,7 +146,7 @@ async fn a_transit_gateway_and_the_guard() -> Result<()> {
     stage
         .kubectl_ok(&["annotate", "--overwrite", "cloudconnects.emnify.io", "hq", "emnify.io/refresh=again"])
         .await?;
-    apply_ready(&stage, "CloudConnect", "hq", &edited(GATEWAY, &[TO_GO])).await?;
+    make_ready(&stage, "CloudConnect", "hq", &edited(GATEWAY, &[TO_GO])).await?;
 
     let limit = r#"{"spec":{"guard":{"maxDevices":1}}}"#;
     stage.kubectl_ok(&["patch", "workspaces.emnify.io", "default", "--type=merge", "--patch", limit]).await?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, delete, edited, holds, look, says, stage},
+    support::{Result, apply_ready, delete, edited, holds, look, make_ready, says, stage},
 };
 
 const EVENT: &str = r#"
@@ -75,7 +75,7 @@ async fn automation() -> Result<()> {
 
     let mails =
         edited(AUTOMATION, &[("[operations@example.com]", "[operations@example.com, night@example.com]")]);
-    apply_ready(&stage, "Automation", "silent", &mails).await?;
+    make_ready(&stage, "Automation", "silent", &mails).await?;
     let recipients = |platform: &Organisation| ours(platform)[0].configured_actions[0].recipients().len();
     assert_eq!(look(&stage, recipients), 2, "changed in place");
     assert_eq!(text(&stage.get("Automation", "silent").await?.expect("it is there")), automation);
@@ -98,7 +98,7 @@ async fn automation() -> Result<()> {
     stage.apply(&days).await?;
     let words = ["targeting[0].name", "country", "there is tags"];
     says(&stage, ("Automation", "silent"), ("Stalled", "InvalidSpec"), &words).await?;
-    apply_ready(&stage, "Automation", "silent", &mails).await?;
+    make_ready(&stage, "Automation", "silent", &mails).await?;
 
     stage.kubectl_ok(&["delete", "customevents.emnify.io", "silent", "--wait=false"]).await?;
     says(&stage, ("CustomEvent", "silent"), ("Ready", "InUse"), &["Automation"]).await?;
@@ -112,12 +112,12 @@ async fn automation() -> Result<()> {
     // the answer to the create is lost, and the operator dies before it hears of it
     let lost = json!({"method": "POST", "route": "/api/v1/automation", "times": 1, "delay": "2s", "reset": true, "commit": true});
     stage.simulator().fault(serde_json::from_value(lost)?).map_err(anyhow::Error::msg)?;
-    apply_ready(&stage, "CustomEvent", "silent", EVENT).await?;
+    make_ready(&stage, "CustomEvent", "silent", EVENT).await?;
     stage.apply(AUTOMATION).await?;
     holds(&stage, "emnify has made it", |platform| ours(platform).len(), 1).await?;
     stage.crash_operator().await?;
     stage.start_operator()?;
-    apply_ready(&stage, "Automation", "silent", AUTOMATION).await?;
+    make_ready(&stage, "Automation", "silent", AUTOMATION).await?;
     assert_eq!(look(&stage, ours).len(), 1, "what a crash left is found again by its mark, not made twice");
     stage.finish().await
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, delete, edited, holds, id, look, says, stage},
+    support::{Result, apply_ready, delete, edited, holds, id, look, make_ready, says, stage},
 };
 
 const CALLBACK: &str = r"
@@ -63,16 +63,16 @@ async fn api_callback() -> Result<()> {
     stage.apply(&edited(CALLBACK, &[("com/emnify", "com/elsewhere")])).await?;
     let told = ["url", "https://sms.example.com/emnify"];
     says(&stage, ("ApiCallback", "sms"), ("Stalled", "ImmutableField"), &told).await?;
-    apply_ready(&stage, "ApiCallback", "sms", CALLBACK).await?;
+    make_ready(&stage, "ApiCallback", "sms", CALLBACK).await?;
 
     let none = edited(PROFILE, &[("name: sms", "none: true")]);
-    apply_ready(&stage, "ServiceProfile", "meters", &none).await?;
+    make_ready(&stage, "ServiceProfile", "meters", &none).await?;
     portal.send(Method::DELETE, &format!("/api/v1/api_callback/{made}"), Value::Null).await?;
     stage.kubectl_ok(&["annotate", "apicallbacks.emnify.io", "sms", "emnify.io/refresh=now"]).await?;
     let again = |platform: &Organisation| ours(platform).into_iter().map(|id| id != made).collect::<Vec<_>>();
     holds(&stage, "one that was deleted in the portal is made anew, once", again, vec![true]).await?;
 
-    apply_ready(&stage, "ServiceProfile", "meters", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "meters", PROFILE).await?;
     stage.kubectl_ok(&["delete", "apicallbacks.emnify.io", "sms", "--wait=false"]).await?;
     says(&stage, ("ApiCallback", "sms"), ("Ready", "InUse"), &["ServiceProfile"]).await?;
     delete(&stage, "ServiceProfile", "meters").await?;

@@ -3,7 +3,7 @@
 use emnify_simulator::state::{Organisation, SimState};
 use serde_json::Value;
 
-use crate::support::{Result, apply_ready, delete, edited, holds, id, look, stage};
+use crate::support::{Result, apply_ready, delete, edited, holds, id, look, make_ready, stage};
 
 /// The profiles come with it, in the order in which a person would not write them.
 const DEVICE: &str = r#"
@@ -215,10 +215,10 @@ async fn sim() -> Result<()> {
     assert_eq!(look(&stage, state), SimState::Activated);
     assert_eq!(object["status"]["state"], "Activated");
 
-    apply_ready(&stage, "Sim", "spare-1", &edited(SIM, &[("Activated", "Suspended")])).await?;
+    make_ready(&stage, "Sim", "spare-1", &edited(SIM, &[("Activated", "Suspended")])).await?;
     assert_eq!(look(&stage, state), SimState::Suspended);
 
-    apply_ready(&stage, "Sim", "spare-1", SIM).await?;
+    make_ready(&stage, "Sim", "spare-1", SIM).await?;
     assert_eq!(look(&stage, state), SimState::Activated, "an edit may activate again");
 
     delete(&stage, "Sim", "spare-1").await?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, delete, edited, holds, id, look, says, stage},
+    support::{Result, apply_ready, delete, edited, holds, id, look, make_ready, says, stage},
 };
 
 const PAIR: &str = r"
@@ -42,10 +42,10 @@ async fn dns_config() -> Result<()> {
     let edit = edited(PAIR, &[("10.0.0.2", "10.0.0.3")]);
     stage.apply(&edit).await?;
     says(&stage, ("DnsConfig", "own"), ("Stalled", "ImmutableField"), &["secondary", "10.0.0.2"]).await?;
-    apply_ready(&stage, "DnsConfig", "own", PAIR).await?;
+    make_ready(&stage, "DnsConfig", "own", PAIR).await?;
 
     let none = edited(PROFILE, &[("name: own", "none: true")]);
-    apply_ready(&stage, "ServiceProfile", "meters", &none).await?;
+    make_ready(&stage, "ServiceProfile", "meters", &none).await?;
     let portal = PortalClient::open(&stage).await?;
     portal.send(Method::DELETE, &format!("/api/v1/dns/{made}"), Value::Null).await?;
     stage.kubectl_ok(&["annotate", "dnsconfigs.emnify.io", "own", "emnify.io/refresh=now"]).await?;
@@ -56,9 +56,9 @@ async fn dns_config() -> Result<()> {
     holds(&stage, "a pair that was deleted in the portal is made anew, once", again, vec![true]).await?;
 
     let by_addresses = edited(PROFILE, &[("name: own", "externalName: 10.0.0.1, 10.0.0.2")]);
-    apply_ready(&stage, "ServiceProfile", "meters", &by_addresses).await?;
+    make_ready(&stage, "ServiceProfile", "meters", &by_addresses).await?;
     assert!(look(&stage, uses).is_some_and(|dns| dns != made), "its addresses name it too");
-    apply_ready(&stage, "ServiceProfile", "meters", PROFILE).await?;
+    make_ready(&stage, "ServiceProfile", "meters", PROFILE).await?;
     stage.kubectl_ok(&["delete", "dnsconfigs.emnify.io", "own", "--wait=false"]).await?;
     says(&stage, ("DnsConfig", "own"), ("Ready", "InUse"), &["ServiceProfile"]).await?;
     delete(&stage, "ServiceProfile", "meters").await?;

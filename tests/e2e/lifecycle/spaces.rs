@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, delete, edited, holds, id, look, says, stage},
+    support::{Result, apply_ready, delete, edited, holds, id, look, make_ready, says, stage},
 };
 
 const SPACE: &str = r"
@@ -50,7 +50,7 @@ async fn ip_address_space() -> Result<()> {
     stage.apply(&edited(SPACE, &[("10.192.4.0/24", "10.192.5.0/24")])).await?;
     says(&stage, ("IpAddressSpace", "north"), ("Stalled", "ImmutableField"), &["cidr", "10.192.4.0/24"])
         .await?;
-    apply_ready(&stage, "IpAddressSpace", "north", SPACE).await?;
+    make_ready(&stage, "IpAddressSpace", "north", SPACE).await?;
 
     stage.kubectl_ok(&["delete", "ipaddressspaces.emnify.io", "north", "--wait=false"]).await?;
     says(&stage, ("IpAddressSpace", "north"), ("Ready", "InUse"), &["Endpoint"]).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{Result, apply_ready, delete, edited, holds, look, says, stage},
+    support::{Result, apply_ready, delete, edited, holds, look, make_ready, says, stage},
 };
 
 const STREAM: &str = r"
@@ -76,12 +76,12 @@ async fn data_stream() -> Result<()> {
 
     let traffic = Traffic::from_now(&stage);
     let single = edited(STREAM, &[("batchSize: 100", "batchSize: 1")]);
-    apply_ready(&stage, "DataStream", "events", &single).await?;
+    make_ready(&stage, "DataStream", "events", &single).await?;
     let size = |platform: &Organisation| ours(platform, "events")[0].credentials["size"].clone();
     assert_eq!(look(&stage, size), 1, "an edit is Ready when emnify has carried it out");
     let sent = traffic.writes().iter().filter(|write| write.starts_with("PATCH /api/v2/data_stream")).count();
     assert_eq!(sent, 1, "a change that was accepted is sent once");
-    apply_ready(&stage, "DataStream", "events", STREAM).await?;
+    make_ready(&stage, "DataStream", "events", STREAM).await?;
 
     stage.apply(&edited(SECRET, &[("key: one", "key: two")])).await?;
     let rotated = vec![json!("X-Key:two"), json!("X-Source:emnify")];
@@ -114,7 +114,7 @@ async fn data_stream() -> Result<()> {
         .await?;
     let broken = says(&stage, ("DataStream", "events"), ("Stalled", "StreamBroken"), &["deliver"]).await?;
     assert_eq!(broken["status"]["state"], "Error");
-    apply_ready(&stage, "DataStream", "events", &single).await?;
+    make_ready(&stage, "DataStream", "events", &single).await?;
 
     delete(&stage, "DataStream", "events").await?;
     assert!(look(&stage, |platform| ours(platform, "events").is_empty()), "the object goes after the stream");
@@ -134,7 +134,7 @@ async fn a_stream_is_made_once_whatever_happens_to_the_answer() -> Result<()> {
     holds(&stage, "emnify made it and the answer was lost", count, 1).await?;
     stage.stop_operator().await?;
     stage.start_operator()?;
-    apply_ready(&stage, "DataStream", "events", STREAM).await?;
+    make_ready(&stage, "DataStream", "events", STREAM).await?;
     assert_eq!(look(&stage, count), 1, "it is found by our mark, not made again");
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     portal::PortalClient,
-    support::{Result, apply_ready, edited, holds, id, look, says, stage},
+    support::{Result, apply_ready, edited, holds, id, look, make_ready, says, stage},
 };
 
 const TAG: &str = r"
@@ -44,7 +44,7 @@ async fn tag() -> Result<()> {
     let carries = move |platform: &Organisation| platform.endpoints[&device].tag_ids.contains(&made);
     assert!(look(&stage, carries), "a device that names the tag carries this one");
 
-    apply_ready(&stage, "Tag", "attic", &edited(TAG, &[("Blue", "Green")])).await?;
+    make_ready(&stage, "Tag", "attic", &edited(TAG, &[("Blue", "Green")])).await?;
     assert_eq!(look(&stage, |platform| platform.tags[&made].color), 3, "the colour is changed in place");
     let portal = PortalClient::open(&stage).await?;
     portal.send(Method::PATCH, &format!("/api/v2/tags/{made}"), json!({"color": {"id": 1}})).await?;
@@ -76,7 +76,7 @@ async fn tag() -> Result<()> {
     assert_eq!(marks, [mark], "a mark is nobody's to rename or delete, also by its id");
 
     let bare = edited(DEVICE, &[("[attic]", "[]")]);
-    apply_ready(&stage, "Endpoint", "meter-1", &bare).await?;
+    make_ready(&stage, "Endpoint", "meter-1", &bare).await?;
     stage.kubectl_ok(&["delete", "tags.emnify.io", "attic"]).await?;
     let left = look(&stage, |platform| platform.tags.contains_key(&made));
     assert!(!left, "what was made here is gone in emnify");

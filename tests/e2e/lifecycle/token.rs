@@ -9,7 +9,7 @@ use kube::Api;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::support::{Result, apply_ready, delete, edited, id, look, stage};
+use crate::support::{Result, apply_ready, delete, edited, id, look, make_ready, stage};
 
 const TOKEN: &str = r#"
 apiVersion: emnify.io/v1alpha1
@@ -52,7 +52,7 @@ async fn application_token() -> Result<()> {
     );
     assert!(log_in(&stage, &made.token).await?, "the token is good for a login");
 
-    apply_ready(&stage, "ApplicationToken", "ci", &edited(TOKEN, &[("Build job", "Nightly build")])).await?;
+    make_ready(&stage, "ApplicationToken", "ci", &edited(TOKEN, &[("Build job", "Nightly build")])).await?;
     let described = look(&stage, |platform| platform.application_tokens[&first].description.clone());
     assert!(
         described.is_some_and(|text| text.starts_with("Nightly build [k8s ")),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     portal::{PortalClient, Traffic},
-    support::{ORGANISATION, Result, apply_ready, edited, id, options, says},
+    support::{ORGANISATION, Result, apply_ready, edited, id, make_ready, options, says},
 };
 
 const JO: &str = r"
@@ -68,7 +68,7 @@ async fn user() -> Result<()> {
     let observer = JO.replace("[Administrator]", "[Observer]");
     let jo = id(&apply_ready(&stage, "User", "jo", &observer).await?)?;
     let renamed = edited(&observer, &[("name: Jo", "name: Jo Doe"), ("[Observer]", "[User]")]);
-    apply_ready(&stage, "User", "jo", &renamed.replace("metadata:\n  name: Jo Doe", "metadata:\n  name: jo"))
+    make_ready(&stage, "User", "jo", &renamed.replace("metadata:\n  name: Jo Doe", "metadata:\n  name: jo"))
         .await?;
     assert_eq!(roles(jo), Some(vec![2]));
     let portal = PortalClient::open(&stage).await?;

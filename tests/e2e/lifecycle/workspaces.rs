@@ -4,7 +4,7 @@ use emnify_harness::stage::{Options, Place, Stage};
 use emnify_simulator::state::Organisation;
 use serde_json::{Value, json};
 
-use crate::support::{Result, apply_ready, delete, edited, holds, options, says, told};
+use crate::support::{Result, apply_ready, delete, edited, holds, make_ready, options, says, told};
 
 /// A profile that shows whether a workspace works.
 const PROFILE: &str = r"
@@ -59,9 +59,9 @@ async fn workspace() -> Result<()> {
     apply_ready(&stage, "ServiceProfile", "probe", PROFILE).await?;
 
     let edit = edited(&manifest, &[("name: emnify\n", "name: emnify-next\n")]);
-    apply_ready(&stage, "Workspace", "default", &edit).await?;
+    make_ready(&stage, "Workspace", "default", &edit).await?;
     assert_eq!(logins(&stage), 2, "another credential is another login");
-    apply_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Probe again")])).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &edited(PROFILE, &[("Probe", "Probe again")])).await?;
     holds(&stage, "the session goes on with the new credential", named("Probe again"), true).await?;
 
     stage.kubectl_ok(&["delete", "workspace", "default", "--wait=false"]).await?;
@@ -82,7 +82,7 @@ async fn workspace() -> Result<()> {
     )
     .await?;
     holds(&stage, "nothing is written without a Workspace", named("Probe"), false).await?;
-    apply_ready(&stage, "Workspace", "default", &edit).await?;
+    make_ready(&stage, "Workspace", "default", &edit).await?;
     holds(&stage, "a Workspace that comes back is used", named("Probe"), true).await
 }
 
@@ -144,15 +144,15 @@ async fn cluster_workspace() -> Result<()> {
     let refusal = ["ClusterWorkspace fleet", NAMESPACE, "spec.allowedNamespaces"];
     says(&stage, ("ServiceProfile", "probe"), waits, &refusal).await?;
     stage.kubectl_ok(&["label", "namespace", NAMESPACE, "emnify.io/fleet=true"]).await?;
-    apply_ready(&stage, "ServiceProfile", "probe", &profile).await?;
+    make_ready(&stage, "ServiceProfile", "probe", &profile).await?;
     holds(&stage, "a namespace that is allowed may use it", named("Probe"), true).await?;
 
     stage.apply(&token).await?;
     let refusal = ["ClusterWorkspace fleet", "ApplicationToken", "spec.allowedKinds"];
     says(&stage, ("ApplicationToken", "probe"), waits, &refusal).await?;
     let kinds = "  allowedKinds:\n    - ServiceProfile\n    - ApplicationToken";
-    apply_ready(&stage, "ClusterWorkspace", "fleet", &cluster_manifest(&stage, kinds)).await?;
-    apply_ready(&stage, "ApplicationToken", "probe", &token).await?;
+    make_ready(&stage, "ClusterWorkspace", "fleet", &cluster_manifest(&stage, kinds)).await?;
+    make_ready(&stage, "ApplicationToken", "probe", &token).await?;
     let made = |p: &Organisation| p.application_tokens.values().filter(|token| !token.revoked).count();
     holds(&stage, "a kind that is added may use it", made, 3).await?;
 

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use emnify_operator::definitions::families;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api,
     core::{ApiResource, DynamicObject},
@@ -16,7 +17,7 @@ use super::Stage;
 /// How long [`Stage::wait_for`] waits. Only a broken system takes as long, on a machine that is slow and busy too.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
-/// Twelve tests look at once, and each look costs the API server and this process.
+/// Many tests look at once, and each look costs the API server and this process.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Lines of the operator's log that go into a failure.
@@ -39,7 +40,12 @@ impl Stage {
     /// The object as JSON, `None` where there is none. `kind` is one of ours, or `Secret`; cluster-scoped kinds are
     /// found as well.
     pub async fn get(&self, kind: &str, name: &str) -> Result<Option<Value>> {
-        let object = self.api(kind)?.get_opt(name).await?;
+        self.get_in(self.namespace(), kind, name).await
+    }
+
+    /// The same in another namespace.
+    pub async fn get_in(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<Value>> {
+        let object = self.api_in(namespace, kind)?.get_opt(name).await?;
         Ok(object.map(serde_json::to_value).transpose()?)
     }
 
@@ -84,6 +90,12 @@ impl Stage {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Whether the namespace is.
+    pub async fn is_there(&self) -> Result<bool> {
+        let namespaces: Api<Namespace> = Api::all(self.client().clone());
+        Ok(namespaces.get_metadata_opt(self.namespace()).await?.is_some())
     }
 
     /// Polls until an object is gone.
@@ -137,13 +149,18 @@ impl Stage {
 
     /// Objects of a kind: those of the namespace where it has one.
     pub fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+        self.api_in(self.namespace(), kind)
+    }
+
+    /// The same in another namespace.
+    pub fn api_in(&self, namespace: &str, kind: &str) -> Result<Api<DynamicObject>> {
         if kind == "Secret" {
-            let secrets = ApiResource::erase::<k8s_openapi::api::core::v1::Secret>(&());
-            return Ok(Api::namespaced_with(self.client().clone(), self.namespace(), &secrets));
+            let secrets = ApiResource::erase::<Secret>(&());
+            return Ok(Api::namespaced_with(self.client().clone(), namespace, &secrets));
         }
         let (resource, namespaced) = resource(kind)?;
         Ok(if namespaced {
-            Api::namespaced_with(self.client().clone(), self.namespace(), &resource)
+            Api::namespaced_with(self.client().clone(), namespace, &resource)
         } else {
             Api::all_with(self.client().clone(), &resource)
         })

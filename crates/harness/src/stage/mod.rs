@@ -13,6 +13,7 @@
 //! # }
 //! ```
 
+mod apply;
 mod crds;
 mod look;
 mod operator;
@@ -32,7 +33,7 @@ pub use plane::Place;
 pub use process::{Launch, Process, Signal};
 
 use operator::{Operator, Setup};
-use plane::{Home, Plane};
+use plane::Plane;
 
 /// The line of the log that names the address of the admin server.
 pub const ADMIN_SERVER: &str = "admin server";
@@ -79,7 +80,7 @@ impl Options {
 pub struct Stage {
     // Dropped in this order.
     operator: Option<Operator>,
-    home: Home,
+    home: String,
     simulator: Simulator,
     served: Served,
     client: Client,
@@ -92,15 +93,16 @@ impl Stage {
     /// operator is started on its own: [`Stage::start_operator`].
     pub async fn start(options: Options) -> Result<Self> {
         operator::install_tls();
-        let (plane, home) = plane::open(options.place).await?;
+        let plane = plane::open(&options.place).await?;
         let client = operator::client(&plane.get().kubeconfig_for(plane.get().token("admin")?)).await?;
+        let home = plane::home(&options.place, client.clone()).await?;
         let simulator = Simulator::start(options.simulator);
         let served = simulator.serve("127.0.0.1:0").await.context("the simulator found no port")?;
         let setup = Setup {
             kubeconfig: plane.get().kubeconfig_for(plane.get().token("admin")?),
             flags: operator::flags(&home, &served.url(), &options.flags),
             filter: options.log,
-            log: plane.get().folder().join(format!("operator-{}.log", home.name())),
+            log: plane.get().folder().join(format!("operator-{home}.log")),
             verbose: options.verbose,
         };
         Ok(Self { operator: None, home, simulator, served, client, setup, plane })
@@ -123,7 +125,7 @@ impl Stage {
 
     /// The namespace that everything happens in.
     pub fn namespace(&self) -> &str {
-        self.home.name()
+        &self.home
     }
 
     /// A client of the API server with all rights.
@@ -165,7 +167,6 @@ impl Stage {
     pub async fn finish(mut self) -> Result<()> {
         let ended = self.stop_operator().await;
         drop(self.served);
-        drop(self.home);
         if let Plane::Own(plane) = self.plane {
             plane.stop().await;
         }
@@ -212,48 +213,6 @@ impl Stage {
     /// Standard output of a kubectl that must succeed.
     pub async fn kubectl_ok(&self, arguments: &[&str]) -> Result<String> {
         succeeded(arguments, self.kubectl(arguments).await?)
-    }
-
-    /// `kubectl apply` of YAML in the namespace; must succeed. Returns what kubectl printed.
-    pub async fn apply(&self, yaml: &str) -> Result<String> {
-        let arguments = ["apply", "-f", "-"];
-        succeeded(&arguments, self.kubectl_with(&arguments, yaml).await?)
-    }
-
-    /// Writes a Secret, replacing what was in it.
-    pub async fn apply_secret(&self, name: &str, data: &[(&str, &str)]) -> Result<()> {
-        let data: serde_json::Map<_, _> =
-            data.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-        let secret = serde_json::json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data,
-        });
-        // Server-side: the other way would keep the values in an annotation.
-        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-        succeeded(&arguments, self.kubectl_with(&arguments, &secret.to_string()).await?)?;
-        Ok(())
-    }
-
-    /// Applies a Workspace for the first organisation of the simulator's state, with its first application token in
-    /// the Secret `emnify-<name>` under the key `token`.
-    pub async fn apply_workspace(&self, name: &str) -> Result<()> {
-        let token = self.simulator.inspect(|state| {
-            let tokens = state.organisations.values().next()?.application_tokens.values();
-            tokens.filter(|token| !token.revoked).map(|token| token.token.clone()).next()
-        });
-        let token = token.context("the seed has no application token")?;
-        let secret = format!("emnify-{name}");
-        self.apply_secret(&secret, &[("token", &token)]).await?;
-        let workspace = serde_json::json!({
-            "apiVersion": "emnify.io/v1alpha1", "kind": "Workspace", "metadata": {"name": name},
-            "spec": {
-                "baseUrl": self.base_url(),
-                "credentials": {"applicationTokenSecretRef": {"name": secret, "key": "token"}},
-                // new fleets are activated at once
-                "guard": {"maxDevices": 1_000_000},
-            },
-        });
-        self.apply(&workspace.to_string()).await?;
-        Ok(())
     }
 
     fn within<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {

@@ -23,8 +23,6 @@ use tokio::sync::{oneshot, watch};
 use tracing::Dispatch;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _};
 
-use super::plane::Home;
-
 /// What every start of the operator has in common.
 #[derive(Clone, Debug)]
 pub(super) struct Setup {
@@ -55,12 +53,12 @@ pub(super) struct Operator {
 type End = Result<(), String>;
 
 /// Flags of a stage's operator, then those of the caller. Of a flag given twice the last one counts.
-pub(super) fn flags(home: &Home, base_url: &str, more: &[String]) -> Vec<String> {
+pub(super) fn flags(home: &str, base_url: &str, more: &[String]) -> Vec<String> {
     let of_stage = [
-        ("--installation", home.name()),
-        ("--namespaces", home.name()),
+        ("--installation", home),
+        ("--namespaces", home),
         ("--allowed-base-url", base_url),
-        ("--operator-namespace", home.name()),
+        ("--operator-namespace", home),
         ("--admin-addr", "127.0.0.1:0"),
     ];
     let given = |flag: &str| more.iter().any(|typed| typed.split('=').next() == Some(flag));

@@ -1,7 +1,9 @@
 //! The control plane of a stage: its own, or the one that the tests of a process share.
 
-use anyhow::{Result, ensure};
-use emnify_devenv::{ControlPlane, Namespace, Options};
+use anyhow::{Context as _, Result};
+use emnify_devenv::{ControlPlane, Options};
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, Client, api::PostParams};
 
 use super::crds;
 
@@ -38,38 +40,26 @@ impl Plane {
     }
 }
 
-/// The namespace of a stage.
-#[derive(Debug)]
-pub(super) enum Home {
-    /// Goes with its control plane.
-    Named(String),
-    /// Deleted when dropped.
-    Fresh(Namespace),
+/// A control plane that serves all CRDs.
+pub(super) async fn open(at: &Place) -> Result<Plane> {
+    let options = || Options { manifests: crds::manifests(), ..Options::default() };
+    Ok(match *at {
+        Place::Shared { .. } => Plane::Shared(emnify_devenv::shared_with(options).await),
+        Place::Own { keep, .. } => {
+            Plane::Own(Box::new(ControlPlane::start(Options { keep, ..options() }).await?))
+        }
+    })
 }
 
-impl Home {
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Named(name) => name,
-            Self::Fresh(namespace) => namespace.name(),
-        }
-    }
-}
-
-/// A control plane that serves all CRDs, and the namespace in it.
-pub(super) async fn open(at: Place) -> Result<(Plane, Home)> {
-    match at {
-        Place::Shared { prefix } => {
-            let options = || Options { manifests: crds::manifests(), ..Options::default() };
-            let plane = emnify_devenv::shared_with(options).await;
-            Ok((Plane::Shared(plane), Home::Fresh(plane.namespace(&prefix).await?)))
-        }
-        Place::Own { namespace, keep } => {
-            let options = Options { manifests: crds::manifests(), keep, ..Options::default() };
-            let plane = ControlPlane::start(options).await?;
-            let created = plane.kubectl(&["create", "namespace", &namespace]).await?;
-            ensure!(created.status.success(), "no namespace {namespace}: {}", created.stderr.trim());
-            Ok((Plane::Own(Box::new(plane)), Home::Named(namespace)))
-        }
-    }
+/// Creates the namespace, and says its name.
+pub(super) async fn home(at: &Place, client: Client) -> Result<String> {
+    let name = match at {
+        Place::Shared { prefix } => format!("{prefix}-{:08x}", rand::random::<u32>()),
+        Place::Own { namespace, .. } => namespace.clone(),
+    };
+    let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
+    let namespace = Namespace { metadata, ..Namespace::default() };
+    let created = Api::all(client).create(&PostParams::default(), &namespace).await;
+    created.with_context(|| format!("no namespace {name}"))?;
+    Ok(name)
 }
