@@ -390,27 +390,29 @@ async fn sims_are_exported_where_they_are_asked_for_and_set_no_state() {
     taken_over(&wire, &organisation, None).await;
 }
 
+/// Devices that differ in SIM and name.
+pub(crate) fn devices(organisation: &mut Value, count: u64) {
+    let sims = organisation["sims"].as_array().cloned().unwrap_or_default();
+    let more = (0..count).map(|n| {
+        json!({"id": 20_000_000 + n, "iccid": fleet::iccid(n), "imsi": format!("9014388{n:08}"), "msisdn": format!("8823688{n:08}")})
+    });
+    organisation["sims"] = sims.into_iter().chain(more).collect();
+    organisation["ip_address_spaces"] = json!([{"id": 31, "ip_address_space": "10.192.0.0/16"}]);
+    organisation["endpoints"] = (0..count)
+        .map(|n| {
+            json!({"id": 30_000_000 + n, "name": format!("Meter {n}"), "service_profile": 101, "tariff_profile": 201,
+                "sim": 20_000_000 + n})
+        })
+        .collect();
+}
+
 const FLEET: u64 = 10_000;
 /// As a person who waits may count them.
 const CALLS: usize = 40;
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_devices_take_few_calls() {
-    let edit = |organisation: &mut Value| {
-        let sims = organisation["sims"].as_array().cloned().unwrap_or_default();
-        let more = (0..FLEET).map(|n| {
-            json!({"id": 20_000_000 + n, "iccid": fleet::iccid(n), "imsi": format!("9014388{n:08}"), "msisdn": format!("8823688{n:08}")})
-        });
-        organisation["sims"] = sims.into_iter().chain(more).collect();
-        organisation["ip_address_spaces"] = json!([{"id": 31, "ip_address_space": "10.192.0.0/16"}]);
-        organisation["endpoints"] = (0..FLEET)
-            .map(|n| {
-                json!({"id": 30_000_000 + n, "name": format!("Meter {n}"), "service_profile": 101, "tariff_profile": 201,
-                    "sim": 20_000_000 + n})
-            })
-            .collect();
-    };
-    let wire = wire(seed(SEED, edit));
+    let wire = wire(seed(SEED, |organisation| devices(organisation, FLEET)));
     let begun = std::time::Instant::now();
     let organisation = exported(&wire, &Choice::default()).await;
     let calls = wire.carried().len();
@@ -418,8 +420,8 @@ async fn ten_thousand_devices_take_few_calls() {
     assert_eq!(organisation.problems, [""; 0]);
     assert!(calls < CALLS, "{calls} calls: {:?}", wire.carried());
     let files = files::of(&organisation, None);
-    let devices = files.iter().filter(|(name, _)| name.starts_with("endpoints-")).count();
-    assert_eq!(devices, 10, "a thousand devices each");
+    let pages = files.iter().filter(|(name, _)| name.starts_with("endpoints-")).count();
+    assert_eq!(pages, 10, "a thousand devices each");
     let again = files::of(&exported(&wire, &Choice::default()).await, None);
     assert_eq!(files, again, "a second run writes the same");
 }

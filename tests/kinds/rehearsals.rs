@@ -22,7 +22,7 @@ use emnify_operator::{
     },
 };
 use emnify_rehearsal::{ASSUMED, Outcome, OverApi, Reader};
-use emnify_simulator::{Options, Seed, Simulator, fleet};
+use emnify_simulator::{Options, Seed, Simulator};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use crate::{
     cases::{OBJECTS, SETS, STREAMS},
     clock,
-    exports::{by_chance, documents, ordered, rich, seed},
+    exports::{by_chance, devices, documents, ordered, rich, seed},
     stage::{SEED, Stage},
     wire::{Wire, Wrong},
 };
@@ -409,21 +409,7 @@ const FLEET: u64 = 2_500;
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_is_planned_with_few_reads() {
-    let edit = |organisation: &mut Value| {
-        let sims = organisation["sims"].as_array().cloned().unwrap_or_default();
-        let more = (0..FLEET).map(|n| {
-            json!({"id": 20_000_000 + n, "iccid": fleet::iccid(n), "imsi": format!("9014388{n:08}"), "msisdn": format!("8823688{n:08}")})
-        });
-        organisation["sims"] = sims.into_iter().chain(more).collect();
-        organisation["ip_address_spaces"] = json!([{"id": 31, "ip_address_space": "10.192.0.0/16"}]);
-        organisation["endpoints"] = (0..FLEET)
-            .map(|n| {
-                json!({"id": 30_000_000 + n, "name": format!("Meter {n}"), "service_profile": 101, "tariff_profile": 201,
-                    "sim": 20_000_000 + n})
-            })
-            .collect();
-    };
-    let wire = live(seed(SEED, edit));
+    let wire = live(seed(SEED, |organisation| devices(organisation, FLEET)));
     let device = |n: u64| {
         let name = if n == 7 { "another".to_owned() } else { format!("Meter {n}") };
         manifest("Endpoint", &format!("m{n}"), &json!({"id": (30_000_000 + n).to_string(), "name": name}))
