@@ -12,6 +12,9 @@ use super::{
     report::Report,
 };
 
+/// Names under which kustomize looks for its file.
+pub(crate) const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
 /// A file that could be read.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -99,9 +102,7 @@ fn is_manifest(path: &Path) -> bool {
 
 fn is_kustomization(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name.is_some_and(|name| {
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name.as_str())
-    })
+    name.is_some_and(|name| KUSTOMIZATIONS.contains(&name.as_str()))
 }
 
 /// Files of a kustomization that are parts of objects, not objects.

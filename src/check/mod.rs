@@ -23,6 +23,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::Value;
 
+pub(crate) use self::files::KUSTOMIZATIONS;
 pub use self::report::{Finding, Report};
 use self::{
     document::{Located, Node, group},

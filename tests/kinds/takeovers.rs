@@ -247,8 +247,8 @@ async fn a_folder_that_people_keep_only_becomes_longer() {
     );
     fs::create_dir(folder.path().join("devices")).unwrap();
     fs::rename(folder.path().join(devices), folder.path().join("devices/all.yaml")).unwrap();
-    edited(folder.path(), "kustomization.yaml", &[(devices, "devices/all.yaml # moved")]);
-    let before = fs::read_to_string(folder.path().join("kustomization.yaml")).unwrap();
+    edited(folder.path(), "Kustomization", &[(devices, "devices/all.yaml # moved")]);
+    let before = fs::read_to_string(folder.path().join("Kustomization")).unwrap();
 
     // and the portal goes on
     let edit = wire.simulator.edit(|state| {

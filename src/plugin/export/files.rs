@@ -23,6 +23,9 @@ use super::{
 /// Documents of a file, where there are thousands.
 const LARGEST_FILE: usize = 1_000;
 
+/// The name without an ending, which `kubectl apply -f` passes over in a folder: kustomize takes minutes for 10,000 objects.
+const KUSTOMIZATION: &str = "Kustomization";
+
 /// A difference is cut finely for so long; one that is large is told in larger pieces.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -75,7 +78,7 @@ pub fn merged(organisation: &Organisation, folder: &Folder, namespace: Option<&s
         },
         // one that appears in a folder that a tool reads whole would hide the rest of it
         None if folder.is_kept => {
-            merged.notes.push("there is no kustomization.yaml: the new files stand beside the others".into());
+            merged.notes.push("there is no kustomization: the new files stand beside the others".into());
         }
         None => {
             let kustomization = kustomization(&merged.files, namespace);
@@ -145,7 +148,7 @@ fn kustomization(of: &[File], namespace: Option<&str>) -> File {
     if let Some(namespace) = namespace {
         kustomization["namespace"] = json!(namespace);
     }
-    ("kustomization.yaml".to_owned(), yaml::document(&kustomization))
+    (KUSTOMIZATION.to_owned(), yaml::document(&kustomization))
 }
 
 /// All documents one after another.
@@ -235,7 +238,7 @@ mod tests {
             "endpoints-0001.yaml",
             "endpoints-0002.yaml",
             "endpoints-0003.yaml",
-            "kustomization.yaml",
+            KUSTOMIZATION,
         ];
         assert_eq!(names, wanted, "and what there is none of has none");
         assert!(files[0].1.ends_with("kind: 0\n---\nkind: 1\n"), "{}", files[0].1);
@@ -327,8 +330,8 @@ mod tests {
             told.kustomization.is_none() && told.notes[0].contains("add service-profiles.yaml, endpoints")
         );
         let plain = merged(&organisation(1), &kept(&[("a.yaml", object)]), None);
-        assert!(!names(&plain).contains(&"kustomization.yaml".to_owned()), "it would hide a.yaml");
+        assert!(!names(&plain).contains(&KUSTOMIZATION.to_owned()), "it would hide a.yaml");
         let empty = merged(&organisation(1), &kept(&[("README.md", "")]), Some("iot"));
-        assert!(names(&empty).contains(&"kustomization.yaml".to_owned()));
+        assert!(names(&empty).contains(&KUSTOMIZATION.to_owned()));
     }
 }

@@ -13,10 +13,7 @@ use emnify_engine::kind::{Id, set::TextRef};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::{api::GROUP, kinds::export::Known};
-
-/// Names under which kustomize looks for its file.
-pub(super) const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+use crate::{api::GROUP, check::KUSTOMIZATIONS, kinds::export::Known};
 
 /// What a folder holds.
 #[derive(Debug, Default)]

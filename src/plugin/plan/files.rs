@@ -10,12 +10,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::{
-    check::{Checker, Manifest, Report},
+    check::{Checker, KUSTOMIZATIONS, Manifest, Report},
     plugin::printer::Printer,
 };
 
-/// What makes a folder a kustomization.
-const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 /// Fields of a kustomization that changes nothing in what it lists.
 const PLAIN: [&str; 4] = ["apiVersion", "kind", "metadata", "resources"];
 /// Kustomizations within each other that are followed; of one that lists itself kubectl tells.
