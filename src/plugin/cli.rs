@@ -1,8 +1,9 @@
 //! What can be typed after `kubectl emnify`.
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr};
+use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 /// Looks at a fleet that the emnify operator keeps, and lets people decide what waits for them.
 ///
@@ -124,6 +125,17 @@ pub struct StatusArgs {
     /// Keeps the page up to date until Ctrl-C.
     #[arg(short, long)]
     pub watch: bool,
+    /// Ends once everything is ready, and prints the page then; with --watch all the while.
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits, such as 90s or 1h; exit code 1 after that.
+    #[arg(long, default_value = "10m", value_parser = time, requires = "wait")]
+    pub timeout: Duration,
+}
+
+fn time(typed: &str) -> Result<Duration, String> {
+    let span = typed.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| "write a time such as 90s or 1h".to_owned())
 }
 
 /// By what, and how many.

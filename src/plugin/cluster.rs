@@ -148,7 +148,7 @@ impl Cluster {
                     Ok(Change::Now(Box::new(Found::of(&family, object))))
                 }
                 Ok(_) => Ok(Change::Gone),
-                Err(error) if is_refusal(&error) => Err(anyhow::Error::new(error)
+                Err(error) if refusal(&error).is_some() => Err(anyhow::Error::new(error)
                     .context(format!("{} cannot be watched", family.resource.plural))),
                 Err(error) => Ok(Change::Silent(error.to_string())),
             }))
@@ -189,12 +189,15 @@ async fn pages<K: Clone>(
     }
 }
 
-/// Trying again changes nothing.
-fn is_refusal(error: &watcher::Error) -> bool {
+/// The code of an answer after which trying again changes nothing.
+pub(super) fn refusal(error: &watcher::Error) -> Option<u16> {
     let (watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) = error else {
-        return false;
+        return None;
     };
-    matches!(error, kube::Error::Api(status) if [401, 403, 404].contains(&status.code))
+    match error {
+        kube::Error::Api(status) => Some(status.code).filter(|code| [401, 403, 404].contains(code)),
+        _ => None,
+    }
 }
 
 impl Found {
@@ -239,6 +242,11 @@ impl Found {
     /// It works, or was carried out, as far as its status says.
     pub(super) fn is_well(&self) -> bool {
         self.standing().is_some_and(|standing| standing.status == "True" && standing.type_ != FAILED)
+    }
+
+    /// Nothing is waited for: it is well as it is written now, and stays.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_observed() && self.object.metadata.deletion_timestamp.is_none() && self.is_well()
     }
 
     /// The workspace that it is of: what the operator wrote, else what the spec says, else the default. None of a workspace.

@@ -98,7 +98,7 @@ pub(super) async fn run(args: &ExplainArgs, place: &Place, printer: &mut Printer
             }
             told = page;
         }
-        if is_settled(&now) {
+        if now.is_settled() {
             return Ok(());
         }
     }
@@ -127,7 +127,7 @@ async fn page(desk: &Desk<'_>, found: &Found) -> Result<Vec<String>> {
         }
         for Named { what, kind, name, object } in named(cluster, &next).await? {
             match object {
-                Ok(Some(named)) if is_settled(&named) => {
+                Ok(Some(named)) if named.is_settled() => {
                     page.extend(mend::held_up(&named).into_iter().map(|told| format!("{margin}{told}")));
                 }
                 Ok(Some(named)) => {
@@ -148,11 +148,6 @@ async fn page(desk: &Desk<'_>, found: &Found) -> Result<Vec<String>> {
         Err(error) => page.push(format!("Its events cannot be read: {error}")),
     }
     Ok(page)
-}
-
-/// Nothing is waited for.
-fn is_settled(found: &Found) -> bool {
-    found.is_observed() && found.object.metadata.deletion_timestamp.is_none() && found.is_well()
 }
 
 /// What the status of an object says, for people.
@@ -330,12 +325,12 @@ mod tests {
             condition("Ready", "True", "UpToDate"),
             condition("Failed", "True", "TargetsFailed")
         ]));
-        assert!(!failed.is_well() && !is_settled(&failed));
+        assert!(!failed.is_well() && !failed.is_settled());
         let told = sentences(&failed).join("\n");
         assert!(told.contains("is failed since") && told.contains("2 of 3 targets failed"), "{told}");
         assert!(told.contains("What to do: "), "{told}");
         let done = operation(&json!([condition("Complete", "True", "Complete")]));
-        assert!(is_settled(&done) && !sentences(&done).join("\n").contains("What to do"));
+        assert!(done.is_settled() && !sentences(&done).join("\n").contains("What to do"));
         let new = operation(&json!([]));
         assert!(!new.is_well() && sentences(&new)[0].contains("was not looked at yet"));
     }

@@ -16,8 +16,8 @@ use super::{
 
 pub(super) async fn run(args: &StatusArgs, cluster: &Cluster, printer: &mut Printer<'_>) -> Result<()> {
     let within = (!args.all_namespaces).then_some(cluster.namespace.as_str());
-    if args.watch {
-        return live::watch(cluster, within, printer).await;
+    if args.watch || args.wait {
+        return live::watch(args, cluster, within, printer).await;
     }
     let (mut seen, mut whole) = (Vec::new(), true);
     for family in cluster.families() {

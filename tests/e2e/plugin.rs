@@ -171,6 +171,14 @@ async fn why_something_waits_is_told_in_sentences() -> Result<()> {
         &page,
         &["workspace/default", "ReferenceNotReady", "kubectl emnify explain endpoint/meter-1", "Metering"],
     );
+    let late = async || {
+        let late = person.types(&["status", "--wait", "--timeout", "3s"]).await?;
+        ensure!(late.status.code() == Some(1), "it is not ready: {}", text(&late.stdout));
+        has(&text(&late.stderr), &["not everything is ready after 3s"]);
+        let page = text(&late.stdout);
+        Ok(page.contains("ReferenceNotReady") && page.contains("kubectl emnify explain endpoint/meter-1"))
+    };
+    stage.eventually("who waits too long is told what is not ready", late).await?;
     let mut page = Watch::on(&person, &["status", "--watch"])?;
     page.shows("ReferenceNotReady").await?;
 
@@ -197,7 +205,7 @@ async fn why_something_waits_is_told_in_sentences() -> Result<()> {
         &person.sees(&["explain", "endpoint/meter-1"]).await?,
         &["Its log in emnify names grace@example.com (", ", Endpoint disabled)"],
     );
-    has(&person.sees(&["status"]).await?, &["Everything is ready."]);
+    has(&person.sees(&["status", "--wait"]).await?, &["Everything is ready."]);
 
     let told = text(&person.types(&["top"]).await?.stderr);
     has(&told, &["1 device of Workspace default in ", "set its spec.deviceUsage.interval"]);

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, future, mem, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use futures::{
     StreamExt,
     stream::{BoxStream, SelectAll},
 };
+use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, ResourceExt,
@@ -23,8 +24,8 @@ use tokio::{
 
 use super::page::{self, Seen};
 use crate::plugin::{
-    cli::Format,
-    cluster::{Cluster, Found},
+    cli::{Format, StatusArgs},
+    cluster::{Cluster, Found, refusal},
     printer::Printer,
     screen::Screen,
 };
@@ -56,6 +57,10 @@ struct Source {
     next: BTreeMap<Key, Shown>,
     /// They were listed once.
     listed: bool,
+    /// Who waits, waits for them: not for what is not installed, nor for what has no namespace where one is looked at.
+    waited_for: bool,
+    /// They may not be listed.
+    refused: bool,
     /// The last error, and when it came.
     trouble: Option<(Instant, String)>,
 }
@@ -64,19 +69,59 @@ struct Source {
 #[derive(Debug, Default)]
 struct Live(Vec<Source>);
 
-/// Shows the page until somebody ends it.
-pub(super) async fn watch(cluster: &Cluster, within: Option<&str>, printer: &mut Printer<'_>) -> Result<()> {
-    let mut screen = Screen::open(printer)?;
-    let ended = follow(cluster, within, &mut screen, printer).await;
+/// Shows the page until somebody ends it, or waits until everything is ready.
+pub(super) async fn watch(
+    args: &StatusArgs,
+    cluster: &Cluster,
+    within: Option<&str>,
+    printer: &mut Printer<'_>,
+) -> Result<()> {
+    let mut view =
+        View { screen: None, waits: args.wait.then(|| (Instant::now() + args.timeout, args.timeout)) };
+    if args.watch {
+        view.screen = Some(Screen::open(printer)?);
+    }
+    let ended = follow(cluster, within, &mut view, printer).await;
     // also after an error the terminal is as it was
-    screen.close(printer)?;
+    if let Some(screen) = view.screen {
+        screen.close(printer)?;
+    }
     ended
+}
+
+/// How the page is looked at.
+struct View {
+    /// Where it is shown all the while.
+    screen: Option<Screen>,
+    /// Somebody waits until everything is ready: until when at most, and how long that is.
+    waits: Option<(Instant, Duration)>,
+}
+
+impl View {
+    /// Shows the page as it is now. Says whether that is the end, and fails if it is a bad one.
+    fn look(&mut self, live: &Live, now: Instant, printer: &mut Printer<'_>) -> Result<bool> {
+        let ready = self.waits.is_some() && live.is_ready();
+        let late = self.waits.filter(|(end, _)| !ready && *end <= now);
+        if let Some(why) = live.hopeless().filter(|_| self.waits.is_some()) {
+            bail!("nobody can tell when everything is ready: {why}");
+        }
+        match &mut self.screen {
+            Some(screen) if live.is_whole() => screen.show(live.page()?, printer)?,
+            None if ready || late.is_some() => live.page()?.iter().try_for_each(|line| printer.line(line))?,
+            _ => {}
+        }
+        if let Some((_, waited)) = late {
+            let waited = SignedDuration::try_from(waited)?;
+            bail!("not everything is ready after {waited:#}; kubectl emnify explain says why");
+        }
+        Ok(ready)
+    }
 }
 
 async fn follow(
     cluster: &Cluster,
     within: Option<&str>,
-    screen: &mut Screen,
+    view: &mut View,
     printer: &mut Printer<'_>,
 ) -> Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -84,19 +129,24 @@ async fn follow(
     let (mut live, mut heard) = sources(cluster, within);
     let mut due = None;
     loop {
-        let wake = [due, live.forgets()].into_iter().flatten().min();
+        let wake = [due, live.forgets(), view.waits.map(|(end, _)| end)].into_iter().flatten().min();
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
             () = until(wake) => {
+                let now = Instant::now();
                 due = None;
-                live.forget(Instant::now());
-                if live.is_whole() {
-                    screen.show(live.page()?, printer)?;
+                live.forget(now);
+                if view.look(&live, now, printer)? {
+                    return Ok(());
                 }
             }
-            _ = resized.recv(), if printer.terminal => screen.again(printer)?,
+            _ = resized.recv(), if printer.terminal => {
+                if let Some(screen) = &view.screen {
+                    screen.again(printer)?;
+                }
+            }
             Some((source, told)) = heard.next() => {
                 let now = Instant::now();
                 live.take(source, told, now);
@@ -104,6 +154,8 @@ async fn follow(
             }
         }
     }
+    ensure!(view.waits.is_none(), "interrupted before everything was ready");
+    Ok(())
 }
 
 /// That time, or never.
@@ -119,7 +171,9 @@ fn sources(cluster: &Cluster, within: Option<&str>) -> (Live, SelectAll<BoxStrea
     let (mut live, mut heard) = (Live::default(), SelectAll::new());
     for family in cluster.families() {
         let (at, of) = (live.0.len(), family.clone());
-        live.0.push(Source::of(&format!("{}.{}", of.resource.plural, of.resource.group)));
+        let waited_for = of.namespaced || within.is_none();
+        let what = format!("{}.{}", of.resource.plural, of.resource.group);
+        live.0.push(Source { waited_for, ..Source::of(&what) });
         let seen = move |object: DynamicObject| {
             (key(&object), Shown::Object(Seen::of(&Found { family: of.clone(), object })))
         };
@@ -175,11 +229,14 @@ impl Source {
                 self.now.remove(&key);
             }
             Err(error) => {
+                let code = refusal(&error);
+                self.refused = code.is_some() && !self.listed;
+                self.waited_for &= code != Some(404);
                 self.trouble = Some((at, format!("{} are tried again: {error}", self.what)));
                 return;
             }
         }
-        self.trouble = None;
+        (self.trouble, self.refused) = (None, false);
     }
 
     /// When its last error is over, unless another one comes. What was never listed stays as it is.
@@ -212,15 +269,36 @@ impl Live {
         self.0.iter().all(|source| source.listed || source.trouble.is_some())
     }
 
+    /// Every object is heard of, and ready.
+    fn is_ready(&self) -> bool {
+        let mut waited_for = self.0.iter().filter(|source| source.waited_for);
+        self.is_whole()
+            && waited_for.all(|source| source.listed && source.trouble.is_none())
+            && self.seen().all(Seen::is_ready)
+    }
+
+    /// What will not be heard of however long somebody waits.
+    fn hopeless(&self) -> Option<&str> {
+        let refused = self.0.iter().find(|source| source.waited_for && source.refused)?;
+        refused.trouble.as_ref().map(|(_, told)| told.as_str())
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Shown> {
+        self.0.iter().flat_map(|source| source.now.values())
+    }
+
+    fn seen(&self) -> impl Iterator<Item = &Seen> {
+        self.shown().filter_map(|shown| match shown {
+            Shown::Object(seen) => Some(seen),
+            Shown::Operator(_) => None,
+        })
+    }
+
     fn page(&self) -> Result<Vec<String>> {
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         let mut printer = Printer::new(&mut out, &mut notes, Format::Table);
-        let shown = || self.0.iter().flat_map(|source| source.now.values());
-        let seen = shown().filter_map(|shown| match shown {
-            Shown::Object(seen) => Some(seen),
-            Shown::Operator(_) => None,
-        });
-        let operators: Vec<_> = shown()
+        let operators: Vec<_> = self
+            .shown()
             .filter_map(|shown| match shown {
                 Shown::Operator(operator) => Some(operator.clone()),
                 Shown::Object(_) => None,
@@ -229,7 +307,7 @@ impl Live {
         // operators are the last source
         let looked_for = self.0.last().is_some_and(|source| source.listed);
         let whole = self.0.iter().rev().skip(1).all(|source| source.listed);
-        page::print(looked_for.then_some(operators.as_slice()), seen, whole, &mut printer)?;
+        page::print(looked_for.then_some(operators.as_slice()), self.seen(), whole, &mut printer)?;
         let troubles: Vec<_> = self.0.iter().filter_map(|source| source.trouble.as_ref()).collect();
         if !troubles.is_empty() {
             printer.line("")?;
@@ -269,7 +347,13 @@ mod tests {
     }
 
     fn live() -> Live {
-        Live(vec![Source::of("endpoints"), Source::of("operators")])
+        let endpoints = Source { waited_for: true, ..Source::of("endpoints") };
+        Live(vec![endpoints, Source::of("operators")])
+    }
+
+    fn refused(code: u16) -> Told {
+        let status = Status::failure("may not be listed", "Forbidden").with_code(code);
+        Err(watcher::Error::InitialListFailed(kube::Error::Api(status.boxed())))
     }
 
     fn text(live: &Live) -> String {
@@ -306,6 +390,58 @@ mod tests {
         assert!(!text(&live).contains("endpoint/b"), "{}", text(&live));
         hear(&mut live, Event::Delete(device("a", "True")));
         assert!(text(&live).contains("Objects: none"), "{}", text(&live));
+    }
+
+    /// How it ends for somebody who waits for ten minutes, so much later, and what is printed.
+    fn waited(live: &Live, later: u64) -> (Result<bool, String>, String) {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let (end, long) = (Instant::now() + Duration::from_secs(600 - later), Duration::from_secs(600));
+        let mut view = View { screen: None, waits: Some((end, long)) };
+        let printer = &mut Printer::new(&mut out, &mut notes, Format::Table);
+        let ended = view.look(live, Instant::now(), printer).map_err(|error| error.to_string());
+        (ended, String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_let_go_once_everything_is_ready_or_told_that_it_is_not() {
+        let (mut live, now) = (live(), Instant::now());
+        let goes_on = |live: &Live| assert_eq!(waited(live, 0), (Ok(false), String::new()));
+        live.take(1, Ok(Event::InitDone), now);
+        goes_on(&live);
+        for event in [Event::Init, Event::InitApply(device("a", "False")), Event::InitDone] {
+            live.take(0, Ok(event), now);
+        }
+        goes_on(&live);
+        let (ended, page) = waited(&live, 600);
+        assert!(ended.is_err_and(|told| told.contains("not everything is ready after 10m")));
+        assert!(page.contains("kubectl emnify explain endpoint/a -n iot"), "{page}");
+
+        live.take(0, Ok(Event::Apply(device("a", "True"))), now);
+        live.take(0, error(), now);
+        goes_on(&live);
+        live.take(0, Ok(Event::Apply(device("a", "True"))), now);
+        let (ended, page) = waited(&live, 0);
+        assert!(ended == Ok(true) && page.contains("Everything is ready."), "{page}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_what_may_not_be_read_is_told_at_once() {
+        let now = Instant::now();
+        let mut denied = live();
+        for source in [0, 1] {
+            denied.take(source, refused(403), now);
+        }
+        let (ended, _) = waited(&denied, 0);
+        assert!(ended.is_err_and(|told| told.contains("endpoints are tried again: ")));
+
+        let mut missing = live();
+        missing.take(0, refused(404), now);
+        missing.take(1, refused(403), now);
+        assert_eq!(
+            waited(&missing, 0).0,
+            Ok(true),
+            "of what is not installed there is nothing, and nobody waits for operators"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,8 +105,14 @@ pub(super) fn operator(one: &Deployment) -> String {
 impl Seen {
     pub(super) fn of(found: &Found) -> Self {
         let kind = found.family.resource.kind.clone();
-        let waits = (!found.is_well()).then(|| {
-            let reason = found.standing().map_or_else(|| "Unknown".to_owned(), |standing| standing.reason);
+        let waits = (!found.is_settled()).then(|| {
+            let reason = if !found.is_well() {
+                found.standing().map_or_else(|| "Unknown".to_owned(), |standing| standing.reason)
+            } else if found.object.metadata.deletion_timestamp.is_some() {
+                "Deleting".to_owned()
+            } else {
+                "Changed".to_owned()
+            };
             (reason, explained(found))
         });
         let devices = match kind.as_str() {
@@ -124,6 +130,10 @@ impl Seen {
         let drifted = found.condition(DRIFTED).is_some_and(|drifted| drifted.status == "True");
         let differs = drifted.then(|| explained(found));
         Self { kind, waits, differs, devices, row }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.waits.is_none()
     }
 }
 
@@ -214,6 +224,27 @@ mod tests {
 
     use super::*;
     use crate::{definitions::families, plugin::cli::Format};
+
+    #[test]
+    fn what_was_edited_or_is_being_deleted_is_not_ready_whatever_its_status_says() {
+        let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
+        let seen = |generation: i64, gone: Value, conditions: Value| {
+            let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint",
+                "metadata": {"name": "meter-1", "namespace": "iot", "generation": generation, "deletionTimestamp": gone},
+                "status": {"observedGeneration": 1, "conditions": conditions}});
+            let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
+            seen.waits.map(|(reason, _)| reason)
+        };
+        let ready = json!([{"type": "Ready", "status": "True", "reason": "UpToDate", "message": "", "lastTransitionTime": "2026-05-01T12:00:00Z"}]);
+        assert_eq!(seen(1, Value::Null, ready.clone()), None);
+        assert_eq!(seen(2, Value::Null, ready.clone()).as_deref(), Some("Changed"));
+        assert_eq!(seen(1, json!("2026-05-01T12:00:00Z"), ready).as_deref(), Some("Deleting"));
+        assert_eq!(
+            seen(1, Value::Null, json!([])).as_deref(),
+            Some("Unknown"),
+            "of what nobody looked at yet"
+        );
+    }
 
     #[test]
     fn what_differs_and_is_left_so_stands_on_the_page_though_it_is_ready() {

@@ -8,6 +8,7 @@ use emnify_simulator::{
     Seed, State,
     state::{Endpoint, Organisation},
 };
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{Shell, commands};
@@ -73,6 +74,8 @@ async fn a_fleet_comes_from_a_portal_to_git_as_the_page_says() -> Result<()> {
             requests.all().len()
         );
     }
+    let gone = async || Ok(stage.api("Endpoint")?.list(&ListParams::default()).await?.items.is_empty());
+    stage.eventually("the way back is gone to its end", gone).await?;
     let token = |what: &String| what.ends_with("/application_token") || what.ends_with("/authenticate");
     let writes: Vec<_> = traffic.writes().into_iter().filter(|what| !token(what)).collect();
     assert!(writes.is_empty(), "taking over, and the way back, send nothing: {writes:#?}");
