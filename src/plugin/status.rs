@@ -2,8 +2,10 @@
 
 mod live;
 mod page;
+mod workspace;
 
 use anyhow::Result;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, api::ListParams};
 
@@ -23,7 +25,8 @@ pub(super) async fn run(args: &StatusArgs, cluster: &Cluster, printer: &mut Prin
     for family in cluster.families() {
         match cluster.list(family, within).await {
             Ok(objects) => {
-                seen.extend(objects.into_iter().map(|object| Seen::of(&Found::of(family, object))));
+                let now = Timestamp::now();
+                seen.extend(objects.into_iter().map(|object| Seen::of(&Found::of(family, object), now)));
             }
             // a right that is missing, or a kind that is not installed, is told, and the rest goes on
             Err(error) => {

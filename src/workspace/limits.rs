@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use emnify::Ledger;
-use emnify_engine::kind::Invalid;
+use emnify_engine::{kind::Invalid, session::guard::GuardLimit};
 
 use super::spec::{Access, WorkspaceStatus};
 
@@ -11,7 +11,7 @@ use super::spec::{Access, WorkspaceStatus};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
     /// Most devices that may be disturbed, and in which time.
-    pub guard: Option<(u64, Duration)>,
+    pub guard: GuardLimit,
     /// Percent of the organisation's monthly quota, 1 to 100.
     pub budget_percent: u8,
     /// Overrides the kinds' own sweep cadence.
@@ -20,6 +20,12 @@ pub struct Terms {
     pub usage: Option<Duration>,
     /// Organisation the credentials must belong to: the one in the spec, else that of the first login.
     pub pinned: Option<i64>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { guard: GuardLimit::default(), budget_percent: 100, sweep: None, usage: None, pinned: None }
+    }
 }
 
 const SHORTEST_SWEEP: Duration = Duration::from_secs(10);
@@ -48,17 +54,17 @@ impl Access {
         percent.ok_or_else(|| Invalid::new("spec.budgetPercent", "write a number from 1 to 100"))
     }
 
-    fn guarded(&self) -> Result<Option<(u64, Duration)>, Invalid> {
-        let Some(guard) = &self.guard else { return Ok(None) };
+    fn guarded(&self) -> Result<GuardLimit, Invalid> {
+        let Some(guard) = &self.guard else { return Ok(GuardLimit::default()) };
         let most = u64::try_from(guard.max_devices).ok().filter(|most| *most > 0);
-        let most =
+        let devices =
             most.ok_or_else(|| Invalid::new("spec.guard.maxDevices", "write a number of at least 1"))?;
         let window =
             guard.window.as_ref().map_or(Ok(GUARD_WINDOW), |window| window.get("spec.guard.window"))?;
         if window.is_zero() {
             return Err(Invalid::new("spec.guard.window", "write a duration such as 1h"));
         }
-        Ok(Some((most, window)))
+        Ok(GuardLimit { devices, window })
     }
 
     fn usage(&self) -> Result<Option<Duration>, Invalid> {
@@ -137,8 +143,8 @@ mod tests {
     #[test]
     fn unset_limits_have_safe_defaults() {
         let terms = terms(json!({"guard": {"maxDevices": 5}}), None).unwrap();
-        let guard = Some((5, Duration::from_secs(3600)));
-        assert_eq!(terms, Terms { guard, budget_percent: 100, sweep: None, usage: None, pinned: None });
+        let guard = GuardLimit { devices: 5, window: Duration::from_secs(3600) };
+        assert_eq!(terms, Terms { guard, ..Terms::default() });
     }
 
     #[test]

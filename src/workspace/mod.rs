@@ -31,6 +31,7 @@ pub mod sessions;
 pub mod spec;
 pub mod status;
 mod survey;
+mod sweeps;
 pub mod usage;
 pub mod users;
 

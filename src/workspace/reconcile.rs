@@ -10,11 +10,7 @@ use emnify_engine::{
         reason::{self, annotation},
         spec::WorkspaceKey,
     },
-    session::{
-        Access, Session,
-        caller::Caller,
-        guard::{GuardLimit, humane},
-    },
+    session::{Access, Session, caller::Caller, guard::humane},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
@@ -37,6 +33,7 @@ use super::{
     session_store::{Opened, SessionStore},
     spec::{DeviceUsageStatus, WorkspaceStatus},
     status::{self, Shown},
+    sweeps,
 };
 
 /// A password that is refused, the one before, the change, and the login with the new one.
@@ -208,6 +205,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
             self.count(&session, status);
             self.budget(&session, &caller, state, status);
             event_position::keep(self.object.status(), status, session.hints.position());
+            self.listed(&session, status);
             if let Some(told) = status::restricted(status, &caller.lacks(), generation, self.now) {
                 self.controller.engine.shared.events.say(self.object, true, reason::UNAUTHORIZED, &told);
             }
@@ -417,8 +415,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
 
     /// What the spec sets on the session.
     fn configure(&self, Access { session, caller }: &Access) {
-        let limit = self.terms.guard.map(|(devices, window)| GuardLimit { devices, window });
-        caller.guard.set_limit(limit.unwrap_or_default(), &self.key.to_string());
+        caller.guard.set_limit(self.terms.guard, &self.key.to_string());
         let kept = self.object.status().and_then(|status| status.guard.as_ref());
         caller.guard.restore(kept, self.now);
         let (percent, sweep) =
@@ -481,6 +478,12 @@ impl<'a, W: Served> Reconcile<'a, W> {
         status::counts(status, kinds.map(|kind| (kind.name(), kind.count(session))));
     }
 
+    /// When each kind was listed last.
+    fn listed(&self, session: &Session, status: &mut WorkspaceStatus) {
+        let listed = |name: &str| self.controller.engine.shared.kind(name)?.listed_at(session);
+        sweeps::keep(self.object.status(), status, listed);
+    }
+
     /// The month's requests survive a restart, to the thousand.
     fn budget(
         &self,
@@ -530,7 +533,7 @@ fn terms<W: Served>(object: &W, status: &WorkspaceStatus) -> (Terms, Option<Inva
         Ok(terms) => (terms, None),
         Err(invalid) => {
             let budget_percent = object.access().share().unwrap_or(100);
-            (Terms { guard: None, budget_percent, sweep: None, usage: None, pinned: None }, Some(invalid))
+            (Terms { budget_percent, ..Terms::default() }, Some(invalid))
         }
     }
 }

@@ -392,6 +392,10 @@ pub struct KindCount {
     /// How many there are; application tokens that are revoked are none.
     #[schemars(range(min = 0))]
     pub count: i64,
+    /// When the last complete listing of them began, RFC 3339. Written together with what else there is to write, and every ten
+    /// minutes otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<Date>,
 }
 
 /// Counts of an earlier release were an object with a field per kind. They are made anew, so whatever is no list of ours is

@@ -67,10 +67,11 @@ pub fn show(shown: &Shown<'_>, status: &mut WorkspaceStatus) {
 /// Writes how many objects each kind has, in the order of their names; `None` is not counted now, and what was known stays.
 pub fn counts<'a>(status: &mut WorkspaceStatus, kinds: impl Iterator<Item = (&'a str, Option<usize>)>) {
     let known = std::mem::take(&mut status.counts);
-    let before = |kind: &str| known.iter().find(|known| known.kind == kind).map(|known| known.count);
     let counts = kinds.filter_map(|(kind, now)| {
-        let count = now.and_then(|now| i64::try_from(now).ok()).or_else(|| before(kind))?;
-        Some(KindCount { kind: kind.to_owned(), count })
+        let before = known.iter().find(|known| known.kind == kind);
+        let count = now.and_then(|now| i64::try_from(now).ok()).or_else(|| Some(before?.count))?;
+        let listed_at = before.and_then(|before| before.listed_at.clone());
+        Some(KindCount { kind: kind.to_owned(), count, listed_at })
     });
     status.counts = counts.collect();
     status.counts.sort_by(|a, b| a.kind.cmp(&b.kind));

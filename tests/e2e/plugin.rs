@@ -205,7 +205,15 @@ async fn why_something_waits_is_told_in_sentences() -> Result<()> {
         &person.sees(&["explain", "endpoint/meter-1"]).await?,
         &["Its log in emnify names grace@example.com (", ", Endpoint disabled)"],
     );
-    has(&person.sees(&["status", "--wait"]).await?, &["Everything is ready."]);
+    has(&person.sees(&["status", "--wait"]).await?, &["Everything is ready.", "1 of 1000000 in 1h"]);
+    let listed = |workspace: &Value| {
+        let counts = workspace["status"]["counts"].as_array().cloned().unwrap_or_default();
+        counts.iter().any(|of| of["kind"] == "Endpoint" && of["listedAt"].is_string())
+    };
+    let workspace = stage.wait_for("Workspace", "default", "told when devices were listed", listed).await?;
+    let counts = workspace["status"]["counts"].as_array().context("there are counts")?;
+    let times: Vec<_> = counts.iter().filter_map(|of| of["listedAt"].as_str()).collect();
+    has(&person.sees(&["status"]).await?, &times);
 
     let told = text(&person.types(&["top"]).await?.stderr);
     has(&told, &["1 device of Workspace default in ", "set its spec.deviceUsage.interval"]);
@@ -271,6 +279,7 @@ async fn what_people_decide_is_written_to_kubernetes() -> Result<()> {
     has(&asked, &["devices would be disturbed within 1h", "say --yes to do it"]);
     let shown = text(&person.types(&["approve", "workspace/default"]).await?.stdout);
     has(&shown, &["endpoint/meter-2", "change"]);
+    has(&person.sees(&["status"]).await?, &["tripped: ", " of 1 in 1h"]);
     let activated = |platform: &Organisation| {
         platform.sims.values().filter(|sim| sim.status == SimState::Activated).count()
     };

@@ -242,8 +242,7 @@ fn foreign(props: &Props<'_>) -> BTreeSet<WorkspaceKey> {
 /// What the spec of a workspace lets its objects disturb.
 pub(super) fn limit(spec: &Value) -> Option<GuardLimit> {
     let access: Access = serde_json::from_value(spec.clone()).ok()?;
-    let (devices, window) = access.terms(None).ok()?.guard?;
-    Some(GuardLimit { devices, window })
+    Some(access.terms(None).ok()?.guard)
 }
 
 /// Names and keys of Secrets that a spec names.

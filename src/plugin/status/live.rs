@@ -7,7 +7,7 @@ use futures::{
     StreamExt,
     stream::{BoxStream, SelectAll},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, ResourceExt,
@@ -175,7 +175,7 @@ fn sources(cluster: &Cluster, within: Option<&str>) -> (Live, SelectAll<BoxStrea
         let what = format!("{}.{}", of.resource.plural, of.resource.group);
         live.0.push(Source { waited_for, ..Source::of(&what) });
         let seen = move |object: DynamicObject| {
-            (key(&object), Shown::Object(Seen::of(&Found { family: of.clone(), object })))
+            (key(&object), Shown::Object(Seen::of(&Found { family: of.clone(), object }, Timestamp::now())))
         };
         heard.push(cluster.watch(family, within).map(move |told| (at, told.map(|e| each(e, &seen)))).boxed());
     }
@@ -232,7 +232,7 @@ impl Source {
                 let code = refusal(&error);
                 self.refused = code.is_some() && !self.listed;
                 self.waited_for &= code != Some(404);
-                self.trouble = Some((at, format!("{} are tried again: {error}", self.what)));
+                self.trouble = Some((at, error.to_string()));
                 return;
             }
         }
@@ -278,9 +278,9 @@ impl Live {
     }
 
     /// What will not be heard of however long somebody waits.
-    fn hopeless(&self) -> Option<&str> {
+    fn hopeless(&self) -> Option<String> {
         let refused = self.0.iter().find(|source| source.waited_for && source.refused)?;
-        refused.trouble.as_ref().map(|(_, told)| told.as_str())
+        refused.trouble.as_ref().map(|(_, told)| format!("{} cannot be read: {told}", refused.what))
     }
 
     fn shown(&self) -> impl Iterator<Item = &Shown> {
@@ -308,13 +308,14 @@ impl Live {
         let looked_for = self.0.last().is_some_and(|source| source.listed);
         let whole = self.0.iter().rev().skip(1).all(|source| source.listed);
         page::print(looked_for.then_some(operators.as_slice()), self.seen(), whole, &mut printer)?;
-        let troubles: Vec<_> = self.0.iter().filter_map(|source| source.trouble.as_ref()).collect();
+        let troubles = self.0.iter().filter_map(|source| Some((&source.what, source.trouble.as_ref()?)));
+        let troubles: Vec<_> = troubles.collect();
         if !troubles.is_empty() {
             printer.line("")?;
             printer.line("Not heard, and shown as it was last:")?;
         }
-        for (_, trouble) in troubles {
-            printer.line(trouble)?;
+        for (what, (_, error)) in troubles {
+            printer.line(&format!("{what} are tried again: {error}"))?;
         }
         Ok(String::from_utf8_lossy(&out).lines().map(str::to_owned).collect())
     }
@@ -338,7 +339,7 @@ mod tests {
         }))
         .unwrap();
         let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
-        (key(&object), Shown::Object(Seen::of(&Found { family, object })))
+        (key(&object), Shown::Object(Seen::of(&Found { family, object }, Timestamp::UNIX_EPOCH)))
     }
 
     fn error() -> Told {
@@ -432,7 +433,7 @@ mod tests {
             denied.take(source, refused(403), now);
         }
         let (ended, _) = waited(&denied, 0);
-        assert!(ended.is_err_and(|told| told.contains("endpoints are tried again: ")));
+        assert!(ended.is_err_and(|told| told.contains("endpoints cannot be read: ")));
 
         let mut missing = live();
         missing.take(0, refused(404), now);

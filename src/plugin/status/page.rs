@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use emnify::Ledger;
-use emnify_engine::kind::reason::condition::{DRIFTED, READY};
+use emnify_engine::kind::reason::condition::DRIFTED;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt as _;
 use serde_json::Value;
 
+use super::workspace::{self, Row};
 use crate::plugin::{cluster::Found, printer::Printer};
 
 /// Which Deployments are operators.
@@ -24,8 +25,8 @@ pub(super) struct Seen {
     differs: Option<String>,
     /// Its devices by connectivity.
     devices: Vec<(String, i64)>,
-    /// Its row, if it is a workspace.
-    row: Option<Vec<String>>,
+    /// What is told of it, if it is a workspace.
+    workspace: Option<Row>,
 }
 
 /// What is counted over all objects.
@@ -39,6 +40,8 @@ struct Tally {
     waiting: BTreeMap<String, (usize, String)>,
     /// Objects that differ from emnify and are left so, by kind, and one of them.
     drifted: BTreeMap<String, (usize, String)>,
+    /// When the kinds that are read from emnify were last listed completely: for the workspace where that is longest ago.
+    listed: BTreeMap<String, Timestamp>,
 }
 
 /// Prints the page. Operators are none where they cannot be looked for; `whole` is false where a kind cannot be read.
@@ -51,7 +54,7 @@ pub(super) fn print<'a>(
     let (mut workspaces, mut tally) = (Vec::new(), Tally::default());
     for one in seen {
         tally.count(one);
-        workspaces.extend(one.row.clone());
+        workspaces.extend(one.workspace.as_ref().map(|row| row.cells.clone()));
     }
     for operator in operators.unwrap_or_default() {
         printer.line(operator)?;
@@ -60,11 +63,9 @@ pub(super) fn print<'a>(
         printer.line("No Deployment of the operator is here; it may run elsewhere.")?;
     }
     printer.line(&format!("This program: version {}", env!("CARGO_PKG_VERSION")))?;
-    let heads =
-        ["WORKSPACE", "READY", "REASON", "ORGANISATION", "PLAN", "LOGIN UNTIL", "REQUESTS", "LOG READ TO"];
-    section("Workspaces", &heads, &workspaces, printer)?;
+    section("Workspaces", &workspace::HEADS, &workspaces, printer)?;
     section("Devices", &["CONNECTIVITY", "DEVICES"], &tally.devices(), printer)?;
-    section("Objects", &["KIND", "READY", "OF"], &tally.kinds(), printer)?;
+    section("Objects", &["KIND", "READY", "OF", "LISTED AT"], &tally.kinds(), printer)?;
     if !tally.drifted.is_empty() {
         section(
             "Differs from emnify, and is left so",
@@ -103,7 +104,7 @@ pub(super) fn operator(one: &Deployment) -> String {
 }
 
 impl Seen {
-    pub(super) fn of(found: &Found) -> Self {
+    pub(super) fn of(found: &Found, now: Timestamp) -> Self {
         let kind = found.family.resource.kind.clone();
         let waits = (!found.is_settled()).then(|| {
             let reason = if !found.is_well() {
@@ -126,52 +127,15 @@ impl Seen {
             }
             _ => Vec::new(),
         };
-        let row = kind.ends_with("Workspace").then(|| row(found));
+        let workspace = kind.ends_with("Workspace").then(|| Row::of(found, now));
         let drifted = found.condition(DRIFTED).is_some_and(|drifted| drifted.status == "True");
         let differs = drifted.then(|| explained(found));
-        Self { kind, waits, differs, devices, row }
+        Self { kind, waits, differs, devices, workspace }
     }
 
     pub(super) fn is_ready(&self) -> bool {
         self.waits.is_none()
     }
-}
-
-fn row(found: &Found) -> Vec<String> {
-    let ready = found.condition(READY);
-    let text = |pointer: &str| found.text(pointer).unwrap_or("-").to_owned();
-    let number = |pointer: &str| found.object.data.pointer(pointer).and_then(Value::as_u64);
-    let requests = number("/status/budget/requests").map_or_else(
-        || "-".to_owned(),
-        |requests| {
-            format!(
-                "{requests} ({}%) in {}",
-                requests * 100 / Ledger::MONTHLY_LIMIT,
-                text("/status/budget/month")
-            )
-        },
-    );
-    let organisation = match (text("/status/organisation/name"), text("/status/organisation/id")) {
-        (name, id) if id != "-" => format!("{name} ({id})"),
-        _ => "-".to_owned(),
-    };
-    let name = if found.namespace().is_empty() {
-        found.typed()
-    } else {
-        format!("{} in {}", found.typed(), found.namespace())
-    };
-    let (state, reason) =
-        ready.map_or(("Unknown".to_owned(), "-".to_owned()), |ready| (ready.status, ready.reason));
-    vec![
-        name,
-        state,
-        reason,
-        organisation,
-        text("/status/tariffPlan"),
-        text("/status/tokenExpiresAt"),
-        requests,
-        text("/status/events/position"),
-    ]
 }
 
 impl Tally {
@@ -189,6 +153,11 @@ impl Tally {
             let (times, _) = self.drifted.entry(seen.kind.clone()).or_insert_with(|| (0, how.clone()));
             *times += 1;
         }
+        for (kind, at) in seen.workspace.iter().flat_map(|workspace| &workspace.listed) {
+            self.kinds.entry(kind.clone()).or_default();
+            let oldest = self.listed.entry(kind.clone()).or_insert(*at);
+            *oldest = (*oldest).min(*at);
+        }
         for (state, devices) in &seen.devices {
             *self.devices.entry(state.clone()).or_default() += devices;
         }
@@ -200,7 +169,8 @@ impl Tally {
 
     fn kinds(&self) -> Vec<Vec<String>> {
         let row = |(kind, (all, well)): (&String, &(usize, usize))| {
-            vec![kind.clone(), well.to_string(), all.to_string()]
+            let listed = self.listed.get(kind).map_or_else(|| "-".to_owned(), Timestamp::to_string);
+            vec![kind.clone(), well.to_string(), all.to_string(), listed]
         };
         self.kinds.iter().map(row).collect()
     }
@@ -232,7 +202,8 @@ mod tests {
             let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint",
                 "metadata": {"name": "meter-1", "namespace": "iot", "generation": generation, "deletionTimestamp": gone},
                 "status": {"observedGeneration": 1, "conditions": conditions}});
-            let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
+            let seen =
+                Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH);
             seen.waits.map(|(reason, _)| reason)
         };
         let ready = json!([{"type": "Ready", "status": "True", "reason": "UpToDate", "message": "", "lastTransitionTime": "2026-05-01T12:00:00Z"}]);
@@ -253,7 +224,8 @@ mod tests {
             "metadata": {"name": "meter-1", "namespace": "iot", "generation": 1},
             "status": {"observedGeneration": 1, "conditions": [condition("Ready", "UpToDate"), condition("Drifted", "Drifted")]}});
         let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
-        let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
+        let seen =
+            Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH);
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         print(None, [seen].iter(), true, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
         let page = String::from_utf8(out).unwrap();
@@ -263,5 +235,27 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("Everything is ready."), "{page}");
+    }
+
+    #[test]
+    fn what_was_read_of_emnify_tells_how_old_it_is() {
+        let workspace = |name: &str, endpoints: &str| {
+            let family = families().into_iter().find(|family| family.resource.kind == "Workspace").unwrap();
+            let of = |kind: &str, at: &str| json!({"kind": kind, "count": 3, "listedAt": at});
+            let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Workspace",
+                "metadata": {"name": name, "namespace": "iot"}, "spec": {},
+                "status": {"counts": [of("Endpoint", endpoints), of("Sim", "2026-05-01T12:03:00Z")]}});
+            Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH)
+        };
+        let seen = [workspace("a", "2026-05-01T12:01:00Z"), workspace("b", "2026-05-01T12:02:00Z")];
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        print(None, seen.iter(), true, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
+        let page = String::from_utf8(out).unwrap();
+        assert!(
+            page.contains("Endpoint    0       0    2026-05-01T12:01:00Z"),
+            "of the workspace behind: {page}"
+        );
+        assert!(page.contains("Sim         0       0    2026-05-01T12:03:00Z"), "{page}");
+        assert!(page.contains("Workspace   0       2    -"), "Kubernetes tells of these: {page}");
     }
 }

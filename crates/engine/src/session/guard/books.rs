@@ -62,6 +62,11 @@ impl GuardState {
     pub(super) fn trip(&self) -> u64 {
         u64::try_from(self.trip).unwrap_or_default()
     }
+
+    /// Devices that it counts at that time, within a window of that length.
+    pub fn counted(&self, window: Duration, now: Timestamp) -> u64 {
+        Books::restore(self, window, now).done(now.as_second(), window)
+    }
 }
 
 /// What one object did.
