@@ -3,6 +3,7 @@
 //! through the operator.
 
 mod api_server;
+mod applied;
 mod backup;
 mod budget;
 mod bulk;
@@ -24,7 +25,6 @@ mod portal;
 mod quiet;
 mod quotas;
 mod replicas;
-mod scale;
 mod secrets;
 mod sms;
 mod support;

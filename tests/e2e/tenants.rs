@@ -6,6 +6,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use emnify_devenv::Namespace;
 use emnify_harness::stage::{Launch, Options, Place, Process, Stage, condition, is_ready};
 use emnify_simulator::Seed;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::{Result, holds, look};
@@ -77,6 +78,14 @@ impl Tenants {
             },
         });
         self.stage.apply_in(namespace, &workspace.to_string()).await
+    }
+
+    /// Has the Workspace look at once, as a person can: it reads its Secrets every 20 s otherwise.
+    async fn refresh(&self, namespace: &str) -> Result<()> {
+        let now = json!({"metadata": {"annotations": {"emnify.io/refresh": "now"}}});
+        let workspaces = self.stage.api_in(namespace, "Workspace")?;
+        workspaces.patch("default", &PatchParams::default(), &Patch::Merge(now)).await?;
+        Ok(())
     }
 
     async fn get(&self, namespace: &str, kind: &str, name: &str) -> Result<Value> {
@@ -186,6 +195,7 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
     assert!(!is_ready(&workspace), "a claim is no login: {workspace:#}");
 
     tenants.token(intruder, "other-token").await?;
+    tenants.refresh(intruder).await?;
     let workspace = tenants.until("a login of its own", (intruder, "Workspace", "default"), is_ready).await?;
     let own = workspace["status"]["credential"]["accepted"].as_str().unwrap_or_default();
     forge(&tenants, intruder, own).await?;

@@ -20,11 +20,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    manifests::{Manifests, name_of, stage},
-    quiet::commit,
+use super::manifests::{Manifests, name_of, stage};
+use crate::{
+    applied::commit,
+    support::{Result, versions},
 };
-use crate::support::{Result, versions};
 
 /// The controller.
 const CONTROLLER: &str = "KUSTOMIZE_CONTROLLER";

@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 use crate::support::{ORGANISATION, Result};
 
 /// Who applies, as flags of kubectl. Both tools take fields over that somebody else has set.
-pub(super) type Way = &'static [&'static str];
+pub(crate) type Way = &'static [&'static str];
 
-pub(super) const CLIENT: Way = &["--server-side=false"];
-pub(super) const ARGO_CD: Way = &["--server-side", "--force-conflicts", "--field-manager=argocd-controller"];
-pub(super) const FLUX: Way = &["--server-side", "--force-conflicts", "--field-manager=kustomize-controller"];
+pub(crate) const CLIENT: Way = &["--server-side=false"];
+pub(crate) const ARGO_CD: Way = &["--server-side", "--force-conflicts", "--field-manager=argocd-controller"];
+pub(crate) const FLUX: Way = &["--server-side", "--force-conflicts", "--field-manager=kustomize-controller"];
 
 /// SIMs of examples/fleet.yaml: the first of each range, and how many there are.
 const RANGES: [(u64, u64); 2] = [(8_988_303_000_000_020_000, 5), (8_988_303_000_000_030_000, 24)];
 
 /// Manifests that are applied together.
-pub(super) struct Manifests(Vec<Value>);
+pub(crate) struct Manifests(Vec<Value>);
 
 impl Manifests {
     /// The quickstart and one example of everything else; where both have an object, the richer one.
-    pub(super) fn examples(cluster_wide: bool) -> Result<Self> {
+    pub(crate) fn examples(cluster_wide: bool) -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         let mut all = BTreeMap::new();
         for folder in [root.join("quickstart"), root] {
@@ -43,35 +43,35 @@ impl Manifests {
     }
 
     /// The same after a commit.
-    pub(super) fn edited(&self, edit: impl Fn(&mut Value)) -> Self {
+    pub(crate) fn edited(&self, edit: impl Fn(&mut Value)) -> Self {
         let mut all = self.0.clone();
         all.iter_mut().for_each(edit);
         Self(all)
     }
 
     /// The same after a commit that leaves some out.
-    pub(super) fn without(&self, gone: impl Fn(&Value) -> bool) -> Self {
+    pub(crate) fn without(&self, gone: impl Fn(&Value) -> bool) -> Self {
         Self(self.0.iter().filter(|object| !gone(object)).cloned().collect())
     }
 
     /// Kind and name of each.
-    pub(super) fn names(&self) -> Vec<(String, String)> {
+    pub(crate) fn names(&self) -> Vec<(String, String)> {
         self.0.iter().map(name_of).collect()
     }
 
-    pub(super) fn yaml(&self) -> String {
+    pub(crate) fn yaml(&self) -> String {
         let texts: Vec<_> = self.0.iter().map(Value::to_string).collect();
         texts.join("\n---\n")
     }
 
     /// One of them.
-    pub(super) fn yaml_of(&self, name: &(String, String)) -> String {
+    pub(crate) fn yaml_of(&self, name: &(String, String)) -> String {
         let found = self.0.iter().find(|object| name_of(object) == *name);
         found.expect("it is among the manifests").to_string()
     }
 
     /// Applies them and says what kubectl said.
-    pub(super) async fn apply(&self, stage: &Stage, way: Way) -> Result<String> {
+    pub(crate) async fn apply(&self, stage: &Stage, way: Way) -> Result<String> {
         let arguments: Vec<_> = ["apply"].iter().chain(way).chain(&["-f", "-"]).copied().collect();
         let output = stage.kubectl_with(&arguments, &self.yaml()).await?;
         ensure!(output.status.success(), "kubectl {arguments:?}: {}{}", output.stdout, output.stderr);
@@ -80,7 +80,7 @@ impl Manifests {
 
     /// Applies them twice, the second time while the operator is at work, and waits until every object is Ready. The
     /// second time is no edit.
-    pub(super) async fn converge(&self, stage: &Stage, way: Way) -> Result<()> {
+    pub(crate) async fn converge(&self, stage: &Stage, way: Way) -> Result<()> {
         self.apply(stage, way).await?;
         let first = self.generations(stage).await?;
         self.apply(stage, way).await?;
@@ -105,13 +105,13 @@ impl Manifests {
 }
 
 /// Kind and name.
-pub(super) fn name_of(object: &Value) -> (String, String) {
+pub(crate) fn name_of(object: &Value) -> (String, String) {
     let text = |value: &Value| value.as_str().expect("a manifest has a kind and a name").to_owned();
     (text(&object["kind"]), text(&object["metadata"]["name"]))
 }
 
 /// A running operator, the Secrets that the examples name, and workspaces that lead to the simulator.
-pub(super) async fn stage(options: Options, manifests: &Manifests) -> Result<Stage> {
+pub(crate) async fn stage(options: Options, manifests: &Manifests) -> Result<Stage> {
     let mut options = options;
     options.simulator.seed = platform()?;
     options.flags.push("--sweep-interval=10s".to_owned());

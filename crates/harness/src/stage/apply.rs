@@ -3,9 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use kube::{
-    Api,
     api::{Patch, PatchParams},
-    core::{ApiResource, DynamicObject, GroupVersionKind, TypeMeta},
+    core::{ApiResource, GroupVersionKind, TypeMeta},
     discovery::{Scope, pinned_kind},
 };
 use serde::Deserialize as _;
@@ -66,17 +65,12 @@ impl Stage {
         let (kind, name) = (text(&object["kind"]), text(&object["metadata"]["name"]));
         let (kind, name) = (kind.context("an object has a kind")?, name.context("an object has a name")?);
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or(namespace);
-        let (resource, namespaced) = match resource(&kind) {
+        let of = match resource(&kind) {
             Ok(ours) if ours.0.api_version == object["apiVersion"] => ours,
             _ => self.discovered(object).await?,
         };
-        let objects: Api<DynamicObject> = if namespaced {
-            Api::namespaced_with(self.client().clone(), namespace, &resource)
-        } else {
-            Api::all_with(self.client().clone(), &resource)
-        };
         let params = PatchParams::apply("kubectl").force().validation_strict();
-        let put = objects.patch(&name, &params, &Patch::Apply(object)).await;
+        let put = self.api_of(namespace, &of).patch(&name, &params, &Patch::Apply(object)).await;
         put.with_context(|| format!("{kind} {name} was not applied")).map(drop)
     }
 

@@ -154,16 +154,21 @@ impl Stage {
 
     /// The same in another namespace.
     pub fn api_in(&self, namespace: &str, kind: &str) -> Result<Api<DynamicObject>> {
-        if kind == "Secret" {
-            let secrets = ApiResource::erase::<Secret>(&());
-            return Ok(Api::namespaced_with(self.client().clone(), namespace, &secrets));
-        }
-        let (resource, namespaced) = resource(kind)?;
-        Ok(if namespaced {
-            Api::namespaced_with(self.client().clone(), namespace, &resource)
+        let of = if kind == "Secret" { (ApiResource::erase::<Secret>(&()), true) } else { resource(kind)? };
+        Ok(self.api_of(namespace, &of))
+    }
+
+    /// Objects of a resource, in the namespace if they have one.
+    pub(super) fn api_of(
+        &self,
+        namespace: &str,
+        (resource, namespaced): &(ApiResource, bool),
+    ) -> Api<DynamicObject> {
+        if *namespaced {
+            Api::namespaced_with(self.client().clone(), namespace, resource)
         } else {
-            Api::all_with(self.client().clone(), &resource)
-        })
+            Api::all_with(self.client().clone(), resource)
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Applied, edited, taken back, by one tool and by one after the other: every time the objects become Ready, no
-//! difference is left, and nobody writes any more.
+//! Every example applied, edited, taken back as kubectl, Argo CD and Flux do it, by one tool and by one after the other: every
+//! time the objects become Ready, no difference is left, and nobody writes any more.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use emnify_operator::kinds::{Visitor, for_each};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage};
 use crate::{
+    gitops::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage},
     portal::Traffic,
     support::{Result, no_diff, versions},
 };
@@ -48,7 +48,7 @@ fn collection(kind: &str) -> String {
 }
 
 /// What a commit changes: a value, a list item more and one less, a field that goes.
-pub(super) fn commit(object: &mut Value) {
+pub(crate) fn commit(object: &mut Value) {
     let (kind, name) = name_of(object);
     let spec = &mut object["spec"];
     match (kind.as_str(), name.as_str()) {
