@@ -127,9 +127,12 @@ fn hash(workspace: &Value) -> Option<String> {
     Some(rest.chars().take_while(char::is_ascii_alphanumeric).collect())
 }
 
-const TOKEN: &str = r#"{
-    "apiVersion": "emnify.io/v1alpha1", "kind": "ApplicationToken", "metadata": {"name": "ci"}, "spec": {"description": "ci"}
-}"#;
+fn token(name: &str) -> String {
+    json!({
+        "apiVersion": "emnify.io/v1alpha1", "kind": "ApplicationToken", "metadata": {"name": name}, "spec": {"description": name},
+    })
+    .to_string()
+}
 
 /// Secrets of a tenant's own making with a login that was never made, in organisation 1001, under the names that an earlier
 /// release and this one keep logins by. `credential` is the digest of what the tenant's Workspace was refused with, or
@@ -177,7 +180,7 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
     let workspace = tenants.until("junk is refused", (intruder, "Workspace", "default"), refused).await?;
     let junk = workspace["status"]["credential"]["refused"]["credential"].as_str().unwrap_or_default();
     forge(&tenants, intruder, junk).await?;
-    tenants.stage.apply_in(intruder, TOKEN).await?;
+    tenants.stage.apply_in(intruder, &token("ci")).await?;
     process.stop().await?;
 
     let process = tenants.operator().await?;
@@ -198,15 +201,18 @@ async fn a_forged_session_gives_no_tenant_the_organisation_of_another() -> Resul
     tenants.refresh(intruder).await?;
     let workspace = tenants.until("a login of its own", (intruder, "Workspace", "default"), is_ready).await?;
     let own = workspace["status"]["credential"]["accepted"].as_str().unwrap_or_default();
+    // what a process leaves half made waits for a while in the next
+    tenants.until("its token is made", (intruder, "ApplicationToken", "ci"), is_ready).await?;
     forge(&tenants, intruder, own).await?;
     process.stop().await?;
 
     let process = tenants.operator().await?;
-    tenants.until("the token is made", (intruder, "ApplicationToken", "ci"), is_ready).await?;
+    tenants.stage.apply_in(intruder, &token("cd")).await?;
+    tenants.until("another is made", (intruder, "ApplicationToken", "cd"), is_ready).await?;
     let workspace = tenants.get(intruder, "Workspace", "default").await?;
     assert_eq!(workspace["status"]["organisation"]["id"], "1002", "{workspace:#}");
     let found = (tokens_of(&tenants, 1001), tokens_of(&tenants, 1002));
-    assert_eq!(found, (tokens, others + 1), "what it makes is made in the organisation of its token");
+    assert_eq!(found, (tokens, others + 2), "what it makes is made in the organisation of its token");
     process.stop().await.map(drop)
 }
 
@@ -221,7 +227,7 @@ async fn an_observers_token_stays_an_observers_beside_an_administrators() -> Res
     tenants.workspace(admin, "metering-token").await?;
     tenants.until("the administrator is served", (admin, "Workspace", "default"), is_ready).await?;
     tenants.stage.apply_in(watcher, &profile("The observer's")).await?;
-    tenants.stage.apply_in(watcher, TOKEN).await?;
+    tenants.stage.apply_in(watcher, &token("ci")).await?;
     tenants.stage.apply_in(admin, &profile("The administrator's")).await?;
     tenants.until("the administrator's is made", (admin, "ServiceProfile", "probe"), is_ready).await?;
     let tried = "/api/v1/service_profile";
