@@ -25,8 +25,7 @@ pub(super) async fn run(args: &StatusArgs, cluster: &Cluster, printer: &mut Prin
     for family in cluster.families() {
         match cluster.list(family, within).await {
             Ok(objects) => {
-                let now = Timestamp::now();
-                seen.extend(objects.into_iter().map(|object| Seen::of(&Found::of(family, object), now)));
+                seen.extend(objects.into_iter().map(|object| Seen::of(&Found::of(family, object))));
             }
             // a right that is missing, or a kind that is not installed, is told, and the rest goes on
             Err(error) => {
@@ -36,7 +35,7 @@ pub(super) async fn run(args: &StatusArgs, cluster: &Cluster, printer: &mut Prin
         }
     }
     let operators = operators(cluster, printer).await?;
-    page::print(operators.as_deref(), seen.iter(), whole, printer)
+    page::print(operators.as_deref(), seen.iter(), whole, Timestamp::now(), printer)
 }
 
 /// Operators of the cluster and their versions, where they may be looked for.

@@ -481,7 +481,7 @@ impl<'a, W: Served> Reconcile<'a, W> {
     /// When each kind was listed last.
     fn listed(&self, session: &Session, status: &mut WorkspaceStatus) {
         let listed = |name: &str| self.controller.engine.shared.kind(name)?.listed_at(session);
-        sweeps::keep(self.object.status(), status, listed);
+        sweeps::keep(self.object.status(), status, listed, self.now);
     }
 
     /// The month's requests survive a restart, to the thousand.

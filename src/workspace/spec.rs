@@ -392,8 +392,7 @@ pub struct KindCount {
     /// How many there are; application tokens that are revoked are none.
     #[schemars(range(min = 0))]
     pub count: i64,
-    /// When the last complete listing of them began, RFC 3339. Written together with what else there is to write, and every ten
-    /// minutes otherwise.
+    /// When the last complete listing of them began, RFC 3339. Written with other news of the organisation, or every ten minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_at: Option<Date>,
 }

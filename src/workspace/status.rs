@@ -275,6 +275,10 @@ mod tests {
         counts(&mut status, [("Sim", None), ("EndpointSet", None), ("Endpoint", Some(0))].into_iter());
         let told: Vec<_> = status.counts.iter().map(|of| (of.kind.as_str(), of.count)).collect();
         assert_eq!(told, [("Endpoint", 0), ("Sim", 3)], "a kind that was never counted has no entry");
+        status.counts.iter_mut().for_each(|of| of.listed_at = Some("2026-05-01T12:00:00Z".to_owned().into()));
+        let before = status.clone();
+        counts(&mut status, [("Sim", None), ("Endpoint", Some(0))].into_iter());
+        assert_eq!(status, before, "when they were listed is told by others, and stays");
         counts(&mut status, [("Endpoint", Some(1))].into_iter());
         assert_eq!(status.counts.len(), 1, "a kind that is no more has none");
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    gitops::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage},
+    manifests::{ARGO_CD, CLIENT, FLUX, Manifests, Way, name_of, stage},
     portal::Traffic,
     support::{Result, no_diff, versions},
 };

@@ -1,6 +1,8 @@
 //! The operator on a real API server, against the simulated platform. All tests share one control plane; each has a
 //! namespace, a simulator and an operator of its own. What the platform holds is read from the simulator, never
 //! through the operator.
+//!
+//! Tests start in the order of their names: what takes minutes is in a module that comes early, such as `applied` and `bulk`.
 
 mod api_server;
 mod applied;
@@ -16,6 +18,7 @@ mod hints;
 mod install;
 mod lifecycle;
 mod logins;
+mod manifests;
 mod meters;
 mod mistakes;
 mod operations;

@@ -29,7 +29,7 @@ pub(crate) const SEEDS: [&str; 5] = [
     include_str!("../../crates/simulator/examples/seed.yaml"),
     include_str!("../../crates/harness/src/demo/seed.yaml"),
     include_str!("../../crates/harness/src/bench/seed.yaml"),
-    include_str!("../e2e/gitops/platform.yaml"),
+    include_str!("../e2e/platform.yaml"),
 ];
 
 /// A seed with an edit of its first organisation, to which the operator has a token.

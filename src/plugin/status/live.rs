@@ -175,7 +175,7 @@ fn sources(cluster: &Cluster, within: Option<&str>) -> (Live, SelectAll<BoxStrea
         let what = format!("{}.{}", of.resource.plural, of.resource.group);
         live.0.push(Source { waited_for, ..Source::of(&what) });
         let seen = move |object: DynamicObject| {
-            (key(&object), Shown::Object(Seen::of(&Found { family: of.clone(), object }, Timestamp::now())))
+            (key(&object), Shown::Object(Seen::of(&Found { family: of.clone(), object })))
         };
         heard.push(cluster.watch(family, within).map(move |told| (at, told.map(|e| each(e, &seen)))).boxed());
     }
@@ -307,7 +307,13 @@ impl Live {
         // operators are the last source
         let looked_for = self.0.last().is_some_and(|source| source.listed);
         let whole = self.0.iter().rev().skip(1).all(|source| source.listed);
-        page::print(looked_for.then_some(operators.as_slice()), self.seen(), whole, &mut printer)?;
+        page::print(
+            looked_for.then_some(operators.as_slice()),
+            self.seen(),
+            whole,
+            Timestamp::now(),
+            &mut printer,
+        )?;
         let troubles = self.0.iter().filter_map(|source| Some((&source.what, source.trouble.as_ref()?)));
         let troubles: Vec<_> = troubles.collect();
         if !troubles.is_empty() {
@@ -339,7 +345,7 @@ mod tests {
         }))
         .unwrap();
         let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
-        (key(&object), Shown::Object(Seen::of(&Found { family, object }, Timestamp::UNIX_EPOCH)))
+        (key(&object), Shown::Object(Seen::of(&Found { family, object })))
     }
 
     fn error() -> Told {

@@ -26,7 +26,7 @@ pub(super) struct Seen {
     /// Its devices by connectivity.
     devices: Vec<(String, i64)>,
     /// What is told of it, if it is a workspace.
-    workspace: Option<Row>,
+    workspace: Option<Box<Row>>,
 }
 
 /// What is counted over all objects.
@@ -49,13 +49,16 @@ pub(super) fn print<'a>(
     operators: Option<&[String]>,
     seen: impl Iterator<Item = &'a Seen>,
     whole: bool,
+    now: Timestamp,
     printer: &mut Printer<'_>,
 ) -> Result<()> {
     let (mut workspaces, mut tally) = (Vec::new(), Tally::default());
     for one in seen {
         tally.count(one);
-        workspaces.extend(one.workspace.as_ref().map(|row| row.cells.clone()));
+        workspaces.extend(one.workspace.as_deref());
     }
+    let here = |kind: &str| tally.kinds.contains_key(kind);
+    let workspaces: Vec<_> = workspaces.into_iter().map(|row| row.cells(here, now)).collect();
     for operator in operators.unwrap_or_default() {
         printer.line(operator)?;
     }
@@ -104,7 +107,7 @@ pub(super) fn operator(one: &Deployment) -> String {
 }
 
 impl Seen {
-    pub(super) fn of(found: &Found, now: Timestamp) -> Self {
+    pub(super) fn of(found: &Found) -> Self {
         let kind = found.family.resource.kind.clone();
         let waits = (!found.is_settled()).then(|| {
             let reason = if !found.is_well() {
@@ -127,7 +130,7 @@ impl Seen {
             }
             _ => Vec::new(),
         };
-        let workspace = kind.ends_with("Workspace").then(|| Row::of(found, now));
+        let workspace = kind.ends_with("Workspace").then(|| Box::new(Row::of(found)));
         let drifted = found.condition(DRIFTED).is_some_and(|drifted| drifted.status == "True");
         let differs = drifted.then(|| explained(found));
         Self { kind, waits, differs, devices, workspace }
@@ -153,8 +156,9 @@ impl Tally {
             let (times, _) = self.drifted.entry(seen.kind.clone()).or_insert_with(|| (0, how.clone()));
             *times += 1;
         }
-        for (kind, at) in seen.workspace.iter().flat_map(|workspace| &workspace.listed) {
-            self.kinds.entry(kind.clone()).or_default();
+        // nothing is listed for a workspace that is suspended, and somebody wants it so
+        let serving = seen.workspace.iter().filter(|workspace| !workspace.suspended);
+        for (kind, at) in serving.flat_map(|workspace| &workspace.listed) {
             let oldest = self.listed.entry(kind.clone()).or_insert(*at);
             *oldest = (*oldest).min(*at);
         }
@@ -202,8 +206,7 @@ mod tests {
             let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Endpoint",
                 "metadata": {"name": "meter-1", "namespace": "iot", "generation": generation, "deletionTimestamp": gone},
                 "status": {"observedGeneration": 1, "conditions": conditions}});
-            let seen =
-                Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH);
+            let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
             seen.waits.map(|(reason, _)| reason)
         };
         let ready = json!([{"type": "Ready", "status": "True", "reason": "UpToDate", "message": "", "lastTransitionTime": "2026-05-01T12:00:00Z"}]);
@@ -224,10 +227,16 @@ mod tests {
             "metadata": {"name": "meter-1", "namespace": "iot", "generation": 1},
             "status": {"observedGeneration": 1, "conditions": [condition("Ready", "UpToDate"), condition("Drifted", "Drifted")]}});
         let family = families().into_iter().find(|family| family.resource.kind == "Endpoint").unwrap();
-        let seen =
-            Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH);
+        let seen = Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()));
         let (mut out, mut notes) = (Vec::new(), Vec::new());
-        print(None, [seen].iter(), true, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
+        print(
+            None,
+            [seen].iter(),
+            true,
+            Timestamp::UNIX_EPOCH,
+            &mut Printer::new(&mut out, &mut notes, Format::Table),
+        )
+        .unwrap();
         let page = String::from_utf8(out).unwrap();
         assert!(page.contains("Differs from emnify, and is left so"), "{page}");
         assert!(
@@ -239,23 +248,33 @@ mod tests {
 
     #[test]
     fn what_was_read_of_emnify_tells_how_old_it_is() {
-        let workspace = |name: &str, endpoints: &str| {
-            let family = families().into_iter().find(|family| family.resource.kind == "Workspace").unwrap();
-            let of = |kind: &str, at: &str| json!({"kind": kind, "count": 3, "listedAt": at});
-            let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Workspace",
-                "metadata": {"name": name, "namespace": "iot"}, "spec": {},
-                "status": {"counts": [of("Endpoint", endpoints), of("Sim", "2026-05-01T12:03:00Z")]}});
-            Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()), Timestamp::UNIX_EPOCH)
+        let seen = |kind: &str, name: &str, spec: Value, counts: Value| {
+            let family = families().into_iter().find(|family| family.resource.kind == kind).unwrap();
+            let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": "iot"},
+                "spec": spec, "status": {"counts": counts}});
+            Seen::of(&Found::of(&family, serde_json::from_value(object).unwrap()))
         };
-        let seen = [workspace("a", "2026-05-01T12:01:00Z"), workspace("b", "2026-05-01T12:02:00Z")];
+        let workspace = |name: &str, endpoints: &str, suspend: bool| {
+            let of = |kind: &str, at: &str| json!({"kind": kind, "count": 3, "listedAt": at});
+            let counts = json!([of("Endpoint", endpoints), of("Sim", "2026-05-01T11:00:00Z")]);
+            seen("Workspace", name, json!({"suspend": suspend}), counts)
+        };
+        let seen = [
+            workspace("a", "2026-05-01T12:01:00Z", false),
+            workspace("b", "2026-05-01T12:02:00Z", false),
+            workspace("c", "2026-04-01T12:00:00Z", true),
+            seen("Endpoint", "meter-1", json!({}), Value::Null),
+        ];
         let (mut out, mut notes) = (Vec::new(), Vec::new());
-        print(None, seen.iter(), true, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
+        let now = "2026-05-01T12:05:00Z".parse().unwrap();
+        print(None, seen.iter(), true, now, &mut Printer::new(&mut out, &mut notes, Format::Table)).unwrap();
         let page = String::from_utf8(out).unwrap();
         assert!(
-            page.contains("Endpoint    0       0    2026-05-01T12:01:00Z"),
+            page.contains("Endpoint    0       1    2026-05-01T12:01:00Z"),
             "of the workspace behind: {page}"
         );
-        assert!(page.contains("Sim         0       0    2026-05-01T12:03:00Z"), "{page}");
-        assert!(page.contains("Workspace   0       2    -"), "Kubernetes tells of these: {page}");
+        assert!(page.contains("Workspace   0       3    -"), "Kubernetes tells of these: {page}");
+        assert!(!page.contains("11:00:00"), "nor of what nobody has here: it is listed no more: {page}");
+        assert!(page.contains("workspace/c in iot"), "{page}");
     }
 }

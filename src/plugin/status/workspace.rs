@@ -2,10 +2,11 @@
 
 use emnify::Ledger;
 use emnify_engine::{
-    kind::reason::condition::READY,
+    kind::reason::{annotation, condition::READY},
     session::guard::{GuardLimit, GuardState, humane},
 };
 use jiff::Timestamp;
+use kube::ResourceExt as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,51 +15,77 @@ use crate::{
     workspace::spec::{Access, KindCount},
 };
 
-/// Titles of the cells.
+/// Titles of the cells; what is cut at the edge of a window says least.
 pub(super) const HEADS: [&str; 10] = [
     "WORKSPACE",
     "READY",
     "REASON",
+    "GUARD",
     "ORGANISATION",
     "PLAN",
-    "LOGIN UNTIL",
     "REQUESTS",
-    "LOG READ TO",
     "LISTED AT",
-    "GUARD",
+    "LOG READ TO",
+    "LOGIN UNTIL",
 ];
 
 /// A workspace on the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Below [`HEADS`].
-    pub(super) cells: Vec<String>,
+    name: String,
+    ready: String,
+    reason: String,
+    guard: (GuardLimit, GuardState),
+    organisation: Option<String>,
+    plan: Option<String>,
+    requests: Option<String>,
     /// When each kind was last listed completely.
     pub(super) listed: Vec<(String, Timestamp)>,
+    log_read_to: Option<String>,
+    login_until: Option<String>,
+    /// Nothing is asked for it.
+    pub(super) suspended: bool,
 }
 
 impl Row {
-    pub(super) fn of(found: &Found, now: Timestamp) -> Self {
-        let listed = listed(found);
-        let text = |pointer: &str| found.text(pointer).unwrap_or("-").to_owned();
-        let or_none = |known: Option<String>| known.unwrap_or_else(|| "-".to_owned());
-        let (state, reason) = found
+    pub(super) fn of(found: &Found) -> Self {
+        let text = |pointer: &str| found.text(pointer).map(str::to_owned);
+        let (ready, reason) = found
             .condition(READY)
             .map_or(("Unknown".to_owned(), "-".to_owned()), |ready| (ready.status, ready.reason));
-        let cells = vec![
-            name(found),
-            state,
+        Self {
+            name: name(found),
+            ready,
             reason,
-            or_none(organisation(found)),
-            text("/status/tariffPlan"),
-            text("/status/tokenExpiresAt"),
-            or_none(requests(found)),
-            text("/status/events/position"),
-            // nothing on the page is older than that
-            or_none(listed.iter().map(|(_, at)| *at).min().map(|at| at.to_string())),
-            or_none(guard(found, now)),
-        ];
-        Self { cells, listed }
+            guard: guard(found),
+            organisation: organisation(found),
+            plan: text("/status/tariffPlan"),
+            requests: requests(found),
+            listed: listed(found),
+            log_read_to: text("/status/events/position"),
+            login_until: text("/status/tokenExpiresAt"),
+            suspended: suspended(found),
+        }
+    }
+
+    /// Below [`HEADS`]. Of kinds that nobody has `here` any more nothing new is listed.
+    pub(super) fn cells(&self, here: impl Fn(&str) -> bool, now: Timestamp) -> Vec<String> {
+        let or_none = |known: &Option<String>| known.clone().unwrap_or_else(|| "-".to_owned());
+        let oldest = self.listed.iter().filter(|(kind, _)| here(kind)).map(|(_, at)| *at).min();
+        let (GuardLimit { devices, window }, state) = &self.guard;
+        let tripped = if state.tripped { "tripped: " } else { "" };
+        vec![
+            self.name.clone(),
+            self.ready.clone(),
+            self.reason.clone(),
+            format!("{tripped}{} of {devices} in {}", state.counted(*window, now), humane(*window)),
+            or_none(&self.organisation),
+            or_none(&self.plan),
+            or_none(&self.requests),
+            or_none(&oldest.map(|at| at.to_string())),
+            or_none(&self.log_read_to),
+            or_none(&self.login_until),
+        ]
     }
 }
 
@@ -88,12 +115,17 @@ fn listed(found: &Found) -> Vec<(String, Timestamp)> {
     counts.filter_map(|of| Some((of.kind, of.listed_at?.as_str().parse().ok()?))).collect()
 }
 
-/// How many devices were disturbed, of how many that may be.
-fn guard(found: &Found, now: Timestamp) -> Option<String> {
-    let GuardLimit { devices, window } = read::<Access>(found, "/spec")?.terms(None).ok()?.guard;
-    let state: GuardState = read(found, "/status/guard").unwrap_or_default();
-    let tripped = if state.tripped { "tripped: " } else { "" };
-    Some(format!("{tripped}{} of {devices} in {}", state.counted(window, now), humane(window)))
+/// What the guard allows and has counted. A spec with a value that makes no sense has the usual limit in the operator, too.
+fn guard(found: &Found) -> (GuardLimit, GuardState) {
+    let terms = read::<Access>(found, "/spec").and_then(|access| access.terms(None).ok());
+    let limit = terms.map(|terms| terms.guard).unwrap_or_default();
+    (limit, read(found, "/status/guard").unwrap_or_default())
+}
+
+fn suspended(found: &Found) -> bool {
+    let asked = found.object.data.pointer("/spec/suspend").and_then(Value::as_bool);
+    let annotated = found.object.annotations().get(annotation::SUSPEND);
+    asked == Some(true) || annotated.is_some_and(|value| value == "true")
 }
 
 fn read<T: DeserializeOwned>(found: &Found, pointer: &str) -> Option<T> {
@@ -107,15 +139,16 @@ mod tests {
     use super::*;
     use crate::definitions::families;
 
-    fn row(spec: &Value, status: &Value, now: &str) -> Row {
+    fn row(spec: &Value, status: &Value) -> Row {
         let family = families().into_iter().find(|family| family.resource.kind == "Workspace").unwrap();
         let object = json!({"apiVersion": "emnify.io/v1alpha1", "kind": "Workspace",
             "metadata": {"name": "default", "namespace": "iot"}, "spec": spec, "status": status});
-        Row::of(&Found::of(&family, serde_json::from_value(object).unwrap()), now.parse().unwrap())
+        Row::of(&Found::of(&family, serde_json::from_value(object).unwrap()))
     }
 
-    fn cell(row: &Row, head: &str) -> String {
-        row.cells[HEADS.iter().position(|known| *known == head).unwrap()].clone()
+    fn cell(row: &Row, head: &str, now: &str) -> String {
+        let cells = row.cells(|kind| kind != "Tag", now.parse().unwrap());
+        cells[HEADS.iter().position(|known| *known == head).unwrap()].clone()
     }
 
     #[test]
@@ -127,7 +160,7 @@ mod tests {
         );
         let done = |since: &str, devices: i64| json!({"since": since, "devices": devices});
         let status = json!({"guard": {"trip": 1, "done": [done("2026-05-01T10:00:00Z", 4), done("2026-05-01T11:30:00Z", 7)]}});
-        let at = |spec, status: &Value, now| cell(&row(spec, status, now), "GUARD");
+        let at = |spec, status: &Value, now| cell(&row(spec, status), "GUARD", now);
         assert_eq!(
             at(&guarded, &status, "2026-05-01T12:00:00Z"),
             "7 of 20 in 1h",
@@ -143,11 +176,9 @@ mod tests {
         assert_eq!(at(&guarded, &held, "2026-05-01T12:00:00Z"), "tripped: 20 of 20 in 1h");
         let broken = json!({"guard": {"done": "somebody's"}});
         assert_eq!(at(&guarded, &broken, "2026-05-01T12:00:00Z"), "0 of 20 in 1h");
-        assert_eq!(
-            at(&json!({"guard": {}}), &held, "2026-05-01T12:00:00Z"),
-            "-",
-            "a spec that nobody understands"
-        );
+        let nonsense = json!({"credentials": login, "budgetPercent": 0});
+        let told = at(&nonsense, &held, "2026-05-01T12:00:00Z");
+        assert_eq!(told, "tripped: 20 of 100 in 10m", "as the operator takes it");
     }
 
     #[test]
@@ -156,13 +187,15 @@ mod tests {
         let counts = json!([
             of("Endpoint", json!("2026-05-01T12:00:00Z")),
             of("Sim", json!("2026-05-01T11:50:00Z")),
-            of("Tag", json!("yesterday")),
+            of("User", json!("yesterday")),
+            of("Tag", json!("2026-05-01T01:00:00Z")),
             of("ServiceProfile", Value::Null),
             "broken"
         ]);
-        let row = row(&json!({}), &json!({"counts": counts}), "2026-05-01T12:00:00Z");
-        assert_eq!(cell(&row, "LISTED AT"), "2026-05-01T11:50:00Z");
+        let row = row(&json!({}), &json!({"counts": counts}));
+        let told = cell(&row, "LISTED AT", "2026-05-01T12:00:00Z");
+        assert_eq!(told, "2026-05-01T11:50:00Z", "of the Tag that nobody has any more nothing is listed");
         let kinds: Vec<_> = row.listed.iter().map(|(kind, _)| kind.as_str()).collect();
-        assert_eq!(kinds, ["Endpoint", "Sim"]);
+        assert_eq!(kinds, ["Endpoint", "Sim", "Tag"]);
     }
 }

@@ -5,8 +5,10 @@ use emnify_engine::kind::reason::annotation;
 use emnify_harness::stage::{Options, Stage, condition};
 use serde_json::{Value, json};
 
-use super::manifests::{ARGO_CD, Manifests, name_of, stage};
-use crate::support::{Result, holds, look, says};
+use crate::{
+    manifests::{ARGO_CD, Manifests, name_of, stage},
+    support::{Result, holds, look, says},
+};
 
 /// Volumes of the data limits of the profile that the devices have.
 fn volumes(stage: &Stage) -> Vec<u64> {

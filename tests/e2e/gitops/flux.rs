@@ -20,9 +20,9 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::manifests::{Manifests, name_of, stage};
 use crate::{
     applied::commit,
+    manifests::{Manifests, name_of, stage},
     support::{Result, versions},
 };
 

@@ -4,8 +4,10 @@ use emnify_engine::{cluster::status::MANAGER, kind::reason::annotation};
 use emnify_harness::stage::{Options, Stage};
 use serde_json::{Value, json};
 
-use super::manifests::{ARGO_CD, CLIENT, FLUX, Manifests, stage};
-use crate::support::{Result, no_diff};
+use crate::{
+    manifests::{ARGO_CD, CLIENT, FLUX, Manifests, stage},
+    support::{Result, no_diff},
+};
 
 /// `(subresource, paths)` of the fields that the operator owns, two names deep.
 fn owned(object: &Value) -> Vec<(String, Vec<String>)> {

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use emnify_harness::stage::{Stage, condition, is_ready};
 use serde_json::Value;
 
-use super::manifests::FLUX;
-use crate::support::{DEVICE, Result, edited, id, look, stage};
+use crate::{
+    manifests::FLUX,
+    support::{DEVICE, Result, edited, id, look, stage},
+};
 
 /// Devices whose SIMs nobody activates: they may be made whatever the guard says.
 fn devices() -> String {

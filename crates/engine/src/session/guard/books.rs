@@ -16,6 +16,8 @@ use sha2::{Digest, Sha256};
 
 /// Objects in the middle of what they do that are kept by name; of others a restart forgets that they are counted.
 const BEGUN: usize = 100;
+/// A status that says more devices than this is not believed: sums of such numbers would not fit.
+const MOST: u64 = 1_000_000_000;
 /// Spans of a window.
 const SPANS: i64 = 60;
 
@@ -228,8 +230,7 @@ impl Books {
             let Ok(at) = since.parse::<Timestamp>() else { continue };
             let at = at.min(now).as_second();
             let devices = u64::try_from(*devices).unwrap_or_default();
-            let sum = books.spans.entry(at).or_default();
-            *sum = sum.saturating_add(devices);
+            *books.spans.entry(at).or_default() += devices.min(MOST);
         }
         for text in state.begun.iter().take(BEGUN) {
             let Some((key, generation, devices)) = parsed(text) else { continue };
@@ -257,7 +258,8 @@ impl Books {
 fn parsed(text: &str) -> Option<(u64, i64, u64)> {
     let (key, rest) = text.split_once('@')?;
     let (generation, devices) = rest.split_once('=')?;
-    Some((u64::from_str_radix(key, 16).ok()?, generation.parse().ok()?, devices.parse().ok()?))
+    let devices: u64 = devices.parse().ok()?;
+    Some((u64::from_str_radix(key, 16).ok()?, generation.parse().ok()?, devices.min(MOST)))
 }
 
 fn digest(uid: &str) -> u64 {

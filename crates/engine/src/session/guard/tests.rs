@@ -299,6 +299,20 @@ fn what_somebody_broke_in_the_status_is_left_out() {
     assert!(guard.ask("a", 1, 1).is_ok());
 }
 
+#[test]
+fn numbers_too_great_to_be_added_up_hold_back_and_break_nothing() {
+    let done = (0..3).map(|n| Disturbed {
+        since: START.saturating_sub(SignedDuration::from_secs(n)).unwrap().to_string(),
+        devices: i64::MAX,
+    });
+    let begun = vec![format!("00000000000000ff@1={}", u64::MAX), "00000000000000fe@1=1".to_owned()];
+    let state = GuardState { trip: 0, tripped: false, done: done.collect(), begun };
+    let guard = guard(1);
+    guard.restore(Some(&state), START);
+    assert!(guard.ask("a", 1, 1).is_err());
+    assert!(state.counted(Duration::from_secs(600), START) >= 3_000_000_000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn nothing_that_counts_is_sent_before_it_is_written_down() {
     let guard = guard(5);
