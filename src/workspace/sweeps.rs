@@ -33,8 +33,10 @@ fn is_due(status: &WorkspaceStatus, listed: impl Fn(&str) -> Option<Timestamp>, 
         Some((whole(listed(&of.kind)?), told))
     });
     let news: Vec<_> = all.filter(|(listed, told)| *told != Some(*listed)).collect();
-    let told = status.counts.iter().filter_map(|of| of.listed_at.as_ref()?.as_str().parse().ok());
-    let newest: Option<Timestamp> = told.max();
+    let told =
+        status.counts.iter().filter_map(|of| of.listed_at.as_ref()?.as_str().parse::<Timestamp>().ok());
+    // one in the future, of a kind that nobody lists any more, would hold up the others
+    let newest = told.filter(|told| *told <= now).max();
     let long_ago = newest.is_none_or(|newest| now.duration_since(newest) >= EVERY);
     news.iter().any(|(listed, told)| long_ago || told.is_some_and(|told| *listed < told))
 }
@@ -113,6 +115,10 @@ mod tests {
         let mut status = before.clone();
         keep(Some(&before), &mut status, |_| Some(at(1_000)), at(1_010));
         assert_eq!(status, of(&[("Endpoint", Some(1_000))]), "the clock was set back");
+        let unlisted = of(&[("Endpoint", Some(1_000)), ("Tag", Some(90_000))]);
+        let mut status = unlisted.clone();
+        keep(Some(&unlisted), &mut status, |kind| (kind == "Endpoint").then(|| at(2_000)), at(2_010));
+        assert_eq!(status, of(&[("Endpoint", Some(2_000)), ("Tag", Some(90_000))]), "it holds up no other");
         before.counts[0].listed_at = Some("yesterday".to_owned().into());
         let mut status = before.clone();
         keep(Some(&before), &mut status, |_| Some(at(1_000)), at(1_010));
